@@ -1,0 +1,100 @@
+"""Keeps what a scene writes inside the session's folder, under the names that Blender would give."""
+
+import os
+import re
+
+IMAGE_FORMATS_BY_EXTENSION = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".exr": "OPEN_EXR", ".tif": "TIFF", ".tiff": "TIFF",
+    ".webp": "WEBP", ".bmp": "BMP", ".hdr": "HDR", ".tga": "TARGA", ".dpx": "DPX", ".cin": "CINEON",
+    ".jp2": "JPEG2000", ".j2c": "JPEG2000", ".rgb": "IRIS",
+}
+
+
+def last_part(path):
+    """What follows the last separator of either kind: '' for a folder."""
+    return re.split(r"[\\/]", path)[-1]
+
+
+def _folder_parts(path):
+    return [part for part in re.split(r"[\\/]", path) if part not in ("", ".", "..") and not part.endswith(":")]
+
+
+def relative_folder(base, render_folder):
+    """Where a File Output node's folder stands beside the frames.
+
+    Inside the scene's own output folder it keeps its place, elsewhere it keeps its own name.
+    """
+    mine, scenes = _folder_parts(base), _folder_parts(render_folder)
+    if mine[: len(scenes)] == scenes and base.startswith("//") == render_folder.startswith("//"):
+        return os.path.join("", *mine[len(scenes):])
+    return mine[-1] if mine else ""
+
+
+def _trees(tree, seen):
+    if tree is None or tree in seen:
+        return
+    seen.append(tree)
+    yield tree
+    for node in tree.nodes:
+        yield from _trees(getattr(node, "node_tree", None), seen)
+
+
+def compositor_trees(scene):
+    if not scene.use_nodes and not hasattr(scene, "compositing_node_group"):
+        return
+    tree = getattr(scene, "compositing_node_group", None) or getattr(scene, "node_tree", None)
+    yield from _trees(tree, [])
+
+
+def redirect_nodes(scene, output_folder):
+    """Point every File Output node into `output_folder`; return sentences about movie formats that changed."""
+    warnings, taken = [], {}
+    render_folder = scene.render.filepath[: len(scene.render.filepath) - len(last_part(scene.render.filepath))]
+    for tree in compositor_trees(scene):
+        for node in tree.nodes:
+            if node.bl_idname != "CompositorNodeOutputFile":
+                continue
+            attribute = "base_path" if hasattr(node, "base_path") else "directory"
+            stored = getattr(node, attribute)
+            multilayer = attribute == "base_path" and node.format.file_format == "OPEN_EXR_MULTILAYER"
+            # A multilayer node's base path is a file's beginning, not a folder.
+            stem = last_part(stored) if multilayer else ""
+            folder = stored[: len(stored) - len(stem)] if multilayer else stored
+            relative = relative_folder(folder, render_folder)
+            # Two folders of the same name must not overwrite each other's files.
+            number, free = 1, relative
+            while taken.setdefault(free, folder.rstrip("/\\")) != folder.rstrip("/\\"):
+                number += 1
+                free = f"{relative or 'output'}-{number}"
+            target = os.path.join(output_folder, free)
+            setattr(node, attribute, os.path.join(target, stem) if multilayer else os.path.join(target, ""))
+            if node.format.file_format in {"FFMPEG", "AVI_JPEG", "AVI_RAW"}:
+                node.format.file_format = "PNG"
+                warnings.append(f"The node '{node.name}' writes a movie; it becomes PNG frames.")
+    return warnings
+
+
+def written_files(folder):
+    """Relative paths of all regular files below `folder`, in a stable order."""
+    found = []
+    for parent, _, names in os.walk(folder):
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names]
+    return sorted(found)
+
+
+def image_size(scene):
+    """Width and height in pixels of the written image, as Blender's own integer arithmetic gives them."""
+    render = scene.render
+    width = render.resolution_x * render.resolution_percentage // 100
+    height = render.resolution_y * render.resolution_percentage // 100
+    if render.use_border and render.use_crop_to_border:
+        width, height = (
+            int(render.border_max_x * width) - int(render.border_min_x * width),
+            int(render.border_max_y * height) - int(render.border_min_y * height),
+        )
+    if render.use_multiview and render.image_settings.views_format == "STEREO_3D":
+        stereo = render.image_settings.stereo_3d_format
+        if not stereo.use_squeezed_frame:
+            width *= 2 if stereo.display_mode == "SIDEBYSIDE" else 1
+            height *= 2 if stereo.display_mode == "TOPBOTTOM" else 1
+    return width, height
