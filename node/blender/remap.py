@@ -15,8 +15,8 @@ if os.path.dirname(os.path.abspath(__file__)) not in sys.path:
 
 import trace_slots  # noqa: E402
 
-# Each round moves at least one more level of libraries that link libraries; deeper nesting is not met.
-MAX_LIBRARY_ROUNDS = 16
+# Every round moves one library; no scene links more, and the bound ends a reload that does not take.
+MAX_LIBRARIES = 4096
 
 
 def _key(path):
@@ -34,7 +34,7 @@ def _targets(remap, directory):
 def _move_libraries(targets):
     """Points libraries into the bundle and reloads them; returns how many were moved."""
     moved = 0
-    for _ in range(MAX_LIBRARY_ROUNDS):
+    for _ in range(MAX_LIBRARIES):
         pending = [
             (library, targets[_key(library.filepath)])
             for library in bpy.data.libraries

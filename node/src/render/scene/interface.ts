@@ -169,7 +169,6 @@ export type PreflightCode =
   | 'missing-file'
   | 'missing-library'
   | 'engine-unavailable'
-  | 'engine-headless'
   | 'denoiser-unavailable'
   | 'scripts-blocked'
   | 'unbaked-simulation'

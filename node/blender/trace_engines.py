@@ -1,0 +1,113 @@
+"""Reads the name of each scene's render engine straight from the .blend.
+
+Blender maps an engine that no enabled add-on provides to another one without a word, so the loaded data
+cannot tell. The file format: a header, then blocks (code, length, old pointer, structure index, count); the
+block DNA1 describes every structure (doc/blender_file_format in Blender's source).
+"""
+
+import gzip
+import struct
+
+# A block's own length is bounded by the file; this bounds what is read into memory for one scene block.
+MAX_BLOCK_BYTES = 64 * 1024 * 1024
+
+
+def _open(path):
+    with open(path, 'rb') as file:
+        magic = file.read(4)
+    if magic[:2] == b'\x1f\x8b':
+        return gzip.open(path, 'rb')
+    if magic == b'\x28\xb5\x2f\xfd':
+        # Compressed by zstd, for which Blender's Python has no module: the caller falls back.
+        return None
+    return open(path, 'rb')
+
+
+def _strings(data, offset, count):
+    found = []
+    for _ in range(count):
+        end = data.index(b'\0', offset)
+        found.append(data[offset:end].decode('utf-8', 'replace'))
+        offset = end + 1
+    return found, (offset + 3) & ~3
+
+
+def _dna(data, order):
+    """(type names, lengths, structures as lists of (type, field name)) of a DNA1 block."""
+    def number(offset):
+        return struct.unpack_from(order + 'i', data, offset)[0]
+
+    names, offset = _strings(data, 12, number(8))
+    types, offset = _strings(data, offset + 8, number(offset + 4))
+    offset += 4
+    lengths = struct.unpack_from(f'{order}{len(types)}h', data, offset)
+    offset = (offset + 2 * len(types) + 3) & ~3
+    count = number(offset + 4)
+    offset += 8
+    structures = []
+    for _ in range(count):
+        kind, fields = struct.unpack_from(order + '2h', data, offset)
+        offset += 4
+        pairs = struct.unpack_from(f'{order}{2 * fields}h', data, offset)
+        offset += 4 * fields
+        structures.append((types[kind], [(types[t], names[n]) for t, n in zip(pairs[::2], pairs[1::2])]))
+    return dict(zip(types, lengths)), dict(structures)
+
+
+def _field(kind, name, lengths, structures, pointer):
+    """Byte offset of a field in a structure."""
+    offset = 0
+    for field_type, field_name in structures[kind]:
+        plain = field_name.split('[')[0]
+        if plain == name:
+            return offset
+        size = pointer if field_name.startswith(('*', '(*')) else lengths[field_type]
+        for part in field_name.split('[')[1:]:
+            size *= int(part.rstrip(']'))
+        offset += size
+    raise KeyError(name)
+
+
+def _text(data, offset, limit):
+    return data[offset:offset + limit].split(b'\0')[0].decode('utf-8', 'replace')
+
+
+def _blocks(file):
+    header = file.read(12)
+    if header[:7] != b'BLENDER' or header[7:8] not in b'_-':
+        raise ValueError('a header of another format')
+    pointer = 4 if header[7:8] == b'_' else 8
+    order = '<' if header[8:9] == b'v' else '>'
+    head = struct.Struct(order + ('4sIIII' if pointer == 4 else '4sIQII'))
+    scenes, dna = [], None
+    while True:
+        raw = file.read(head.size)
+        if len(raw) < head.size or raw[:4] == b'ENDB':
+            return pointer, order, scenes, dna
+        code, length = head.unpack(raw)[:2]
+        if code in (b'SC\0\0', b'DNA1') and length <= MAX_BLOCK_BYTES:
+            data = file.read(length)
+            if code == b'DNA1':
+                dna = data
+            else:
+                scenes.append(data)
+        else:
+            file.seek(length, 1)
+
+
+def read(path):
+    """{scene name: engine name}; empty where the file cannot be read this way."""
+    try:
+        file = _open(path)
+        if file is None:
+            return {}
+        with file:
+            pointer, order, scenes, dna = _blocks(file)
+        lengths, structures = _dna(dna, order)
+        name = _field('ID', 'name', lengths, structures, pointer)
+        render = _field('Scene', 'r', lengths, structures, pointer)
+        engine = render + _field('RenderData', 'engine', lengths, structures, pointer)
+        # An ID's name begins with two letters of its kind.
+        return {_text(data, name + 2, 64): _text(data, engine, 32) for data in scenes}
+    except (OSError, EOFError, ValueError, KeyError, IndexError, struct.error, TypeError):
+        return {}

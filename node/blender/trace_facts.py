@@ -1,0 +1,238 @@
+"""Facts of the loaded scenes that decide how they can be rendered, read without rendering."""
+
+import ast
+import os
+import re
+
+import bpy
+
+import trace_slots
+
+BUILT_IN_FORMATS_WITHOUT_EXTENSION = {'FFMPEG': '.mp4', 'AVI_JPEG': '.avi', 'AVI_RAW': '.avi'}
+TELLING_LINE = 160
+
+
+def _samples(scene):
+    if scene.render.engine == 'CYCLES':
+        return scene.cycles.samples
+    if scene.render.engine.startswith('BLENDER_EEVEE'):
+        return scene.eevee.taa_render_samples
+    return None
+
+
+def _template(scene):
+    """Basename of a frame with `#` for the digits, as Blender's own frame_path makes it."""
+    first = os.path.basename(scene.render.frame_path(frame=1))
+    other = os.path.basename(scene.render.frame_path(frame=2))
+    differing = [index for index in range(min(len(first), len(other))) if first[index] != other[index]]
+    if len(first) != len(other) or len(differing) != 1:
+        return first
+    end = differing[0]
+    start = end
+    while start > 0 and first[start - 1] == '0':
+        start -= 1
+    return first[:start] + '#' * (end - start + 1) + first[end + 1:]
+
+
+def _output(scene):
+    settings = scene.render.image_settings
+    movie = scene.render.is_movie_format
+    extension = scene.render.file_extension
+    if not extension:
+        extension = BUILT_IN_FORMATS_WITHOUT_EXTENSION.get(settings.file_format, '')
+    return {
+        'format': settings.file_format,
+        'movie': movie,
+        'colorMode': settings.color_mode,
+        'colorDepth': settings.color_depth,
+        'extension': extension,
+        'written': scene.render.filepath,
+        'template': _template(scene),
+    }
+
+
+def _strips(scene):
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    return list(editor.sequences_all if hasattr(editor, 'sequences_all') else editor.strips_all)
+
+
+def _has_sound(scene, seen=()):
+    if any(obj.type == 'SPEAKER' and not obj.data.muted and obj.data.sound for obj in scene.objects):
+        return True
+    for strip in _strips(scene):
+        if strip.mute:
+            continue
+        if strip.type == 'SOUND':
+            return True
+        if strip.type == 'SCENE' and strip.scene and strip.scene not in (scene, *seen):
+            if strip.scene_input == 'CAMERA' and _has_sound(strip.scene, (*seen, scene)):
+                return True
+    return False
+
+
+def _compositor(scene):
+    outputs, denoise = [], False
+    if not (scene.use_nodes and scene.render.use_compositing and scene.node_tree):
+        return outputs, denoise
+    for node in scene.node_tree.nodes:
+        if node.mute:
+            continue
+        if node.bl_idname == 'CompositorNodeDenoise':
+            denoise = True
+        if node.bl_idname == 'CompositorNodeOutputFile':
+            outputs.append({
+                'name': node.name,
+                'basePath': node.base_path,
+                'slots': [slot.path for slot in node.file_slots],
+                'format': node.format.file_format,
+            })
+    return outputs, denoise
+
+
+def _fluid(modifier):
+    """Whether a fluid domain's frames are stored as a whole."""
+    domain = modifier.domain_settings
+    if domain.cache_type == 'REPLAY':
+        return False
+    return domain.has_cache_baked_data
+
+
+def _simulations(scene):
+    found = []
+    members = set(scene.objects)
+    for owner, kind, cache in trace_slots.point_caches():
+        mine = owner == scene or owner in members
+        if mine and not (cache.is_baked or cache.use_external):
+            found.append({'kind': kind, 'object': owner.name})
+    for obj in scene.objects:
+        for modifier in obj.modifiers:
+            if modifier.type == 'FLUID' and modifier.fluid_type == 'DOMAIN' and not _fluid(modifier):
+                found.append({'kind': 'fluid', 'object': obj.name})
+            elif modifier.type == 'NODES' and _simulates(modifier.node_group):
+                baked = [bake for bake in getattr(modifier, 'bakes', ()) if bake.bake_mode == 'ANIMATION']
+                if not baked:
+                    found.append({'kind': 'geometry-nodes', 'object': obj.name})
+    return found
+
+
+def _simulates(tree, depth=0):
+    if tree is None or depth > 16:
+        return False
+    for node in tree.nodes:
+        if node.bl_idname == 'GeometryNodeSimulationOutput':
+            return True
+        if _simulates(getattr(node, 'node_tree', None), depth + 1):
+            return True
+    return False
+
+
+def _unknown_nodes():
+    names = set()
+    for owner, tree in trace_slots.node_trees():
+        for node in tree.nodes:
+            if node.bl_idname in {'NodeUndefined', ''}:
+                names.add(f'{owner.name} / {node.name}')
+    return sorted(names)
+
+
+def _engine(scene, raw_engines):
+    """Blender silently reads an engine that no add-on provides as another: the file says which was meant."""
+    return raw_engines.get(scene.name) or scene.render.engine
+
+
+def scene_facts(scene, raw_engines):
+    render = scene.render
+    outputs, compositor_denoise = _compositor(scene)
+    denoising = render.engine == 'CYCLES' and scene.cycles.use_denoising
+    pictures = [strip for strip in _strips(scene) if strip.type != 'SOUND' and not strip.mute]
+    return {
+        'name': scene.name,
+        'camera': scene.camera.name if scene.camera else None,
+        'markerCameras': sorted({marker.camera.name for marker in scene.timeline_markers if marker.camera}),
+        'cameras': sorted(obj.name for obj in scene.objects if obj.type == 'CAMERA'),
+        'frameStart': scene.frame_start,
+        'frameEnd': scene.frame_end,
+        'frameStep': scene.frame_step,
+        'fps': render.fps,
+        'fpsBase': render.fps_base,
+        'resolutionX': render.resolution_x,
+        'resolutionY': render.resolution_y,
+        'resolutionPercentage': render.resolution_percentage,
+        'engine': _engine(scene, raw_engines),
+        'samples': _samples(scene),
+        'useDenoising': denoising,
+        'denoiser': scene.cycles.denoiser if denoising else None,
+        'compositorDenoise': compositor_denoise,
+        'output': _output(scene),
+        'multiview': render.use_multiview,
+        'views': [{'name': view.name, 'suffix': view.file_suffix} for view in render.views if view.use]
+        if render.use_multiview else [],
+        'compositing': bool(scene.use_nodes and render.use_compositing),
+        'fileOutputs': outputs,
+        'sequencer': bool(render.use_sequencer and pictures),
+        'sound': _has_sound(scene),
+        'simulations': _simulations(scene),
+        'unknownNodes': _unknown_nodes(),
+    }
+
+
+def _animated():
+    """(label, animation data) of everything that can carry drivers."""
+    for attribute in dir(bpy.data):
+        collection = getattr(bpy.data, attribute)
+        if not isinstance(collection, bpy.types.bpy_prop_collection):
+            continue
+        for datablock in collection:
+            for part in (datablock, getattr(datablock, 'node_tree', None)):
+                animation = getattr(part, 'animation_data', None)
+                if animation is not None:
+                    yield f'{datablock.bl_rna.name} "{datablock.name}"', animation
+
+
+def _calls_out(driver):
+    """Whether the expression uses what Blender refuses while scripts are off.
+
+    Blender then still evaluates arithmetic and its own driver functions; attribute access and foreign names
+    are refused (secure byte code, source/blender/python/intern/bpy_driver.c).
+    """
+    if driver.type != 'SCRIPTED' or driver.is_simple_expression or not driver.expression.strip():
+        return False
+    try:
+        tree = ast.parse(driver.expression.strip(), mode='eval')
+    except SyntaxError:
+        return True
+    allowed = set(bpy.app.driver_namespace) | {'frame', 'True', 'False', 'None'}
+    allowed |= {variable.name for variable in driver.variables}
+    # Functions that a script adds to the namespace are exactly what is missing; Blender's own are there.
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Attribute, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.Subscript)):
+            return True
+        if isinstance(node, ast.Name) and node.id not in allowed:
+            return True
+    return False
+
+
+def _telling(text):
+    for line in text.as_string().splitlines():
+        line = line.strip()
+        if line and not line.startswith(('#', 'import ', 'from ', '"""', "'''")):
+            return line[:TELLING_LINE]
+    return ''
+
+
+def blocked_scripts():
+    scripts = []
+    for text in bpy.data.texts:
+        if text.use_module:
+            scripts.append({'kind': 'text', 'name': f'Text "{text.name}"', 'code': _telling(text)})
+    for label, animation in _animated():
+        for curve in animation.drivers:
+            if _calls_out(curve.driver):
+                place = f'{label} {curve.data_path}'
+                if re.search(r'(location|scale|rotation\w*|color)$', curve.data_path):
+                    place += f'[{curve.array_index}]'
+                code = curve.driver.expression[:TELLING_LINE]
+                scripts.append({'kind': 'driver', 'name': place, 'code': code})
+    return scripts

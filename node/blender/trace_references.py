@@ -1,0 +1,242 @@
+"""Turns the places that name files (trace_slots) into references with the files they stand for on disk."""
+
+import os
+import re
+
+import bpy
+
+import trace_slots
+from trace_slots import absolute, is_relative, owner_file
+
+# A cache folder beyond this is not carried file by file; no simulation in use comes near it.
+MAX_FILES_PER_REFERENCE = 200_000
+
+# Tiles of one image: UDIM numbers go from 1001 to 2000.
+TILE_PATTERNS = {
+    '<UDIM>': lambda number: str(number),
+    '<UVTILE>': lambda number: f'u{(number - 1001) % 10 + 1}_v{(number - 1001) // 10 + 1}',
+}
+
+
+def _reference(slot, path, found, missing, span=None):
+    written = slot.get()
+    return {
+        'kind': slot.kind,
+        'span': span or slot.span,
+        'name': slot.name,
+        'owner': os.path.normpath(owner_file(slot.owner)),
+        'written': written,
+        'relative': is_relative(written),
+        'path': path,
+        'found': sorted(found),
+        'missing': sorted(missing),
+        'essential': slot.essential,
+    }
+
+
+def _single(slot, path):
+    exists = os.path.isfile(path)
+    return _reference(slot, path, [path] if exists else [], [] if exists else [path], 'single')
+
+
+def _sequence_parts(path):
+    """(head, digits, tail) as Blender takes them: the last run of digits of the name without extension."""
+    folder, name = os.path.split(path)
+    stem, extension = os.path.splitext(name)
+    match = re.match(r'^(.*?)(\d+)(\D*)$', stem, re.DOTALL)
+    if match is None:
+        return None
+    return folder, match.group(1), match.group(2), match.group(3) + extension
+
+
+def _listed(folder):
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _sequence(slot, path, needed):
+    """All files of a numbered sequence; `needed` are frame numbers of files that the scene asks for."""
+    parts = _sequence_parts(path)
+    if parts is None:
+        return _single(slot, path)
+    folder, head, digits, tail = parts
+    present = {}
+    for name in _listed(folder):
+        middle = name[len(head):len(name) - len(tail)]
+        matches = name.startswith(head) and name.endswith(tail) and middle.isdigit()
+        if matches and os.path.isfile(os.path.join(folder, name)):
+            present[int(middle)] = os.path.join(folder, name)
+    wanted = set(needed)
+    if present:
+        first, last = min(present), max(present)
+        if last - first < MAX_FILES_PER_REFERENCE:
+            wanted |= set(range(first, last + 1))
+    else:
+        wanted.add(int(digits))
+    missing = [
+        os.path.join(folder, f'{head}{number:0{len(digits)}d}{tail}')
+        for number in wanted
+        if number not in present
+    ]
+    return _reference(slot, path, list(present.values()), missing)
+
+
+def _tiles(slot, path, image):
+    token = next((token for token in TILE_PATTERNS if token in path), None)
+    if token is None:
+        return _single(slot, path)
+    files = [path.replace(token, TILE_PATTERNS[token](tile.number)) for tile in image.tiles]
+    found = [file for file in files if os.path.isfile(file)]
+    return _reference(slot, path, found, set(files) - set(found))
+
+
+def _folder(slot, path, accept=lambda name: True):
+    """Regular files below a known cache folder; a folder that is the root of a disk is never walked."""
+    found = []
+    if os.path.isdir(path) and os.path.dirname(path) != path:
+        for folder, _folders, names in os.walk(path):
+            for name in names:
+                file = os.path.join(folder, name)
+                if accept(name) and os.path.isfile(file):
+                    found.append(file)
+            if len(found) > MAX_FILES_PER_REFERENCE:
+                raise ValueError(f'{path} holds more than {MAX_FILES_PER_REFERENCE} files')
+    return _reference(slot, path, found, [] if found else [path])
+
+
+def _image_users(image):
+    """Every image user in the data that plays this image."""
+    for _owner, tree in trace_slots.node_trees():
+        for node in tree.nodes:
+            if getattr(node, 'image', None) == image:
+                # Compositor nodes carry the same fields themselves.
+                yield getattr(node, 'image_user', None) or node
+    for texture in bpy.data.textures:
+        if getattr(texture, 'image', None) == image:
+            yield texture.image_user
+    for obj in bpy.data.objects:
+        if obj.type == 'EMPTY' and obj.data == image:
+            yield obj.image_user
+
+
+def _image_frames(image):
+    """Numbers of the files that the users of an image sequence show over their duration."""
+    frames = set()
+    for user in _image_users(image):
+        duration = min(getattr(user, 'frame_duration', 0), MAX_FILES_PER_REFERENCE)
+        first = getattr(user, 'frame_offset', 0) + 1
+        frames |= set(range(first, first + duration))
+    return frames
+
+
+def _strip_images(slot, folder):
+    files = [os.path.join(folder, element.filename) for element in slot.holder.elements]
+    found = {file for file in files if os.path.isfile(file)}
+    return _reference(slot, folder, found, set(files) - found)
+
+
+def _views(reference, slot):
+    """An image with one file per eye: `a_L.png` and `a_R.png` stand for `a.png`."""
+    stem, extension = os.path.splitext(reference['path'])
+    suffixes = {view.file_suffix for scene in bpy.data.scenes for view in scene.render.views}
+    files = [
+        stem + suffix + extension for suffix in suffixes if suffix and os.path.isfile(stem + suffix + extension)
+    ]
+    if files:
+        reference['found'] = sorted(set(reference['found']) | set(files))
+        reference['missing'] = []
+    return reference
+
+
+def _expand(slot):
+    path = absolute(slot.get(), slot.library)
+    holder = slot.holder
+    if slot.kind == 'image':
+        if slot.span == 'sequence':
+            return _sequence(slot, path, _image_frames(holder))
+        if slot.span == 'tiles':
+            return _tiles(slot, path, holder)
+        reference = _single(slot, path)
+        return _views(reference, slot) if holder.is_multiview else reference
+    if slot.kind == 'strip' and slot.span == 'folder':
+        return _strip_images(slot, path)
+    if slot.span == 'folder':
+        return _folder(slot, path)
+    if slot.span == 'sequence':
+        return _sequence(slot, path, _clip_frames(holder) if slot.kind == 'movie-clip' else ())
+    return _single(slot, path)
+
+
+def _clip_frames(clip):
+    parts = _sequence_parts(clip.filepath)
+    if parts is None:
+        return ()
+    first = int(parts[2])
+    return range(first, first + min(clip.frame_duration, MAX_FILES_PER_REFERENCE))
+
+
+class _DiskCache:
+    """Stands for the folder `blendcache_NAME` beside a .blend, which no path in the data names."""
+
+    def __init__(self, owner, blend):
+        stem = os.path.splitext(os.path.basename(blend))[0]
+        self.path = f'//blendcache_{stem}'
+        self.slot = trace_slots.Slot('simulation-cache', 'folder', owner, self, 'path')
+
+
+def _disk_caches():
+    seen = set()
+    for owner, _kind, cache in trace_slots.point_caches():
+        if cache.use_external or not cache.use_disk_cache:
+            continue
+        beside = owner_file(owner) if cache.use_library_path else bpy.data.filepath
+        if beside in seen:
+            continue
+        seen.add(beside)
+        slot = _DiskCache(owner, beside).slot
+        folder = os.path.join(os.path.dirname(beside), slot.get()[2:])
+        reference = _folder(slot, folder)
+        reference['owner'] = os.path.normpath(beside)
+        # An unbaked simulation is reported as such; its empty cache is no missing file.
+        reference['missing'] = []
+        yield reference
+
+
+def _libraries():
+    for slot in trace_slots.library_slots():
+        # Blender writes the paths of indirect libraries relative to the scene, whoever names them.
+        path = absolute(slot.get(), None)
+        yield _single(slot, path)
+
+
+def _net(references):
+    """What Blender itself lists and the walk above does not know, so that nothing new is lost silently."""
+    known = {file for reference in references for file in (*reference['found'], *reference['missing'])}
+    known |= {reference['path'] for reference in references}
+    for listed in bpy.utils.blend_paths(absolute=True, packed=False, local=False):
+        path = os.path.normpath(listed)
+        if path in known or not os.path.isfile(path):
+            continue
+        known.add(path)
+        inside = path.startswith(os.path.dirname(bpy.data.filepath) + os.sep)
+        yield {
+            'kind': 'other', 'span': 'single', 'name': os.path.basename(path), 'owner': bpy.data.filepath,
+            'written': bpy.path.relpath(path) if inside else path, 'relative': inside, 'path': path,
+            'found': [path], 'missing': [], 'essential': True,
+        }
+
+
+def references():
+    """Every reference of the loaded scene and its libraries, each place once, in a stable order."""
+    listed = [*_libraries()]
+    listed += [_expand(slot) for slot in trace_slots.path_slots()]
+    listed += _disk_caches()
+    listed += _net(listed)
+    # A path that resolves to no file and is no file's name (Blender once lists the root) stays out.
+    unique = {}
+    for reference in listed:
+        key = (reference['kind'], reference['owner'], reference['written'])
+        unique.setdefault(key, reference)
+    return list(unique.values())

@@ -1,0 +1,15 @@
+/** Named bounds of what the tracer may take, each with its reason. */
+export const sceneLimits = {
+  /** Blender starts in 1–2 s and opens most scenes in under a second; heavy ones from slow disks take minutes. */
+  traceTimeoutMs: 5 * 60_000,
+  /** Mixing decodes every sound of the range once; a film of hours takes minutes. */
+  soundTimeoutMs: 30 * 60_000,
+  /** A trace is text: 200,000 files at some hundred bytes each stay below this. */
+  resultBytes: 256 * 1024 * 1024,
+  /** The last output of Blender that an error carries; its telling line comes at the end. */
+  logBytes: 16 * 1024,
+  /** Bytes read to recognise a .blend, enough for the first block of a compressed one. */
+  headerBytes: 64 * 1024,
+  /** A message that lists more subjects than this says how many more there are. */
+  listedSubjects: 5,
+} as const;

@@ -1,0 +1,137 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ZodType } from 'zod';
+import type { Clock } from '../../system/interface.ts';
+import { SceneError, type SceneErrorCode } from './errors.ts';
+import { type BlendHeader, readBlendHeader } from './header.ts';
+import type { RemapEntry, SceneTrace } from './interface.ts';
+import { sceneLimits } from './limits.ts';
+import { runBlender } from './process.ts';
+import { soundResult, traceResult } from './schema.ts';
+
+/** What tracing needs of the rest of the node. */
+export interface SceneTools {
+  /** Path or name of the Blender program. */
+  blender: string;
+  clock: Pick<Clock, 'after'>;
+}
+
+/** The frames whose sound is wanted: both ends included. */
+export interface SoundRequest {
+  blend: string;
+  frameStart: number;
+  frameEnd: number;
+  /** `.flac` or `.wav`; written by Blender. */
+  output: string;
+  scene?: string;
+  /** For a scene of a bundle: its remap entries and the folder of its tree. */
+  remap?: readonly RemapEntry[];
+  directory?: string;
+}
+
+/** Where the Python that runs inside Blender lies. */
+const script = fileURLToPath(new URL('../../../blender/trace.py', import.meta.url));
+
+const known: readonly SceneErrorCode[] = ['blend-missing', 'blend-garbage', 'no-scene'];
+
+/**
+ * Opens the .blend in a Blender of its own, without running its scripts, and says what it needs and what it is.
+ * Takes 1–2 s for small scenes. Aborting, or the time limit, kills Blender and everything it started.
+ * Throws SceneError; rejects with the signal's reason when aborted.
+ */
+export async function traceScene(
+  tools: SceneTools,
+  blendPath: string,
+  options: { signal?: AbortSignal } = {},
+): Promise<SceneTrace> {
+  const blend = resolve(blendPath);
+  const header = await readBlendHeader(blend);
+  const request = { mode: 'trace', blend };
+  const answer = await ask(tools, request, traceResult, sceneLimits.traceTimeoutMs, options);
+  if (answer.ok) return answer.trace;
+  throw refusal(answer, blend, header);
+}
+
+/**
+ * Mixes the scene's sound over the frame range into `output`, the first frame at time zero.
+ * Returns false, and writes nothing, where the scene is silent. Throws like traceScene.
+ */
+export async function mixSound(
+  tools: SceneTools,
+  request: SoundRequest,
+  options: { signal?: AbortSignal } = {},
+): Promise<boolean> {
+  const blend = resolve(request.blend);
+  const header = await readBlendHeader(blend);
+  const message = { ...request, mode: 'sound', blend, output: resolve(request.output) };
+  const answer = await ask(tools, message, soundResult, sceneLimits.soundTimeoutMs, options);
+  if (answer.ok) return answer.sound.output !== null;
+  throw refusal(answer, blend, header);
+}
+
+/** One question to one Blender: request and result are files, which work on every system and survive its noise. */
+async function ask<T>(
+  tools: SceneTools,
+  request: object,
+  schema: ZodType<T>,
+  timeoutMs: number,
+  { signal }: { signal?: AbortSignal },
+): Promise<T> {
+  signal?.throwIfAborted();
+  const directory = await mkdtemp(join(tmpdir(), 'cuadro-trace-'));
+  try {
+    const [requestPath, resultPath] = [join(directory, 'request.json'), join(directory, 'result.json')];
+    await writeFile(requestPath, JSON.stringify(request));
+    const args = ['-b', '--factory-startup', '--disable-autoexec', '-noaudio', '--python-exit-code', '7'];
+    const run = await runBlender(tools, [...args, '--python', script, '--', requestPath, resultPath], {
+      timeoutMs,
+      temporary: directory,
+      ...(signal && { signal }),
+    });
+    return await readResult(resultPath, schema, run.log);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function readResult<T>(path: string, schema: ZodType<T>, log: string): Promise<T> {
+  const size = await stat(path).then(
+    (status) => status.size,
+    () => undefined,
+  );
+  if (size === undefined || size > sceneLimits.resultBytes) {
+    const line = log.trim().split('\n').at(-1) ?? '';
+    throw new SceneError(
+      'trace-failed',
+      `Blender ended without saying what the scene needs (${line}): open the scene in Blender and check that it loads.`,
+    );
+  }
+  const parsed = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
+  if (!parsed.success) {
+    throw new SceneError('trace-failed', 'Blender described the scene in a way that Cuadro cannot read.', {
+      cause: parsed.error,
+    });
+  }
+  return parsed.data;
+}
+
+function refusal(answer: { code: string; message: string }, blend: string, header: BlendHeader): SceneError {
+  const code = known.find((entry) => entry === answer.code) ?? 'trace-failed';
+  const reason = answer.message.replace(/^Error:\s*/, '').split('\n')[0];
+  if (code === 'blend-garbage' && header.version[0] >= 5) {
+    const version = header.version.join('.');
+    return new SceneError(
+      'blend-newer-version',
+      `${blend} was saved with Blender ${version}, which this machine's Blender cannot read: install Blender ${version} here.`,
+    );
+  }
+  if (code === 'blend-garbage') {
+    return new SceneError(
+      code,
+      `${blend} is damaged and Blender cannot open it (${reason}): save it again, or use a backup (.blend1).`,
+    );
+  }
+  return new SceneError(code, `${reason}`);
+}
