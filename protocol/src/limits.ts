@@ -1,0 +1,46 @@
+/**
+ * Bounds of the shared language, each with its reason. A node refuses what exceeds them, so all nodes must
+ * hold the same values; a change is a change of the protocol (SPEC R3).
+ */
+
+/** Frame numbers stay within Blender's own range (MAXFRAME 1,048,574), both ways. */
+export const FRAME_NUMBER_LIMIT = 1_048_574;
+/** A million tasks in a job is the largest that the memory budget covers (DESIGN.md section 11). */
+export const TASKS_PER_JOB_MAX = 1_000_000;
+/** A frame list is typed by a person or made by a script; more parts than this is a mistake. */
+export const FRAME_RANGES_MAX = 10_000;
+/** One decoded message or record; gossip messages above 64 KB suffer, and records travel in gossip. */
+export const RECORD_BYTES_MAX = 1_048_576;
+/** A plan is templates and ranges, so even a large job's is small. */
+export const PLAN_BYTES_MAX = 8_388_608;
+/** A bundle of 100,000 files with long paths fits. */
+export const BUNDLE_BYTES_MAX = 67_108_864;
+/** Files of one bundle: asset libraries hold tens of thousands. */
+export const BUNDLE_FILES_MAX = 200_000;
+/** Files that one task may give back: layers, views and compositor outputs of one frame. */
+export const OUTPUT_FILES_MAX = 256;
+/** Length of a path inside a bundle or an output folder; what common file systems take. */
+export const PATH_LENGTH_MAX = 1_024;
+/** A name that a person gives to a job, a machine or a farm. */
+export const NAME_LENGTH_MAX = 200;
+/** Notes on a job. */
+export const NOTES_LENGTH_MAX = 4_000;
+/** One telling line of a failed attempt's log. */
+export const LOG_LINE_LENGTH_MAX = 500;
+/** Telling lines kept in a record; the whole log is a blob. */
+export const LOG_LINES_MAX = 8;
+/** Priorities are a small scale that people can tell apart; 50 is the default. */
+export const PRIORITY_MAX = 100;
+export const PRIORITY_DEFAULT = 50;
+/** Results or tasks named by one signed request; a larger selection is split into several requests. */
+export const REQUEST_TASKS_MAX = 1_000;
+/** Failures kept per task: beyond the policy's bounds (three failed, five lost) further ones tell nothing. */
+export const FAILURES_PER_TASK_MAX = 64;
+/** Groups of one plan: a job type has a handful of kinds of task. */
+export const PLAN_GROUPS_MAX = 256;
+/** Jobs that one job may wait for. */
+export const JOB_DEPENDENCIES_MAX = 256;
+/** Tags of a machine or a job. */
+export const TAGS_MAX = 64;
+/** A counter of a field: far above what people can click, far below 2^53. */
+export const COUNTER_MAX = 2 ** 48;

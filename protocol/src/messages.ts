@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import {
+  attemptIdSchema,
+  blobHashSchema,
+  epochSchema,
+  jobIdSchema,
+  peerIdSchema,
+  taskIndexSchema,
+} from './ids.ts';
+import { PATH_LENGTH_MAX, TAGS_MAX } from './limits.ts';
+import { failureSchema, taskResultSchema } from './records.ts';
+
+/**
+ * What nodes say to each other about work (SPEC R40 to R59). Records travel as canonical bytes beside these.
+ */
+
+/** What a machine can do (SPEC R51). */
+export const capabilitiesSchema = z.looseObject({
+  /** Engine → version: `blender`, `ffmpeg`, `command`, `node`. */
+  engines: z.record(z.string().max(64), z.string().max(64)),
+  renderEngines: z.array(z.string().max(64)).max(64),
+  denoisers: z.array(z.string().max(64)).max(16),
+  /** Names of the compute devices, such as `CPU` or `NVIDIA RTX 4090`. */
+  devices: z.array(z.string().max(200)).max(32),
+  programs: z.array(z.string().max(PATH_LENGTH_MAX)).max(256),
+  scripts: z.boolean(),
+  tags: z.array(z.string().max(200)).max(TAGS_MAX),
+  cores: z.int().min(1),
+  memoryBytes: z.number().min(0),
+});
+export type Capabilities = z.infer<typeof capabilitiesSchema>;
+
+/** A worker's claim: it stands until the same peer replaces it by one of a higher sequence (SPEC R50). */
+export const claimSchema = z.looseObject({
+  kind: z.literal('claim'),
+  peer: peerIdSchema,
+  sequence: z.int().min(0),
+  /** Tasks it wants to hold at once: its slots, plus one ahead for each. 0 while it takes none. */
+  wants: z.int().min(0).max(1_024),
+  /** Tasks that it runs at the same time. */
+  slots: z.int().min(0).max(64),
+  capabilities: capabilitiesSchema,
+  bundles: z.array(blobHashSchema).max(256),
+  /** One sentence on why it wants nothing. */
+  idleReason: z.string().max(500).optional(),
+});
+export type Claim = z.infer<typeof claimSchema>;
+
+/** A lease on one task (SPEC R52). */
+export const grantSchema = z.looseObject({
+  attempt: attemptIdSchema,
+  job: jobIdSchema,
+  task: taskIndexSchema,
+  redo: z.int().min(0),
+  retry: z.int().min(0),
+  /** How long it lasts without a renewing beacon, in milliseconds. */
+  leaseMs: z.int().min(1),
+});
+export type Grant = z.infer<typeof grantSchema>;
+
+export const grantsSchema = z.looseObject({
+  kind: z.literal('grants'),
+  epoch: epochSchema,
+  grants: z.array(grantSchema).max(4_096),
+});
+
+/** The coordinator takes attempts back: canceled, paused, lost the race, or its machine is to stop. */
+export const stopSchema = z.looseObject({
+  kind: z.literal('stop'),
+  epoch: epochSchema,
+  attempts: z.array(attemptIdSchema).max(4_096),
+  reason: z.string().max(500),
+});
+
+/** Once a second, worker → coordinator: renews the leases of the attempts it lists (SPEC R52). */
+export const beaconSchema = z.looseObject({
+  kind: z.literal('beacon'),
+  peer: peerIdSchema,
+  running: z
+    .array(
+      z.looseObject({
+        attempt: attemptIdSchema,
+        fraction: z.number().min(0).max(1),
+        remainingMs: z.number().min(0).optional(),
+        text: z.string().max(200).optional(),
+      }),
+    )
+    .max(1_024),
+  load: z.number().min(0),
+  freeDiskBytes: z.number().min(0),
+});
+export type Beacon = z.infer<typeof beaconSchema>;
+
+/** How an attempt ended, worker → coordinator, with the freed place as the next want (SPEC R53). */
+export const resultSchema = z.looseObject({
+  kind: z.literal('result'),
+  job: jobIdSchema,
+  task: taskIndexSchema,
+  redo: z.int().min(0),
+  retry: z.int().min(0),
+  attempt: attemptIdSchema,
+  outcome: z.discriminatedUnion('kind', [
+    z.looseObject({ kind: z.literal('result'), result: taskResultSchema }),
+    z.looseObject({ kind: z.literal('failure'), failure: failureSchema }),
+    /** Stopped by an owner, a cancel or a losing copy: no failure. */
+    z.looseObject({ kind: z.literal('stopped'), reason: z.string().max(500) }),
+  ]),
+});
+export type ResultMessage = z.infer<typeof resultSchema>;
+
+/** The coordinator's pulse, 500 ms (SPEC R42); `followers`, `successors` and `stale` count and order members. */
+export const pulseSchema = z.looseObject({
+  kind: z.literal('pulse'),
+  epoch: epochSchema,
+  sequence: z.int().min(0),
+  successors: z.array(peerIdSchema).max(5),
+  followers: z.int().min(0),
+  stale: z.array(peerIdSchema).max(1_024),
+});
+
+export const messageSchema = z.discriminatedUnion('kind', [
+  claimSchema,
+  grantsSchema,
+  stopSchema,
+  beaconSchema,
+  resultSchema,
+  pulseSchema,
+]);
+export type Message = z.infer<typeof messageSchema>;

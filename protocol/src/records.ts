@@ -1,0 +1,405 @@
+import { z } from 'zod';
+import {
+  fieldSchema,
+  holdersSchema,
+  signatureSchema,
+  signedFieldSchema,
+  type Field,
+  type Holders,
+  type SignedField,
+} from './fields.ts';
+import { frameRangeSchema, outputFileSchema, type OutputFile } from './plan.ts';
+import {
+  attemptIdSchema,
+  blobHashSchema,
+  farmIdSchema,
+  jobIdSchema,
+  peerIdSchema,
+  taskIndexSchema,
+  type AttemptId,
+  type BlobHash,
+  type FarmId,
+  type JobId,
+  type PeerId,
+  type TaskIndex,
+} from './ids.ts';
+import {
+  FAILURES_PER_TASK_MAX,
+  JOB_DEPENDENCIES_MAX,
+  LOG_LINES_MAX,
+  LOG_LINE_LENGTH_MAX,
+  NAME_LENGTH_MAX,
+  NOTES_LENGTH_MAX,
+  OUTPUT_FILES_MAX,
+  PRIORITY_MAX,
+  REQUEST_TASKS_MAX,
+  TAGS_MAX,
+} from './limits.ts';
+import type { FrameRange } from './frames.ts';
+
+/**
+ * The replicated records (DESIGN.md section 3, SPEC R20 to R39). Each is a join-semilattice; `merge.ts` is the
+ * only way in. Schemas are loose: fields of newer versions are kept and passed on (SPEC R26).
+ */
+
+/** `wallTime` in records is milliseconds since 1970 by the writer's clock, for display only (SPEC R25). */
+const wallTimeSchema = z.number();
+const nameSchema = z.string().min(1).max(NAME_LENGTH_MAX);
+const tagsSchema = z.array(z.string().min(1).max(NAME_LENGTH_MAX)).max(TAGS_MAX);
+
+/** Signed by `author` over a domain-separated form of the rest; see `signing.ts`. */
+export interface Signed {
+  author: PeerId;
+  signature: Uint8Array;
+}
+const signedShape = { author: peerIdSchema, signature: signatureSchema };
+
+export interface FarmRecord {
+  kind: 'farm';
+  id: FarmId;
+  founder: PeerId;
+  name: Field<string>;
+  /** The farm that this one dissolved into (SPEC R36). */
+  mergedInto?: Field<FarmId>;
+}
+
+export type MemberRole = 'artist' | 'machine';
+
+/** One admission; a set of them, since two members may admit the same newcomer. */
+export interface Admission extends Signed {
+  role: MemberRole;
+  wallTime: number;
+}
+
+/** One removal: final, never purged (SPEC R35). `known` counts the removed peer's signed writes that stay valid. */
+export interface Removal extends Signed {
+  reason: string;
+  wallTime: number;
+  known: number;
+}
+
+export interface MemberRecord {
+  kind: 'member';
+  peer: PeerId;
+  name: SignedField<string>;
+  /** By author. */
+  admissions: Record<PeerId, Admission>;
+  removals: Record<PeerId, Removal>;
+}
+
+/** Whether a machine takes work: `active`, `paused` at once, or `draining` (ends what it runs). */
+export type NodeDesired = 'active' | 'draining' | 'paused';
+
+/** Hours of the week in which a machine works, in minutes from Monday 00:00 by its own clock. */
+export interface WorkingHours {
+  spans: { start: number; end: number }[];
+}
+
+export interface NodeRecord {
+  kind: 'node';
+  peer: PeerId;
+  fields: {
+    /** What the farm wants of it. */
+    desired?: SignedField<NodeDesired>;
+    /** What its owner wants: only the node itself writes it; both must be active (SPEC R37). */
+    ownerDesired?: SignedField<NodeDesired>;
+    tags?: SignedField<string[]>;
+    hours?: SignedField<WorkingHours>;
+    slots?: SignedField<number>;
+  };
+}
+
+/** What a person asked for; immutable, and signed by the submitting node (SPEC R31). */
+export interface JobSpec extends Signed {
+  id: JobId;
+  name: string;
+  /** A job type's name, e.g. `blender-animation`. */
+  type: string;
+  /** Settings as that type's schema parsed them. */
+  settings: Record<string, unknown>;
+  /** The scene and all its files; absent where the job type needs none. */
+  bundle?: BlobHash;
+  plan: BlobHash;
+  /** Tasks in the plan, so that progress is known before the plan is there. */
+  tasks: number;
+  /** The farm-wide order counter: the highest seen plus one; ties fall to the lower peer, then id (SPEC R50). */
+  order: number;
+  /** Jobs that must be done first. */
+  after: JobId[];
+  /** Where the submitting machine collects the output; means nothing elsewhere. */
+  outputFolder: string;
+  wallTime: number;
+}
+
+export type JobDesired = 'active' | 'paused' | 'canceled';
+
+/** One signed request about tasks: `redo` discards the results that it names, `retry` only voids failures (SPEC R33). */
+export interface TaskRequest extends Signed {
+  kind: 'redo' | 'retry';
+  /** The tasks' new redo or retry level: the highest seen plus one. */
+  level: number;
+  tasks: FrameRange[];
+  /** For a redo, the attempts whose results it discards, by task. */
+  named: { task: TaskIndex; attempt: AttemptId }[];
+  wallTime: number;
+}
+
+export interface JobRecord {
+  kind: 'job';
+  id: JobId;
+  spec: JobSpec;
+  control: {
+    desired?: SignedField<JobDesired>;
+    priority?: SignedField<number>;
+    name?: SignedField<string>;
+    notes?: SignedField<string>;
+    /** At most this many machines at once; 0 is no limit. */
+    machineLimit?: SignedField<number>;
+    /** Share of failed tasks, 0 to 1, past which the job fails. */
+    failureShare?: SignedField<number>;
+  };
+  /** Requests by `requestKey`: grow-only. */
+  requests: Record<string, TaskRequest>;
+  holders: { bundle: Holders; plan: Holders };
+  /** Grow-only: durable on as many machines as could be reached, two at most (SPEC R60). */
+  acknowledged: boolean;
+  /** A tombstone absorbs the job's task records and is never purged (SPEC R34). */
+  deleted?: Signed & { wallTime: number };
+}
+
+/** Why an attempt ended without a result. Stops by an owner, a cancel or a losing copy are none of these (SPEC R53). */
+export type FailureCause = 'failed' | 'lost';
+
+export interface Failure {
+  attempt: AttemptId;
+  /** The machine that tried. */
+  peer: PeerId;
+  cause: FailureCause;
+  /** A stable code such as `blender-crashed`. */
+  code: string;
+  /** One sentence for people. */
+  message: string;
+  /** The log's telling lines. */
+  lines: string[];
+  /** The whole log. */
+  log?: BlobHash;
+  wallTime: number;
+}
+
+/** What one attempt gave. Ranks: rendered (one holder) < done (two, or one that was accepted as such). */
+export interface TaskResult {
+  attempt: AttemptId;
+  /** The machine that made it. */
+  peer: PeerId;
+  state: 'rendered' | 'done';
+  files: OutputFile[];
+  /** Holders of the files, all of them. */
+  holders: Holders;
+  /** For display and forecasts, milliseconds. */
+  renderMs: number;
+  /** A thumbnail, best effort: its loss loses nothing. */
+  thumbnail?: BlobHash;
+  /** Sum of the redo levels of the tasks it was made from: a later redo of one makes it stale (SPEC R39). */
+  inputRedo?: number;
+  log?: BlobHash;
+  wallTime: number;
+}
+
+/** The coordinator's word that the task won't be tried again (SPEC R54). */
+export interface FailedOutcome {
+  attempt: AttemptId;
+  /** The coordinator that decided. */
+  peer: PeerId;
+  code: string;
+  message: string;
+  wallTime: number;
+}
+
+export interface TaskRecord {
+  kind: 'task';
+  job: JobId;
+  index: TaskIndex;
+  /** The level this record's content belongs to: a higher one wins whole (SPEC R32). */
+  redo: number;
+  /** Within a redo level, a higher one voids failures and `failed`, never a result. */
+  retry: number;
+  /** Results by attempt key; the one that counts is derived (SPEC R38). */
+  results: Record<string, TaskResult>;
+  failed?: FailedOutcome;
+  /** By attempt key. */
+  failures: Record<string, Failure>;
+}
+
+export type KnownRecord = FarmRecord | MemberRecord | NodeRecord | JobRecord | TaskRecord;
+export type RecordKind = KnownRecord['kind'];
+
+const desiredSchema = z.enum(['active', 'draining', 'paused']);
+const telling = z.array(z.string().max(LOG_LINE_LENGTH_MAX)).max(LOG_LINES_MAX);
+const sentence = z.string().max(2_000);
+
+export const farmRecordSchema = z.looseObject({
+  kind: z.literal('farm'),
+  id: farmIdSchema,
+  founder: peerIdSchema,
+  name: fieldSchema(nameSchema),
+  mergedInto: fieldSchema(farmIdSchema).optional(),
+});
+
+export const memberRecordSchema = z.looseObject({
+  kind: z.literal('member'),
+  peer: peerIdSchema,
+  name: signedFieldSchema(nameSchema),
+  admissions: z.record(
+    peerIdSchema,
+    z.looseObject({ ...signedShape, role: z.enum(['artist', 'machine']), wallTime: wallTimeSchema }),
+  ),
+  removals: z.record(
+    peerIdSchema,
+    z.looseObject({ ...signedShape, reason: sentence, wallTime: wallTimeSchema, known: z.int().min(0) }),
+  ),
+});
+
+const minuteOfWeek = z.int().min(0).max(10_080);
+export const workingHoursSchema = z.object({
+  spans: z.array(z.object({ start: minuteOfWeek, end: minuteOfWeek })).max(64),
+});
+
+export const nodeRecordSchema = z.looseObject({
+  kind: z.literal('node'),
+  peer: peerIdSchema,
+  fields: z.looseObject({
+    desired: signedFieldSchema(desiredSchema).optional(),
+    ownerDesired: signedFieldSchema(desiredSchema).optional(),
+    tags: signedFieldSchema(tagsSchema).optional(),
+    hours: signedFieldSchema(workingHoursSchema).optional(),
+    slots: signedFieldSchema(z.int().min(0).max(64)).optional(),
+  }),
+});
+
+export const jobSpecSchema = z.looseObject({
+  ...signedShape,
+  id: jobIdSchema,
+  name: nameSchema,
+  type: z.string().min(1).max(NAME_LENGTH_MAX),
+  settings: z.record(z.string(), z.unknown()),
+  bundle: blobHashSchema.optional(),
+  plan: blobHashSchema,
+  tasks: z.int().min(0),
+  order: z.int().min(0),
+  after: z.array(jobIdSchema).max(JOB_DEPENDENCIES_MAX),
+  outputFolder: z.string().max(4_096),
+  wallTime: wallTimeSchema,
+});
+
+export const taskRequestSchema = z.looseObject({
+  ...signedShape,
+  kind: z.enum(['redo', 'retry']),
+  level: z.int().min(1),
+  tasks: z.array(frameRangeSchema).max(REQUEST_TASKS_MAX),
+  named: z.array(z.looseObject({ task: taskIndexSchema, attempt: attemptIdSchema })).max(REQUEST_TASKS_MAX),
+  wallTime: wallTimeSchema,
+});
+
+export const jobRecordSchema = z.looseObject({
+  kind: z.literal('job'),
+  id: jobIdSchema,
+  spec: jobSpecSchema,
+  control: z.looseObject({
+    desired: signedFieldSchema(z.enum(['active', 'paused', 'canceled'])).optional(),
+    priority: signedFieldSchema(z.int().min(0).max(PRIORITY_MAX)).optional(),
+    name: signedFieldSchema(nameSchema).optional(),
+    notes: signedFieldSchema(z.string().max(NOTES_LENGTH_MAX)).optional(),
+    machineLimit: signedFieldSchema(z.int().min(0)).optional(),
+    failureShare: signedFieldSchema(z.number().min(0).max(1)).optional(),
+  }),
+  requests: z.record(z.string(), taskRequestSchema),
+  holders: z.looseObject({ bundle: holdersSchema, plan: holdersSchema }),
+  acknowledged: z.boolean(),
+  deleted: z.looseObject({ ...signedShape, wallTime: wallTimeSchema }).optional(),
+});
+
+export const failureSchema = z.looseObject({
+  attempt: attemptIdSchema,
+  peer: peerIdSchema,
+  cause: z.enum(['failed', 'lost']),
+  code: z.string().max(100),
+  message: sentence,
+  lines: telling,
+  log: blobHashSchema.optional(),
+  wallTime: wallTimeSchema,
+});
+
+export const taskResultSchema = z.looseObject({
+  attempt: attemptIdSchema,
+  peer: peerIdSchema,
+  state: z.enum(['rendered', 'done']),
+  files: z.array(outputFileSchema).max(OUTPUT_FILES_MAX),
+  holders: holdersSchema,
+  renderMs: z.number().min(0),
+  thumbnail: blobHashSchema.optional(),
+  inputRedo: z.int().min(0).optional(),
+  log: blobHashSchema.optional(),
+  wallTime: wallTimeSchema,
+});
+
+export const failedOutcomeSchema = z.looseObject({
+  attempt: attemptIdSchema,
+  peer: peerIdSchema,
+  code: z.string().max(100),
+  message: sentence,
+  wallTime: wallTimeSchema,
+});
+
+const fewEntries = (map: Record<string, unknown>) => Object.keys(map).length <= FAILURES_PER_TASK_MAX;
+export const taskRecordSchema = z.looseObject({
+  kind: z.literal('task'),
+  job: jobIdSchema,
+  index: taskIndexSchema,
+  redo: z.int().min(0),
+  retry: z.int().min(0),
+  results: z.record(z.string(), taskResultSchema).refine(fewEntries, 'too many results'),
+  failed: failedOutcomeSchema.optional(),
+  failures: z.record(z.string(), failureSchema),
+});
+
+/** A record of any kind this version knows. */
+export const knownRecordSchema = z.discriminatedUnion('kind', [
+  farmRecordSchema,
+  memberRecordSchema,
+  nodeRecordSchema,
+  jobRecordSchema,
+  taskRecordSchema,
+]);
+
+/** The key under which a record is stored, synced and hashed (SPEC R20). */
+export function recordKey(record: KnownRecord): string {
+  switch (record.kind) {
+    case 'farm':
+      return `farm/${record.id}`;
+    case 'member':
+      return `member/${record.peer}`;
+    case 'node':
+      return `node/${record.peer}`;
+    case 'job':
+      return `job/${record.id}`;
+    case 'task':
+      return taskKey(record.job, record.index);
+  }
+}
+
+/** A task's key; the index is padded so that keys sort as tasks do. */
+export function taskKey(job: JobId, index: TaskIndex): string {
+  return `task/${job}/${String(index).padStart(10, '0')}`;
+}
+
+/** The key of a request within its job: requests of one author never clash (SPEC R33). */
+export function requestKey(
+  request: Pick<TaskRequest, 'kind' | 'level' | 'author'> & { part?: number },
+): string {
+  return `${request.kind}.${request.level}.${request.part ?? 0}.${request.author}`;
+}
+
+/** A task of which nothing has been written yet. */
+export function emptyTask(job: JobId, index: TaskIndex, redo = 0, retry = 0): TaskRecord {
+  return { kind: 'task', job, index, redo, retry, results: {}, failures: {} };
+}

@@ -1,0 +1,153 @@
+import { encode } from './codec.ts';
+import type { PeerId } from './ids.ts';
+import type { Field } from './fields.ts';
+import type {
+  Admission,
+  JobRecord,
+  JobSpec,
+  KnownRecord,
+  MemberRecord,
+  NodeRecord,
+  Removal,
+  Signed,
+  TaskRequest,
+} from './records.ts';
+
+/**
+ * Who signs what (SPEC R30). The signature covers the canonical bytes of `[domain, subject, content]`, so that
+ * one signed thing can never pass for another. Keys stay with the caller: this module is pure.
+ */
+
+/** Signs with the node's own key: Ed25519, 64 bytes. */
+export interface Signer {
+  readonly peer: PeerId;
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+/** Whether `signature` over `bytes` was made by `peer`'s key; never throws. */
+export type Verify = (peer: PeerId, bytes: Uint8Array, signature: Uint8Array) => boolean;
+
+type Domain =
+  | 'admission'
+  | 'removal'
+  | 'member-name'
+  | 'node-field'
+  | 'job-spec'
+  | 'job-control'
+  | 'request'
+  | 'deleted';
+
+function signedBytes(domain: Domain, subject: string, content: object): Uint8Array {
+  const { signature: _own, ...rest } = content as Record<string, unknown>;
+  return encode([`cuadro/1/${domain}`, subject, rest]);
+}
+
+type Unsigned<T extends Signed> = Omit<T, 'author' | 'signature'>;
+
+function sign<T extends Signed>(signer: Signer, domain: Domain, subject: string, content: Unsigned<T>): T {
+  const authored = { ...content, author: signer.peer };
+  return { ...authored, signature: signer.sign(signedBytes(domain, subject, authored)) } as unknown as T;
+}
+
+export const signAdmission = (signer: Signer, peer: PeerId, admission: Unsigned<Admission>): Admission =>
+  sign<Admission>(signer, 'admission', peer, admission);
+export const signRemoval = (signer: Signer, peer: PeerId, removal: Unsigned<Removal>): Removal =>
+  sign<Removal>(signer, 'removal', peer, removal);
+export const signJobSpec = (signer: Signer, spec: Unsigned<JobSpec>): JobSpec =>
+  sign<JobSpec>(signer, 'job-spec', spec.id, spec);
+export const signTaskRequest = (signer: Signer, job: string, request: Unsigned<TaskRequest>): TaskRequest =>
+  sign<TaskRequest>(signer, 'request', job, request);
+export const signDeletion = (
+  signer: Signer,
+  job: string,
+  deletion: { wallTime: number },
+): Signed & { wallTime: number } => sign<Signed & { wallTime: number }>(signer, 'deleted', job, deletion);
+
+/** A signed write to a field; its counter is the highest seen plus one. */
+export function signField<T>(
+  signer: Signer,
+  domain: 'member-name' | 'node-field' | 'job-control',
+  subject: string,
+  value: T,
+  counter: number,
+): Field<T> & { signature: Uint8Array } {
+  const field = { value, counter, peer: signer.peer };
+  return { ...field, signature: signer.sign(signedBytes(domain, subject, field)) };
+}
+
+/** The subject of a field of a record: its owner and its name. */
+export const fieldSubject = (owner: string, name: string): string => `${owner}/${name}`;
+
+interface Part {
+  peer: PeerId;
+  bytes: Uint8Array;
+  signature: Uint8Array;
+}
+
+/** Whether every signature in a record is good; records without signed parts always are. */
+export function verifyRecord(record: KnownRecord, verify: Verify): boolean {
+  for (const part of signedParts(record)) {
+    if (!verify(part.peer, part.bytes, part.signature)) return false;
+  }
+  return true;
+}
+
+function* signedParts(record: KnownRecord): Generator<Part> {
+  switch (record.kind) {
+    case 'farm':
+    case 'task':
+      return;
+    case 'member':
+      yield* memberParts(record);
+      return;
+    case 'node':
+      yield* fieldParts(
+        'node-field',
+        record.peer,
+        record.fields as NodeRecord['fields'] & Record<string, unknown>,
+      );
+      return;
+    case 'job':
+      yield* jobParts(record);
+  }
+}
+
+function* memberParts(record: MemberRecord): Generator<Part> {
+  yield fieldPart('member-name', fieldSubject(record.peer, 'name'), record.name);
+  for (const [author, admission] of Object.entries(record.admissions)) {
+    yield authored('admission', record.peer, author, admission);
+  }
+  for (const [author, removal] of Object.entries(record.removals)) {
+    yield authored('removal', record.peer, author, removal);
+  }
+}
+
+function* jobParts(record: JobRecord): Generator<Part> {
+  yield authored('job-spec', record.id, record.spec.author, record.spec);
+  yield* fieldParts('job-control', record.id, record.control as Record<string, unknown>);
+  for (const request of Object.values(record.requests))
+    yield authored('request', record.id, request.author, request);
+  if (record.deleted) yield authored('deleted', record.id, record.deleted.author, record.deleted);
+}
+
+type SignedValue = Field<unknown> & { signature: Uint8Array };
+
+function* fieldParts(domain: Domain, owner: string, fields: Record<string, unknown>): Generator<Part> {
+  for (const [name, field] of Object.entries(fields)) {
+    if (field === undefined) continue;
+    yield fieldPart(domain, fieldSubject(owner, name), field as SignedValue);
+  }
+}
+
+function fieldPart(domain: Domain, subject: string, field: SignedValue): Part {
+  return { peer: field.peer, bytes: signedBytes(domain, subject, field), signature: field.signature };
+}
+
+/** `author` is the one the map names: a record that files one author's word under another's name is refused. */
+function authored(domain: Domain, subject: string, author: PeerId, content: Signed): Part {
+  return {
+    peer: content.author === author ? author : '',
+    bytes: signedBytes(domain, subject, content),
+    signature: content.signature,
+  };
+}

@@ -1,0 +1,272 @@
+import { z } from 'zod';
+import { workingHoursSchema } from './records.ts';
+import { outputFileSchema } from './plan.ts';
+import { blobHashSchema, jobIdSchema, peerIdSchema } from './ids.ts';
+import { capabilitiesSchema } from './messages.ts';
+
+/**
+ * What the local API shows: plain JSON, made from records (the same on every node) and from the pulse (live,
+ * labelled so by the name `live`). Server, command line, dashboard and the OpenAPI document share these.
+ */
+
+export const taskStateSchema = z.enum(['open', 'rendered', 'done', 'failed', 'skipped']);
+export const jobStateSchema = z.enum([
+  'waiting',
+  'queued',
+  'active',
+  'paused',
+  'done',
+  'failed',
+  'canceled',
+  'skipped',
+  'deleted',
+]);
+
+export const taskCountsSchema = z.object({
+  total: z.int(),
+  open: z.int(),
+  rendered: z.int(),
+  done: z.int(),
+  failed: z.int(),
+  skipped: z.int(),
+});
+
+export const jobViewSchema = z.object({
+  id: jobIdSchema,
+  /** The farm-wide order counter, a short number for people. */
+  order: z.int(),
+  name: z.string(),
+  type: z.string(),
+  state: jobStateSchema,
+  /** One sentence: why it waits, failed or was skipped. */
+  reason: z.string().optional(),
+  priority: z.int(),
+  notes: z.string(),
+  machineLimit: z.int(),
+  counts: taskCountsSchema,
+  /** Results that only one machine holds. */
+  oneCopyOnly: z.int(),
+  acknowledged: z.boolean(),
+  /** How many machines hold the scene and the plan. */
+  holders: z.int(),
+  submitter: peerIdSchema,
+  outputFolder: z.string(),
+  after: z.array(jobIdSchema),
+  /** Milliseconds since 1970, for display. */
+  submittedAt: z.number(),
+  /** Latest result or verdict, for display. */
+  changedAt: z.number().optional(),
+  settings: z.record(z.string(), z.unknown()),
+  /** The newest frames that have a thumbnail, newest first, at most four. */
+  thumbnails: z.array(blobHashSchema),
+  /** The finished film, once there is one. */
+  film: outputFileSchema.optional(),
+  /** Whether frames were redone since the film was made. */
+  filmStale: z.boolean(),
+  live: z.object({
+    running: z.int(),
+    /** Forecast of the milliseconds left; absent until it can be said. */
+    remainingMs: z.number().optional(),
+    /** Files collected into the output folder on this machine, and how many foreign files were kept. */
+    collected: z.int().optional(),
+    keptForeign: z.int().optional(),
+  }),
+});
+export type JobView = z.infer<typeof jobViewSchema>;
+
+export const attemptViewSchema = z.object({
+  /** `attemptKey` form. */
+  attempt: z.string(),
+  peer: peerIdSchema,
+  machine: z.string(),
+  state: z.enum(['running', 'rendered', 'done', 'failed', 'lost']),
+  code: z.string().optional(),
+  message: z.string().optional(),
+  lines: z.array(z.string()),
+  hasLog: z.boolean(),
+  renderMs: z.number().optional(),
+  at: z.number().optional(),
+});
+export type AttemptView = z.infer<typeof attemptViewSchema>;
+
+export const taskViewSchema = z.object({
+  index: z.int(),
+  /** `frame 7`, `film`. */
+  name: z.string(),
+  /** The plan's group, `frame`, and the number in it. */
+  group: z.string(),
+  number: z.int(),
+  state: taskStateSchema,
+  files: z.array(outputFileSchema),
+  thumbnail: blobHashSchema.optional(),
+  copies: z.int(),
+  renderMs: z.number().optional(),
+  failures: z.int(),
+  stale: z.boolean(),
+  live: z.object({
+    running: z.boolean(),
+    fraction: z.number().optional(),
+    remainingMs: z.number().optional(),
+    machine: z.string().optional(),
+  }),
+});
+export type TaskView = z.infer<typeof taskViewSchema>;
+
+export const taskDetailSchema = taskViewSchema.extend({
+  attempts: z.array(attemptViewSchema),
+  /** One sentence on what it waits for, or how it ended. */
+  why: z.string(),
+});
+export type TaskDetail = z.infer<typeof taskDetailSchema>;
+
+export const nodeViewSchema = z.object({
+  peer: peerIdSchema,
+  name: z.string(),
+  /** Whether it is the node that answers. */
+  here: z.boolean(),
+  coordinator: z.boolean(),
+  desired: z.enum(['active', 'draining', 'paused']),
+  ownerDesired: z.enum(['active', 'draining', 'paused']),
+  slots: z.int(),
+  tags: z.array(z.string()),
+  hours: workingHoursSchema.optional(),
+  live: z.object({
+    reachable: z.boolean(),
+    running: z.array(z.object({ job: jobIdSchema, task: z.int(), name: z.string(), fraction: z.number() })),
+    load: z.number(),
+    freeDiskBytes: z.number(),
+    capabilities: capabilitiesSchema.optional(),
+    /** One sentence on why it isn't rendering; absent while it is. */
+    idleReason: z.string().optional(),
+  }),
+});
+export type NodeView = z.infer<typeof nodeViewSchema>;
+
+export const farmViewSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  members: z.int(),
+  coordinator: peerIdSchema.optional(),
+  epochTerm: z.int(),
+  jobs: z.record(z.string(), z.int()),
+  live: z.object({ running: z.int(), nodes: z.int() }),
+});
+export type FarmView = z.infer<typeof farmViewSchema>;
+
+/** This machine: what only its own node knows. */
+export const hereViewSchema = z.object({
+  peer: peerIdSchema,
+  name: z.string(),
+  version: z.string(),
+  pid: z.int(),
+  address: z.string(),
+  dataFolder: z.string(),
+  startedAt: z.number(),
+  store: z.object({
+    usedBytes: z.number(),
+    quotaBytes: z.number(),
+    freeDiskBytes: z.number(),
+    reserveBytes: z.number(),
+    accepting: z.boolean(),
+    reason: z.string().optional(),
+  }),
+  memoryBytes: z.number(),
+  loopDelayP99Ms: z.number(),
+  blender: z.object({
+    state: z.enum(['ready', 'missing', 'probing']),
+    path: z.string().optional(),
+    version: z.string().optional(),
+    /** One sentence on what is missing or how it is confined. */
+    note: z.string().optional(),
+    confinement: z.string().optional(),
+  }),
+  ffmpeg: z.object({
+    state: z.enum(['ready', 'missing', 'probing']),
+    version: z.string().optional(),
+    path: z.string().optional(),
+  }),
+  sessions: z.array(
+    z.object({
+      pid: z.int(),
+      state: z.string(),
+      scene: z.string().optional(),
+      frames: z.int(),
+      loads: z.int(),
+      memoryBytes: z.number(),
+      devices: z.array(z.string()),
+    }),
+  ),
+});
+export type HereView = z.infer<typeof hereViewSchema>;
+
+export const findingSchema = z.object({
+  code: z.string(),
+  severity: z.enum(['error', 'warning', 'note']),
+  message: z.string(),
+  subject: z.string().optional(),
+});
+export type FindingView = z.infer<typeof findingSchema>;
+
+/** What is known of a scene before it is submitted. */
+export const sceneViewSchema = z.object({
+  path: z.string(),
+  scenes: z.array(z.string()),
+  scene: z.string(),
+  cameras: z.array(z.string()),
+  camera: z.string().optional(),
+  frames: z.object({ start: z.int(), end: z.int(), step: z.int() }),
+  rate: z.object({ numerator: z.number(), denominator: z.number() }),
+  width: z.int(),
+  height: z.int(),
+  engine: z.string(),
+  format: z.string(),
+  movie: z.boolean(),
+  files: z.int(),
+  sizeBytes: z.number(),
+  missing: z.array(z.string()),
+});
+export type SceneView = z.infer<typeof sceneViewSchema>;
+
+export const preflightViewSchema = z.object({
+  ok: z.boolean(),
+  findings: z.array(findingSchema),
+  scene: sceneViewSchema.optional(),
+});
+export type PreflightView = z.infer<typeof preflightViewSchema>;
+
+/** The answer to a change: what it became, and how many machines hold it. */
+export const changeViewSchema = z.object({ machines: z.int(), message: z.string() });
+export type ChangeView = z.infer<typeof changeViewSchema>;
+
+export const submittedViewSchema = z.object({
+  job: jobViewSchema,
+  findings: z.array(findingSchema),
+  machines: z.int(),
+  message: z.string(),
+});
+export type SubmittedView = z.infer<typeof submittedViewSchema>;
+
+export const fetchedViewSchema = z.object({
+  folder: z.string(),
+  written: z.int(),
+  alreadyThere: z.int(),
+  keptForeign: z.array(z.string()),
+  missing: z.array(z.string()),
+});
+export type FetchedView = z.infer<typeof fetchedViewSchema>;
+
+/** What a machine's owner may set; stored in the data folder's config file. */
+export const configSchema = z.object({
+  name: z.string().min(1).max(200).describe('Name of this machine, as others see it'),
+  slots: z.int().min(1).max(64).describe('Tasks at the same time; one Blender uses all cores'),
+  blender: z.string().max(4_096).describe('Blender program; empty finds it on the PATH'),
+  ffmpeg: z.string().max(4_096).describe('ffmpeg program; empty finds it on the PATH'),
+  programs: z.array(z.string().max(1_024)).max(256).describe('Programs that command jobs may run here'),
+  allowScripts: z.boolean().describe('Whether scenes may run their own Python here'),
+  confine: z.boolean().describe('Run Blender without network and with one writable folder'),
+  quotaGiB: z.number().min(0).describe('The most that stored scenes and frames may take, in GiB'),
+  reserveGiB: z.number().min(0).describe('Disk always left free, in GiB'),
+  outputFolder: z.string().max(4_096).describe('Where jobs get their own folders of frames'),
+  port: z.int().min(0).max(65_535).describe('Port of the dashboard'),
+});
+export type Config = z.infer<typeof configSchema>;
