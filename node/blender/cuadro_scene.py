@@ -5,8 +5,9 @@ import time
 
 import bpy
 import cuadro_devices
+import cuadro_missing
 import cuadro_outputs
-import cuadro_paths
+import remap
 from cuadro_failure import Failure
 
 
@@ -40,7 +41,7 @@ class LoadedScene:
         settings = order["settings"]
         scene = _choose_scene(settings.get("sceneName"))
         self.scene_name = scene.name
-        self.warnings = cuadro_paths.missing()
+        self.warnings = cuadro_missing.missing()
         _apply(scene, settings)
         render = scene.render
         if render.is_movie_format:
@@ -73,7 +74,7 @@ def load(order):
     # A load that failed quietly leaves the previous scene in place.
     if os.path.realpath(bpy.data.filepath) != os.path.realpath(path):
         raise Failure("load-failed", f"Blender did not load {order['blendFile']}.")
-    cuadro_paths.rewrite(order["directory"], order["remap"])
+    remap.apply(order["remap"], order["directory"])
 
 
 def _last_line(error):

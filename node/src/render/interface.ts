@@ -15,8 +15,8 @@ export interface SceneTree {
   /** Names the content (the bundle's hash): a session that has this key loaded does not load again. */
   readonly key: string;
   /**
-   * Absolute paths as the scene stores them (a file, or a folder and all below it), and where they are now,
-   * relative to `directory`. Paths relative to the .blend need no entry: the tree keeps their shape.
+   * Paths as the scene stores them, and where the same file or folder is now, relative to `directory`
+   * (node/blender/remap.py). Paths relative to the .blend need no entry: the tree keeps their shape.
    */
   readonly remap: readonly { readonly from: string; readonly to: string }[];
 }
