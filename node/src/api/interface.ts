@@ -1,0 +1,70 @@
+import type {
+  BlobHash,
+  ChangeView,
+  Config,
+  FetchedView,
+  HereView,
+  JobId,
+  LiveEvent,
+  PeerId,
+  PreflightView,
+  RouteBody,
+  SubmittedView,
+  TaskIndex,
+} from '@cuadro/protocol';
+import type { CoreQueries } from '../core/interface.ts';
+
+/**
+ * What the local API needs of the rest of the node, declared by its consumer. The composition root gives it.
+ * All methods throw `CuadroError`s of the protocol's catalogue for what a user can cause.
+ */
+export interface ApiComponents {
+  queries: CoreQueries;
+  jobs: JobActions;
+  here: HereActions;
+  content: ContentReader;
+  events: EventSource;
+  /** Prometheus text. */
+  metrics: { render(): string };
+}
+
+/** Changes that people make to jobs and machines: signed, merged and durable before they answer. */
+export interface JobActions {
+  submit(body: RouteBody<'submit'>, options: { signal: AbortSignal }): Promise<SubmittedView>;
+  preflight(body: RouteBody<'preflight'>, options: { signal: AbortSignal }): Promise<PreflightView>;
+  setJob(job: JobId, change: RouteBody<'setJob'>): Promise<ChangeView>;
+  requeue(job: JobId, tasks: 'failed' | 'all' | string[]): Promise<ChangeView>;
+  deleteJob(job: JobId): Promise<ChangeView>;
+  fetch(job: JobId, to: string, options: { overwrite: boolean; signal: AbortSignal }): Promise<FetchedView>;
+  setNode(peer: PeerId, change: RouteBody<'setNode'>): Promise<ChangeView>;
+}
+
+export interface HereActions {
+  here(): Promise<HereView>;
+  config(): Config;
+  setConfig(change: Partial<Config>): Promise<Config>;
+  /** Asks the process to end in order; answers before it does. */
+  stop(): ChangeView;
+}
+
+export interface ContentReader {
+  /**
+   * A stored file, verified as it is read.
+   * @throws CuadroError `blob-not-found`, `blob-corrupt`.
+   */
+  open(
+    hash: BlobHash,
+    options: { signal: AbortSignal },
+  ): Promise<{ sizeBytes: number; stream: AsyncIterable<Uint8Array> }>;
+  /** The log of an attempt: the running one's so far, or a stored one. @throws CuadroError `attempt-not-found`. */
+  log(job: JobId, task: TaskIndex, attempt: string | undefined): Promise<string>;
+}
+
+/** Live events numbered by one counter; the last `EVENTS_KEPT` can be resumed from. */
+export interface EventSource {
+  /** Id of the newest event; 0 before the first. */
+  readonly lastId: number;
+  /** Events after `afterId` still kept, or undefined where some of them are gone (the client must reset). */
+  since(afterId: number): { id: number; event: LiveEvent }[] | undefined;
+  subscribe(listener: (entry: { id: number; event: LiveEvent }) => void): () => void;
+}

@@ -1,0 +1,165 @@
+import type {
+  AttemptId,
+  BlobHash,
+  Capabilities,
+  FarmView,
+  Grant,
+  JobId,
+  JobView,
+  KnownRecord,
+  Message,
+  NodeView,
+  PeerId,
+  Plan,
+  PlannedTask,
+  TaskDetail,
+  TaskIndex,
+  TaskRecord,
+  TaskState,
+  TaskView,
+  JobRecord,
+  NodeRecord,
+  FailureCause,
+  OutputFile,
+} from '@cuadro/protocol';
+
+/**
+ * The farm's brain as one deterministic step function: inputs in, effects out, no clock, no randomness, no I/O.
+ * Time enters only as the monotonic `now` (milliseconds) of each input. The driver carries effects out in order;
+ * what stands behind a `persist` happens only once that write is durable.
+ */
+
+interface At {
+  /** Monotonic milliseconds; never lower than the input's before. */
+  now: number;
+}
+
+/** How an attempt of this machine's worker ended. */
+export type AttemptOutcome =
+  | {
+      kind: 'result';
+      files: OutputFile[];
+      renderMs: number;
+      thumbnail?: BlobHash;
+      log?: BlobHash;
+      /** What the film was made from (SPEC R39). */
+      inputRedo?: number;
+      wallTime: number;
+    }
+  | {
+      kind: 'failure';
+      cause: FailureCause;
+      code: string;
+      message: string;
+      lines: string[];
+      log?: BlobHash;
+      wallTime: number;
+    }
+  | { kind: 'stopped'; reason: string };
+
+export type CoreInput = At &
+  (
+    | { kind: 'start' }
+    /** Records from this machine's people or a peer; signatures already checked. They are merged, persisted if new. */
+    | { kind: 'records'; from: PeerId; records: KnownRecord[] }
+    /** A plan asked for by `need-plan`, decoded and checked. */
+    | { kind: 'plan'; job: JobId; plan: Plan }
+    | { kind: 'message'; from: PeerId; message: Message }
+    /** A member became reachable or was lost (`refused`: its machine answered that nobody listens). */
+    | { kind: 'peer'; peer: PeerId; state: 'reachable' | 'refused' | 'silent' }
+    /** What this machine's worker can do now; a new one replaces the old. */
+    | {
+        kind: 'worker';
+        capabilities: Capabilities;
+        slots: number;
+        bundles: BlobHash[];
+        accepting: boolean;
+        idleReason?: string;
+      }
+    | { kind: 'load'; load: number; freeDiskBytes: number }
+    | { kind: 'progress'; attempt: AttemptId; fraction: number; remainingMs?: number; text?: string }
+    | { kind: 'ended'; attempt: AttemptId; outcome: AttemptOutcome }
+    /** Asked for by `wake-at`. */
+    | { kind: 'wake' }
+  );
+
+/** What changed, for live events; job ids and, where tasks changed, their indices. */
+export interface Changes {
+  jobs: JobId[];
+  removed: JobId[];
+  tasks: { job: JobId; indices: TaskIndex[] }[];
+  nodes: PeerId[];
+  farm: boolean;
+}
+
+export type CoreEffect =
+  /** Make these records (and the term, if given) durable before any later effect. */
+  | { kind: 'persist'; records: KnownRecord[]; removed: string[]; term?: number }
+  | { kind: 'send'; to: PeerId; message: Message }
+  /** This machine's worker runs the task; `ahead` while its slots are all taken. */
+  | { kind: 'run'; grant: Grant; job: JobRecord; task: PlannedTask }
+  | { kind: 'stop-attempt'; attempt: AttemptId; reason: string }
+  | { kind: 'need-plan'; job: JobId; plan: BlobHash }
+  /** Give a `wake` input at this monotonic time, unless a later effect names another; undefined cancels. */
+  | { kind: 'wake-at'; at: number | undefined }
+  | { kind: 'changed'; changes: Changes };
+
+export interface CoreInit {
+  self: PeerId;
+  /** This machine's name until a node record says otherwise. */
+  name: string;
+  /** The highest term ever persisted; the core starts its own reign above it. */
+  term: number;
+  /** Everything stored, in any order. */
+  records: Iterable<KnownRecord>;
+  options?: Partial<CoreOptions>;
+}
+
+/** Every number of the brain that can be set; defaults with reasons in `options.ts`. */
+export interface CoreOptions {
+  leaseMs: number;
+  beaconIntervalMs: number;
+  attemptsMax: number;
+  lostMax: number;
+  setAsideAfter: number;
+  /** Pauses between attempts on the same machine, growing. */
+  retryPausesMs: readonly number[];
+}
+
+/** Read access for the API, the submission and the collection; never changes anything. */
+export interface CoreQueries {
+  readonly self: PeerId;
+  readonly isCoordinator: boolean;
+  farm(): FarmView;
+  jobs(): JobView[];
+  job(id: JobId): JobView | undefined;
+  jobRecord(id: JobId): JobRecord | undefined;
+  jobIds(): JobId[];
+  nodeRecord(peer: PeerId): NodeRecord | undefined;
+  taskRecord(job: JobId, index: TaskIndex): TaskRecord | undefined;
+  plannedTask(job: JobId, index: TaskIndex): PlannedTask | undefined;
+  /** `frame 7`, `7`, `film`, `#12` → index. */
+  findTask(job: JobId, text: string): TaskIndex | undefined;
+  /** Tasks that a person's text names, `3-9` included; undefined where one names none. */
+  findTasks(job: JobId, texts: readonly string[]): TaskIndex[] | undefined;
+  taskState(job: JobId, index: TaskIndex): TaskState | undefined;
+  tasks(
+    job: JobId,
+    options: { offset: number; limit: number; state?: TaskState },
+  ): { total: number; tasks: TaskView[] };
+  taskViews(job: JobId, indices: readonly TaskIndex[]): TaskView[];
+  task(job: JobId, index: TaskIndex): TaskDetail | undefined;
+  /** Tasks whose result counts files to collect: every index with a result. */
+  tasksWithResult(job: JobId): TaskIndex[];
+  /** Sum of the redo levels of the tasks that this one was or would be made from (SPEC R39). */
+  inputRedo(job: JobId, index: TaskIndex): number;
+  /** Tasks that are made from any of these, transitively (a film of its frames). */
+  dependents(job: JobId, indices: readonly TaskIndex[]): TaskIndex[];
+  nodes(): NodeView[];
+  /** The next value of the farm-wide order counter (SPEC R50). */
+  nextOrder(): number;
+}
+
+export interface Core extends CoreQueries {
+  step(input: CoreInput): CoreEffect[];
+}

@@ -1,0 +1,24 @@
+import type { KnownRecord } from '@cuadro/protocol';
+import type { Startable } from '../system/interface.ts';
+
+/** One atomic, durable change. */
+export interface StoreBatch {
+  put: KnownRecord[];
+  /** Keys (`recordKey`) of records that are gone: a deleted job's tasks. */
+  remove: string[];
+  /** The highest term seen (SPEC R40). */
+  term?: number;
+}
+
+/** The records of one node, durable. Opened by one process at a time. */
+export interface RecordStore extends Startable {
+  /** Every record; damaged ones are skipped, counted in `damaged`, and fetched again from others. */
+  load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }>;
+  /** Resolves once all of it is durable (fsynced), or rejects with nothing of it written. */
+  write(batch: StoreBatch): Promise<void>;
+  /** Small values of the node itself, such as what it has collected: `key` → JSON. Durable like `write`. */
+  getLocal(key: string): Promise<unknown>;
+  setLocal(entries: Record<string, unknown>): Promise<void>;
+  /** All local values whose key starts with `prefix`. */
+  listLocal(prefix: string): Promise<[key: string, value: unknown][]>;
+}
