@@ -1,0 +1,231 @@
+import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
+import type { RecordStore, StoreBatch } from './store/interface.ts';
+import type { Clock, Logger, Startable } from './system/interface.ts';
+import { recordKey } from '@cuadro/protocol';
+import type {
+  AttemptId,
+  BlobHash,
+  Grant,
+  JobId,
+  JobRecord,
+  KnownRecord,
+  Message,
+  PeerId,
+  Plan,
+  PlannedTask,
+} from '@cuadro/protocol';
+
+/** Writes of one group commit; more wait for the next, so that one batch stays a few megabytes. */
+const BATCH_RECORDS_MAX = 4_096;
+
+/** What the driver carries effects out with; each is declared here by its consumer. */
+export interface DriverComponents {
+  core: Core;
+  store: RecordStore;
+  clock: Clock;
+  logger: Logger;
+  /** Sends to another member; fire and forget. */
+  send(to: PeerId, message: Message): void;
+  worker: {
+    run(grant: Grant, job: JobRecord, task: PlannedTask): void;
+    stop(attempt: AttemptId, reason: string): void;
+  };
+  /** Reads and checks a plan; undefined where it isn't held here. */
+  readPlan(plan: BlobHash): Promise<Plan | undefined>;
+  /** Called after the changes are durable. */
+  onChanges(changes: Changes): void;
+  /** The records can't be written: the node must stop, since it could promise nothing any more. */
+  onBroken(error: unknown): void;
+}
+
+type WithoutNow<T> = T extends unknown ? Omit<T, 'now'> : never;
+/** An input as others give it; the driver adds the time. */
+export type DriverInput = WithoutNow<CoreInput>;
+
+/**
+ * Runs the core: queues inputs, steps, and carries effects out in order. Everything that a step wants done after a
+ * `persist` waits until that write is durable; meanwhile further inputs are stepped, and their writes go out
+ * together in the next batch (group commit). `flushed` resolves when all inputs given before it are durable.
+ */
+export interface Driver extends Startable {
+  readonly queries: CoreQueries;
+  input(input: DriverInput): void;
+  /** Merges records as this machine's own, and resolves once they are durable. */
+  merge(records: KnownRecord[]): Promise<void>;
+  flushed(): Promise<void>;
+}
+
+export function createDriver(components: DriverComponents): Driver {
+  return new CoreDriver(components);
+}
+
+/** Effects that wait for the batch before them, and the waiters of `flushed`. */
+interface Pending {
+  batch: StoreBatch;
+  dirty: boolean;
+  effects: CoreEffect[];
+  waiters: (() => void)[];
+}
+
+const emptyPending = (): Pending => ({
+  batch: { put: [], remove: [] },
+  dirty: false,
+  effects: [],
+  waiters: [],
+});
+
+class CoreDriver implements Driver {
+  readonly queries: CoreQueries;
+  readonly #components: DriverComponents;
+  #pending: Pending = emptyPending();
+  #writing: Promise<void> | undefined;
+  #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
+  #cancelWake: (() => void) | undefined;
+  readonly #plansAsked = new Set<JobId>();
+
+  constructor(components: DriverComponents) {
+    this.#components = components;
+    this.queries = components.core;
+  }
+
+  start(): Promise<void> {
+    if (this.#state !== 'new') return Promise.resolve();
+    this.#state = 'running';
+    this.input({ kind: 'start' });
+    return this.flushed();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === 'running') this.#state = 'stopped';
+    this.#cancelWake?.();
+    this.#cancelWake = undefined;
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  input(input: DriverInput): void {
+    if (this.#state !== 'running') return;
+    const now = this.#components.clock.now();
+    for (const effect of this.#components.core.step({ ...input, now } as CoreInput)) this.#queue(effect);
+    this.#pump();
+  }
+
+  merge(records: KnownRecord[]): Promise<void> {
+    this.input({ kind: 'records', from: this.queries.self, records });
+    return this.flushed();
+  }
+
+  flushed(): Promise<void> {
+    if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
+    return new Promise((resolve) => {
+      this.#pending.waiters.push(resolve);
+      this.#pump();
+    });
+  }
+
+  #queue(effect: CoreEffect): void {
+    if (effect.kind !== 'persist') {
+      this.#pending.effects.push(effect);
+      return;
+    }
+    const { batch } = this.#pending;
+    batch.put.push(...effect.records);
+    batch.remove.push(...effect.removed);
+    if (effect.term !== undefined) batch.term = effect.term;
+    this.#pending.dirty = true;
+  }
+
+  /** Starts the next write unless one is under way: its end calls this again. */
+  #pump(): void {
+    if (this.#writing !== undefined || this.#state === 'broken') return;
+    const { effects, waiters, dirty } = this.#pending;
+    if (!dirty && effects.length === 0 && waiters.length === 0) return;
+    const group = this.#pending;
+    this.#pending = emptyPending();
+    if (!dirty) {
+      this.#finish(group);
+      return;
+    }
+    this.#writing = this.#commit(group).finally(() => {
+      this.#writing = undefined;
+      this.#pump();
+    });
+  }
+
+  async #commit(group: Pending): Promise<void> {
+    const batch = withoutRepeats(group.batch);
+    try {
+      for (let start = 0; start < batch.put.length || start === 0; start += BATCH_RECORDS_MAX) {
+        const put = batch.put.slice(start, start + BATCH_RECORDS_MAX);
+        await this.#components.store.write(start === 0 ? { ...batch, put } : { put, remove: [] });
+      }
+    } catch (error) {
+      this.#state = 'broken';
+      this.#cancelWake?.();
+      this.#components.logger.error('The records can no longer be written.', { error: String(error) });
+      this.#components.onBroken(error);
+      return;
+    }
+    this.#finish(group);
+  }
+
+  #finish(group: Pending): void {
+    for (const effect of group.effects) this.#carryOut(effect);
+    for (const waiter of group.waiters) waiter();
+  }
+
+  #carryOut(effect: CoreEffect): void {
+    const { worker, send, onChanges } = this.#components;
+    switch (effect.kind) {
+      case 'persist':
+        throw new TypeError('Writes are carried out in batches.');
+      case 'send':
+        send(effect.to, effect.message);
+        return;
+      case 'run':
+        if (this.#state === 'running') worker.run(effect.grant, effect.job, effect.task);
+        return;
+      case 'stop-attempt':
+        worker.stop(effect.attempt, effect.reason);
+        return;
+      case 'need-plan':
+        this.#askPlan(effect.job, effect.plan);
+        return;
+      case 'wake-at':
+        this.#wakeAt(effect.at);
+        return;
+      case 'changed':
+        onChanges(effect.changes);
+    }
+  }
+
+  #wakeAt(at: number | undefined): void {
+    this.#cancelWake?.();
+    this.#cancelWake = undefined;
+    if (at === undefined || this.#state !== 'running') return;
+    const { clock } = this.#components;
+    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.input({ kind: 'wake' }));
+  }
+
+  #askPlan(job: JobId, hash: BlobHash): void {
+    if (this.#plansAsked.has(job)) return;
+    this.#plansAsked.add(job);
+    this.#components
+      .readPlan(hash)
+      .then((plan) => {
+        if (plan !== undefined) this.input({ kind: 'plan', job, plan });
+        else this.#components.logger.warn('The plan of a job is not held here.', { job, plan: hash });
+      })
+      .catch((error: unknown) => {
+        this.#components.logger.error("The plan of a job can't be read.", { job, error: String(error) });
+      })
+      .finally(() => this.#plansAsked.delete(job));
+  }
+}
+
+/** Of several versions of one record only the last is written: merging made it hold the others. */
+function withoutRepeats(batch: StoreBatch): StoreBatch {
+  if (batch.put.length < 2) return batch;
+  const byKey = new Map(batch.put.map((record) => [recordKey(record), record]));
+  for (const key of batch.remove) byKey.delete(key);
+  return { ...batch, put: [...byKey.values()] };
+}

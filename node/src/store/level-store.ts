@@ -1,0 +1,132 @@
+import { mkdir } from 'node:fs/promises';
+import { Level } from 'level';
+import { recordKey, type KnownRecord } from '@cuadro/protocol';
+import { StoreError } from './errors.ts';
+import type { RecordStore, StoreBatch } from './interface.ts';
+import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
+import { recordFromBytes, recordToBytes } from './record-bytes.ts';
+
+type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
+
+const text = new TextEncoder();
+const fromText = new TextDecoder();
+const jsonBytes = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
+
+/** Records in LevelDB below `folder`; every write is one atomic, fsynced batch. */
+export function createLevelStore(folder: string): RecordStore {
+  return new LevelStore(folder);
+}
+
+class LevelStore implements RecordStore {
+  readonly #folder: string;
+  #database: Level<string, Uint8Array> | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async start(): Promise<void> {
+    if (this.#database !== undefined) return;
+    await mkdir(this.#folder, { recursive: true });
+    const database = new Level<string, Uint8Array>(this.#folder, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'view',
+    });
+    try {
+      await database.open();
+    } catch (cause) {
+      throw new StoreError('store-open-failed', `The records in ${this.#folder} can't be opened.`, { cause });
+    }
+    this.#database = database;
+    const format = await this.#number('format');
+    if (format === undefined) await this.#batch([this.#metaPut('format', FORMAT)]);
+    else if (format > FORMAT) {
+      await this.stop();
+      throw new StoreError(
+        'store-open-failed',
+        `The records in ${this.#folder} were written by a newer Cuadro.`,
+      );
+    }
+  }
+
+  async stop(): Promise<void> {
+    const database = this.#database;
+    this.#database = undefined;
+    await database?.close();
+  }
+
+  async load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
+    const records: KnownRecord[] = [];
+    let damaged = 0;
+    const iterator = this.#open().values(spaceRange('record'));
+    for (;;) {
+      // Reading many at a time costs a tenth of reading one by one.
+      const values = await iterator.nextv(1_000);
+      if (values.length === 0) break;
+      for (const value of values) {
+        const record = recordFromBytes(value);
+        if (record === undefined) damaged++;
+        else records.push(record);
+      }
+    }
+    await iterator.close();
+    return { records, term: (await this.#number('term')) ?? 0, damaged };
+  }
+
+  async write(batch: StoreBatch): Promise<void> {
+    const operations: Operation[] = batch.put.map((record) => ({
+      type: 'put',
+      key: spaceKey('record', recordKey(record)),
+      value: recordToBytes(record),
+    }));
+    for (const key of batch.remove) operations.push({ type: 'del', key: spaceKey('record', key) });
+    if (batch.term !== undefined) operations.push(this.#metaPut('term', batch.term));
+    await this.#batch(operations);
+  }
+
+  async getLocal(key: string): Promise<unknown> {
+    const bytes = await this.#open().get(spaceKey('local', key));
+    return bytes === undefined ? undefined : JSON.parse(fromText.decode(bytes));
+  }
+
+  async setLocal(entries: Record<string, unknown>): Promise<void> {
+    await this.#batch(
+      Object.entries(entries).map(([key, value]) =>
+        value === undefined
+          ? { type: 'del', key: spaceKey('local', key) }
+          : { type: 'put', key: spaceKey('local', key), value: jsonBytes(value) },
+      ),
+    );
+  }
+
+  async listLocal(prefix: string): Promise<[string, unknown][]> {
+    const entries = await this.#open().iterator(spaceRange('local', prefix)).all();
+    return entries.map(([key, value]) => [withoutSpace(key), JSON.parse(fromText.decode(value)) as unknown]);
+  }
+
+  #open(): Level<string, Uint8Array> {
+    if (this.#database === undefined) throw new StoreError('store-closed', 'The records are not open.');
+    return this.#database;
+  }
+
+  #metaPut(key: string, value: number): Operation {
+    return { type: 'put', key: spaceKey('meta', key), value: jsonBytes(value) };
+  }
+
+  async #number(key: string): Promise<number | undefined> {
+    const bytes = await this.#open().get(spaceKey('meta', key));
+    return bytes === undefined ? undefined : Number(JSON.parse(fromText.decode(bytes)));
+  }
+
+  async #batch(operations: Operation[]): Promise<void> {
+    if (operations.length === 0) return;
+    const database = this.#open();
+    try {
+      await database.batch(operations, { sync: true });
+    } catch (cause) {
+      throw new StoreError('store-write-failed', `The records in ${this.#folder} can't be written.`, {
+        cause,
+      });
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { recordKey, type KnownRecord } from '@cuadro/protocol';
+import { StoreError } from './errors.ts';
+import type { RecordStore, StoreBatch } from './interface.ts';
+import { recordFromBytes, recordToBytes } from './record-bytes.ts';
+
+/** What survives of a memory store when its node is restarted. */
+export interface MemoryDisk {
+  records: Map<string, Uint8Array>;
+  local: Map<string, string>;
+  term: number;
+}
+
+export const emptyDisk = (): MemoryDisk => ({ records: new Map(), local: new Map(), term: 0 });
+
+/** The memory twin of the LevelDB store, for tests and simulation; it keeps bytes, so nothing is shared by accident. */
+export function createMemoryStore(disk: MemoryDisk = emptyDisk()): RecordStore {
+  return new MemoryStore(disk);
+}
+
+class MemoryStore implements RecordStore {
+  readonly #disk: MemoryDisk;
+  #started = false;
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk;
+  }
+
+  start(): Promise<void> {
+    this.#started = true;
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    this.#started = false;
+    return Promise.resolve();
+  }
+
+  async load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
+    const { records, term } = await this.#open();
+    const read = [...records.keys()].sort().map((key) => recordFromBytes(records.get(key) as Uint8Array));
+    const whole = read.filter((record) => record !== undefined);
+    return { records: whole, term, damaged: read.length - whole.length };
+  }
+
+  async write(batch: StoreBatch): Promise<void> {
+    const disk = await this.#open();
+    const encoded = batch.put.map((record) => [recordKey(record), recordToBytes(record)] as const);
+    for (const [key, bytes] of encoded) disk.records.set(key, bytes);
+    for (const key of batch.remove) disk.records.delete(key);
+    if (batch.term !== undefined) disk.term = batch.term;
+  }
+
+  async getLocal(key: string): Promise<unknown> {
+    const text = (await this.#open()).local.get(key);
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  async setLocal(entries: Record<string, unknown>): Promise<void> {
+    const { local } = await this.#open();
+    for (const [key, value] of Object.entries(entries)) {
+      if (value === undefined) local.delete(key);
+      else local.set(key, JSON.stringify(value));
+    }
+  }
+
+  async listLocal(prefix: string): Promise<[string, unknown][]> {
+    const { local } = await this.#open();
+    return [...local.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .sort()
+      .map((key) => [key, JSON.parse(local.get(key) as string) as unknown]);
+  }
+
+  #open(): Promise<MemoryDisk> {
+    if (!this.#started) return Promise.reject(new StoreError('store-closed', 'The records are not open.'));
+    return Promise.resolve(this.#disk);
+  }
+}
