@@ -95,23 +95,24 @@ fi
 if [ -z "$base" ] && [ -z "${CUADRO_DEBIAN_MIRROR:-}" ]; then
   rm -f "$root/etc/apt/sources.list"
   for source in /etc/apt/sources.list /etc/apt/sources.list.d/debian.*; do
-    [ -f "$source" ] && install -D -m 644 "$source" "$root$source"
+    if [ -f "$source" ]; then install -D -m 644 "$source" "$root$source"; fi
   done
 fi
 if [ ! -f "$root/etc/apt/sources.list" ] && ! ls "$root"/etc/apt/sources.list.d/* >/dev/null 2>&1; then
   echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
 fi
 # Only settings of proxy and certificates: hooks of other packages would call programs that are not inside.
-grep -lEi 'proxy|verify|cainfo' /etc/apt/apt.conf.d/* 2>/dev/null | while read -r setting; do
-  install -D -m 644 "$setting" "$root$setting"
+for setting in /etc/apt/apt.conf.d/*; do
+  if grep -qEi 'proxy|verify|cainfo' "$setting" 2>/dev/null; then install -D -m 644 "$setting" "$root$setting"; fi
 done
 
+# mount_in FOLDER MOUNT-OPTIONS…
 mount_in() {
-  mkdir -p "$root/$1"
-  shift_target=$root/$1
+  local target=$root/$1
   shift
-  mount "$@" "$shift_target"
-  mounted+=("$shift_target")
+  mkdir -p "$target"
+  mount "$@" "$target"
+  mounted+=("$target")
 }
 mount_in proc -t proc proc
 mount_in dev -t tmpfs -o mode=755,size=1m tmpfs
@@ -133,7 +134,7 @@ git clone --quiet --no-hardlinks "$checkout" "$root/root/cuadro"
 inside() {
   local passed=()
   for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
-    [ -n "${!name:-}" ] && passed+=("$name=${!name}")
+    if [ -n "${!name:-}" ]; then passed+=("$name=${!name}"); fi
   done
   echo "In the fresh root: $*"
   env -i HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
