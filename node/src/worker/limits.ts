@@ -1,0 +1,15 @@
+/** Bounds of the worker, each with its reason. */
+export const workerLimits = {
+  /** Attempts that verify and store while the next one renders: more would only hide a slow disk. */
+  finishingPerSlot: 2,
+  /** Progress of one attempt is reported at most this often; people don't see more. */
+  progressEveryMs: 250,
+  /** A log larger than this keeps its beginning in the store and says that it was cut. */
+  logBytesMax: 32 * 2 ** 20,
+  /** Longest side of a thumbnail on the frame wall, in pixels, at twice its size on screen. */
+  thumbnailLongSide: 320,
+  /** Longest side of what browsers show in place of an EXR. */
+  previewLongSide: 1_920,
+  /** Rebuilt scenes kept when no attempt uses them: the current and the previous job's. */
+  idleScenes: 2,
+} as const;

@@ -1,0 +1,117 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BlobHash, JobId, OutputFile } from '@cuadro/protocol';
+import type { BlobStore } from '../blobs/interface.ts';
+import type { FrameResult } from '../render/interface.ts';
+import { makePreview, makeThumbnail } from '../render/preview/make.ts';
+import type { PictureProcess, VerifiedFrame } from '../render/verify/interface.ts';
+import { verifyFrame } from '../render/verify/verify.ts';
+import type { Logger } from '../system/interface.ts';
+import { workerLimits } from './limits.ts';
+
+export interface OutputComponents {
+  blobs: BlobStore;
+  pictures: PictureProcess;
+  logger: Logger;
+}
+
+/** Formats that browsers show as they are. */
+const SHOWN_BY_BROWSERS: ReadonlySet<string> = new Set(['png', 'jpeg', 'webp']);
+
+/**
+ * Verifies every file of a frame, makes its small pictures, and stores all of it for the job. Nothing counts
+ * before all files are whole and durable.
+ */
+export async function keepFrame(
+  components: OutputComponents,
+  frame: FrameResult,
+  place: { job: JobId; folder: string; startedAt: number; signal: AbortSignal },
+): Promise<{ files: OutputFile[]; thumbnail?: BlobHash }> {
+  const verified: VerifiedFrame[] = [];
+  for (const file of frame.files) {
+    verified.push(
+      await verifyFrame(components, { ...file, notBefore: place.startedAt }, { signal: place.signal }),
+    );
+  }
+  const pictures = await makePictures(components, frame, verified, place);
+  const stored = await components.blobs.putMany(
+    frame.files.map((file) => ({ path: file.path, mode: 'move' as const })),
+    { pin: place.job, signal: place.signal },
+  );
+  const files = frame.files.map((file, i): OutputFile => {
+    const { width, height, pixelHash } = verified[i] as VerifiedFrame;
+    const { hash, sizeBytes } = stored[i] as { hash: string; sizeBytes: number };
+    const preview = i === 0 && pictures.preview ? { preview: pictures.preview } : {};
+    return {
+      name: file.name,
+      blob: hash,
+      sizeBytes,
+      pixels: pixelHash,
+      width,
+      height,
+      role: file.role,
+      ...preview,
+    };
+  });
+  return { files, ...(pictures.thumbnail && { thumbnail: pictures.thumbnail }) };
+}
+
+/** A thumbnail, and a preview where browsers can't show the frame: best effort, a frame doesn't fail for them. */
+async function makePictures(
+  components: OutputComponents,
+  frame: FrameResult,
+  verified: readonly VerifiedFrame[],
+  place: { job: JobId; folder: string; signal: AbortSignal },
+): Promise<{ thumbnail?: BlobHash; preview?: BlobHash }> {
+  const [first] = frame.files;
+  if (first === undefined) return {};
+  const source = frame.preview?.path ?? first.path;
+  const { signal, job } = place;
+  const pictures: { thumbnail?: BlobHash; preview?: BlobHash } = {};
+  try {
+    const thumbnail = join(place.folder, 'thumbnail.webp');
+    await makeThumbnail(
+      components,
+      { source, destination: thumbnail, longSide: workerLimits.thumbnailLongSide },
+      { signal },
+    );
+    pictures.thumbnail = (await components.blobs.putFile(thumbnail, { mode: 'move', pin: job, signal })).hash;
+    if (SHOWN_BY_BROWSERS.has(verified[0]?.format ?? '')) return pictures;
+    const preview = join(place.folder, 'preview.jpg');
+    await makePreview(
+      components,
+      { source, destination: preview, longSide: workerLimits.previewLongSide },
+      { signal },
+    );
+    pictures.preview = (await components.blobs.putFile(preview, { mode: 'move', pin: job, signal })).hash;
+  } catch (error) {
+    signal.throwIfAborted();
+    components.logger.warn('A small picture could not be made.', {
+      job,
+      file: first.name,
+      error: String(error),
+    });
+  }
+  return pictures;
+}
+
+/** Stores files that are no pictures, or that need no look: a film, what a command wrote. */
+export async function keepFiles(
+  components: { blobs: BlobStore },
+  files: readonly { path: string; name: string; role: string }[],
+  place: { job: JobId; signal: AbortSignal },
+): Promise<OutputFile[]> {
+  const stored = await components.blobs.putMany(
+    files.map((file) => ({ path: file.path, mode: 'move' as const })),
+    { pin: place.job, signal: place.signal },
+  );
+  return files.map(({ name, role }, i) => {
+    const { hash, sizeBytes } = stored[i] as { hash: string; sizeBytes: number };
+    return { name, role, blob: hash, sizeBytes };
+  });
+}
+
+/** The file system's own time of a folder just made: what is older was not written by this attempt. */
+export async function fileSystemTime(folder: string): Promise<number> {
+  return (await stat(folder)).mtimeMs;
+}

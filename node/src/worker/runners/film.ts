@@ -1,0 +1,108 @@
+import { mkdir } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import {
+  BUNDLE_BYTES_MAX,
+  bundleSchema,
+  countingResult,
+  decode,
+  type FilmWork,
+  type JobRecord,
+  type OutputFile,
+} from '@cuadro/protocol';
+import type { BlobStore } from '../../blobs/interface.ts';
+import { makeFilm } from '../../render/film/film.ts';
+import type { FfmpegCapabilities } from '../../render/film/interface.ts';
+import type { Clock, Random } from '../../system/interface.ts';
+import type { TaskContext, TaskReader, TaskRunner } from '../interface.ts';
+import { missingInput } from '../failures.ts';
+import { keepFiles } from '../outputs.ts';
+
+export interface FilmComponents {
+  blobs: BlobStore;
+  clock: Clock;
+  random: Random;
+  tasks: TaskReader;
+  ffmpeg(): Promise<FfmpegCapabilities>;
+}
+
+/** Formats that ffmpeg shows with the right colours by itself; of others the film takes the previews. */
+const PLAIN_FORMATS: ReadonlySet<string> = new Set([
+  '.png',
+  '.jpg',
+  '.jpeg',
+  '.webp',
+  '.tif',
+  '.tiff',
+  '.bmp',
+  '.tga',
+]);
+
+/** Joins the frames of an earlier group into a film, with the scene's sound. */
+export function createFilmRunner(components: FilmComponents): TaskRunner {
+  return async (context) => {
+    const startedMs = components.clock.now();
+    const work = context.task.work as FilmWork;
+    const inputRedo = components.tasks.inputRedo(context.job.id, context.task.index);
+    const frames = await gatherFrames(components, context, work);
+    const sound = work.sound === undefined ? undefined : await gatherSound(components, context, work.sound);
+    const output = join(context.folder, 'film.mp4');
+    await makeFilm(
+      { ...components, ffmpeg: await components.ffmpeg() },
+      { frames, framesPerSecond: work.rate, output, ...(sound !== undefined && { sound }) },
+      {
+        signal: context.signal,
+        onProgress: ({ fraction }) => context.progress({ fraction, text: 'Joining frames' }),
+      },
+    );
+    context.engineFree();
+    const place = { job: context.job.id, signal: context.signal };
+    const files = await keepFiles(components, [{ path: output, name: work.output, role: 'film' }], place);
+    return { files, renderMs: components.clock.now() - startedMs, inputRedo };
+  };
+}
+
+/** The group's pictures in the order of their numbers, as files of this attempt's own. */
+async function gatherFrames(
+  components: FilmComponents,
+  context: TaskContext,
+  work: FilmWork,
+): Promise<string[]> {
+  const { tasks, blobs } = components;
+  const folder = join(context.folder, 'frames');
+  await mkdir(folder);
+  const paths: { number: number; path: string }[] = [];
+  for (let index = 0; ; index++) {
+    const planned = tasks.plannedTask(context.job.id, index);
+    if (planned === undefined || planned.group > work.frames) break;
+    if (planned.group !== work.frames) continue;
+    const record = tasks.taskRecord(context.job.id, index);
+    const file = record && pictureOf(countingResult(record)?.files ?? []);
+    if (file === undefined) throw missingInput(`of ${planned.name}`);
+    const plain = PLAIN_FORMATS.has(extname(file.name).toLowerCase());
+    const [hash, ending] =
+      plain || file.preview === undefined ? [file.blob, extname(file.name)] : [file.preview, '.jpg'];
+    const path = join(folder, `${String(index).padStart(8, '0')}${ending}`);
+    await blobs.materialize(hash, path, { signal: context.signal });
+    paths.push({ number: planned.number, path });
+  }
+  return paths.sort((a, b) => a.number - b.number).map(({ path }) => path);
+}
+
+/** A frame's picture: the image, or its first view. */
+function pictureOf(files: readonly OutputFile[]): OutputFile | undefined {
+  return files.find(({ role }) => role === 'image') ?? files.find(({ role }) => role === 'view') ?? files[0];
+}
+
+async function gatherSound(components: FilmComponents, context: TaskContext, path: string): Promise<string> {
+  const file = await bundleFile(components.blobs, context.job, path);
+  if (file === undefined) throw missingInput(`of the sound ${path}`);
+  const destination = join(context.folder, `sound${extname(path)}`);
+  await components.blobs.materialize(file, destination, { signal: context.signal });
+  return destination;
+}
+
+async function bundleFile(blobs: BlobStore, job: JobRecord, path: string): Promise<string | undefined> {
+  if (job.spec.bundle === undefined) return undefined;
+  const bytes = await blobs.read(job.spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
+  return bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX)).files.find((file) => file.path === path)?.blob;
+}
