@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Startable } from './interface.ts';
 
 /** Label sets of one metric: more means that something unbounded (a task id) is used as a label. */
@@ -166,7 +166,7 @@ export interface LoopDelay extends Startable {
 }
 
 export function createLoopDelay(): LoopDelay {
-  let histogram: IntervalHistogram | undefined;
+  let histogram: ReturnType<typeof monitorEventLoopDelay> | undefined;
   const beyond = (nanoseconds: number | undefined): number =>
     nanoseconds === undefined ? 0 : Math.max(0, nanoseconds / 1e6 - loopDelayResolutionMs);
   return {

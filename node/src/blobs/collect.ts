@@ -1,0 +1,74 @@
+import { lstat } from 'node:fs/promises';
+import { reasonOf, systemCode } from '../system/files.ts';
+import { BlobSourceUnreadableError, DestinationExistsError, DestinationUnwritableError } from './errors.ts';
+import type { BlobHash, BlobStore, SignalOption } from './interface.ts';
+
+/**
+ * What became of a collected file. `written`: it is new. `already-there`: the same content stood there.
+ * `replaced`: an older result of ours, or with `overwrite` a foreign file, gave way. `kept-foreign`: a file that we
+ * did not write (or that somebody changed since) was left alone; the user must be told.
+ */
+export type CollectOutcome = 'written' | 'already-there' | 'replaced' | 'kept-foreign';
+
+export interface CollectOptions extends SignalOption {
+  /** Replace foreign files too. */
+  readonly overwrite?: boolean;
+  /** The hash of what we wrote there before: a file that still has it is ours. */
+  readonly previousHash?: BlobHash;
+}
+
+/**
+ * Puts a finished blob into a user's output folder (which must exist) under its final name: temporary name in the
+ * same folder, fsync, rename, fsync of the folder. A reader of the folder never sees half a file.
+ */
+export async function collectFile(
+  components: { blobs: BlobStore },
+  hash: BlobHash,
+  destination: string,
+  options: CollectOptions = {},
+): Promise<CollectOutcome> {
+  const { overwrite = false, previousHash, signal } = options;
+  const common = { ...(signal === undefined ? {} : { signal }), durable: true, fileMode: 0o644 };
+  const standing = await standingAt(components.blobs, destination, options);
+  if (standing === hash) return 'already-there';
+  if (standing !== 'nothing' && standing !== previousHash && !overwrite) return 'kept-foreign';
+  if (standing !== 'nothing') {
+    await components.blobs.materialize(hash, destination, { ...common, existing: 'replace' });
+    return 'replaced';
+  }
+  try {
+    await components.blobs.materialize(hash, destination, { ...common, existing: 'refuse' });
+    return 'written';
+  } catch (error) {
+    // Somebody put a file there a moment ago: look again, once; it is foreign unless it is this very content.
+    if (!(error instanceof DestinationExistsError)) throw error;
+    if (overwrite) {
+      await components.blobs.materialize(hash, destination, { ...common, existing: 'replace' });
+      return 'replaced';
+    }
+    return (await standingAt(components.blobs, destination, options)) === hash
+      ? 'already-there'
+      : 'kept-foreign';
+  }
+}
+
+/** The hash of the regular file at `path`, `nothing`, or `other` for links, folders, devices and unreadable files. */
+async function standingAt(
+  blobs: BlobStore,
+  path: string,
+  options: SignalOption,
+): Promise<BlobHash | 'nothing' | 'other'> {
+  try {
+    const stat = await lstat(path);
+    if (!stat.isFile()) return 'other';
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return 'nothing';
+    throw new DestinationUnwritableError(path, reasonOf(error), { cause: error });
+  }
+  try {
+    return (await blobs.hashFile(path, options.signal === undefined ? {} : { signal: options.signal })).hash;
+  } catch (error) {
+    if (error instanceof BlobSourceUnreadableError) return 'other';
+    throw error;
+  }
+}

@@ -1,0 +1,166 @@
+import { Worker } from 'node:worker_threads';
+import type { Startable } from '../system/interface.ts';
+import { StoreStoppedError } from './errors.ts';
+
+export type HashJob =
+  | {
+      readonly kind: 'digest';
+      readonly id: number;
+      readonly source: string;
+      /** A new file that receives what is hashed. */
+      readonly copyTo?: string;
+      readonly mode?: number;
+      /** Syncs the copy, or the source where nothing is copied. */
+      readonly sync: boolean;
+      readonly canceled: SharedArrayBuffer;
+    }
+  | { readonly kind: 'scan'; readonly id: number; readonly root: string };
+
+export interface ScanEntry {
+  readonly hash: string;
+  readonly sizeBytes: number;
+  /** Wall-clock milliseconds of the last use that was noted on disk. */
+  readonly usedMs: number;
+}
+
+export type HashReply =
+  | {
+      readonly id: number;
+      readonly ok: true;
+      readonly hash?: string;
+      readonly sizeBytes?: number;
+      readonly pieces?: Uint8Array;
+      readonly entries?: ScanEntry[];
+    }
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly code: string;
+      readonly side: 'source' | 'destination';
+      readonly message: string;
+    };
+
+/** What a pass over a file found; `pieces`: 32 bytes per piece. */
+export interface FileDigest {
+  readonly hash: string;
+  readonly sizeBytes: number;
+  readonly pieces: Uint8Array;
+}
+
+/** A failed pass: which side refused, with the system's error code. */
+export class HashJobError extends Error {
+  override readonly name = 'HashJobError';
+  readonly code: string;
+  readonly side: 'source' | 'destination';
+  constructor(reply: Extract<HashReply, { ok: false }>) {
+    super(reply.message);
+    this.code = reply.code;
+    this.side = reply.side;
+  }
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly jobs: Map<number, { resolve: (reply: HashReply) => void; reject: (error: unknown) => void }>;
+}
+
+/** Worker threads for hashing and copying: started when first needed, ended by `stop`. */
+export class Hasher implements Startable {
+  readonly #threadsMax: number;
+  readonly #threads: Thread[] = [];
+  #nextId = 1;
+  #stopped = true;
+
+  constructor(threadsMax: number) {
+    this.#threadsMax = threadsMax;
+  }
+
+  async start(): Promise<void> {
+    this.#stopped = false;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
+  }
+
+  /** One pass over `source`, with a copy and a sync where asked. When it rejects no copy is left. */
+  async digest(
+    source: string,
+    options: { copyTo?: string; mode?: number; sync?: boolean; signal: AbortSignal },
+  ): Promise<FileDigest> {
+    const { copyTo, mode, sync = false, signal } = options;
+    signal.throwIfAborted();
+    const canceled = new SharedArrayBuffer(4);
+    const onAbort = (): void => void Atomics.store(new Int32Array(canceled), 0, 1);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const reply = await this.#post({
+        kind: 'digest',
+        id: this.#nextId++,
+        source,
+        sync,
+        canceled,
+        ...(copyTo === undefined ? {} : { copyTo }),
+        ...(mode === undefined ? {} : { mode }),
+      });
+      // An abort is answered by the thread, after it has removed its copy.
+      if (!reply.ok) signal.throwIfAborted();
+      if (!reply.ok) throw new HashJobError(reply);
+      return {
+        hash: reply.hash ?? '',
+        sizeBytes: reply.sizeBytes ?? 0,
+        pieces: reply.pieces ?? new Uint8Array(),
+      };
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async scan(root: string): Promise<ScanEntry[]> {
+    const reply = await this.#post({ kind: 'scan', id: this.#nextId++, root });
+    if (!reply.ok) throw new HashJobError(reply);
+    return reply.entries ?? [];
+  }
+
+  #post(job: HashJob): Promise<HashReply> {
+    if (this.#stopped) return Promise.reject(new StoreStoppedError());
+    const thread = this.#leastBusy();
+    return new Promise((resolve, reject) => {
+      thread.jobs.set(job.id, { resolve, reject });
+      thread.worker.ref();
+      thread.worker.postMessage(job);
+    });
+  }
+
+  #leastBusy(): Thread {
+    const least = this.#threads.toSorted((a, b) => a.jobs.size - b.jobs.size)[0];
+    if (least !== undefined && (least.jobs.size === 0 || this.#threads.length >= this.#threadsMax))
+      return least;
+    return this.#spawn();
+  }
+
+  #spawn(): Thread {
+    // The published package holds emitted JavaScript, the checkout TypeScript.
+    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+    const worker = new Worker(new URL(`./hash-worker${extension}`, import.meta.url), { name: 'cuadro-hash' });
+    const thread: Thread = { worker, jobs: new Map() };
+    this.#threads.push(thread);
+    worker.on('message', (reply: HashReply) => {
+      const job = thread.jobs.get(reply.id);
+      thread.jobs.delete(reply.id);
+      // An idle thread must not keep the process alive.
+      if (thread.jobs.size === 0) worker.unref();
+      job?.resolve(reply);
+    });
+    const onEnd = (error: unknown): void => {
+      const index = this.#threads.indexOf(thread);
+      if (index >= 0) this.#threads.splice(index, 1);
+      for (const job of thread.jobs.values()) job.reject(error);
+      thread.jobs.clear();
+    };
+    worker.on('error', onEnd);
+    worker.on('exit', () => onEnd(new StoreStoppedError()));
+    return thread;
+  }
+}

@@ -1,0 +1,64 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from '../system/files.ts';
+import { BlobHashInvalidError } from './errors.ts';
+import type { BlobHash } from './interface.ts';
+
+/** Names inside the data folder. Folders by the first two digits keep each of them at a few hundred files. */
+export interface BlobLayout {
+  readonly root: string;
+  readonly blobs: string;
+  /** Temporary names of what is on its way in; swept at start. On the file system of `blobs`, so that rename works. */
+  readonly incoming: string;
+  readonly quarantine: string;
+  readonly pins: string;
+  folderOf(hash: BlobHash): string;
+  pathOf(hash: BlobHash): string;
+  /** The piece list beside a blob of more than one piece; recomputed when it is lost. */
+  piecesPathOf(hash: BlobHash): string;
+}
+
+export const piecesSuffix = '.pieces';
+
+const hashPattern = /^[0-9a-f]{64}$/;
+
+export function isBlobHash(text: string): boolean {
+  return hashPattern.test(text);
+}
+
+/** Hashes reach file names, so each is checked at the door. */
+export function assertBlobHash(hash: string): void {
+  if (typeof hash !== 'string' || !isBlobHash(hash)) throw new BlobHashInvalidError();
+}
+
+export function blobLayout(root: string): BlobLayout {
+  const blobs = join(root, 'blobs');
+  const folderOf = (hash: BlobHash): string => join(blobs, hash.slice(0, 2));
+  return {
+    root,
+    blobs,
+    incoming: join(root, 'incoming'),
+    quarantine: join(root, 'quarantine'),
+    pins: join(root, 'pins.journal'),
+    folderOf,
+    pathOf: (hash) => join(folderOf(hash), hash),
+    piecesPathOf: (hash) => join(folderOf(hash), `${hash}${piecesSuffix}`),
+  };
+}
+
+/** Makes the folders, durably, and removes what a killed node left half-written. */
+export async function prepareLayout(layout: BlobLayout): Promise<void> {
+  for (const folder of [layout.blobs, layout.incoming, layout.quarantine])
+    await mkdir(folder, { recursive: true });
+  const present = new Set(await readdir(layout.blobs));
+  // All 256 at once, so that storing a blob never has to make the name of a folder durable as well.
+  for (let index = 0; index < 256; index += 1) {
+    const name = index.toString(16).padStart(2, '0');
+    if (!present.has(name)) await mkdir(join(layout.blobs, name), { recursive: true });
+  }
+  for (const name of await readdir(layout.incoming)) {
+    await rm(join(layout.incoming, name), { recursive: true, force: true });
+  }
+  await syncFolder(layout.blobs);
+  await syncFolder(layout.root);
+}

@@ -1,0 +1,136 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { systemCode } from '../system/files.ts';
+import { BlobCorruptError, BlobNotFoundError } from './errors.ts';
+import type { Hasher } from './hasher.ts';
+import type { BlobHash, BlobManifest, BlobReader, ByteRange } from './interface.ts';
+import type { BlobLayout } from './layout.ts';
+import { pieceBytesFor } from './options.ts';
+import { decodePieces, digest, encodePieces, manifestOf, pieceCount } from './pieces.ts';
+
+export interface ReaderComponents {
+  readonly layout: BlobLayout;
+  readonly hasher: Hasher;
+  /** Takes a damaged blob out of use. */
+  readonly quarantine: (hash: BlobHash) => Promise<void>;
+  /** Stores a piece list that had to be recomputed; best effort. */
+  readonly keepPieces: (manifest: BlobManifest) => Promise<void>;
+}
+
+/** Reads blobs piece by piece; every piece is verified before it is handed on. */
+export class VerifiedReader {
+  readonly #components: ReaderComponents;
+
+  constructor(components: ReaderComponents) {
+    this.#components = components;
+  }
+
+  async open(hash: BlobHash, sizeBytes: number, range: ByteRange, signal: AbortSignal): Promise<BlobReader> {
+    const lengthBytes = range.end - range.start;
+    const info = { hash, sizeBytes, lengthBytes };
+    if (sizeBytes <= pieceBytesFor(sizeBytes)) {
+      // One piece: read and verified here, so that damage shows before the first byte is promised to anyone.
+      const bytes = await this.#wholeSmall(hash, sizeBytes, signal);
+      return { ...info, chunks: once(bytes.subarray(range.start, range.end)) };
+    }
+    const manifest = await this.manifest(hash, sizeBytes, signal);
+    return { ...info, chunks: this.#pieces(manifest, range, signal) };
+  }
+
+  async manifest(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<BlobManifest> {
+    const pieceBytes = pieceBytesFor(sizeBytes);
+    if (sizeBytes <= pieceBytes)
+      return { hash, sizeBytes, pieceBytes, pieces: sizeBytes === 0 ? [] : [hash] };
+    const stored = await readFile(this.#components.layout.piecesPathOf(hash)).catch(() => undefined);
+    const known = stored === undefined ? undefined : decodePieces(hash, sizeBytes, stored);
+    if (known !== undefined) return known;
+    const found = await this.verify(hash, sizeBytes, signal);
+    const manifest = manifestOf(hash, sizeBytes, found);
+    await this.#components.keepPieces(manifest);
+    return manifest;
+  }
+
+  /** Hashes a blob of more than one piece again, off the loop; returns its piece hashes, or throws and quarantines. */
+  async verify(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    try {
+      const found = await this.#components.hasher.digest(this.#components.layout.pathOf(hash), { signal });
+      if (found.hash === hash && found.sizeBytes === sizeBytes) return found.pieces;
+    } catch (error) {
+      throw await this.explain(hash, error);
+    }
+    await this.#components.quarantine(hash);
+    throw new BlobCorruptError(hash);
+  }
+
+  /** What an error of reading a blob's file means; quarantines what the disk can't read. */
+  async explain(hash: BlobHash, error: unknown): Promise<unknown> {
+    const code = systemCode(error) ?? (error as { code?: unknown }).code;
+    if (code === 'ENOENT') return new BlobNotFoundError(hash);
+    if (code !== 'EIO' && code !== 'ENOTFILE' && code !== 'ECHANGED') return error;
+    await this.#components.quarantine(hash);
+    return new BlobCorruptError(hash);
+  }
+
+  async #wholeSmall(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFile(this.#components.layout.pathOf(hash), { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw await this.explain(hash, error);
+    }
+    if (bytes.length === sizeBytes && (await digest(bytes)) === hash) return bytes;
+    await this.#components.quarantine(hash);
+    throw new BlobCorruptError(hash);
+  }
+
+  async *#pieces(manifest: BlobManifest, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { hash, sizeBytes, pieceBytes, pieces } = manifest;
+    if (range.end === range.start) return;
+    let file: FileHandle | undefined;
+    try {
+      file = await open(this.#components.layout.pathOf(hash));
+      const last = pieceCount(range.end, pieceBytes);
+      for (let index = Math.floor(range.start / pieceBytes); index < last; index += 1) {
+        signal.throwIfAborted();
+        const offset = index * pieceBytes;
+        const bytes = await readFully(file, offset, Math.min(pieceBytes, sizeBytes - offset));
+        if (bytes === undefined || (await digest(bytes)) !== pieces[index]) {
+          await this.#components.quarantine(hash);
+          throw new BlobCorruptError(hash);
+        }
+        yield bytes.subarray(Math.max(0, range.start - offset), Math.min(bytes.length, range.end - offset));
+      }
+    } catch (error) {
+      if (signal.aborted || error instanceof BlobCorruptError) throw error;
+      throw await this.explain(hash, error);
+    } finally {
+      await file?.close();
+    }
+  }
+}
+
+/** Keeps the list of a new blob beside it in memory form. */
+export function encodedPiecesOf(
+  hash: BlobHash,
+  sizeBytes: number,
+  pieces: Uint8Array,
+): Uint8Array | undefined {
+  if (sizeBytes <= pieceBytesFor(sizeBytes)) return undefined;
+  return encodePieces(manifestOf(hash, sizeBytes, pieces));
+}
+
+/** Exactly `length` bytes at `offset`, or undefined when the file is shorter. */
+async function readFully(file: FileHandle, offset: number, length: number): Promise<Uint8Array | undefined> {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
+    if (bytesRead === 0) return undefined;
+    filled += bytesRead;
+  }
+  return buffer;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}

@@ -1,0 +1,243 @@
+import { statfsSync } from 'node:fs';
+import { readdir, rename, rm, unlink, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  createFileSynced,
+  FolderSyncs,
+  isNoSpace,
+  isUnwritable,
+  reasonOf,
+  syncFolder,
+} from '../system/files.ts';
+import type { Clock, Random } from '../system/interface.ts';
+import type { BlobIndex, IndexEntry } from './blob-index.ts';
+import {
+  BlobCorruptError,
+  BlobMismatchError,
+  BlobNotFoundError,
+  BlobSourceUnreadableError,
+  BlobStoreError,
+  StoreFullError,
+  StoreUnwritableError,
+} from './errors.ts';
+import { KeyedQueue } from './gate.ts';
+import { type FileDigest, type Hasher, HashJobError } from './hasher.ts';
+import type { BlobEvent, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
+import type { BlobLayout } from './layout.ts';
+import { blobLimits } from './options.ts';
+import { encodePieces } from './pieces.ts';
+import type { PinJournal } from './pins.ts';
+import { encodedPiecesOf, VerifiedReader } from './reader.ts';
+
+export interface ShelfComponents {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly layout: BlobLayout;
+  readonly hasher: Hasher;
+  readonly index: BlobIndex;
+  readonly pins: PinJournal;
+  readonly emit: (event: BlobEvent) => void;
+}
+
+/**
+ * The files of the store and what is known of them, kept in step: how a blob arrives, is verified, evicted, or
+ * taken out of use. Lives from one start to the next stop.
+ */
+export class Shelf {
+  readonly layout: BlobLayout;
+  readonly index: BlobIndex;
+  readonly pins: PinJournal;
+  readonly reader: VerifiedReader;
+  readonly emit: (event: BlobEvent) => void;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #hasher: Hasher;
+  readonly #folders = new FolderSyncs();
+  readonly #byHash = new KeyedQueue();
+
+  constructor(components: ShelfComponents) {
+    this.layout = components.layout;
+    this.index = components.index;
+    this.pins = components.pins;
+    this.emit = components.emit;
+    this.#clock = components.clock;
+    this.#random = components.random;
+    this.#hasher = components.hasher;
+    this.reader = new VerifiedReader({
+      layout: this.layout,
+      hasher: this.#hasher,
+      quarantine: (hash) => this.quarantine(hash),
+      keepPieces: (manifest: BlobManifest) =>
+        this.keepPieces(manifest.hash, encodePieces(manifest)).catch(() => undefined),
+    });
+  }
+
+  temporary(): string {
+    return join(this.layout.incoming, `${this.#random.name()}.tmp`);
+  }
+
+  /** True when the blob is here, whole, and kept for `options.pin`: nothing needs to be written. */
+  keepKnown(hash: BlobHash, options: PutOptions & { signal: AbortSignal }): Promise<boolean> {
+    expectHash(hash, options.expectedHash);
+    return this.#byHash.run(hash, async () => {
+      const entry = this.index.get(hash);
+      if (entry === undefined) return false;
+      try {
+        await this.verify(entry, options.signal);
+      } catch (error) {
+        // A damaged or vanished copy is replaced by the new one.
+        if (error instanceof BlobCorruptError || error instanceof BlobNotFoundError) return false;
+        throw error;
+      }
+      this.touch(entry);
+      if (options.pin !== undefined) await this.pins.add(hash, options.pin);
+      return true;
+    });
+  }
+
+  async adoptOrRemove(temporary: string, found: FileDigest, options: PutOptions): Promise<BlobInfo> {
+    try {
+      return await this.adopt(temporary, found, options);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  /** Gives a synced temporary file its name, durably. */
+  async adopt(temporary: string, found: FileDigest, options: PutOptions): Promise<BlobInfo> {
+    const { hash, sizeBytes } = found;
+    expectHash(hash, options.expectedHash);
+    options.signal?.throwIfAborted();
+    return this.#byHash.run(hash, async () => {
+      const pieces = encodedPiecesOf(hash, sizeBytes, found.pieces);
+      try {
+        if (pieces !== undefined) await this.keepPieces(hash, pieces);
+        // Renames over a copy that is here: the new bytes were verified a moment ago, the old ones once.
+        await rename(temporary, this.layout.pathOf(hash));
+        const added = this.index.add(hash, sizeBytes, this.#clock.wallTime());
+        const synced = this.#folders.sync(this.layout.folderOf(hash));
+        await Promise.all([synced, options.pin === undefined ? undefined : this.pins.add(hash, options.pin)]);
+        if (added) this.emit({ type: 'blob-stored', hash, sizeBytes });
+      } catch (error) {
+        throw this.explainWrite(error, sizeBytes);
+      }
+      return { hash, sizeBytes };
+    });
+  }
+
+  async keepPieces(hash: BlobHash, encoded: Uint8Array): Promise<void> {
+    const temporary = this.temporary();
+    try {
+      await createFileSynced(temporary, encoded, 0o444);
+      await rename(temporary, this.layout.piecesPathOf(hash));
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Throws `blob-corrupt` (after quarantine) or `blob-not-found` when the copy on disk is not what its name says. */
+  async verify(entry: BlobInfo, signal: AbortSignal): Promise<void> {
+    if (entry.sizeBytes > blobLimits.inlineBytes)
+      await this.reader.verify(entry.hash, entry.sizeBytes, signal);
+    else await this.reader.open(entry.hash, entry.sizeBytes, { start: 0, end: entry.sizeBytes }, signal);
+  }
+
+  /** Notes a use; on disk at most once an hour, as the time of the file, which only orders later evictions. */
+  touch(entry: IndexEntry): void {
+    entry.usedMs = this.#clock.wallTime();
+    if (Math.abs(entry.usedMs - entry.notedMs) < blobLimits.touchIntervalMs) return;
+    entry.notedMs = entry.usedMs;
+    const seconds = entry.usedMs / 1_000;
+    utimes(this.layout.pathOf(entry.hash), seconds, seconds).catch(() => undefined);
+  }
+
+  /** One pass over a file by the hash threads; errors become those of this room. */
+  async passOver(
+    path: string,
+    options: { copyTo?: string; sync?: boolean; neededBytes?: number; signal: AbortSignal },
+  ): Promise<FileDigest> {
+    try {
+      return await this.#hasher.digest(path, options);
+    } catch (error) {
+      if (!(error instanceof HashJobError)) throw error;
+      if (error.side === 'destination') throw this.explainWrite(error, options.neededBytes ?? 0);
+      if (error.code === 'ECHANGED') throw new BlobMismatchError(`${path} changed while it was read.`);
+      throw new BlobSourceUnreadableError(path, reasonOf(error), { cause: error });
+    }
+  }
+
+  /** False when the blob was pinned meanwhile, or the disk refuses. */
+  evict(entry: IndexEntry): Promise<boolean> {
+    const { hash, sizeBytes } = entry;
+    return this.#byHash.run(hash, async () => {
+      if (this.pins.table.isPinned(hash) || this.index.get(hash) !== entry) return false;
+      this.index.remove(hash);
+      try {
+        await rm(this.layout.pathOf(hash), { force: true });
+        await rm(this.layout.piecesPathOf(hash), { force: true });
+      } catch {
+        this.index.add(hash, sizeBytes, entry.usedMs);
+        return false;
+      }
+      this.emit({ type: 'blob-evicted', hash, sizeBytes });
+      return true;
+    });
+  }
+
+  /** A file that went without us: the index forgets it, and whoever pinned it is told. */
+  lost(hash: BlobHash): void {
+    if (this.index.remove(hash) === undefined) return;
+    this.emit({ type: 'blob-missing', hash, pinnedBy: this.pins.table.owners(hash) });
+  }
+
+  /** Takes a damaged blob out of use at once; the file is kept for a look as long as there is room. */
+  async quarantine(hash: BlobHash): Promise<void> {
+    if (this.index.remove(hash) === undefined) return;
+    this.emit({ type: 'blob-corrupt', hash, pinnedBy: this.pins.table.owners(hash) });
+    try {
+      await rename(this.layout.pathOf(hash), join(this.layout.quarantine, `${hash}.${this.#random.name()}`));
+      await rm(this.layout.piecesPathOf(hash), { force: true });
+      await syncFolder(this.layout.folderOf(hash));
+      const names = await readdir(this.layout.quarantine);
+      // Random names: which of the evidence goes does not matter, only that it stays bounded.
+      for (const name of names.slice(blobLimits.quarantineFiles))
+        await unlink(join(this.layout.quarantine, name));
+    } catch {
+      // The disk refuses; the index has forgotten the blob, so it is not served by this process all the same.
+    }
+  }
+
+  /** What a failed write into the store means. */
+  explainWrite(error: unknown, neededBytes: number): unknown {
+    if (error instanceof BlobStoreError) return error;
+    if (isNoSpace(error)) {
+      return new StoreFullError(
+        neededBytes,
+        freeBytesNow(this.layout.root),
+        `The disk of ${this.layout.root} is full.`,
+        { cause: error },
+      );
+    }
+    return isUnwritable(error) ? new StoreUnwritableError(this.layout.root, { cause: error }) : error;
+  }
+}
+
+/** Synchronous, since it only completes an error that is about to be thrown. */
+function freeBytesNow(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+function expectHash(hash: BlobHash, expected: BlobHash | undefined): void {
+  if (expected !== undefined && hash !== expected) {
+    throw new BlobMismatchError(
+      `The content has the hash ${hash.slice(0, 12)}, not ${expected.slice(0, 12)}.`,
+    );
+  }
+}

@@ -1,0 +1,153 @@
+import { access, constants } from 'node:fs/promises';
+import { freeDiskBytes } from '../system/files.ts';
+import type { BlobIndex, IndexEntry } from './blob-index.ts';
+import { StoreFullError } from './errors.ts';
+import type { BlobUsage, GarbageReport } from './interface.ts';
+import type { BlobLayout } from './layout.ts';
+import type { BlobStoreOptions } from './options.ts';
+import type { PinTable } from './pins.ts';
+
+export interface SpaceComponents {
+  readonly layout: BlobLayout;
+  readonly index: BlobIndex;
+  readonly pins: PinTable;
+  readonly options: BlobStoreOptions;
+  /** Removes one blob; false when it could not be, or was pinned meanwhile. */
+  readonly evict: (entry: IndexEntry) => Promise<boolean>;
+}
+
+/** Keeps quota and reserve: makes room by evicting, or says what is missing. */
+export class Space {
+  readonly #components: SpaceComponents;
+  /** Bytes promised to puts in flight. */
+  #promisedBytes = 0;
+  #making: Promise<unknown> = Promise.resolve();
+
+  constructor(components: SpaceComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * Promises room for a blob of `sizeBytes`, of which `diskBytes` are new on this disk, or throws `store-full`.
+   * The returned function takes the promise back, after the put has ended.
+   */
+  async promise(sizeBytes: number, diskBytes = sizeBytes): Promise<() => void> {
+    // One at a time: two that evict for the same shortage would evict twice.
+    const turn = this.#making.then(() => this.#makeRoom(sizeBytes, diskBytes));
+    this.#making = turn.catch(() => undefined);
+    await turn;
+    let held = true;
+    return () => {
+      if (held) this.#promisedBytes -= sizeBytes;
+      held = false;
+    };
+  }
+
+  async #makeRoom(sizeBytes: number, diskBytes: number): Promise<void> {
+    const { options, index } = this.#components;
+    const shortage = await this.#shortage(sizeBytes, diskBytes);
+    if (shortage.bytes > 0) {
+      if (this.#evictableBytes() >= shortage.bytes) await this.#evict(sizeBytes, diskBytes);
+      const left = await this.#shortage(sizeBytes, diskBytes);
+      if (left.bytes > 0) {
+        const quotaLeft = options.quotaBytes - index.usedBytes;
+        const freeBytes = left.of === 'disk' ? left.freeBytes : Math.max(0, quotaLeft);
+        throw new StoreFullError(sizeBytes, freeBytes, sentenceOf(left.of, left.freeBytes, options));
+      }
+    }
+    this.#promisedBytes += sizeBytes;
+  }
+
+  async collect(): Promise<GarbageReport> {
+    const turn = this.#making.then(() => this.#evict(0, 0));
+    this.#making = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async usage(): Promise<BlobUsage> {
+    const { options, index, pins, layout } = this.#components;
+    const pinnedBytes = index.pinnedBytes(pins);
+    const freeBytes = await freeDiskBytes(layout.blobs);
+    const state = {
+      usedBytes: index.usedBytes,
+      pinnedBytes,
+      blobs: index.count,
+      quotaBytes: options.quotaBytes,
+      freeDiskBytes: freeBytes,
+      reserveBytes: options.reserveBytes,
+    };
+    const evictableBytes = index.usedBytes - pinnedBytes;
+    let reason: string | undefined;
+    if (await isReadOnly(layout.incoming)) reason = `The data folder ${layout.root} cannot be written to.`;
+    else if (freeBytes + evictableBytes < options.reserveBytes)
+      reason = sentenceOf('disk', freeBytes, options);
+    else if (pinnedBytes >= options.quotaBytes) reason = sentenceOf('quota', freeBytes, options);
+    return reason === undefined ? { ...state, accepting: true } : { ...state, accepting: false, reason };
+  }
+
+  /** How much too little there is for a put, and of what. */
+  async #shortage(
+    sizeBytes: number,
+    diskBytes: number,
+  ): Promise<{ bytes: number; of: 'disk' | 'quota'; freeBytes: number }> {
+    const { options, index, layout } = this.#components;
+    const freeBytes = await freeDiskBytes(layout.blobs);
+    const ofQuota = index.usedBytes + this.#promisedBytes + sizeBytes - options.quotaBytes;
+    // Content that is on this disk already (a move) needs the reserve no more than it did before.
+    const ofDisk =
+      sizeBytes > 0 && diskBytes === 0
+        ? 0
+        : options.reserveBytes + this.#promisedBytes + diskBytes - freeBytes;
+    return ofDisk >= ofQuota
+      ? { bytes: ofDisk, of: 'disk', freeBytes }
+      : { bytes: ofQuota, of: 'quota', freeBytes };
+  }
+
+  #evictableBytes(): number {
+    return this.#components.index.usedBytes - this.#components.index.pinnedBytes(this.#components.pins);
+  }
+
+  async #evict(sizeBytes: number, diskBytes: number): Promise<GarbageReport> {
+    const { index, pins, evict } = this.#components;
+    let evictedBlobs = 0;
+    let evictedBytes = 0;
+    // Counted down by what was evicted: the disk may report freed space only later.
+    let { bytes } = await this.#shortage(sizeBytes, diskBytes);
+    for (const entry of bytes > 0 ? index.evictable(pins) : []) {
+      if (bytes <= 0) break;
+      if (!(await evict(entry))) continue;
+      evictedBlobs += 1;
+      evictedBytes += entry.sizeBytes;
+      bytes -= entry.sizeBytes;
+    }
+    return { evictedBlobs, evictedBytes };
+  }
+}
+
+async function isReadOnly(folder: string): Promise<boolean> {
+  try {
+    await access(folder, constants.W_OK);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function sentenceOf(of: 'disk' | 'quota', freeBytes: number, options: BlobStoreOptions): string {
+  if (of === 'quota') {
+    return `The file store has reached its quota of ${sizeText(options.quotaBytes)}, and all of it is still needed.`;
+  }
+  const reserve = sizeText(options.reserveBytes);
+  return `The disk has only ${sizeText(freeBytes)} free; ${reserve} are kept in reserve for the system.`;
+}
+
+function sizeText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,422 @@
+import { link, lstat, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createFileSynced, reasonOf, syncFolder, systemCode } from '../system/files.ts';
+import type { Clock, Random } from '../system/interface.ts';
+import { BlobIndex, type IndexEntry } from './blob-index.ts';
+import {
+  BlobCorruptError,
+  BlobNotFoundError,
+  BlobStoreError,
+  BlobTooLargeError,
+  DestinationExistsError,
+  DestinationUnwritableError,
+  StoreFullError,
+  StoreStoppedError,
+  StoreUnwritableError,
+} from './errors.ts';
+import { Gate, mapBounded } from './gate.ts';
+import { Hasher, HashJobError } from './hasher.ts';
+import { Intake } from './intake.ts';
+import type * as types from './interface.ts';
+import { assertBlobHash, type BlobLayout, blobLayout, prepareLayout } from './layout.ts';
+import { type BlobStoreOptions, blobLimits, defaultBlobStoreOptions } from './options.ts';
+import { PinJournal } from './pins.ts';
+import { Shelf } from './shelf.ts';
+import { Space } from './space.ts';
+
+type BlobHash = types.BlobHash;
+
+export interface FileBlobStoreComponents {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A blob store in `folder`, the node's data folder; one process at a time (system/folder-lock.ts sees to that). */
+export function createFileBlobStore(
+  components: FileBlobStoreComponents,
+  init: { folder: string; options?: Partial<BlobStoreOptions> },
+): types.BlobStore {
+  return new FileBlobStore(components, init);
+}
+
+/** What exists between a start and the next stop. */
+interface Life {
+  readonly shelf: Shelf;
+  readonly space: Space;
+  readonly intake: Intake;
+  readonly stop: AbortController;
+  readonly active: Set<Promise<unknown>>;
+}
+
+class FileBlobStore implements types.BlobStore {
+  readonly #components: FileBlobStoreComponents;
+  readonly #options: BlobStoreOptions;
+  readonly #layout: BlobLayout;
+  readonly #hasher: Hasher;
+  readonly #gate: Gate;
+  readonly #listeners = new Set<(event: types.BlobEvent) => void>();
+  #life: Life | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #accepting = true;
+
+  constructor(
+    components: FileBlobStoreComponents,
+    init: { folder: string; options?: Partial<BlobStoreOptions> },
+  ) {
+    this.#components = components;
+    this.#options = { ...defaultBlobStoreOptions, ...init.options };
+    this.#layout = blobLayout(init.folder);
+    this.#hasher = new Hasher(this.#options.hashThreads);
+    this.#gate = new Gate(this.#options.concurrency);
+  }
+
+  async start(): Promise<void> {
+    await this.#stopping;
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const { clock, random } = this.#components;
+    const index = new BlobIndex();
+    const pins = new PinJournal(this.#layout.pins);
+    const emit = (event: types.BlobEvent): void => this.#emit(event);
+    const shelf = new Shelf({ clock, random, layout: this.#layout, hasher: this.#hasher, index, pins, emit });
+    try {
+      await prepareLayout(this.#layout);
+      await this.#hasher.start();
+      for (const { hash, sizeBytes, usedMs } of await this.#hasher.scan(this.#layout.blobs)) {
+        index.add(hash, sizeBytes, usedMs);
+      }
+      await pins.start(shelf.temporary());
+    } catch (error) {
+      await pins.stop();
+      await this.#hasher.stop();
+      throw shelf.explainWrite(error, 0);
+    }
+    const space = new Space({
+      layout: this.#layout,
+      index,
+      pins: pins.table,
+      options: this.#options,
+      evict: (entry) => shelf.evict(entry),
+    });
+    const intake = new Intake({ shelf, space });
+    this.#life = { shelf, space, intake, stop: new AbortController(), active: new Set() };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().finally(() => {
+      this.#stopping = undefined;
+    });
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#life = undefined;
+    this.#starting = undefined;
+    life.stop.abort(new StoreStoppedError());
+    while (life.active.size > 0) await Promise.allSettled(life.active);
+    await life.shelf.pins.stop();
+    await this.#hasher.stop();
+  }
+
+  has(hash: BlobHash): Promise<types.BlobInfo | undefined> {
+    return this.#during(undefined, async ({ shelf }) => {
+      assertBlobHash(hash);
+      const entry = shelf.index.get(hash);
+      if (entry === undefined) return undefined;
+      const stat = await lstat(this.#layout.pathOf(hash)).catch(() => undefined);
+      if (stat?.size === entry.sizeBytes) return { hash, sizeBytes: entry.sizeBytes };
+      if (stat === undefined) shelf.lost(hash);
+      else await shelf.quarantine(hash);
+      return undefined;
+    });
+  }
+
+  putFile(path: string, options: types.PutFileOptions): Promise<types.BlobInfo> {
+    return this.#put(options.signal, ({ intake }, signal) => intake.putFile(path, { ...options, signal }));
+  }
+
+  putBytes(bytes: Uint8Array, options: types.PutOptions = {}): Promise<types.BlobInfo> {
+    // Larger ones go by a file, so that they are hashed in pieces and off the loop.
+    if (bytes.length > blobLimits.inlineBytes) {
+      return this.putStream(oneChunk(bytes), { ...options, sizeBytes: bytes.length });
+    }
+    return this.#put(options.signal, ({ intake }, signal) => intake.putSmall(bytes, { ...options, signal }));
+  }
+
+  putStream(
+    chunks: AsyncIterable<Uint8Array>,
+    options: types.PutOptions & { sizeBytes: number },
+  ): Promise<types.BlobInfo> {
+    return this.#put(options.signal, ({ intake }, signal) =>
+      intake.putStream(chunks, { ...options, signal }),
+    );
+  }
+
+  putMany(
+    sources: readonly types.BlobSource[],
+    options: types.SignalOption & { pin?: types.PinOwner } = {},
+  ): Promise<types.BlobInfo[]> {
+    const pin = options.pin === undefined ? {} : { pin: options.pin };
+    // Concurrent puts share folder syncs and pin batches, so many small files cost few of either.
+    return mapBounded(sources, this.#options.concurrency, options.signal, (source, signal) =>
+      'bytes' in source
+        ? this.putBytes(source.bytes, { ...pin, signal })
+        : this.putFile(source.path, { ...pin, signal, mode: source.mode }),
+    );
+  }
+
+  open(hash: BlobHash, options: types.OpenOptions = {}): Promise<types.BlobReader> {
+    return this.#during(options.signal, async ({ shelf }, signal) => {
+      const entry = this.#entry(shelf, hash);
+      const { start, end } = options.range ?? { start: 0, end: entry.sizeBytes };
+      if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end)) {
+        throw new RangeError('A byte range needs 0 ≤ start ≤ end.');
+      }
+      if (end > entry.sizeBytes) throw new RangeError(`The blob has only ${entry.sizeBytes} bytes.`);
+      shelf.touch(entry);
+      // The reader outlives this call; it ends with the caller's signal or the store.
+      return shelf.reader.open(hash, entry.sizeBytes, { start, end }, signal);
+    });
+  }
+
+  async read(hash: BlobHash, options: types.ReadOptions = {}): Promise<Uint8Array> {
+    const { maxBytes = this.#options.readBytesMax, ...rest } = options;
+    const { lengthBytes, chunks } = await this.#during(rest.signal, async ({ shelf }) => {
+      const { sizeBytes } = this.#entry(shelf, hash);
+      if (sizeBytes > maxBytes) throw new BlobTooLargeError(sizeBytes, maxBytes);
+      return this.open(hash, rest);
+    });
+    const parts: Uint8Array[] = [];
+    for await (const chunk of chunks) parts.push(chunk);
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, lengthBytes);
+  }
+
+  manifest(hash: BlobHash, options: types.SignalOption = {}): Promise<types.BlobManifest> {
+    return this.#during(options.signal, async ({ shelf }, signal) =>
+      shelf.reader.manifest(hash, this.#entry(shelf, hash).sizeBytes, signal),
+    );
+  }
+
+  materialize(hash: BlobHash, destination: string, options: types.MaterializeOptions = {}): Promise<void> {
+    return this.#put(options.signal, async ({ shelf }, signal) => {
+      const entry = this.#entry(shelf, hash);
+      shelf.touch(entry);
+      const name = this.#components.random.name();
+      const temporary = join(dirname(destination), `.cuadro-${name}.tmp`);
+      try {
+        await this.#copyOut(shelf, entry, temporary, options, signal);
+        signal.throwIfAborted();
+        if (options.existing === 'refuse') await renameExclusively(temporary, destination);
+        else await rename(temporary, destination);
+        if (options.durable === true) await syncFolder(dirname(destination));
+      } catch (error) {
+        await rm(temporary, { force: true }).catch(() => undefined);
+        if (error instanceof BlobStoreError || systemCode(error) === undefined) throw error;
+        throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
+      }
+    });
+  }
+
+  async #copyOut(
+    shelf: Shelf,
+    entry: IndexEntry,
+    temporary: string,
+    options: types.MaterializeOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { hash, sizeBytes } = entry;
+    const { fileMode = 0o444, durable = false } = options;
+    if (sizeBytes <= blobLimits.inlineBytes) {
+      const bytes = await this.read(hash, { signal });
+      if (durable) return createFileSynced(temporary, bytes, fileMode);
+      const file = await open(temporary, 'wx', fileMode);
+      return file.writeFile(bytes).finally(() => file.close());
+    }
+    const source = this.#layout.pathOf(hash);
+    let found: { hash: string };
+    try {
+      found = await this.#hasher.digest(source, { copyTo: temporary, mode: fileMode, sync: durable, signal });
+    } catch (error) {
+      throw error instanceof HashJobError && error.side === 'source'
+        ? await shelf.reader.explain(hash, error)
+        : error;
+    }
+    if (found.hash === hash) return;
+    await shelf.quarantine(hash);
+    throw new BlobCorruptError(hash);
+  }
+
+  hashFile(path: string, options: types.SignalOption = {}): Promise<types.BlobInfo> {
+    return this.#during(options.signal, async ({ shelf }, signal) => {
+      const { hash, sizeBytes } = await shelf.passOver(path, { signal });
+      return { hash, sizeBytes };
+    });
+  }
+
+  pin(hash: BlobHash, owner: types.PinOwner): Promise<void> {
+    return this.#during(undefined, async ({ shelf }) => {
+      assertBlobHash(hash);
+      await shelf.pins
+        .add(hash, owner)
+        .catch((error: unknown) => Promise.reject(shelf.explainWrite(error, 0)));
+    });
+  }
+
+  unpin(hash: BlobHash, owner: types.PinOwner): Promise<void> {
+    return this.#during(undefined, async ({ shelf }) => {
+      assertBlobHash(hash);
+      await shelf.pins
+        .remove([hash], owner)
+        .catch((error: unknown) => Promise.reject(shelf.explainWrite(error, 0)));
+    });
+  }
+
+  unpinOwner(owner: types.PinOwner): Promise<void> {
+    return this.#during(undefined, async ({ shelf }) => {
+      const hashes = shelf.pins.table.hashes(owner);
+      await shelf.pins
+        .remove(hashes, owner)
+        .catch((error: unknown) => Promise.reject(shelf.explainWrite(error, 0)));
+    });
+  }
+
+  pins(hash: BlobHash): readonly types.PinOwner[] {
+    return this.#alive().shelf.pins.table.owners(hash);
+  }
+
+  pinnedBy(owner: types.PinOwner): readonly BlobHash[] {
+    return this.#alive().shelf.pins.table.hashes(owner);
+  }
+
+  usage(): Promise<types.BlobUsage> {
+    return this.#during(undefined, ({ space }) => this.#currentUsage(space));
+  }
+
+  collectGarbage(): Promise<types.GarbageReport> {
+    return this.#during(undefined, ({ space }) => space.collect());
+  }
+
+  async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
+    for (const hash of this.#alive().shelf.index.hashes()) {
+      const state = await this.#during(options.signal, ({ shelf }, signal) => checkOne(shelf, hash, signal));
+      if (state !== undefined) yield { hash, state };
+    }
+    const { shelf } = this.#alive();
+    for (const hash of [...shelf.pins.table.pinned()]) {
+      if (shelf.index.get(hash) === undefined) yield { hash, state: 'missing' };
+    }
+  }
+
+  subscribe(listener: (event: types.BlobEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #emit(event: types.BlobEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #alive(): Life {
+    if (this.#life === undefined) throw new StoreStoppedError();
+    return this.#life;
+  }
+
+  #entry(shelf: Shelf, hash: BlobHash): IndexEntry {
+    assertBlobHash(hash);
+    const entry = shelf.index.get(hash);
+    if (entry === undefined) throw new BlobNotFoundError(hash);
+    return entry;
+  }
+
+  /** Runs a task that `stop` aborts and waits for. */
+  async #during<T>(
+    signal: AbortSignal | undefined,
+    task: (life: Life, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const life = this.#alive();
+    const joined = signal === undefined ? life.stop.signal : AbortSignal.any([signal, life.stop.signal]);
+    joined.throwIfAborted();
+    const running = task(life, joined);
+    life.active.add(running);
+    try {
+      return await running;
+    } finally {
+      life.active.delete(running);
+    }
+  }
+
+  /** As `#during`, with a bounded number at once; a refusal for lack of room is also told to who listens. */
+  #put<T>(
+    signal: AbortSignal | undefined,
+    task: (life: Life, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.#during(signal, async (life, joined) => {
+      try {
+        return await this.#gate.run(joined, () => task(life, joined));
+      } catch (error) {
+        if (error instanceof StoreFullError || error instanceof StoreUnwritableError) {
+          await this.#currentUsage(life.space).catch(() => undefined);
+        }
+        throw error;
+      }
+    });
+  }
+
+  async #currentUsage(space: Space): Promise<types.BlobUsage> {
+    const usage = await space.usage();
+    if (usage.accepting !== this.#accepting) {
+      this.#accepting = usage.accepting;
+      this.#emit({ type: 'accepting-changed', usage });
+    }
+    return usage;
+  }
+}
+
+async function checkOne(
+  shelf: Shelf,
+  hash: BlobHash,
+  signal: AbortSignal,
+): Promise<'ok' | 'corrupt' | undefined> {
+  const entry = shelf.index.get(hash);
+  // Evicted since the check began.
+  if (entry === undefined) return undefined;
+  try {
+    await shelf.verify(entry, signal);
+    return 'ok';
+  } catch (error) {
+    if (error instanceof BlobCorruptError) return 'corrupt';
+    if (!(error instanceof BlobNotFoundError)) throw error;
+    shelf.lost(hash);
+    return undefined;
+  }
+}
+
+/** Gives a file its name only if nobody has it: by a second hard link, the one exclusive way; else by looking first. */
+async function renameExclusively(temporary: string, destination: string): Promise<void> {
+  try {
+    await link(temporary, destination);
+    await rm(temporary);
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') throw new DestinationExistsError(destination);
+    // File systems without hard links (exFAT, many network shares).
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? ''))
+      throw error;
+    if ((await lstat(destination).catch(() => undefined)) !== undefined)
+      throw new DestinationExistsError(destination);
+    await rename(temporary, destination);
+  }
+}
+
+async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
