@@ -307,13 +307,15 @@ class FileBlobStore implements types.BlobStore {
   }
 
   async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
+    const corrupt = new Set<BlobHash>();
     for (const hash of this.#alive().shelf.index.hashes()) {
       const state = await this.#during(options.signal, ({ shelf }, signal) => checkOne(shelf, hash, signal));
+      if (state === 'corrupt') corrupt.add(hash);
       if (state !== undefined) yield { hash, state };
     }
     const { shelf } = this.#alive();
     for (const hash of [...shelf.pins.table.pinned()]) {
-      if (shelf.index.get(hash) === undefined) yield { hash, state: 'missing' };
+      if (shelf.index.get(hash) === undefined && !corrupt.has(hash)) yield { hash, state: 'missing' };
     }
   }
 

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Random } from './interface.ts';
 
 /** Durable files: what a promise of this module reports as written survives a power cut. */
 
@@ -66,6 +66,7 @@ export async function createFileSynced(path: string, data: Uint8Array | string, 
  * `.<name>.<random>.tmp` may be.
  */
 export async function writeFileDurably(
+  components: { random: Random },
   path: string,
   data: Uint8Array | string,
   options: { mode?: number } = {},
@@ -73,7 +74,7 @@ export async function writeFileDurably(
   const folder = dirname(path);
   const temporary = join(
     folder,
-    `.${path.slice(folder.length).replace(/^[/\\]/, '')}.${randomBytes(8).toString('hex')}.tmp`,
+    `.${path.slice(folder.length).replace(/^[/\\]/, '')}.${components.random.name()}.tmp`,
   );
   try {
     await createFileSynced(temporary, data, options.mode);

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import picocolors from 'picocolors';
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdSerializers } from 'pino';
+import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers } from 'pino';
 import type { Clock, Logger, LogLevel, Startable } from './interface.ts';
 
 /** 8 MiB per file and 5 files: some weeks of a busy node, and never a disk full of logs. */
@@ -154,14 +154,14 @@ function humanValue(value: unknown): string {
 }
 
 /**
- * A log file that is renamed when it has grown. It writes in the background and never throws: a full disk loses
- * log lines, not the node.
+ * A log file that is renamed when it has grown. Lines are written at once, so that a killed node has told all it
+ * knew; a line costs microseconds, and there are few. It never throws: a full disk loses log lines, not the node.
  */
 class RotatingFile implements DestinationStream {
   readonly #path: string;
   readonly #bytesMax: number;
   readonly #filesMax: number;
-  readonly #stream: ReturnType<typeof destination>;
+  #file: number;
   #bytes: number;
 
   constructor(path: string, bytesMax: number, filesMax: number) {
@@ -169,41 +169,32 @@ class RotatingFile implements DestinationStream {
     this.#bytesMax = bytesMax;
     this.#filesMax = filesMax;
     mkdirSync(dirname(path), { recursive: true });
-    this.#bytes = existsSync(path) ? statSync(path).size : 0;
-    this.#stream = destination({ dest: path, sync: false, minLength: 0 });
-    this.#stream.on('error', () => undefined);
+    this.#file = openSync(path, 'a');
+    this.#bytes = fstatSync(this.#file).size;
   }
 
   write(line: string): void {
-    if (this.#bytes >= this.#bytesMax) this.#rotate();
-    this.#bytes += Buffer.byteLength(line);
-    this.#stream.write(line);
+    try {
+      if (this.#bytes >= this.#bytesMax) this.#rotate();
+      this.#bytes += writeSync(this.#file, line);
+    } catch {
+      // The disk refuses; there is nowhere left to say so.
+    }
   }
 
-  /** Writes out what is buffered and closes. */
   end(): void {
-    try {
-      this.#stream.flushSync();
-    } catch {
-      // The disk refused; there is nowhere left to say so.
-    }
-    this.#stream.end();
+    closeSync(this.#file);
   }
 
   #rotate(): void {
-    try {
-      // Buffered lines belong to the file that is about to be renamed.
-      this.#stream.flushSync();
-      rmSync(`${this.#path}.${this.#filesMax - 1}`, { force: true });
-      for (let index = this.#filesMax - 2; index >= 1; index -= 1) {
-        if (existsSync(`${this.#path}.${index}`))
-          renameSync(`${this.#path}.${index}`, `${this.#path}.${index + 1}`);
-      }
-      renameSync(this.#path, `${this.#path}.1`);
-      this.#stream.reopen(this.#path);
-    } catch {
-      // Tried again after as many bytes more; until then the file just grows.
-    }
+    // Counted from here also when a step fails: it is tried again after as many bytes more.
     this.#bytes = 0;
+    for (let index = this.#filesMax - 2; index >= 0; index -= 1) {
+      const name = index === 0 ? this.#path : `${this.#path}.${index}`;
+      if (existsSync(name)) renameSync(name, `${this.#path}.${index + 1}`);
+    }
+    const next = openSync(this.#path, 'a');
+    closeSync(this.#file);
+    this.#file = next;
   }
 }
