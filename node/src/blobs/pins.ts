@@ -8,7 +8,7 @@ import { blobLimits } from './options.ts';
 
 const ownerPattern = /^[!-~]+$/;
 
-function assertOwner(owner: PinOwner): void {
+export function assertPinOwner(owner: PinOwner): void {
   if (!ownerPattern.test(owner) || owner.length > blobLimits.pinOwnerLength) {
     throw new RangeError('A pin owner is a name of 1 to 200 printable characters without blanks.');
   }
@@ -94,7 +94,7 @@ export class PinJournal {
 
   /** The pin protects at once; it is durable when the promise resolves, and withdrawn when that fails. */
   async add(hash: BlobHash, owner: PinOwner): Promise<void> {
-    assertOwner(owner);
+    assertPinOwner(owner);
     const added = this.table.add(hash, owner);
     // While a batch is on its way a known pin may be part of it, and not durable yet: writing it again is harmless.
     if (!added && !this.#busy) return;
@@ -108,7 +108,7 @@ export class PinJournal {
 
   /** Takes effect at once, so that a pin set meanwhile comes after it; put back when it cannot be written. */
   async remove(hashes: readonly BlobHash[], owner: PinOwner): Promise<void> {
-    assertOwner(owner);
+    assertPinOwner(owner);
     const removed = hashes.filter((hash) => this.table.remove(hash, owner));
     if (removed.length === 0) return;
     try {

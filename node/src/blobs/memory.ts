@@ -1,0 +1,253 @@
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { reasonOf, systemCode } from '../system/files.ts';
+import { BlobIndex } from './blob-index.ts';
+import {
+  BlobMismatchError,
+  BlobNotFoundError,
+  BlobSourceUnreadableError,
+  BlobTooLargeError,
+  DestinationExistsError,
+  DestinationUnwritableError,
+  StoreFullError,
+  StoreStoppedError,
+} from './errors.ts';
+import type * as types from './interface.ts';
+import { assertBlobHash } from './layout.ts';
+import { defaultBlobStoreOptions, pieceBytesFor } from './options.ts';
+import { digest } from './pieces.ts';
+import { assertPinOwner, PinTable } from './pins.ts';
+
+type BlobHash = types.BlobHash;
+
+/** The twin for tests and simulation: the same contract, nothing on disk, nothing kept after the process. */
+export function createMemoryBlobStore(init: { quotaBytes?: number } = {}): types.BlobStore {
+  return new MemoryBlobStore(init.quotaBytes ?? defaultBlobStoreOptions.quotaBytes);
+}
+
+class MemoryBlobStore implements types.BlobStore {
+  readonly #quotaBytes: number;
+  readonly #contents = new Map<BlobHash, Uint8Array>();
+  readonly #index = new BlobIndex();
+  readonly #pins = new PinTable();
+  readonly #listeners = new Set<(event: types.BlobEvent) => void>();
+  #uses = 0;
+  #running = false;
+
+  constructor(quotaBytes: number) {
+    this.#quotaBytes = quotaBytes;
+  }
+
+  async start(): Promise<void> {
+    this.#running = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+  }
+
+  async has(hash: BlobHash): Promise<types.BlobInfo | undefined> {
+    const content = this.#find(hash);
+    return content === undefined ? undefined : { hash, sizeBytes: content.length };
+  }
+
+  async putFile(path: string, options: types.PutFileOptions): Promise<types.BlobInfo> {
+    const info = await this.putBytes(await readSource(path), options);
+    if (options.mode === 'move') await rm(path);
+    return info;
+  }
+
+  async putBytes(bytes: Uint8Array, options: types.PutOptions = {}): Promise<types.BlobInfo> {
+    this.#alive(options.signal);
+    const content = Uint8Array.from(bytes);
+    const hash = await digest(content);
+    if ((options.expectedHash ?? hash) !== hash) throw new BlobMismatchError('The content has another hash.');
+    const sizeBytes = content.length;
+    if (!this.#contents.has(hash)) {
+      this.#evictFor(sizeBytes);
+      const freeBytes = this.#quotaBytes - this.#index.usedBytes;
+      if (sizeBytes > freeBytes)
+        throw new StoreFullError(sizeBytes, freeBytes, 'The file store has reached its quota.');
+      this.#contents.set(hash, content);
+      this.#emit({ type: 'blob-stored', hash, sizeBytes });
+    }
+    this.#index.add(hash, sizeBytes, ++this.#uses);
+    if (options.pin !== undefined) await this.pin(hash, options.pin);
+    return { hash, sizeBytes };
+  }
+
+  async putStream(
+    chunks: AsyncIterable<Uint8Array>,
+    options: types.PutOptions & { sizeBytes: number },
+  ): Promise<types.BlobInfo> {
+    const parts: Uint8Array[] = [];
+    for await (const chunk of chunks) parts.push(chunk);
+    const bytes = Buffer.concat(parts);
+    if (bytes.length !== options.sizeBytes) throw new BlobMismatchError('Another length was announced.');
+    return this.putBytes(bytes, options);
+  }
+
+  async putMany(
+    sources: readonly types.BlobSource[],
+    options: types.SignalOption & { pin?: types.PinOwner } = {},
+  ): Promise<types.BlobInfo[]> {
+    const infos: types.BlobInfo[] = [];
+    for (const source of sources) {
+      const stored =
+        'bytes' in source
+          ? this.putBytes(source.bytes, options)
+          : this.putFile(source.path, { ...options, mode: source.mode });
+      infos.push(await stored);
+    }
+    return infos;
+  }
+
+  async open(hash: BlobHash, options: types.OpenOptions = {}): Promise<types.BlobReader> {
+    const content = this.#get(hash, options.signal);
+    const { start, end } = options.range ?? { start: 0, end: content.length };
+    if (!(0 <= start && start <= end && end <= content.length))
+      throw new RangeError('The range leaves the blob.');
+    const chunks = (async function* () {
+      if (end > start) yield content.slice(start, end);
+    })();
+    return { hash, sizeBytes: content.length, lengthBytes: end - start, chunks };
+  }
+
+  async read(hash: BlobHash, options: types.ReadOptions = {}): Promise<Uint8Array> {
+    const content = this.#get(hash, options.signal);
+    const maxBytes = options.maxBytes ?? defaultBlobStoreOptions.readBytesMax;
+    if (content.length > maxBytes) throw new BlobTooLargeError(content.length, maxBytes);
+    return content.slice();
+  }
+
+  async manifest(hash: BlobHash, options: types.SignalOption = {}): Promise<types.BlobManifest> {
+    const content = this.#get(hash, options.signal);
+    const pieceBytes = pieceBytesFor(content.length);
+    const pieces: BlobHash[] = [];
+    for (let at = 0; at < content.length; at += pieceBytes)
+      pieces.push(await digest(content.slice(at, at + pieceBytes)));
+    return { hash, sizeBytes: content.length, pieceBytes, pieces };
+  }
+
+  async materialize(
+    hash: BlobHash,
+    destination: string,
+    options: types.MaterializeOptions = {},
+  ): Promise<void> {
+    const content = this.#get(hash, options.signal);
+    const refuse = options.existing === 'refuse';
+    const target = refuse ? destination : `${destination}.tmp`;
+    try {
+      await writeFile(target, content, { flag: refuse ? 'wx' : 'w', mode: options.fileMode ?? 0o444 });
+      if (!refuse) await rename(target, destination);
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') throw new DestinationExistsError(destination);
+      await rm(target, { force: true });
+      throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
+    }
+  }
+
+  async hashFile(path: string, options: types.SignalOption = {}): Promise<types.BlobInfo> {
+    this.#alive(options.signal);
+    const bytes = await readSource(path);
+    return { hash: await digest(bytes), sizeBytes: bytes.length };
+  }
+
+  async pin(hash: BlobHash, owner: types.PinOwner): Promise<void> {
+    this.#alive(undefined);
+    assertBlobHash(hash);
+    assertPinOwner(owner);
+    this.#pins.add(hash, owner);
+  }
+
+  async unpin(hash: BlobHash, owner: types.PinOwner): Promise<void> {
+    this.#alive(undefined);
+    this.#pins.remove(hash, owner);
+  }
+
+  async unpinOwner(owner: types.PinOwner): Promise<void> {
+    for (const hash of this.#pins.hashes(owner)) this.#pins.remove(hash, owner);
+  }
+
+  pins(hash: BlobHash): readonly types.PinOwner[] {
+    return this.#pins.owners(hash);
+  }
+
+  pinnedBy(owner: types.PinOwner): readonly BlobHash[] {
+    return this.#pins.hashes(owner);
+  }
+
+  async usage(): Promise<types.BlobUsage> {
+    const pinnedBytes = this.#index.pinnedBytes(this.#pins);
+    const accepting = pinnedBytes < this.#quotaBytes;
+    return {
+      usedBytes: this.#index.usedBytes,
+      pinnedBytes,
+      blobs: this.#index.count,
+      quotaBytes: this.#quotaBytes,
+      freeDiskBytes: this.#quotaBytes - this.#index.usedBytes,
+      reserveBytes: 0,
+      accepting,
+      ...(accepting ? {} : { reason: 'The file store has reached its quota.' }),
+    };
+  }
+
+  async collectGarbage(): Promise<types.GarbageReport> {
+    return this.#evictFor(0);
+  }
+
+  async *check(): AsyncGenerator<types.BlobCheck> {
+    for (const hash of this.#index.hashes()) yield { hash, state: 'ok' };
+    for (const hash of this.#pins.pinned()) if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
+  }
+
+  subscribe(listener: (event: types.BlobEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #emit(event: types.BlobEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #alive(signal: AbortSignal | undefined): void {
+    if (!this.#running) throw new StoreStoppedError();
+    signal?.throwIfAborted();
+  }
+
+  #find(hash: BlobHash): Uint8Array | undefined {
+    this.#alive(undefined);
+    assertBlobHash(hash);
+    return this.#contents.get(hash);
+  }
+
+  #get(hash: BlobHash, signal: AbortSignal | undefined): Uint8Array {
+    this.#alive(signal);
+    const content = this.#find(hash);
+    if (content === undefined) throw new BlobNotFoundError(hash);
+    this.#index.add(hash, content.length, ++this.#uses);
+    return content;
+  }
+
+  #evictFor(sizeBytes: number): types.GarbageReport {
+    const report = { evictedBlobs: 0, evictedBytes: 0 };
+    if (this.#index.pinnedBytes(this.#pins) + sizeBytes > this.#quotaBytes) return report;
+    for (const entry of this.#index.evictable(this.#pins)) {
+      if (this.#index.usedBytes + sizeBytes <= this.#quotaBytes) break;
+      this.#index.remove(entry.hash);
+      this.#contents.delete(entry.hash);
+      this.#emit({ type: 'blob-evicted', hash: entry.hash, sizeBytes: entry.sizeBytes });
+      report.evictedBlobs += 1;
+      report.evictedBytes += entry.sizeBytes;
+    }
+    return report;
+  }
+}
+
+async function readSource(path: string): Promise<Uint8Array> {
+  try {
+    if (!(await stat(path)).isFile()) throw new Error('it is no regular file');
+    return await readFile(path);
+  } catch (error) {
+    throw new BlobSourceUnreadableError(path, reasonOf(error), { cause: error });
+  }
+}
