@@ -30,9 +30,9 @@ export async function collectFile(
   const { overwrite = false, previousHash, signal } = options;
   const common = { ...(signal === undefined ? {} : { signal }), durable: true, fileMode: 0o644 };
   const standing = await standingAt(components.blobs, destination, options);
-  if (standing === hash) return 'already-there';
-  if (standing !== 'nothing' && standing !== previousHash && !overwrite) return 'kept-foreign';
-  if (standing !== 'nothing') {
+  if (holds(standing, hash)) return 'already-there';
+  if (standing.kind !== 'nothing' && !holds(standing, previousHash) && !overwrite) return 'kept-foreign';
+  if (standing.kind !== 'nothing') {
     await components.blobs.materialize(hash, destination, { ...common, existing: 'replace' });
     return 'replaced';
   }
@@ -52,23 +52,29 @@ export async function collectFile(
   }
 }
 
-/** The hash of the regular file at `path`, `nothing`, or `other` for links, folders, devices and unreadable files. */
-async function standingAt(
-  blobs: BlobStore,
-  path: string,
-  options: SignalOption,
-): Promise<BlobHash | 'nothing' | 'other'> {
+/** What stands at a path; `other` is a link, a folder, a device or an unreadable file. */
+type Standing = { readonly kind: 'nothing' | 'other' } | { readonly kind: 'file'; readonly hash: BlobHash };
+
+async function standingAt(blobs: BlobStore, path: string, options: SignalOption): Promise<Standing> {
   try {
     const stat = await lstat(path);
-    if (!stat.isFile()) return 'other';
+    if (!stat.isFile()) return { kind: 'other' };
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return 'nothing';
+    if (systemCode(error) === 'ENOENT') return { kind: 'nothing' };
     throw new DestinationUnwritableError(path, reasonOf(error), { cause: error });
   }
   try {
-    return (await blobs.hashFile(path, options.signal === undefined ? {} : { signal: options.signal })).hash;
+    const { hash } = await blobs.hashFile(
+      path,
+      options.signal === undefined ? {} : { signal: options.signal },
+    );
+    return { kind: 'file', hash };
   } catch (error) {
-    if (error instanceof BlobSourceUnreadableError) return 'other';
+    if (error instanceof BlobSourceUnreadableError) return { kind: 'other' };
     throw error;
   }
+}
+
+function holds(standing: Standing, hash: BlobHash | undefined): boolean {
+  return standing.kind === 'file' && standing.hash === hash;
 }

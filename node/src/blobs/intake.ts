@@ -1,4 +1,4 @@
-import { copyFile, lstat, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { copyFile, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { createFileSynced, isNoSpace, reasonOf, systemCode } from '../system/files.ts';
 import { BlobMismatchError, BlobSourceUnreadableError, BlobTooLargeError } from './errors.ts';
 import type { FileDigest } from './hasher.ts';

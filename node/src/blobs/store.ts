@@ -240,7 +240,11 @@ class FileBlobStore implements types.BlobStore {
       const bytes = await this.read(hash, { signal });
       if (durable) return createFileSynced(temporary, bytes, fileMode);
       const file = await open(temporary, 'wx', fileMode);
-      return file.writeFile(bytes).finally(() => file.close());
+      try {
+        return await file.writeFile(bytes);
+      } finally {
+        await file.close();
+      }
     }
     const source = this.#layout.pathOf(hash);
     let found: { hash: string };
@@ -314,7 +318,7 @@ class FileBlobStore implements types.BlobStore {
       if (state !== undefined) yield { hash, state };
     }
     const { shelf } = this.#alive();
-    for (const hash of [...shelf.pins.table.pinned()]) {
+    for (const hash of shelf.pins.table.pinned()) {
       if (shelf.index.get(hash) === undefined && !corrupt.has(hash)) yield { hash, state: 'missing' };
     }
   }

@@ -41,7 +41,7 @@ describe('the order of system calls of a put', { skip: hasStrace ? false : 'need
         const acknowledged = calls.findIndex((line) => line.includes('"ACKNOWLEDGED '));
         const hash = /ACKNOWLEDGED ([0-9a-f]+)/.exec(calls[acknowledged] ?? '')?.[1]?.slice(0, 8) ?? 'none';
         const at = (pattern: RegExp): number =>
-          calls.findIndex((line) => pattern.test(line) && / = 0$/.test(line));
+          calls.findIndex((line) => pattern.test(line) && line.endsWith(' = 0'));
         const renamed = at(new RegExp(`rename.*/incoming/[a-z0-9]+\\.tmp".*/blobs/../${hash}[0-9a-f]*"\\)`));
         const temporary = /"[^"]*\/incoming\/([a-z0-9]+\.tmp)"/.exec(calls[renamed] ?? '')?.[1] ?? 'none';
         const contentSynced = at(new RegExp(`fsync\\(\\d+<[^>]*/incoming/${temporary}>`));

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { collectFile } from '../../../node/src/blobs/collect.ts';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { removeTree, restoreTree, storeTree, treeHash } from '../../../node/src/blobs/tree.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createSeededRandom, createSystemRandom } from '../../../node/src/system/random.ts';
