@@ -62,7 +62,7 @@ export interface ContentReader {
 
 /** Live events numbered by one counter; the last `EVENTS_KEPT` can be resumed from. */
 export interface EventSource {
-  /** Id of the newest event; 0 before the first. */
+  /** Id of the newest event; before the first, a number that no earlier run of the node reached. */
   readonly lastId: number;
   /** Events after `afterId` still kept, or undefined where some of them are gone (the client must reset). */
   since(afterId: number): { id: number; event: LiveEvent }[] | undefined;

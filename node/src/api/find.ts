@@ -1,0 +1,76 @@
+import { isAbsolute } from 'node:path';
+import { CuadroError, type JobId, type PeerId, type TaskIndex } from '@cuadro/protocol';
+import type { CoreQueries } from '../core/interface.ts';
+
+/** How people's names for things become ids: `#12`, `12`, the first letters of an id, `frame 7`, `here`. */
+
+/** How many candidates an ambiguous name lists. */
+const matchesShown = 5;
+
+type JobQueries = Pick<CoreQueries, 'jobIds' | 'jobRecord'>;
+
+/**
+ * A job by its id, its order number (`#12` or `12`), or a beginning of its id that no other job has.
+ * @throws CuadroError `job-not-found`, `job-ambiguous`, `job-deleted`.
+ */
+export function findJob(queries: JobQueries, text: string): JobId {
+  const name = text.trim().toLowerCase();
+  const exact = queries.jobRecord(name);
+  if (exact?.deleted !== undefined) throw new CuadroError('job-deleted', { job: name });
+  if (exact !== undefined) return name;
+  const number = /^#?(\d{1,15})$/.exec(name)?.[1];
+  if (number !== undefined) {
+    const numbered = liveJobs(queries).filter((id) => queries.jobRecord(id)?.spec.order === Number(number));
+    if (numbered.length === 1) return numbered[0] as JobId;
+    if (numbered.length > 1) throw ambiguous(text, numbered);
+  }
+  const matches = name === '' ? [] : liveJobs(queries).filter((id) => id.startsWith(name));
+  if (matches.length > 1) throw ambiguous(text, matches);
+  if (matches[0] === undefined) throw new CuadroError('job-not-found', { job: text });
+  return matches[0];
+}
+
+function liveJobs(queries: JobQueries): JobId[] {
+  return queries.jobIds().filter((id) => queries.jobRecord(id)?.deleted === undefined);
+}
+
+function ambiguous(text: string, matches: readonly JobId[]): CuadroError {
+  const shown = matches.slice(0, matchesShown).join(', ');
+  const more = matches.length > matchesShown ? ` and ${matches.length - matchesShown} more` : '';
+  return new CuadroError('job-ambiguous', { job: text, matches: `${shown}${more}` });
+}
+
+/** @throws CuadroError `task-not-found`. */
+export function findTask(queries: Pick<CoreQueries, 'findTask'>, job: JobId, text: string): TaskIndex {
+  const index = queries.findTask(job, text);
+  if (index === undefined) throw new CuadroError('task-not-found', { job, task: text });
+  return index;
+}
+
+/**
+ * A machine by `here`, its peer id, its name, or a beginning of its peer id that no other has.
+ * @throws CuadroError `node-not-found`.
+ */
+export function findNode(queries: Pick<CoreQueries, 'self' | 'nodes'>, text: string): PeerId {
+  if (text === 'here' || text === queries.self) return queries.self;
+  const nodes = queries.nodes();
+  const exact = nodes.find((node) => node.peer === text);
+  if (exact !== undefined) return exact.peer;
+  const named = nodes.filter((node) => node.name.toLowerCase() === text.toLowerCase());
+  const matches = named.length > 0 ? named : nodes.filter((node) => node.peer.startsWith(text));
+  if (matches.length !== 1 || matches[0] === undefined)
+    throw new CuadroError('node-not-found', { node: text });
+  return matches[0].peer;
+}
+
+/**
+ * The node has another working folder than its clients, so only absolute paths mean anything to it.
+ * @throws CuadroError `request-invalid`.
+ */
+export function requireAbsolute(what: string, path: string | undefined): void {
+  if (path !== undefined && !isAbsolute(path)) {
+    throw new CuadroError('request-invalid', {
+      why: `${what} must be an absolute path, and "${path}" is not`,
+    });
+  }
+}

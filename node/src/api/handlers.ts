@@ -1,0 +1,102 @@
+import { ROUTES, type RouteName, type RouteResponse } from '@cuadro/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { sendBlob } from './blob-reply.ts';
+import type { EventStreams } from './event-streams.ts';
+import { findJob, findNode, findTask, requireAbsolute } from './find.ts';
+import type { ApiComponents } from './interface.ts';
+
+type Parsed<N extends RouteName, Part extends 'params' | 'query' | 'body'> = z.output<
+  (typeof ROUTES)[N][Part]
+>;
+
+/** What a handler is given: the request's checked parts, and a signal that ends with the client or the node. */
+export interface RouteCall<N extends RouteName> {
+  params: Parsed<N, 'params'>;
+  query: Parsed<N, 'query'>;
+  body: Parsed<N, 'body'>;
+  signal: AbortSignal;
+  request: FastifyRequest;
+  /** Only raw routes write to it. */
+  reply: FastifyReply;
+}
+
+/** One handler for each row of the route table: a missing one is a type error. */
+export type Handlers = {
+  [N in RouteName]: (call: RouteCall<N>) => RouteResponse<N> | Promise<RouteResponse<N>>;
+};
+
+export function createHandlers(
+  components: ApiComponents & { streams: EventStreams },
+  init: { openapi: () => string },
+): Handlers {
+  const { queries, jobs, here, content, streams, metrics } = components;
+  const knownJob = (text: string) => {
+    const id = findJob(queries, text);
+    const view = queries.job(id);
+    // The records and the view come from the same state, so a job that was found has a view.
+    if (view === undefined) throw new Error(`The job ${id} has no view.`);
+    return view;
+  };
+  const checkSubmission = (body: { path?: string | undefined; outputFolder?: string | undefined }): void => {
+    requireAbsolute('path', body.path);
+    requireAbsolute('outputFolder', body.outputFolder);
+  };
+  const submission = (body: Parsed<'submit', 'body'>) => {
+    checkSubmission(body);
+    return { ...body, after: body.after.map((job) => findJob(queries, job)) };
+  };
+  return {
+    farm: () => queries.farm(),
+    here: () => here.here(),
+    config: () => here.config(),
+    setConfig: ({ body }) => here.setConfig(definedOf(body)),
+    stop: () => here.stop(),
+    jobs: () => queries.jobs(),
+    job: ({ params }) => knownJob(params.job),
+    submit: ({ body, signal }) => jobs.submit(submission(body), { signal }),
+    preflight: ({ body, signal }) => jobs.preflight(submission(body), { signal }),
+    setJob: ({ params, body }) => jobs.setJob(findJob(queries, params.job), body),
+    requeue: ({ params, body }) => jobs.requeue(findJob(queries, params.job), body.tasks),
+    deleteJob: ({ params }) => jobs.deleteJob(findJob(queries, params.job)),
+    tasks: ({ params, query }) => {
+      const { offset, limit, state } = query;
+      const options = state === undefined ? { offset, limit } : { offset, limit, state };
+      return queries.tasks(findJob(queries, params.job), options);
+    },
+    task: ({ params }) => {
+      const job = findJob(queries, params.job);
+      const index = findTask(queries, job, params.task);
+      const task = queries.task(job, index);
+      if (task === undefined) throw new Error(`The task ${index} of the job ${job} has no view.`);
+      return task;
+    },
+    log: async ({ params, query, reply }) => {
+      const job = findJob(queries, params.job);
+      const text = await content.log(job, findTask(queries, job, params.task), query.attempt);
+      await reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(text);
+    },
+    fetchJob: ({ params, body, signal }) => {
+      requireAbsolute('to', body.to);
+      const options = { overwrite: body.overwrite ?? false, signal };
+      return jobs.fetch(findJob(queries, params.job), body.to, options);
+    },
+    nodes: () => queries.nodes(),
+    setNode: ({ params, body }) => jobs.setNode(findNode(queries, params.node), body),
+    blob: ({ params, query, signal, request, reply }) =>
+      sendBlob({ content }, { hash: params.hash, ...query, signal, request, reply }),
+    events: ({ request, reply }) => streams.open(request, reply),
+    metrics: async ({ reply }) => {
+      await reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.render());
+    },
+    openapi: async ({ reply }) => {
+      await reply.type('application/json; charset=utf-8').send(init.openapi());
+    },
+  };
+}
+
+/** Without the keys whose value is undefined, which a partial change does not mean to set. */
+function definedOf<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+}

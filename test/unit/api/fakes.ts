@@ -1,0 +1,335 @@
+import {
+  type Config,
+  CuadroError,
+  type FarmView,
+  type HereView,
+  type JobRecord,
+  type JobView,
+  type LiveEvent,
+  type NodeView,
+  type SubmitBody,
+  type TaskDetail,
+  type TaskView,
+} from '@cuadro/protocol';
+import { createEventHub, type EventHub } from '../../../node/src/api/event-hub.ts';
+import type { ApiComponents } from '../../../node/src/api/interface.ts';
+import { type Api, createApi } from '../../../node/src/api/server.ts';
+import type { CoreQueries } from '../../../node/src/core/interface.ts';
+import { createSystemClock } from '../../../node/src/system/clock.ts';
+import type { Logger } from '../../../node/src/system/interface.ts';
+
+export const TOKEN = 'secret-token-of-the-test';
+export const SELF = '12D3KooWTestTestTestTestTestTestTestTestTestTestTest';
+export const JOB_A = 'aaaabbbbccccdddd';
+export const JOB_B = 'aaaaccccddddeeee';
+export const JOB_GONE = 'zzzzbbbbccccdddd';
+export const HASH = 'a'.repeat(64);
+
+/** The bytes of the one stored file: several chunks, so that ranges cross their bounds. */
+export const CONTENT = Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz');
+
+export function jobView(id: string, order: number, change: Partial<JobView> = {}): JobView {
+  return {
+    id,
+    order,
+    name: `job ${order}`,
+    type: 'blender-animation',
+    state: 'active',
+    priority: 50,
+    notes: '',
+    machineLimit: 0,
+    counts: { total: 3, open: 1, rendered: 1, done: 0, failed: 1, skipped: 0 },
+    oneCopyOnly: 1,
+    acknowledged: true,
+    holders: 1,
+    submitter: SELF,
+    outputFolder: `/tmp/output/${order}`,
+    after: [],
+    submittedAt: 1_700_000_000_000,
+    settings: { frames: '1-3' },
+    thumbnails: [],
+    filmStale: false,
+    live: { running: 1 },
+    ...change,
+  };
+}
+
+export function taskView(index: number, change: Partial<TaskView> = {}): TaskView {
+  return {
+    index,
+    name: `frame ${index + 1}`,
+    group: 'frame',
+    number: index + 1,
+    state: 'open',
+    files: [],
+    copies: 0,
+    failures: 0,
+    stale: false,
+    live: { running: false },
+    ...change,
+  };
+}
+
+export function nodeView(): NodeView {
+  return {
+    peer: SELF,
+    name: 'studio',
+    here: true,
+    coordinator: true,
+    desired: 'active',
+    ownerDesired: 'active',
+    slots: 1,
+    tags: [],
+    live: { reachable: true, running: [], load: 0.5, freeDiskBytes: 1e9, idleReason: 'There is no job.' },
+  };
+}
+
+export const farmView: FarmView = {
+  id: 'ffffffffffffffff',
+  name: 'farm',
+  members: 1,
+  coordinator: SELF,
+  epochTerm: 1,
+  jobs: { active: 2 },
+  live: { running: 1, nodes: 1 },
+};
+
+export const config: Config = {
+  name: 'studio',
+  slots: 1,
+  blender: '',
+  ffmpeg: '',
+  programs: [],
+  allowScripts: false,
+  confine: true,
+  quotaGiB: 100,
+  reserveGiB: 5,
+  outputFolder: '/tmp/output',
+  port: 7700,
+};
+
+export function hereView(): HereView {
+  return {
+    peer: SELF,
+    name: 'studio',
+    version: '0.1.0',
+    pid: process.pid,
+    address: 'http://127.0.0.1:7700',
+    dataFolder: '/tmp/data',
+    startedAt: 1_700_000_000_000,
+    store: { usedBytes: 1, quotaBytes: 2, freeDiskBytes: 3, reserveBytes: 4, accepting: true },
+    memoryBytes: 1e8,
+    loopDelayP99Ms: 1,
+    blender: { state: 'ready', path: '/usr/bin/blender', version: '3.4.1' },
+    ffmpeg: { state: 'missing' },
+    sessions: [],
+  };
+}
+
+/** A farm of two jobs with three tasks each, which remembers what it was asked to do. */
+export class FakeNode {
+  readonly calls: { name: string; args: unknown[] }[] = [];
+  readonly logged: { level: string; message: string; fields: Record<string, unknown> | undefined }[] = [];
+  jobs: JobView[] = [jobView(JOB_A, 1), jobView(JOB_B, 12, { state: 'paused', name: 'Würfel "rot"' })];
+  tasks: TaskView[] = [
+    taskView(0, { state: 'rendered', copies: 1, renderMs: 500 }),
+    taskView(1, { state: 'failed', failures: 3 }),
+    taskView(2, { live: { running: true, fraction: 0.5, machine: 'studio' } }),
+  ];
+  config: Config = { ...config };
+  /** Thrown by whatever is asked next. */
+  failure: unknown;
+  /** Run by `submit` before it answers. */
+  onSubmit: ((body: SubmitBody, signal: AbortSignal) => Promise<void>) | undefined;
+  readonly hub: EventHub;
+  readonly components: ApiComponents;
+
+  constructor() {
+    const queries = this.#queries();
+    this.hub = createEventHub({ queries, clock: createSystemClock() });
+    this.components = {
+      queries,
+      events: this.hub,
+      jobs: this.#jobActions(),
+      here: {
+        here: async () => hereView(),
+        config: () => this.config,
+        setConfig: async (change) => {
+          this.#call('setConfig', change);
+          return (this.config = { ...this.config, ...change });
+        },
+        stop: () => {
+          this.#call('stop');
+          return { machines: 1, message: 'The node is stopping.' };
+        },
+      },
+      content: {
+        open: async (hash) => {
+          this.#call('open', hash);
+          if (hash !== HASH) throw new CuadroError('blob-not-found', { hash });
+          return { sizeBytes: CONTENT.length, stream: chunksOf(CONTENT, 7) };
+        },
+        log: async (job, task, attempt) => {
+          this.#call('log', job, task, attempt);
+          if (attempt === 'none') throw new CuadroError('attempt-not-found', { attempt });
+          return 'Fra:1 Mem:10M\nError: it went wrong\n';
+        },
+      },
+      metrics: { render: () => '# TYPE cuadro_test counter\ncuadro_test 1\n' },
+    };
+  }
+
+  get logger(): Logger {
+    const at = (level: string) => (message: string, fields?: Record<string, unknown>) => {
+      this.logged.push({ level, message, fields });
+    };
+    const logger: Logger = {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      child: () => logger,
+    };
+    return logger;
+  }
+
+  setJob(id: string, change: Partial<JobView>): void {
+    this.jobs = this.jobs.map((job) => (job.id === id ? { ...job, ...change } : job));
+    this.hub.notify({ jobs: [id], removed: [], tasks: [], nodes: [], farm: false });
+  }
+
+  emit(event: LiveEvent): void {
+    this.hub.emit(event);
+  }
+
+  #call(name: string, ...args: unknown[]): void {
+    this.calls.push({ name, args });
+    if (this.failure !== undefined) {
+      const { failure } = this;
+      this.failure = undefined;
+      throw failure;
+    }
+  }
+
+  #queries(): CoreQueries {
+    const known = (id: string): JobView | undefined => this.jobs.find((job) => job.id === id);
+    const record = (id: string): JobRecord | undefined => {
+      if (id === JOB_GONE) return { id, deleted: {} } as unknown as JobRecord;
+      const job = known(id);
+      return job && ({ id, spec: { order: job.order } } as unknown as JobRecord);
+    };
+    const queries: Partial<CoreQueries> = {
+      self: SELF,
+      isCoordinator: true,
+      farm: () => farmView,
+      jobs: () => {
+        this.#call('jobs');
+        return this.jobs;
+      },
+      job: known,
+      jobRecord: record,
+      jobIds: () => this.jobs.map((job) => job.id),
+      findTask: (_, text) => {
+        const number = /^(?:frame )?(\d+)$/.exec(text)?.[1];
+        return number === undefined
+          ? undefined
+          : this.tasks.find((task) => task.number === Number(number))?.index;
+      },
+      tasks: (_, { offset, limit, state }) => {
+        const all = this.tasks.filter((task) => state === undefined || task.state === state);
+        return { total: all.length, tasks: all.slice(offset, offset + limit) };
+      },
+      taskViews: (_, indices) => this.tasks.filter((task) => indices.includes(task.index)),
+      task: (_, index) => this.#taskDetail(index),
+      nodes: () => [nodeView()],
+    };
+    return queries as CoreQueries;
+  }
+
+  #taskDetail(index: number): TaskDetail | undefined {
+    const task = this.tasks[index];
+    if (task === undefined) return undefined;
+    const failed = {
+      attempt: `1.${index + 1}.${SELF}`,
+      peer: SELF,
+      machine: 'studio',
+      state: 'failed' as const,
+      code: 'blender-crashed',
+      message: 'Blender crashed.',
+      lines: ['Error: it went wrong'],
+      hasLog: true,
+      at: 1_700_000_000_000,
+    };
+    return { ...task, attempts: task.failures > 0 ? [failed] : [], why: 'It waits for a free machine.' };
+  }
+
+  #jobActions(): ApiComponents['jobs'] {
+    const changed = (message: string) => ({ machines: 1, message });
+    return {
+      submit: async (body, { signal }) => {
+        this.#call('submit', body);
+        await this.onSubmit?.(body, signal);
+        const job = jobView('nnnnbbbbccccdddd', 13, { name: body.name ?? 'new', state: 'queued' });
+        this.jobs = [...this.jobs, job];
+        const findings = [
+          {
+            code: 'missing-file',
+            severity: 'warning' as const,
+            message: 'wood.png is missing.',
+            subject: 'wood.png',
+          },
+        ];
+        return { job, findings, machines: 1, message: 'Kept on this machine.' };
+      },
+      preflight: async (body) => {
+        this.#call('preflight', body);
+        const bad = body.path?.includes('bad') === true;
+        const findings = bad
+          ? [{ code: 'no-camera', severity: 'error' as const, message: 'The scene has no camera.' }]
+          : [];
+        return { ok: !bad, findings };
+      },
+      setJob: async (job, change) => {
+        this.#call('setJob', job, change);
+        return changed(`The job is ${change.desired ?? 'changed'}.`);
+      },
+      requeue: async (job, tasks) => {
+        this.#call('requeue', job, tasks);
+        return changed('1 task is rendered again.');
+      },
+      deleteJob: async (job) => {
+        this.#call('deleteJob', job);
+        return changed('The job is deleted.');
+      },
+      fetch: async (job, to, { overwrite }) => {
+        this.#call('fetch', job, to, overwrite);
+        return { folder: to, written: 2, alreadyThere: 1, keptForeign: ['0001.png'], missing: [] };
+      },
+      setNode: async (peer, change) => {
+        this.#call('setNode', peer, change);
+        return changed(`The machine is ${change.ownerDesired ?? change.desired ?? 'changed'}.`);
+      },
+    };
+  }
+}
+
+async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** A server over a fake node on a free port; call `api.stop()` at the end. */
+export async function startFake(
+  init: Partial<Parameters<typeof createApi>[1]> = {},
+): Promise<{ node: FakeNode; api: Api }> {
+  const node = new FakeNode();
+  const api = createApi(node.components, {
+    port: 0,
+    token: TOKEN,
+    version: '0.1.0',
+    logger: node.logger,
+    clock: createSystemClock(),
+    ...init,
+  });
+  await api.start();
+  return { node, api };
+}
