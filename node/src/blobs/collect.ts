@@ -46,9 +46,8 @@ export async function collectFile(
       await components.blobs.materialize(hash, destination, { ...common, existing: 'replace' });
       return 'replaced';
     }
-    return (await standingAt(components.blobs, destination, options)) === hash
-      ? 'already-there'
-      : 'kept-foreign';
+    const now = await standingAt(components.blobs, destination, options);
+    return holds(now, hash) ? 'already-there' : 'kept-foreign';
   }
 }
 

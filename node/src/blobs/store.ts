@@ -1,25 +1,21 @@
-import { link, lstat, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { createFileSynced, reasonOf, syncFolder, systemCode } from '../system/files.ts';
+import { lstat } from 'node:fs/promises';
 import type { Clock, Random } from '../system/interface.ts';
 import { BlobIndex, type IndexEntry } from './blob-index.ts';
 import {
   BlobCorruptError,
   BlobNotFoundError,
-  BlobStoreError,
   BlobTooLargeError,
-  DestinationExistsError,
-  DestinationUnwritableError,
   StoreFullError,
   StoreStoppedError,
   StoreUnwritableError,
 } from './errors.ts';
 import { Gate, mapBounded } from './gate.ts';
-import { Hasher, HashJobError } from './hasher.ts';
+import { Hasher } from './hasher.ts';
 import { Intake } from './intake.ts';
 import type * as types from './interface.ts';
 import { assertBlobHash, type BlobLayout, blobLayout, prepareLayout } from './layout.ts';
 import { type BlobStoreOptions, blobLimits, defaultBlobStoreOptions } from './options.ts';
+import { Outlet } from './outlet.ts';
 import { PinJournal } from './pins.ts';
 import { Shelf } from './shelf.ts';
 import { Space } from './space.ts';
@@ -44,6 +40,7 @@ interface Life {
   readonly shelf: Shelf;
   readonly space: Space;
   readonly intake: Intake;
+  readonly outlet: Outlet;
   readonly stop: AbortController;
   readonly active: Set<Promise<unknown>>;
 }
@@ -106,7 +103,8 @@ class FileBlobStore implements types.BlobStore {
       evict: (entry) => shelf.evict(entry),
     });
     const intake = new Intake({ shelf, space });
-    this.#life = { shelf, space, intake, stop: new AbortController(), active: new Set() };
+    const outlet = new Outlet({ shelf, hasher: this.#hasher, random });
+    this.#life = { shelf, space, intake, outlet, stop: new AbortController(), active: new Set() };
   }
 
   stop(): Promise<void> {
@@ -208,56 +206,11 @@ class FileBlobStore implements types.BlobStore {
   }
 
   materialize(hash: BlobHash, destination: string, options: types.MaterializeOptions = {}): Promise<void> {
-    return this.#put(options.signal, async ({ shelf }, signal) => {
+    return this.#put(options.signal, async ({ shelf, outlet }, signal) => {
       const entry = this.#entry(shelf, hash);
       shelf.touch(entry);
-      const name = this.#components.random.name();
-      const temporary = join(dirname(destination), `.cuadro-${name}.tmp`);
-      try {
-        await this.#copyOut(shelf, entry, temporary, options, signal);
-        signal.throwIfAborted();
-        if (options.existing === 'refuse') await renameExclusively(temporary, destination);
-        else await rename(temporary, destination);
-        if (options.durable === true) await syncFolder(dirname(destination));
-      } catch (error) {
-        await rm(temporary, { force: true }).catch(() => undefined);
-        if (error instanceof BlobStoreError || systemCode(error) === undefined) throw error;
-        throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
-      }
+      await outlet.materialize(entry, destination, { ...options, signal });
     });
-  }
-
-  async #copyOut(
-    shelf: Shelf,
-    entry: IndexEntry,
-    temporary: string,
-    options: types.MaterializeOptions,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { hash, sizeBytes } = entry;
-    const { fileMode = 0o444, durable = false } = options;
-    if (sizeBytes <= blobLimits.inlineBytes) {
-      const bytes = await this.read(hash, { signal });
-      if (durable) return createFileSynced(temporary, bytes, fileMode);
-      const file = await open(temporary, 'wx', fileMode);
-      try {
-        return await file.writeFile(bytes);
-      } finally {
-        await file.close();
-      }
-    }
-    const source = this.#layout.pathOf(hash);
-    let found: { hash: string };
-    try {
-      found = await this.#hasher.digest(source, { copyTo: temporary, mode: fileMode, sync: durable, signal });
-    } catch (error) {
-      throw error instanceof HashJobError && error.side === 'source'
-        ? await shelf.reader.explain(hash, error)
-        : error;
-    }
-    if (found.hash === hash) return;
-    await shelf.quarantine(hash);
-    throw new BlobCorruptError(hash);
   }
 
   hashFile(path: string, options: types.SignalOption = {}): Promise<types.BlobInfo> {
@@ -404,22 +357,6 @@ async function checkOne(
     if (!(error instanceof BlobNotFoundError)) throw error;
     shelf.lost(hash);
     return undefined;
-  }
-}
-
-/** Gives a file its name only if nobody has it: by a second hard link, the one exclusive way; else by looking first. */
-async function renameExclusively(temporary: string, destination: string): Promise<void> {
-  try {
-    await link(temporary, destination);
-    await rm(temporary);
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') throw new DestinationExistsError(destination);
-    // File systems without hard links (exFAT, many network shares).
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? ''))
-      throw error;
-    if ((await lstat(destination).catch(() => undefined)) !== undefined)
-      throw new DestinationExistsError(destination);
-    await rename(temporary, destination);
   }
 }
 
