@@ -46,6 +46,8 @@ def load(blend):
 def trace(request):
     blend = os.path.abspath(request['blend'])
     load(blend)
+    scripts = trace_facts.blocked_scripts()
+    references = trace_references.references()
     raw_engines = trace_engines.read(blend)
     return {
         'version': 1,
@@ -56,8 +58,8 @@ def trace(request):
         'scenes': [
             trace_facts.scene_facts(scene, raw_engines) for scene in bpy.data.scenes if scene.library is None
         ],
-        'references': trace_references.references(),
-        'scripts': trace_facts.blocked_scripts(),
+        'references': references,
+        'scripts': scripts,
     }
 
 

@@ -6,10 +6,24 @@ block DNA1 describes every structure (doc/blender_file_format in Blender's sourc
 """
 
 import gzip
+import os
 import struct
+
+import bpy
 
 # A block's own length is bounded by the file; this bounds what is read into memory for one scene block.
 MAX_BLOCK_BYTES = 64 * 1024 * 1024
+
+
+# What Blender shows for an engine that it does not know: the first of its list.
+FALLBACK = 'BLENDER_EEVEE'
+
+
+def _plain_copy():
+    """The loaded scene written again uncompressed, into Blender's own temporary folder."""
+    path = os.path.join(bpy.app.tempdir, 'plain.blend')
+    bpy.ops.wm.save_as_mainfile(filepath=path, copy=True, compress=False, relative_remap=False)
+    return open(path, 'rb')
 
 
 def _open(path):
@@ -18,8 +32,8 @@ def _open(path):
     if magic[:2] == b'\x1f\x8b':
         return gzip.open(path, 'rb')
     if magic == b'\x28\xb5\x2f\xfd':
-        # Compressed by zstd, for which Blender's Python has no module: the caller falls back.
-        return None
+        # Compressed by zstd, for which Blender's Python has no module.
+        return _plain_copy()
     return open(path, 'rb')
 
 
@@ -96,12 +110,11 @@ def _blocks(file):
 
 
 def read(path):
-    """{scene name: engine name}; empty where the file cannot be read this way."""
+    """{scene name: engine name} of the loaded file; empty where nothing is in doubt or the file is of another form."""
     try:
-        file = _open(path)
-        if file is None:
+        if all(not scene.render.engine.startswith(FALLBACK) for scene in bpy.data.scenes):
             return {}
-        with file:
+        with _open(path) as file:
             pointer, order, scenes, dna = _blocks(file)
         lengths, structures = _dna(dna, order)
         name = _field('ID', 'name', lengths, structures, pointer)
@@ -109,5 +122,5 @@ def read(path):
         engine = render + _field('RenderData', 'engine', lengths, structures, pointer)
         # An ID's name begins with two letters of its kind.
         return {_text(data, name + 2, 64): _text(data, engine, 32) for data in scenes}
-    except (OSError, EOFError, ValueError, KeyError, IndexError, struct.error, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, IndexError, struct.error, TypeError, RuntimeError):
         return {}

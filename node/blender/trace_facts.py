@@ -11,6 +11,9 @@ import trace_slots
 BUILT_IN_FORMATS_WITHOUT_EXTENSION = {'FFMPEG': '.mp4', 'AVI_JPEG': '.avi', 'AVI_RAW': '.avi'}
 TELLING_LINE = 160
 
+# Numbers of the choices in Cycles' own properties (intern/cycles/blender/addon/properties.py).
+DENOISERS = {2: 'OPTIX', 4: 'OPENIMAGEDENOISE'}
+
 
 def _samples(scene):
     if scene.render.engine == 'CYCLES':
@@ -137,6 +140,13 @@ def _unknown_nodes():
     return sorted(names)
 
 
+def _denoiser(scene):
+    """A Blender without the denoiser shows none; the stored number still says which was meant."""
+    if scene.cycles.denoiser:
+        return scene.cycles.denoiser
+    return DENOISERS.get(scene.cycles.get('denoiser'), 'OPENIMAGEDENOISE')
+
+
 def _engine(scene, raw_engines):
     """Blender silently reads an engine that no add-on provides as another: the file says which was meant."""
     return raw_engines.get(scene.name) or scene.render.engine
@@ -163,7 +173,7 @@ def scene_facts(scene, raw_engines):
         'engine': _engine(scene, raw_engines),
         'samples': _samples(scene),
         'useDenoising': denoising,
-        'denoiser': scene.cycles.denoiser if denoising else None,
+        'denoiser': _denoiser(scene) if denoising else None,
         'compositorDenoise': compositor_denoise,
         'output': _output(scene),
         'multiview': render.use_multiview,

@@ -5,11 +5,10 @@ import re
 
 import bpy
 
+import trace_caches
 import trace_slots
+from trace_caches import MAX_FILES_PER_REFERENCE
 from trace_slots import absolute, is_relative, owner_file
-
-# A cache folder beyond this is not carried file by file; no simulation in use comes near it.
-MAX_FILES_PER_REFERENCE = 200_000
 
 # Tiles of one image: UDIM numbers go from 1001 to 2000.
 TILE_PATTERNS = {
@@ -68,13 +67,8 @@ def _sequence(slot, path, needed):
         matches = name.startswith(head) and name.endswith(tail) and middle.isdigit()
         if matches and os.path.isfile(os.path.join(folder, name)):
             present[int(middle)] = os.path.join(folder, name)
-    wanted = set(needed)
-    if present:
-        first, last = min(present), max(present)
-        if last - first < MAX_FILES_PER_REFERENCE:
-            wanted |= set(range(first, last + 1))
-    else:
-        wanted.add(int(digits))
+    # Where nothing says which frames are shown, a gap is what can be told.
+    wanted = set(needed) or trace_caches.gapless(present) or {int(digits)}
     missing = [
         os.path.join(folder, f'{head}{number:0{len(digits)}d}{tail}')
         for number in wanted
@@ -92,18 +86,10 @@ def _tiles(slot, path, image):
     return _reference(slot, path, found, set(files) - set(found))
 
 
-def _folder(slot, path, accept=lambda name: True):
-    """Regular files below a known cache folder; a folder that is the root of a disk is never walked."""
-    found = []
-    if os.path.isdir(path) and os.path.dirname(path) != path:
-        for folder, _folders, names in os.walk(path):
-            for name in names:
-                file = os.path.join(folder, name)
-                if accept(name) and os.path.isfile(file):
-                    found.append(file)
-            if len(found) > MAX_FILES_PER_REFERENCE:
-                raise ValueError(f'{path} holds more than {MAX_FILES_PER_REFERENCE} files')
-    return _reference(slot, path, found, [] if found else [path])
+def _folder(slot, path):
+    found = trace_caches.files_below(path)
+    missing = trace_caches.missing_frames(slot, path, found) if found else [path]
+    return _reference(slot, path, found, missing)
 
 
 def _image_users(image):
@@ -165,16 +151,22 @@ def _expand(slot):
     if slot.span == 'folder':
         return _folder(slot, path)
     if slot.span == 'sequence':
-        return _sequence(slot, path, _clip_frames(holder) if slot.kind == 'movie-clip' else ())
+        return _sequence(slot, path, _frames_shown(slot, path))
     return _single(slot, path)
 
 
-def _clip_frames(clip):
-    parts = _sequence_parts(clip.filepath)
-    if parts is None:
-        return ()
-    first = int(parts[2])
-    return range(first, first + min(clip.frame_duration, MAX_FILES_PER_REFERENCE))
+def _frames_shown(slot, path):
+    """Numbers of the files that a clip or a volume shows over its duration."""
+    holder = slot.holder
+    duration = min(getattr(holder, 'frame_duration', 0), MAX_FILES_PER_REFERENCE)
+    if slot.kind == 'movie-clip':
+        parts = _sequence_parts(path)
+        first = int(parts[2]) if parts else 1
+    elif slot.kind == 'volume':
+        first = holder.frame_offset + 1
+    else:
+        return set()
+    return set(range(first, first + duration))
 
 
 class _DiskCache:
@@ -199,8 +191,9 @@ def _disk_caches():
         folder = os.path.join(os.path.dirname(beside), slot.get()[2:])
         reference = _folder(slot, folder)
         reference['owner'] = os.path.normpath(beside)
-        # An unbaked simulation is reported as such; its empty cache is no missing file.
-        reference['missing'] = []
+        if not reference['found'] and not cache.is_baked:
+            # An unbaked simulation is reported as such; its empty cache is no missing file.
+            reference['missing'] = []
         yield reference
 
 

@@ -11,11 +11,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import awkward_caches  # noqa: E402
 import awkward_files  # noqa: E402
 import awkward_output  # noqa: E402
 import awkward_trouble  # noqa: E402
 
-SCENES = {**awkward_output.SCENES, **awkward_files.SCENES, **awkward_trouble.SCENES}
+SCENES = {**awkward_output.SCENES, **awkward_files.SCENES, **awkward_caches.SCENES, **awkward_trouble.SCENES}
 
 
 def main():

@@ -43,6 +43,21 @@ def denoising(project, _elsewhere):
     return save(blend)
 
 
+def foreign_engine(project, _elsewhere):
+    """Saved with an engine that only an add-on provides, in a compressed file."""
+    class Engine(bpy.types.RenderEngine):
+        bl_idname = 'DUENDE'
+        bl_label = 'Duende'
+
+    blend = os.path.join(project, 'foreign.blend')
+    scene = simple(project, blend)
+    bpy.utils.register_class(Engine)
+    scene.render.engine = 'DUENDE'
+    save(blend, compress=True)
+    bpy.utils.unregister_class(Engine)
+    return blend
+
+
 def unbaked(project, _elsewhere):
     blend = os.path.join(project, 'unbaked.blend')
     scene = simple(project, blend)
@@ -72,6 +87,7 @@ SCENES = {
     'no-camera': no_camera,
     'script-driven': script_driven,
     'denoising': denoising,
+    'foreign-engine': foreign_engine,
     'unbaked': unbaked,
     'garbage': garbage,
     'truncated': truncated,

@@ -34,7 +34,7 @@ const machine = {
 
 /** Scenes that render as they are; the others are refused or flagged. */
 const carried = awkwardSceneNames.filter(
-  (name) => !['no-camera', 'denoising', 'unbaked', 'garbage', 'truncated'].includes(name),
+  (name) => !['no-camera', 'denoising', 'foreign-engine', 'unbaked', 'garbage', 'truncated'].includes(name),
 );
 
 interface Job {
@@ -102,6 +102,12 @@ test('every awkward scene, bundled and moved away from its files, renders the sa
   }
   await rename(join(root, 'scenes'), join(root, 'away'));
   try {
+    // The control: without the rewriting of paths, what is named absolutely is not found.
+    const bare = moved.filter(({ remap }) => remap?.length).map((entry) => ({ ...entry, remap: [] }));
+    const unmapped = await render(bare);
+    assert.ok(bare.length >= 4, 'several scenes name files absolutely');
+    for (const { name } of bare)
+      assert.notDeepEqual(unmapped.get(name)?.hashes, originals.get(name)?.hashes, name);
     const pictures = await render(moved);
     for (const name of carried) {
       const [original, picture] = [originals.get(name), pictures.get(name)];
@@ -123,7 +129,7 @@ test('removing any one external file changes the picture or is reported', async 
     const files = (await traceOf(name)).references.flatMap((reference) => reference.found);
     for (const file of new Set(files)) {
       const unique = `${name}: ${file}`;
-      jobs.push({ ...job(name, { hide: [file], frames: [1] }), name: unique, scene: name, file });
+      jobs.push({ ...job(name, { hide: [file], frames: [4] }), name: unique, scene: name, file });
     }
   }
   assert.ok(jobs.length > 30, 'the scenes name many files');
@@ -131,8 +137,116 @@ test('removing any one external file changes the picture or is reported', async 
   const unreported: string[] = [];
   for (const { name, scene, file } of jobs) {
     const picture = pictures.get(name);
-    const changed = picture?.hashes[0] !== originals.get(scene)?.hashes[0];
+    const changed = picture?.hashes[0] !== originals.get(scene)?.hashes[3];
     if (!picture?.missing.includes(file) && !changed) unreported.push(name);
   }
   assert.deepEqual(unreported, []);
+});
+
+test('what cannot be rendered as it stands is refused, or flagged, in a sentence', async (t) => {
+  const expected: [AwkwardSceneName, string, 'error' | 'warning' | 'note', RegExp][] = [
+    ['no-camera', 'no-camera', 'error', /no active camera: add a camera/],
+    ['denoising', 'denoiser-unavailable', 'error', /OpenImageDenoise.*--no-denoise/],
+    ['foreign-engine', 'engine-unavailable', 'error', /DUENDE/],
+    ['missing-texture', 'missing-file', 'warning', /wood\.png/],
+    [
+      'script-driven',
+      'scripts-blocked',
+      'warning',
+      /Text "rig\.py", Object "Puppet" location\[2\]\..*--allow-scripts/,
+    ],
+    ['unbaked', 'unbaked-simulation', 'warning', /“Flag” is not baked/],
+    ['movie-output', 'movie-output', 'note', /PNG frames/],
+    ['compositor', 'file-output', 'note', /File Output/],
+  ];
+  for (const [name, code, severity, message] of expected) {
+    await t.test(name, async () => {
+      const findings = preflight(await traceOf(name), {}, [machine]);
+      assert.deepEqual(
+        findings.map((finding) => [finding.code, finding.severity]),
+        [[code, severity]],
+      );
+      assert.match(findings[0]?.message ?? '', message);
+    });
+  }
+  for (const name of [
+    'plain',
+    'packed',
+    'udim',
+    'library-absolute',
+    'baked',
+    'sound',
+    'non-ascii',
+  ] as const) {
+    await t.test(`${name} has nothing to say`, async () => {
+      assert.deepEqual(preflight(await traceOf(name), {}, [machine]), []);
+    });
+  }
+});
+
+test('a .blend that is none, or is damaged, is refused with a code', async (t) => {
+  const cases: [string, string, string][] = [
+    ['garbage', blends.get('garbage') ?? '', 'blend-garbage'],
+    ['truncated', blends.get('truncated') ?? '', 'blend-garbage'],
+    ['missing', join(root, 'none.blend'), 'blend-missing'],
+    ['a folder', root, 'blend-not-a-file'],
+  ];
+  for (const [name, path, code] of cases) {
+    await t.test(name, async () => {
+      await assert.rejects(traceScene(tools, path), (error: SceneError) => {
+        assert.ok(error instanceof SceneError);
+        assert.equal(error.code, code);
+        assert.ok(error.message.includes(path));
+        return true;
+      });
+    });
+  }
+  await t.test('no Blender', async () => {
+    const without = { ...tools, blender: join(root, 'no-blender') };
+    await assert.rejects(traceScene(without, blends.get('plain') ?? ''), { code: 'no-blender' });
+  });
+  await t.test('aborted', async () => {
+    const signal = AbortSignal.timeout(300);
+    await assert.rejects(traceScene(tools, blends.get('plain') ?? '', { signal }), { name: 'TimeoutError' });
+  });
+});
+
+test('facts of a scene are what the scene says', async () => {
+  const { scenes, activeScene, readWith } = await traceOf('sound');
+  assert.equal(activeScene, 'Scene');
+  assert.equal(readWith.length, 3);
+  const [scene] = scenes;
+  assert.ok(scene?.sound);
+  assert.deepEqual([scene.fps, scene.frameStart, scene.frameEnd], [30, 1, 12]);
+  assert.ok(Math.abs(scene.fps / scene.fpsBase - 29.97) < 0.01);
+  assert.deepEqual(
+    [scene.resolutionX, scene.resolutionY, scene.engine, scene.samples],
+    [96, 54, 'CYCLES', 2],
+  );
+  assert.equal(scene.output.template, 'frame_####.png');
+  const movie = (await traceOf('movie-output')).scenes[0];
+  assert.ok(movie?.output.movie);
+  assert.equal((await traceOf('multilayer-exr')).scenes[0]?.output.extension, '.exr');
+  assert.equal((await traceOf('plain')).scenes[0]?.sound, false);
+});
+
+test('the sound of a frame range is mixed, in its length', async () => {
+  const output = join(root, 'mix.wav');
+  const blend = blends.get('sound') ?? '';
+  assert.equal(await mixSound(tools, { blend, frameStart: 1, frameEnd: 12, output }), true);
+  const wav = await readFile(output);
+  assert.equal(wav.toString('latin1', 0, 4), 'RIFF');
+  const [rate, bytesPerFrame] = [wav.readUInt32LE(24), wav.readUInt16LE(32)];
+  const seconds = (wav.length - 44) / bytesPerFrame / rate;
+  // Blender rounds up to its block of 1024 samples.
+  assert.ok(Math.abs(seconds - (12 * 1.001) / 30) < 1024 / rate, `${seconds} s`);
+  const peak = Math.max(...Array.from({ length: 4096 }, (_, index) => wav.readInt16LE(44 + 2 * index)));
+  assert.ok(peak > 3000, 'the tone is heard');
+  const silent = {
+    blend: blends.get('plain') ?? '',
+    frameStart: 1,
+    frameEnd: 4,
+    output: join(root, 'none.wav'),
+  };
+  assert.equal(await mixSound(tools, silent), false);
 });

@@ -146,21 +146,29 @@ function denoiserFindings(
   machines: readonly MachineCapabilities[],
 ): PreflightFinding[] {
   if (request.denoise === false) return [];
-  const wanted = [
-    ...(scene.denoiser !== null ? [scene.denoiser] : []),
-    // The compositor's Denoise node knows this one only.
-    ...(scene.compositorDenoise ? ['OPENIMAGEDENOISE'] : []),
-  ];
-  return [...new Set(wanted)]
-    .filter((denoiser) => !machines.some((machine) => machine.denoisers.includes(denoiser)))
-    .map((denoiser) => {
-      const label = denoiserNames[denoiser] ?? denoiser;
-      return error(
+  const lacking = (denoiser: string): boolean =>
+    !machines.some((machine) => machine.denoisers.includes(denoiser));
+  if (scene.denoiser !== null && lacking(scene.denoiser)) {
+    const label = denoiserNames[scene.denoiser] ?? scene.denoiser;
+    return [
+      error(
         'denoiser-unavailable',
-        `The scene denoises with ${label}, and no machine's Blender has it (Blender would fail with “Build without ${label}”): submit with --no-denoise, or install a Blender from blender.org.`,
-        denoiser,
-      );
-    });
+        `The scene denoises with ${label}, and no machine's Blender has it (it would fail with “Build without ${label}”): submit with --no-denoise, or install a Blender from blender.org.`,
+        scene.denoiser,
+      ),
+    ];
+  }
+  // The compositor's Denoise node knows this denoiser only, and passes the picture through without it.
+  if (scene.compositorDenoise && lacking('OPENIMAGEDENOISE')) {
+    return [
+      warning(
+        'denoiser-unavailable',
+        "The compositor's Denoise node will do nothing, since no machine's Blender has OpenImageDenoise, and the noise stays: raise the samples, or install a Blender from blender.org.",
+        'OPENIMAGEDENOISE',
+      ),
+    ];
+  }
+  return [];
 }
 
 function fileFindings(references: readonly SceneReference[]): PreflightFinding[] {

@@ -32,9 +32,10 @@ export async function runBlender(
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   const { promise, resolve, reject } = Promise.withResolvers<BlenderRun>();
+  let stopped: { reason: unknown } | undefined;
   const stop = (reason: unknown): void => {
+    stopped ??= { reason };
     killGroup(child.pid);
-    reject(reason);
   };
   const aborted = (): void => stop(signal?.reason);
   const cancelTimer = tools.clock.after(options.timeoutMs, () =>
@@ -44,7 +45,11 @@ export async function runBlender(
   );
   signal?.addEventListener('abort', aborted, { once: true });
   child.once('error', (cause) => reject(noBlender(tools.blender, cause)));
-  child.once('close', (exitCode) => resolve({ exitCode, log }));
+  child.once('close', (exitCode) => {
+    // Only now is its folder free to be removed.
+    if (stopped) reject(stopped.reason);
+    else resolve({ exitCode, log });
+  });
   try {
     return await promise;
   } finally {

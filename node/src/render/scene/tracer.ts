@@ -119,7 +119,8 @@ async function readResult<T>(path: string, schema: ZodType<T>, log: string): Pro
 
 function refusal(answer: { code: string; message: string }, blend: string, header: BlendHeader): SceneError {
   const code = known.find((entry) => entry === answer.code) ?? 'trace-failed';
-  const reason = answer.message.replace(/^Error:\s*/, '').split('\n')[0];
+  // Blender repeats the path before what matters.
+  const reason = answer.message.split('\n')[0]?.split(': ').at(-1);
   if (code === 'blend-garbage' && header.version[0] >= 5) {
     const version = header.version.join('.');
     return new SceneError(
