@@ -1,0 +1,84 @@
+import { open, rename, rm } from 'node:fs/promises';
+import sharp from 'sharp';
+import { ffmpegInput, runFfmpeg } from '../verify/decode.ts';
+import { SHARP_FORMATS } from '../verify/formats.ts';
+import { readPictureHeader } from '../verify/header.ts';
+import { PREVIEW_QUALITY, THUMBNAIL_EFFORT } from './limits.ts';
+import { PreviewError, type PreviewRequest, type PreviewResult } from './interface.ts';
+
+/** Makes one small picture; runs in the child process of `../verify/`. @throws PreviewError. */
+export async function shrinkPicture(
+  ffmpeg: string,
+  request: PreviewRequest,
+  temporary: string,
+): Promise<PreviewResult> {
+  const input = await readable(ffmpeg, request.source);
+  const small = await resize(input, request);
+  try {
+    const handle = await open(temporary, 'wx', 0o644);
+    try {
+      await handle.writeFile(small.data);
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, request.destination);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new PreviewError('preview-unwritable', `${request.destination} can't be written: ${why}.`, {
+      cause,
+    });
+  }
+  const { width, height } = small.info;
+  return { path: request.destination, width, height, sizeBytes: small.data.length };
+}
+
+async function resize(input: string | Buffer, { source, longSide, format }: PreviewRequest) {
+  try {
+    const image = sharp(input, { failOn: 'error', limitInputPixels: false }).resize({
+      width: longSide,
+      height: longSide,
+      fit: 'inside',
+      withoutEnlargement: true,
+    });
+    const coded =
+      format === 'webp'
+        ? image.webp({ quality: PREVIEW_QUALITY, effort: THUMBNAIL_EFFORT })
+        : image.flatten({ background: '#000' }).jpeg({ quality: PREVIEW_QUALITY });
+    return await coded.toBuffer({ resolveWithObject: true });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.trim().split('\n')[0] : String(cause);
+    throw new PreviewError('preview-unreadable', `${source} can't be made smaller: ${why}.`, { cause });
+  }
+}
+
+/** The path itself where sharp reads it, else a PNG that ffmpeg makes of it. */
+async function readable(ffmpeg: string, source: string): Promise<string | Buffer> {
+  const unreadable = (why: string, cause?: unknown) =>
+    new PreviewError('preview-unreadable', `${source} can't be shown: ${why}.`, { cause });
+  const header = await headerOf(source).catch((cause: unknown) => {
+    throw unreadable(cause instanceof Error ? cause.message : String(cause), cause);
+  });
+  if (header === undefined) throw unreadable('it is no picture of a known format');
+  if (SHARP_FORMATS.has(header.format)) return source;
+  const chunks: Buffer[] = [];
+  const output = ['-frames:v', '1', '-pix_fmt', 'rgba', '-c:v', 'png', '-f', 'image2pipe', 'pipe:1'];
+  const outcome = await runFfmpeg(ffmpeg, [...ffmpegInput(source, header), ...output], (data) =>
+    chunks.push(data),
+  );
+  if (outcome.state === 'missing') throw unreadable(`showing ${header.format} files needs ffmpeg`);
+  if (outcome.exitCode !== 0 || chunks.length === 0) {
+    throw unreadable(outcome.complaints.trim().split('\n')[0] ?? 'ffmpeg failed');
+  }
+  return Buffer.concat(chunks);
+}
+
+async function headerOf(source: string) {
+  const handle = await open(source, 'r');
+  try {
+    const { size } = await handle.stat();
+    return await readPictureHeader(handle, size, /\.tga$/i.test(source) ? 'targa' : undefined);
+  } finally {
+    await handle.close();
+  }
+}
