@@ -70,7 +70,8 @@ def load(order):
     try:
         bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=order["settings"]["allowScripts"])
     except RuntimeError as error:
-        raise Failure("load-failed", f"Blender can't read {order['blendFile']}: {_last_line(error)}") from error
+        reason = _last_line(error).replace(path, order["blendFile"])
+        raise Failure("load-failed", f"Blender can't read {order['blendFile']}: {reason}") from error
     # A load that failed quietly leaves the previous scene in place.
     if os.path.realpath(bpy.data.filepath) != os.path.realpath(path):
         raise Failure("load-failed", f"Blender did not load {order['blendFile']}.")

@@ -1,4 +1,4 @@
-/** Turns what went wrong in a Blender process into a `RenderError`. Pure, except for reading nothing at all. */
+/** Turns what went wrong in a Blender process into a `RenderError`. Pure. */
 
 import { RenderError, type RenderErrorCode } from '../errors.ts';
 import type { GroupEnding } from '../process/group.ts';
@@ -52,10 +52,11 @@ const REPORTED: readonly (readonly [RegExp, RenderErrorCode, string])[] = [
 /** The driver is alive and says that an order failed. */
 export function driverFailure(failure: DriverFailure, log: readonly string[]): RenderError {
   const text = failure.message.replaceAll(/^Error: /gm, '').trim();
-  const lines = tellingLines([...log, ...text.split('\n')]);
+  const told = tellingLines(log);
+  const lines = told.length > 0 ? told : text.split('\n').slice(0, 8);
   if (failure.code === 'render-failed' || failure.code === 'python-exception')
     for (const [pattern, code, sentence] of REPORTED)
-      if (pattern.test(text)) return new RenderError(code, `${sentence} (${oneLine(text)})`, { lines });
+      if (pattern.test(text)) return new RenderError(code, sentence, { lines });
   const code = DRIVER_CODES[failure.code] ?? 'render-failed';
   return new RenderError(code, oneLine(text), { lines });
 }
@@ -118,13 +119,20 @@ function causeFailure(
   }
 }
 
-/** Lines in which Blender says that it must not run something that the scene holds. */
+/** Lines in which Blender says that it must not run something that the scene holds; each once, at most 32. */
 export function scriptsBlockedIn(log: readonly string[]): string[] {
-  const blocked = log.filter((line) =>
-    /scripts? disabled for|automatic scripts? (is|are) disabled|skipping driver|Driver.*blocked/i.test(line),
+  const restricted = log.some((line) => RESTRICTED_DRIVER.test(line));
+  const blocked = log.filter(
+    (line) =>
+      /scripts disabled for|automatic scripts (is|are) disabled|skipping driver/i.test(line) ||
+      RESTRICTED_DRIVER.test(line) ||
+      // The next line names the expression that the restriction stopped.
+      (restricted && /^Error in PyDriver: expression failed/.test(line)),
   );
   return [...new Set(blocked.map((line) => line.trim()))].slice(0, 32);
 }
+
+const RESTRICTED_DRIVER = /restricted access disallows|enable auto-execution/;
 
 function ranOutOfMemory(log: readonly string[]): boolean {
   return log

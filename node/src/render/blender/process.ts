@@ -103,6 +103,7 @@ export class BlenderProcess {
       throw new RenderError('crashed', 'Blender was ended before the frame began.');
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const meter = new ProgressMeter();
+    meter.memory(this.memoryBytes);
     this.#order = {
       ...options,
       id: ++this.#orders,
@@ -209,7 +210,8 @@ export class BlenderProcess {
     if (bytes === 0) return;
     this.memoryBytes = bytes;
     this.#order?.meter.memory(bytes);
-    if (bytes > this.#memoryBound && this.#state !== 'ending')
+    const rendering = this.#order !== undefined && this.#state !== 'ending';
+    if (rendering && bytes > this.#memoryBound)
       void this.end({ kind: 'memory', bytes, boundBytes: this.#memoryBound });
   }
 
