@@ -1,7 +1,7 @@
 import {
   CuadroError,
   describeError,
-  ERRORS,
+  type ERRORS,
   type ErrorBody,
   type ErrorDetails,
   isErrorCode,

@@ -249,7 +249,7 @@ class Hub implements EventHub {
       if (dropped === undefined) break;
       this.#keptTasks -= weightOf(dropped.event);
     }
-    for (const listener of [...this.#listeners]) listener(entry);
+    for (const listener of this.#listeners) listener(entry);
   }
 }
 

@@ -148,9 +148,10 @@ function eventText({ id, event }: Entry): string {
 /** The header that browsers send when they come back, or `?lastEventId=` for those who cannot set it. */
 function lastEventId(request: FastifyRequest): number | undefined {
   const header = request.headers['last-event-id'];
-  const { lastEventId: query } = request.query as { lastEventId?: unknown };
+  // The checked query holds only what the table names, so this is read from the address itself.
+  const query = new URLSearchParams(request.url.split('?', 2)[1]).get('lastEventId');
   const text = typeof header === 'string' ? header : query;
-  if (typeof text !== 'string' || text === '') return undefined;
+  if (text === null || text === '') return undefined;
   // Text that is no id of ours cannot be resumed from, so it is answered like one that is gone.
   return /^\d{1,16}$/.test(text) ? Number(text) : -1;
 }

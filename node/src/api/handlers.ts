@@ -1,4 +1,4 @@
-import { ROUTES, type RouteName, type RouteResponse } from '@cuadro/protocol';
+import type { ROUTES, RouteName, RouteResponse } from '@cuadro/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { sendBlob } from './blob-reply.ts';

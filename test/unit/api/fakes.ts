@@ -317,9 +317,10 @@ async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-/** A server over a fake node on a free port; call `api.stop()` at the end. */
+/** A server over a fake node on a free port, stopped with the test that is given. */
 export async function startFake(
   init: Partial<Parameters<typeof createApi>[1]> = {},
+  context?: { after(callback: () => Promise<void>): void },
 ): Promise<{ node: FakeNode; api: Api }> {
   const node = new FakeNode();
   const api = createApi(node.components, {
@@ -330,6 +331,7 @@ export async function startFake(
     clock: createSystemClock(),
     ...init,
   });
+  context?.after(() => api.stop());
   await api.start();
   return { node, api };
 }
