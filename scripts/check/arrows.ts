@@ -1,0 +1,134 @@
+import { posix } from 'node:path';
+import { type Finding, isSyntaxNode, lineAt, type SourceFile, walkSyntax } from './sources.ts';
+
+/**
+ * Who may import whom (DESIGN.md section 2). A room always may import itself. `room/interface` means only that
+ * room's interface.ts.
+ */
+const ARROWS: Record<string, readonly string[]> = {
+  protocol: [],
+  core: ['protocol'],
+  driver: ['protocol', 'core', '*/interface'],
+  system: ['protocol'],
+  mesh: ['protocol', 'system'],
+  store: ['protocol', 'system'],
+  blobs: ['protocol', 'system', 'mesh/interface'],
+  render: ['protocol', 'system'],
+  worker: ['protocol', 'system', 'render', 'blobs'],
+  api: ['protocol', 'system'],
+  cli: ['protocol'],
+  daemon: ['*'],
+  ui: ['protocol'],
+  scripts: ['*'],
+  test: ['*'],
+};
+
+/** The command that starts the node is the one part of the command line that may know the daemon. */
+const MAY_IMPORT_DAEMON = /^node\/src\/cli\/(.*\/)?up\.ts$/;
+
+/** Packages of which only one room may know, so that they can be replaced there. */
+const PACKAGE_OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^(libp2p|@libp2p\/.*|@chainsafe\/libp2p-.*)$/, ['mesh']],
+  [/^(level|classic-level|abstract-level)$/, ['store']],
+  [/^(fastify|@fastify\/.*|fastify-type-provider-zod)$/, ['api']],
+  [/^(sharp|execa)$/, ['render']],
+  [/^(commander|@clack\/.*|cli-table3|cli-progress)$/, ['cli']],
+  [/^(lit|@lit\/.*|@lit-labs\/.*|@awesome\.me\/.*|uplot)$/, ['ui']],
+];
+
+/** All that the two pure rooms may know beside our own code. */
+const PURE_ROOMS: Record<string, RegExp> = {
+  protocol: /^(zod|@ipld\/dag-cbor)$/,
+  core: /^$/,
+};
+
+/** The tests and scripts reach everywhere; only the rooms' own packages are theirs. */
+const UNBOUND = new Set(['scripts', 'test']);
+
+/** The room that a file belongs to, or undefined for a file that stands in none. */
+export function roomOf(path: string): string | undefined {
+  if (path === 'node/src/driver.ts') return 'driver';
+  if (path === 'node/src/daemon.ts') return 'daemon';
+  const room = /^node\/src\/([^/]+)\//.exec(path)?.[1] ?? /^(protocol|ui)\/src\//.exec(path)?.[1];
+  if (room !== undefined) return room in ARROWS ? room : undefined;
+  if (path.startsWith('node/bin/')) return 'cli';
+  return /^(scripts|test)\//.exec(path)?.[1];
+}
+
+/** Objects to every import that DESIGN.md section 2 does not allow. */
+export function checkArrows(sources: SourceFile[]): Finding[] {
+  const findings: Finding[] = [];
+  for (const source of sources) {
+    const room = roomOf(source.path);
+    if (room === undefined) {
+      if (/^(node|ui|protocol)\/src\//.test(source.path)) {
+        findings.push({
+          file: source.path,
+          line: 1,
+          sentence: 'This file stands in no room of DESIGN.md section 2.',
+        });
+      }
+      continue;
+    }
+    for (const { specifier, position } of importsOf(source)) {
+      const sentence = objection(source.path, room, specifier);
+      if (sentence !== undefined)
+        findings.push({ file: source.path, line: lineAt(source.text, position), sentence });
+    }
+  }
+  return findings;
+}
+
+interface Import {
+  specifier: string;
+  position: number;
+}
+
+/** Every module that a file names: static, re-exported, dynamic, and in types. */
+export function importsOf(source: SourceFile): Import[] {
+  const found: Import[] = [];
+  walkSyntax(source, (node) => {
+    if (!/^(Import|ExportNamed|ExportAll)(Declaration|Expression)$|^TSImportType$/.test(node.type)) return;
+    const literal = node['source'] ?? node['argument'];
+    const value = isSyntaxNode(literal) ? literal['value'] : undefined;
+    if (typeof value === 'string') found.push({ specifier: value, position: node.start });
+  });
+  return found;
+}
+
+function objection(path: string, room: string, specifier: string): string | undefined {
+  const target = targetOf(path, specifier);
+  if (target === undefined) return packageObjection(room, specifier);
+  const other = roomOf(target);
+  if (other === undefined || other === room) return undefined;
+  if (other === 'daemon' && MAY_IMPORT_DAEMON.test(path)) return undefined;
+  const isInterface = /(^|\/)interface\.ts$/.test(target);
+  const allowed = (ARROWS[room] ?? []).some(
+    (arrow) =>
+      arrow === '*' ||
+      arrow === other ||
+      (isInterface && (arrow === `${other}/interface` || arrow === '*/interface')),
+  );
+  return allowed
+    ? undefined
+    : `${room} may not import ${other} (${specifier}); DESIGN.md section 2 draws who may.`;
+}
+
+/** The path of our own file that a specifier names, or undefined for a package. */
+function targetOf(path: string, specifier: string): string | undefined {
+  if (specifier.startsWith('.')) return posix.join(posix.dirname(path), specifier);
+  const workspace = /^@cuadro\/(protocol|node|ui)(?:\/(.*))?$/.exec(specifier);
+  return workspace === null ? undefined : `${workspace[1]}/src/${workspace[2] ?? 'index'}.ts`;
+}
+
+function packageObjection(room: string, specifier: string): string | undefined {
+  const name = /^(@[^/]+\/[^/]+|[^/]+)/.exec(specifier)?.[1] ?? specifier;
+  const pure = PURE_ROOMS[room];
+  if (pure !== undefined && !pure.test(name)) return `${room} is pure and may not import ${specifier}.`;
+  if (room === 'ui' && specifier.startsWith('node:'))
+    return `ui runs in a browser and may not import ${specifier}.`;
+  if (UNBOUND.has(room)) return undefined;
+  const owners = PACKAGE_OWNERS.find(([pattern]) => pattern.test(name))?.[1];
+  if (owners === undefined || owners.includes(room)) return undefined;
+  return `${room} may not import ${specifier}: only ${owners.join(' and ')} may know that package.`;
+}

@@ -1,0 +1,74 @@
+/**
+ * `npm test`: the checks, then all tests. `npm test -- unit/core e2e/kill` runs only test files whose path holds
+ * one of the words, without the checks. Ends with code 1 on any failure, and when no test ran.
+ */
+import { resolve } from 'node:path';
+import { check } from './check.ts';
+import { projectFiles } from './check/sources.ts';
+import { type FileResult, type FileRunLimits, runFile } from './test/file-run.ts';
+import { countTests, describeFile, describeRun } from './test/summary.ts';
+
+/** Quick files run two at a time: the machine that the bar of 15 minutes names has two cores. */
+const LIGHT = { folders: ['unit', 'contract'], atOnce: 2, limits: { fileMs: 180_000, lingerMs: 15_000 } };
+
+/** Files that start nodes, Blender or Chromium run one by one, so that their times mean something. */
+const HEAVY = { folders: ['e2e', 'browser'], atOnce: 1, limits: { fileMs: 420_000, lingerMs: 20_000 } };
+
+/** Folders that need a prepared machine or much time: run only when named. */
+const ON_REQUEST = { folders: ['sim', 'lan'], atOnce: 1, limits: { fileMs: 900_000, lingerMs: 20_000 } };
+
+interface Phase {
+  folders: string[];
+  atOnce: number;
+  limits: FileRunLimits;
+}
+
+/** The test files of `paths` that stand in one of a phase's folders and match one of the words, if any. */
+export function chooseFiles(paths: string[], folders: string[], words: string[]): string[] {
+  return paths.filter((path) => {
+    const folder = /^test\/([^/]+)\/.*\.test\.ts$/.exec(path)?.[1];
+    if (folder === undefined || !folders.includes(folder)) return false;
+    return words.length === 0 || words.some((word) => path.includes(word));
+  });
+}
+
+async function runPhase(root: string, phase: Phase, files: string[]): Promise<FileResult[]> {
+  const waiting = [...files];
+  const results: FileResult[] = [];
+  const takeNext = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const result = await runFile(root, file, phase.limits);
+      results.push(result);
+      console.log(describeFile(result));
+    }
+  };
+  await Promise.all(Array.from({ length: phase.atOnce }, takeNext));
+  return results;
+}
+
+async function main(root: string, words: string[]): Promise<number> {
+  const started = performance.now();
+  const checksPass = words.length > 0 || (await check(root));
+  const paths = projectFiles(root);
+  const results: FileResult[] = [];
+  for (const phase of words.length > 0 ? [LIGHT, HEAVY, ON_REQUEST] : [LIGHT, HEAVY]) {
+    results.push(...(await runPhase(root, phase, chooseFiles(paths, phase.folders, words))));
+  }
+  const counts = countTests(results);
+  if (counts.tests === 0) {
+    console.error(
+      words.length > 0 ? `No test file's path holds ${words.join(' or ')}.` : 'No tests were found.',
+    );
+    return 1;
+  }
+  console.log(describeRun(results, counts, performance.now() - started));
+  // Said before node's closing lines would be read alone: the checks above belong to the verdict.
+  if (!checksPass) console.error('The checks found what stands above, so this run has failed.');
+  return checksPass && counts.fail === 0 && counts.cancelled === 0 ? 0 : 1;
+}
+
+if (import.meta.main) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
+  const words = process.argv.slice(2).map((word) => word.replace(/^(\.\/)?test\//, ''));
+  process.exitCode = await main(resolve(import.meta.dirname, '..'), words);
+}

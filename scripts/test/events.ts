@@ -1,0 +1,87 @@
+/**
+ * A reporter for node:test that runs inside each test file's process and writes its events as JSON lines to file
+ * descriptor 3, so that the runner sees them at once and apart from what the tests print.
+ */
+import { writeSync } from 'node:fs';
+import { inspect } from 'node:util';
+
+/** What the runner learns of a test file while it runs. */
+export type FileEvent =
+  | { kind: 'start'; name: string }
+  | {
+      kind: 'end';
+      name: string;
+      /** Depth of the test in its suites, from 0. */
+      nesting: number;
+      isSuite: boolean;
+      outcome: 'pass' | 'fail' | 'cancelled' | 'skipped' | 'todo';
+      /** Why it was skipped, when a reason was given. */
+      reason: string;
+      ms: number;
+      line: number;
+      error: string;
+    }
+  | { kind: 'note'; text: string };
+
+const EVENTS = 3;
+
+interface ReportedError {
+  failureType?: string;
+  cause?: unknown;
+}
+
+interface ReportedTest {
+  name: string;
+  nesting: number;
+  line?: number;
+  skip?: string | boolean;
+  todo?: string | boolean;
+  details: { duration_ms: number; type?: string; error?: ReportedError };
+}
+
+interface Reported {
+  type: string;
+  data: unknown;
+}
+
+function send(event: FileEvent): void {
+  writeSync(EVENTS, `${JSON.stringify(event)}\n`);
+}
+
+function endOf(type: string, test: ReportedTest): FileEvent {
+  const error = test.details.error;
+  let outcome: 'pass' | 'fail' | 'cancelled' | 'skipped' | 'todo' = type === 'test:pass' ? 'pass' : 'fail';
+  if (test.skip !== undefined && test.skip !== false) outcome = 'skipped';
+  else if (test.todo !== undefined && test.todo !== false) outcome = 'todo';
+  else if (error?.failureType === 'cancelledByParent' || error?.failureType === 'testAborted')
+    outcome = 'cancelled';
+  const cause = error?.failureType === 'subtestsFailed' ? '' : (error?.cause ?? error ?? '');
+  return {
+    kind: 'end',
+    name: test.name,
+    nesting: test.nesting,
+    isSuite: test.details.type === 'suite',
+    outcome,
+    reason: typeof test.skip === 'string' ? test.skip : typeof test.todo === 'string' ? test.todo : '',
+    ms: test.details.duration_ms,
+    line: test.line ?? 1,
+    error: cause === '' ? '' : typeof cause === 'string' ? cause : inspect(cause, { depth: 4 }),
+  };
+}
+
+export default async function* report(source: AsyncIterable<Reported>): AsyncGenerator<string> {
+  // Asked to end by the runner, a file that does not come to its end says what keeps it.
+  process.on('SIGTERM', () => {
+    const resources = process.getActiveResourcesInfo().filter((name) => name !== 'PipeWrap');
+    send({
+      kind: 'note',
+      text: `still open: ${[...new Set(resources)].join(', ') || 'nothing that Node lists'}`,
+    });
+    process.exit(143);
+  });
+  for await (const { type, data } of source) {
+    if (type === 'test:dequeue') send({ kind: 'start', name: (data as ReportedTest).name });
+    else if (type === 'test:pass' || type === 'test:fail') send(endOf(type, data as ReportedTest));
+  }
+  yield '';
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { runFile } from '../../../scripts/test/file-run.ts';
+import { countTests, describeFile, describeRun } from '../../../scripts/test/summary.ts';
+import { chooseFiles } from '../../../scripts/test.ts';
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cuadro-runner-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs a test file with this text and generous limits, unless said otherwise. */
+async function runText(text: string, limits = { fileMs: 60_000, lingerMs: 30_000 }) {
+  await writeFile(join(folder, 'a.test.ts'), `import { describe, test } from 'node:test';\n${text}`);
+  return runFile(folder, 'a.test.ts', limits);
+}
+
+test('passes, skips with their reason and failures are told and counted as node counts them', async () => {
+  const result = await runText(`
+    test('good', () => {});
+    test('away', { skip: 'no Blender here' }, () => {});
+    test('bad', () => { throw new Error('boo'); });
+    describe('group', () => { test('inner', async (t) => { await t.test('sub', () => {}); }); });
+  `);
+  const counts = countTests([result]);
+  assert.deepEqual(counts, { tests: 5, suites: 1, pass: 3, fail: 1, cancelled: 0, skipped: 1, todo: 0 });
+  const text = describeFile(result);
+  assert.match(text, /away # SKIP no Blender here/);
+  assert.match(text, /✖ bad \(a\.test\.ts:\d+\)/);
+  assert.match(text, /boo/);
+  const end = describeRun([result], counts, 12);
+  assert.match(
+    end,
+    /ℹ tests 5\nℹ suites 1\nℹ pass 3\nℹ fail 1\nℹ cancelled 0\nℹ skipped 1\nℹ todo 0\nℹ duration_ms 12\.000$/,
+  );
+});
+
+test('a file that leaves a server open is ended, and told what is open', async () => {
+  const limits = { fileMs: 60_000, lingerMs: 300 };
+  const result = await runText(
+    `import net from 'node:net'; net.createServer().listen(0); test('x', () => {});`,
+    limits,
+  );
+  assert.match(result.trouble ?? '', /leaves handles open \(still open: TCPServerWrap/);
+  assert.equal(countTests([result]).fail, 1);
+});
+
+test('a file that hangs is ended at its limit, the test named', async () => {
+  const limits = { fileMs: 1_500, lingerMs: 30_000 };
+  const text = `test('stuck', () => new Promise((resolve) => setTimeout(resolve, 1e8)));`;
+  assert.match((await runText(text, limits)).trouble ?? '', /did not end within 1\.5 s in "stuck"/);
+  // A loop that never yields can neither tell its test's name nor be asked to end: it is killed.
+  const blocked = await runText(`test('blocked', () => { for (;;); });`, limits);
+  assert.match(blocked.trouble ?? '', /did not end within 1\.5 s/);
+});
+
+test('a file that does not load, that holds no test, or whose hook throws has failed', async () => {
+  const broken = await runText(`import './missing.ts';`);
+  assert.match(broken.trouble ?? '', /ended with code 1/);
+  assert.match(describeFile(broken), /missing\.ts/);
+  assert.match((await runText('')).trouble ?? '', /no test/);
+  const hook = await runText(`import { after } from 'node:test';
+    describe('g', () => { after(() => { throw new Error('late'); }); test('x', () => {}); });`);
+  assert.equal(countTests([hook]).fail, 1);
+  assert.match(describeFile(hook), /late/);
+});
+
+test('paths choose files; sim and lan are chosen only by their phase', () => {
+  const paths = [
+    'test/unit/core/a.test.ts',
+    'test/unit/core/help.ts',
+    'test/e2e/b.test.ts',
+    'test/lan/c.test.ts',
+  ];
+  assert.deepEqual(chooseFiles(paths, ['unit'], []), ['test/unit/core/a.test.ts']);
+  assert.deepEqual(chooseFiles(paths, ['unit', 'e2e'], ['e2e/']), ['test/e2e/b.test.ts']);
+  assert.deepEqual(chooseFiles(paths, ['unit'], ['nothing']), []);
+});
