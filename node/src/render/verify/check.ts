@@ -25,7 +25,8 @@ export async function checkFrame(ffmpeg: string, check: FrameCheck): Promise<Ver
 }
 
 async function checkOpenFrame(ffmpeg: string, check: FrameCheck, handle: FileHandle): Promise<VerifiedFrame> {
-  const { size: sizeBytes, mtimeMs, ...stat } = await handle.stat();
+  const stat = await handle.stat();
+  const { size: sizeBytes, mtimeMs } = stat;
   if (!stat.isFile()) throw new FrameError('frame-missing', `${check.path} is not a file.`);
   if (check.notBefore !== undefined && mtimeMs < check.notBefore - FRESHNESS_SLACK_MS) {
     throw new FrameError(

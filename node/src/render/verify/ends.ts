@@ -1,7 +1,10 @@
+import { inflateSync } from 'node:zlib';
 import { startPixelHash } from './canonical.ts';
 import { FrameError } from './errors.ts';
 import type { PictureFormat } from './formats.ts';
 import type { PictureHeader } from './header.ts';
+import { FILE_BYTES_MAX } from './limits.ts';
+import { readTiffTables, sgiEnd } from './tables.ts';
 
 /**
  * Where a file of each simpler format must end, by its own words: decoders are made to show what is there, and
@@ -19,6 +22,9 @@ export function checkEnd(format: PictureFormat, file: Buffer): void {
     case 'jpeg2000':
       if (file.readUInt16BE(file.length - 2) !== 0xffd9) throw noEnd(format);
       return;
+    case 'tiff':
+      for (const strip of readTiffTables(file).deflated) checkZlib(strip);
+      return;
     case 'webp':
       if (claimed !== file.length)
         throw new FrameError('frame-undecodable', 'Bytes follow the end of the WebP.');
@@ -27,11 +33,25 @@ export function checkEnd(format: PictureFormat, file: Buffer): void {
   }
 }
 
+function checkZlib(packed: Buffer): void {
+  try {
+    inflateSync(packed, { maxOutputLength: FILE_BYTES_MAX });
+  } catch (cause) {
+    throw new FrameError('frame-undecodable', 'The tiff file is damaged: a strip of it does not unpack.', {
+      cause,
+    });
+  }
+}
+
 /** How long the file says it is; undefined where it doesn't. */
 function claimedBytes(format: PictureFormat, file: Buffer): number | undefined {
   switch (format) {
     case 'webp':
       return file.readUInt32LE(4) + 8;
+    case 'tiff':
+      return readTiffTables(file).end;
+    case 'sgi':
+      return sgiEnd(file);
     case 'bmp':
       return file.readUInt32LE(2);
     case 'dpx': {
