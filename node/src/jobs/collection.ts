@@ -1,0 +1,264 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  CuadroError,
+  countingResult,
+  isSafePath,
+  type FetchedView,
+  type JobId,
+  type OutputFile,
+  type TaskIndex,
+} from '@cuadro/protocol';
+import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
+import type { Startable } from '../system/interface.ts';
+import { reasonOf } from '../system/files.ts';
+import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+
+/** Tasks collected between two writes of what was collected: few fsyncs, little to look at again after a crash. */
+const TASKS_PER_NOTE = 32;
+/** A folder that could not be written is tried again after this long, in milliseconds. */
+const RETRY_MS = 10_000;
+
+/** What was collected of one task: file name → blob that was written. */
+interface CollectedTask {
+  files: Record<string, string>;
+  kept: string[];
+}
+
+export interface CollectionState {
+  collected: number;
+  keptForeign: string[];
+  /** Why the folder can't be written at the moment. */
+  problem?: string;
+}
+
+interface JobCollection extends CollectionState {
+  local: LocalJob;
+  tasks: Map<TaskIndex, CollectedTask>;
+}
+
+const noteKey = (job: JobId, task: TaskIndex): string => `collected/${job}/${task}`;
+
+/**
+ * Puts finished files into the output folders of the jobs that this machine submitted, as they finish, and
+ * remembers what it wrote: a redo replaces a file that is unchanged since, nothing else does (DESIGN.md section 1).
+ */
+export interface Collection extends Startable {
+  /** Tasks of a job may have new results. */
+  changed(job: JobId): void;
+  state(job: JobId): CollectionState | undefined;
+  /** Resolves once everything that is there now has been collected, or can't be. */
+  settled(): Promise<void>;
+}
+
+export function createCollection(
+  components: JobsComponents,
+  init: { onCollected(job: JobId): void },
+): Collection {
+  return new FolderCollection(components, init);
+}
+
+class FolderCollection implements Collection {
+  readonly #components: JobsComponents;
+  readonly #onCollected: (job: JobId) => void;
+  readonly #jobs = new Map<JobId, JobCollection>();
+  readonly #waiting = new Set<JobId>();
+  readonly #stop = new AbortController();
+  #loop: Promise<void> | undefined;
+  #retries = new Map<JobId, () => void>();
+  #started = false;
+
+  constructor(components: JobsComponents, init: { onCollected(job: JobId): void }) {
+    this.#components = components;
+    this.#onCollected = init.onCollected;
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    const { store, driver } = this.#components;
+    for (const [key, value] of await store.listLocal('job/')) {
+      this.#jobs.set(key.slice('job/'.length), emptyCollection(value as LocalJob));
+    }
+    for (const [key, value] of await store.listLocal('collected/')) {
+      const [, job, task] = key.split('/') as [string, string, string];
+      this.#jobs.get(job)?.tasks.set(Number(task), value as CollectedTask);
+    }
+    for (const [id, job] of this.#jobs) {
+      recount(job);
+      if (driver.queries.jobRecord(id) !== undefined) this.changed(id);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new CuadroError('node-stopping'));
+    for (const cancel of this.#retries.values()) cancel();
+    this.#retries.clear();
+    await this.#loop;
+  }
+
+  changed(job: JobId): void {
+    if (!this.#started || this.#stop.signal.aborted) return;
+    this.#waiting.add(job);
+    this.#loop ??= this.#run().finally(() => {
+      this.#loop = undefined;
+    });
+  }
+
+  state(job: JobId): CollectionState | undefined {
+    return this.#jobs.get(job);
+  }
+
+  async settled(): Promise<void> {
+    while (this.#loop !== undefined) await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    // Changes that arrive in the same moment are looked at together.
+    await Promise.resolve();
+    for (const job of this.#waiting) {
+      this.#waiting.delete(job);
+      if (this.#stop.signal.aborted) return;
+      await this.#collectJob(job).catch((error: unknown) => this.#failed(job, error));
+    }
+  }
+
+  #failed(job: JobId, error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    const state = this.#jobs.get(job);
+    if (state) state.problem = reasonOf(error);
+    this.#components.logger.warn("Frames can't be collected; it is tried again.", {
+      job,
+      error: String(error),
+    });
+    this.#retries.get(job)?.();
+    this.#retries.set(
+      job,
+      this.#components.clock.after(RETRY_MS, () => this.changed(job)),
+    );
+    this.#onCollected(job);
+  }
+
+  async #collectJob(id: JobId): Promise<void> {
+    const { queries } = this.#components.driver;
+    const record = queries.jobRecord(id);
+    if (record === undefined || record.deleted !== undefined) return;
+    const job = await this.#jobOf(id);
+    if (job === undefined) return;
+    let notes: Record<string, CollectedTask> = {};
+    for (const index of queries.tasksWithResult(id)) {
+      const task = queries.taskRecord(id, index);
+      const files = (task && countingResult(task)?.files) ?? [];
+      if (files.length === 0 || isCollected(job.tasks.get(index), files)) continue;
+      const collected = await this.#collectTask(job, index, files);
+      notes[noteKey(id, index)] = collected;
+      if (Object.keys(notes).length < TASKS_PER_NOTE) continue;
+      await this.#note(id, job, notes);
+      notes = {};
+    }
+    if (Object.keys(notes).length > 0) await this.#note(id, job, notes);
+    delete job.problem;
+  }
+
+  async #jobOf(id: JobId): Promise<JobCollection | undefined> {
+    let job = this.#jobs.get(id);
+    if (job === undefined) {
+      const local = (await this.#components.store.getLocal(localJobKey(id))) as LocalJob | undefined;
+      if (local === undefined) return undefined;
+      job = emptyCollection(local);
+      this.#jobs.set(id, job);
+    }
+    return job;
+  }
+
+  async #collectTask(
+    job: JobCollection,
+    index: TaskIndex,
+    files: readonly OutputFile[],
+  ): Promise<CollectedTask> {
+    const before = job.tasks.get(index);
+    const collected: CollectedTask = { files: {}, kept: [] };
+    for (const file of files) {
+      const outcome = await writeOutput(this.#components, file, job.local.folder, {
+        overwrite: job.local.overwrite,
+        previousHash: before?.files[file.name],
+        signal: this.#stop.signal,
+      });
+      if (outcome === 'kept-foreign') collected.kept.push(file.name);
+      // What is kept counts as looked at, but never as ours.
+      collected.files[file.name] = outcome === 'kept-foreign' ? `kept:${file.blob}` : file.blob;
+    }
+    job.tasks.set(index, collected);
+    return collected;
+  }
+
+  async #note(id: JobId, job: JobCollection, notes: Record<string, CollectedTask>): Promise<void> {
+    await this.#components.store.setLocal(notes);
+    recount(job);
+    this.#onCollected(id);
+  }
+}
+
+function emptyCollection(local: LocalJob): JobCollection {
+  return { local, tasks: new Map(), collected: 0, keptForeign: [] };
+}
+
+function recount(job: JobCollection): void {
+  const tasks = [...job.tasks.values()];
+  job.keptForeign = tasks.flatMap(({ kept }) => kept);
+  job.collected =
+    tasks.reduce((sum, { files }) => sum + Object.keys(files).length, 0) - job.keptForeign.length;
+}
+
+function isCollected(task: CollectedTask | undefined, files: readonly OutputFile[]): boolean {
+  return (
+    task !== undefined &&
+    files.every(({ name, blob }) => task.files[name] === blob || task.files[name] === `kept:${blob}`)
+  );
+}
+
+/** Writes one output file below a folder, making the folders that its name needs. */
+async function writeOutput(
+  components: Pick<JobsComponents, 'blobs'>,
+  file: OutputFile,
+  folder: string,
+  options: { overwrite: boolean; previousHash: string | undefined; signal: AbortSignal },
+): Promise<CollectOutcome> {
+  if (!isSafePath(file.name)) throw new CuadroError('path-unsafe', { path: file.name });
+  const destination = join(folder, file.name);
+  await mkdir(dirname(destination), { recursive: true });
+  const { previousHash, ...rest } = options;
+  return collectFile(components, file.blob, destination, {
+    ...rest,
+    ...(previousHash !== undefined && { previousHash }),
+  });
+}
+
+/** Writes all finished files of a job to any folder of this machine. */
+export async function fetchJob(
+  components: JobsComponents,
+  job: JobId,
+  folder: string,
+  options: { overwrite: boolean; signal: AbortSignal },
+): Promise<FetchedView> {
+  const { queries } = components.driver;
+  if (queries.jobRecord(job) === undefined) throw new CuadroError('job-not-found', { job });
+  const fetched: FetchedView = { folder, written: 0, alreadyThere: 0, keptForeign: [], missing: [] };
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
+  });
+  for (const index of queries.tasksWithResult(job)) {
+    const task = queries.taskRecord(job, index);
+    for (const file of (task && countingResult(task)?.files) ?? []) {
+      if ((await components.blobs.has(file.blob)) === undefined) {
+        fetched.missing.push(file.name);
+        continue;
+      }
+      const outcome = await writeOutput(components, file, folder, { ...options, previousHash: undefined });
+      if (outcome === 'kept-foreign') fetched.keptForeign.push(file.name);
+      else if (outcome === 'already-there') fetched.alreadyThere++;
+      else fetched.written++;
+    }
+  }
+  return fetched;
+}

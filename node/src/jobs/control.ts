@@ -1,0 +1,200 @@
+import {
+  CuadroError,
+  JOB_ENDS,
+  REQUEST_TASKS_MAX,
+  fieldSubject,
+  framesToRanges,
+  nextCounter,
+  requestKey,
+  signDeletion,
+  signField,
+  signTaskRequest,
+  type ChangeView,
+  type JobRecord,
+  type NodeRecord,
+  type RouteBody,
+  type TaskRequest,
+} from '@cuadro/protocol';
+import type { JobsComponents } from './interface.ts';
+import { machinesSentence } from './submission.ts';
+
+const answer = (message: string): ChangeView => ({
+  machines: 1,
+  message: `${message} ${machinesSentence()}`,
+});
+
+/** The record to change. @throws CuadroError `job-not-found`, `job-deleted`. */
+function recordOf(components: JobsComponents, job: string): JobRecord {
+  const record = components.driver.queries.jobRecord(job);
+  if (record === undefined) throw new CuadroError('job-not-found', { job });
+  if (record.deleted !== undefined) throw new CuadroError('job-deleted', { job });
+  return record;
+}
+
+const WORDS = {
+  active: 'The job goes on.',
+  paused: 'The job is paused; running tasks end.',
+  canceled: 'The job is canceled.',
+};
+
+/** Pauses, resumes, cancels, renames or reorders a job. @throws CuadroError also `job-ended`. */
+export async function setJob(
+  components: JobsComponents,
+  job: string,
+  change: RouteBody<'setJob'>,
+): Promise<ChangeView> {
+  const record = recordOf(components, job);
+  const state = components.driver.queries.job(job)?.state;
+  // A canceled job may be resumed; what is done or failed can only be requeued.
+  const revives = state === 'canceled' && change.desired === 'active';
+  if (change.desired !== undefined && state !== undefined && JOB_ENDS.has(state) && !revives) {
+    throw new CuadroError('job-ended', { job, status: state });
+  }
+  await components.driver.merge([{ ...record, control: signedControl(components, record, change) }]);
+  return answer(change.desired === undefined ? 'The job is changed.' : WORDS[change.desired]);
+}
+
+function signedControl(
+  components: JobsComponents,
+  record: JobRecord,
+  change: RouteBody<'setJob'>,
+): JobRecord['control'] {
+  const control: Record<string, unknown> = { ...record.control };
+  for (const [name, value] of Object.entries(change)) {
+    if (value === undefined) continue;
+    const known = record.control[name as keyof JobRecord['control']];
+    control[name] = signField(
+      components.signer,
+      'job-control',
+      fieldSubject(record.id, name),
+      value,
+      nextCounter(known),
+    );
+  }
+  return control as JobRecord['control'];
+}
+
+/**
+ * Renders tasks again. What has a result is redone, and the request names the results that it discards; what is
+ * made of it (the film) is redone too. The rest is retried: its failures are void, and a result that comes
+ * meanwhile stays (SPEC R33).
+ */
+export async function requeue(
+  components: JobsComponents,
+  job: string,
+  tasks: 'failed' | 'all' | string[],
+): Promise<ChangeView> {
+  const record = recordOf(components, job);
+  const { queries } = components.driver;
+  const chosen = chosenTasks(components, record, tasks);
+  const hasResult = (index: number): boolean =>
+    Object.keys(queries.taskRecord(job, index)?.results ?? {}).length > 0;
+  const discarded = chosen.filter(hasResult);
+  const made = queries.dependents(job, discarded).filter(hasResult);
+  const redo = [...new Set([...discarded, ...made])].sort((a, b) => a - b);
+  const retry = chosen.filter((index) => !hasResult(index));
+  // Tasks that were skipped because of a failed one have no failures of their own, and simply become open.
+  const requests = [
+    ...makeRequests(components, record, 'redo', redo),
+    ...makeRequests(components, record, 'retry', retry),
+  ];
+  const revived = record.control.desired?.value === 'canceled' ? { desired: 'active' as const } : {};
+  await components.driver.merge([
+    {
+      ...record,
+      control: signedControl(components, record, revived),
+      requests: { ...record.requests, ...Object.fromEntries(requests) },
+    },
+  ]);
+  const parts = [
+    redo.length > 0 && `${redo.length} rendered again`,
+    retry.length > 0 && `${retry.length} tried again`,
+  ];
+  return answer(`Tasks to be ${parts.filter(Boolean).join(', ')}.`);
+}
+
+function chosenTasks(
+  components: JobsComponents,
+  record: JobRecord,
+  tasks: 'failed' | 'all' | string[],
+): number[] {
+  const { queries } = components.driver;
+  const job = record.id;
+  if (typeof tasks !== 'string') {
+    const found = queries.findTasks(job, tasks);
+    if (found === undefined || found.length === 0)
+      throw new CuadroError('task-not-found', { job, task: tasks.join(', ') });
+    return [...new Set(found)].sort((a, b) => a - b);
+  }
+  const chosen: number[] = [];
+  for (let index = 0; index < record.spec.tasks; index++) {
+    if (tasks === 'all' || queries.taskState(job, index) === 'failed') chosen.push(index);
+  }
+  if (chosen.length === 0) throw new CuadroError('request-invalid', { why: 'no task of the job failed' });
+  return chosen;
+}
+
+function makeRequests(
+  components: JobsComponents,
+  record: JobRecord,
+  kind: 'redo' | 'retry',
+  tasks: readonly number[],
+): [string, TaskRequest][] {
+  const { queries } = components.driver;
+  const seen = Object.values(record.requests).filter((request) => request.kind === kind);
+  const level = 1 + seen.reduce((highest, request) => Math.max(highest, request.level), 0);
+  const requests: [string, TaskRequest][] = [];
+  for (let start = 0; start < tasks.length; start += REQUEST_TASKS_MAX) {
+    const part = tasks.slice(start, start + REQUEST_TASKS_MAX);
+    const named =
+      kind === 'retry'
+        ? []
+        : part.flatMap((task) => {
+            const results = Object.values(queries.taskRecord(record.id, task)?.results ?? {});
+            return results.slice(0, 1).map(({ attempt }) => ({ task, attempt }));
+          });
+    const wallTime = components.clock.wallTime();
+    const request = signTaskRequest(components.signer, record.id, {
+      kind,
+      level,
+      tasks: framesToRanges(part),
+      named,
+      wallTime,
+    });
+    requests.push([
+      requestKey({ kind, level, author: request.author, part: start / REQUEST_TASKS_MAX }),
+      request,
+    ]);
+  }
+  return requests;
+}
+
+/** Deletes a job for good; collected files stay. */
+export async function deleteJob(components: JobsComponents, job: string): Promise<ChangeView> {
+  const record = recordOf(components, job);
+  const deleted = signDeletion(components.signer, job, { wallTime: components.clock.wallTime() });
+  await components.driver.merge([{ ...record, deleted }]);
+  await components.blobs.unpinOwner(job);
+  return answer('The job is deleted; collected files stay where they are.');
+}
+
+/** Pauses, drains, resumes or tags a machine. Only the machine itself writes what its owner wants (SPEC R37). */
+export async function setNode(
+  components: JobsComponents,
+  peer: string,
+  change: RouteBody<'setNode'>,
+): Promise<ChangeView> {
+  const { signer, driver } = components;
+  if (change.ownerDesired !== undefined && peer !== signer.peer) {
+    throw new CuadroError('request-invalid', { why: 'only the machine itself says what its owner wants' });
+  }
+  const record: NodeRecord = driver.queries.nodeRecord(peer) ?? { kind: 'node', peer, fields: {} };
+  const fields: Record<string, unknown> = { ...record.fields };
+  for (const [name, value] of Object.entries(change)) {
+    if (value === undefined) continue;
+    const known = record.fields[name as keyof NodeRecord['fields']];
+    fields[name] = signField(signer, 'node-field', fieldSubject(peer, name), value, nextCounter(known));
+  }
+  await driver.merge([{ ...record, fields: fields as NodeRecord['fields'] }]);
+  return answer('The machine is changed.');
+}

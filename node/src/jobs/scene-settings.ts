@@ -1,0 +1,86 @@
+import {
+  CuadroError,
+  FRAME_NUMBER_LIMIT,
+  formatFrames,
+  type FrameRate,
+  type SceneView,
+} from '@cuadro/protocol';
+import type { BundleLayout, SceneFacts, SceneTrace } from '../render/scene/interface.ts';
+
+/** The scene of a trace that a job renders: the named or the active one. */
+export function chosenScene(trace: SceneTrace, wanted: unknown): SceneFacts {
+  const name = typeof wanted === 'string' ? wanted : trace.activeScene;
+  const scene = trace.scenes.find((entry) => entry.name === name);
+  if (scene === undefined) {
+    const why = `the file has no scene "${name}"; it has ${trace.scenes.map((entry) => `"${entry.name}"`).join(', ')}`;
+    throw new CuadroError('settings-invalid', { type: 'blender-animation', why });
+  }
+  return scene;
+}
+
+/** Frames a second as Blender keeps them: `fps / fps_base`. */
+export function frameRate(scene: SceneFacts): FrameRate {
+  return { numerator: scene.fps, denominator: scene.fpsBase };
+}
+
+/** Settings of a job as the user gave them, completed by what the scene says. */
+export function completeSettings(
+  scene: SceneFacts,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const range = {
+    start: scene.frameStart,
+    end: Math.max(scene.frameStart, scene.frameEnd),
+    step: scene.frameStep,
+  };
+  const denoises = scene.useDenoising && scene.denoiser !== null;
+  return {
+    frames: formatFrames([{ ...range, end: lastFrame(range) }]),
+    rate: frameRate(scene),
+    renderEngine: scene.engine,
+    filmName: filmName(scene),
+    ...(denoises && { denoiser: (scene.denoiser as string).toLowerCase() }),
+    ...(scene.output.movie && { format: 'PNG' }),
+    ...given,
+  };
+}
+
+function lastFrame({ start, end, step }: { start: number; end: number; step: number }): number {
+  return Math.min(FRAME_NUMBER_LIMIT, start + Math.floor((end - start) / step) * step);
+}
+
+/** The film is named after the frames: `shot_####.png` becomes `shot.mp4`. */
+export function filmName(scene: SceneFacts): string {
+  const base = scene.output.template
+    .replace(/#+/g, '')
+    .replace(/\.[^.]*$/, '')
+    .replace(/[-_. ]+$/, '');
+  return `${base === '' ? 'film' : base}.mp4`;
+}
+
+/** What the API tells of a scene before it is submitted. */
+export function sceneView(
+  trace: SceneTrace,
+  scene: SceneFacts,
+  layout: BundleLayout,
+  sizeBytes: number,
+): SceneView {
+  const scale = scene.resolutionPercentage / 100;
+  return {
+    path: trace.blend,
+    scenes: trace.scenes.map(({ name }) => name),
+    scene: scene.name,
+    cameras: scene.cameras,
+    ...(scene.camera !== null && { camera: scene.camera }),
+    frames: { start: scene.frameStart, end: scene.frameEnd, step: scene.frameStep },
+    rate: frameRate(scene),
+    width: Math.max(1, Math.trunc(scene.resolutionX * scale)),
+    height: Math.max(1, Math.trunc(scene.resolutionY * scale)),
+    engine: scene.engine,
+    format: scene.output.format,
+    movie: scene.output.movie,
+    files: layout.files.length,
+    sizeBytes,
+    missing: trace.references.flatMap(({ missing }) => missing),
+  };
+}

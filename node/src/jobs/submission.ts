@@ -1,0 +1,230 @@
+import { basename } from 'node:path';
+import {
+  CuadroError,
+  JOB_TYPES,
+  PlanView,
+  compileJob,
+  encode,
+  fieldSubject,
+  jobType,
+  signField,
+  signJobSpec,
+  type JobRecord,
+  type LiveEvent,
+  type Plan,
+  type PreflightView,
+  type RouteBody,
+  type SubmittedView,
+} from '@cuadro/protocol';
+import { StoreFullError, StoreUnwritableError } from '../blobs/errors.ts';
+import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+import { prepareOutputFolder } from './output-folder.ts';
+import {
+  examineScene,
+  preflightView,
+  storeScene,
+  type ExaminedScene,
+  type SceneJobComponents,
+} from './scene-job.ts';
+
+export interface SubmissionComponents extends JobsComponents, SceneJobComponents {
+  /** The configured folder below which jobs get their own. */
+  outputBase(): string;
+  /** The folder that errors about the store name. */
+  dataFolder: string;
+  emit(event: LiveEvent): void;
+}
+
+type Step = Extract<LiveEvent, { kind: 'submission' }>['step'];
+const STEP_WORDS: Record<Step, string> = {
+  tracing: 'Reading the scene',
+  sound: 'Mixing the sound',
+  storing: 'Storing the scene and its files',
+  acknowledged: 'Accepted',
+  refused: 'Refused',
+};
+const STEP_FRACTIONS: Record<Step, number> = {
+  tracing: 0.1,
+  sound: 0.4,
+  storing: 0.6,
+  acknowledged: 1,
+  refused: 1,
+};
+
+/** Says what would go wrong, and changes nothing. */
+export async function preflightJob(
+  components: SubmissionComponents,
+  body: RouteBody<'preflight'>,
+  options: { signal: AbortSignal },
+): Promise<PreflightView> {
+  const type = jobType(body.type ?? 'blender-animation', JOB_TYPES);
+  if (type.needsScene) {
+    const examined = await examineScene(components, body, options);
+    compileJob(type, examined.settings);
+    return preflightView(examined);
+  }
+  compileJob(type, body.settings ?? {});
+  return { ok: true, findings: [] };
+}
+
+/** Accepts a job: answers once record, plan and bundle are durable (SPEC R60). Nothing is left behind otherwise. */
+export async function submitJob(
+  components: SubmissionComponents,
+  body: RouteBody<'submit'>,
+  options: { signal: AbortSignal },
+): Promise<SubmittedView> {
+  const step = (name: Step): void => {
+    if (body.submission === undefined) return;
+    const { submission } = body;
+    components.emit({
+      kind: 'submission',
+      submission,
+      step: name,
+      fraction: STEP_FRACTIONS[name],
+      text: STEP_WORDS[name],
+    });
+  };
+  const id = components.random.name(16);
+  try {
+    const accepted = await accept(components, id, body, step, options);
+    step('acknowledged');
+    return accepted;
+  } catch (error) {
+    step('refused');
+    await components.blobs.unpinOwner(id).catch(() => undefined);
+    if (error instanceof StoreFullError)
+      throw new CuadroError(
+        'store-full',
+        { path: components.dataFolder, why: error.message },
+        { cause: error },
+      );
+    if (error instanceof StoreUnwritableError)
+      throw new CuadroError(
+        'store-unwritable',
+        { path: components.dataFolder, why: error.message },
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+async function accept(
+  components: SubmissionComponents,
+  id: string,
+  body: RouteBody<'submit'>,
+  step: (name: Step) => void,
+  { signal }: { signal: AbortSignal },
+): Promise<SubmittedView> {
+  const type = jobType(body.type ?? 'blender-animation', JOB_TYPES);
+  const after = (body.after ?? []).map((job) => requireJob(components, job));
+  let examined: ExaminedScene | undefined;
+  if (type.needsScene) {
+    step('tracing');
+    examined = await examineScene(components, body, { signal });
+    refuseErrors(examined);
+  }
+  const draft = compileJob(type, examined?.settings ?? body.settings ?? {});
+  new PlanView(draft.plan);
+  const name = body.name ?? (examined ? basename(examined.trace.blend, '.blend') : type.title);
+  const folder = await prepareOutputFolder(components, {
+    base: components.outputBase(),
+    name,
+    wanted: body.outputFolder,
+  });
+  const local: LocalJob = { folder, overwrite: body.overwrite ?? false };
+  let compiled = draft;
+  let bundle: string | undefined;
+  if (examined) {
+    const stored = await storeScene(components, examined, { pin: id, signal, onStep: step });
+    bundle = stored.bundle;
+    compiled = compileJob(type, stored.settings);
+  }
+  const record = await jobRecord(components, {
+    id,
+    name,
+    type: type.name,
+    ...compiled,
+    bundle,
+    after,
+    folder,
+    body,
+  });
+  signal.throwIfAborted();
+  // What only this machine knows comes first: a job without it could not be collected rightly.
+  await components.store.setLocal({ [localJobKey(id)]: local });
+  await components.driver.merge([record]);
+  const job = components.driver.queries.job(id);
+  if (job === undefined) throw new CuadroError('internal', { why: 'the accepted job is not there' });
+  return { job, findings: examined?.findings ?? [], machines: 1, message: machinesSentence() };
+}
+
+/** How many machines hold what was accepted, in words (DESIGN.md section 1: one copy is labelled so). */
+export function machinesSentence(): string {
+  return 'Held by this machine, the only one in the farm.';
+}
+
+function refuseErrors(examined: ExaminedScene): void {
+  const errors = examined.findings.filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) return;
+  throw new CuadroError('preflight-failed', { why: errors.map(({ message }) => message).join(' ') });
+}
+
+function requireJob(components: JobsComponents, id: string): string {
+  const { queries } = components.driver;
+  if (queries.jobRecord(id) !== undefined) return id;
+  const matches = queries.jobIds().filter((job) => job.startsWith(id));
+  if (matches.length === 1) return matches[0] as string;
+  if (matches.length > 1) throw new CuadroError('job-ambiguous', { job: id, matches: matches.join(', ') });
+  throw new CuadroError('job-not-found', { job: id });
+}
+
+interface JobDraft {
+  id: string;
+  name: string;
+  type: string;
+  settings: Record<string, unknown>;
+  plan: Plan;
+  bundle: string | undefined;
+  after: string[];
+  folder: string;
+  body: RouteBody<'submit'>;
+}
+
+async function jobRecord(components: SubmissionComponents, draft: JobDraft): Promise<JobRecord> {
+  const { signer, clock, blobs, driver } = components;
+  const { id, body } = draft;
+  const plan = await blobs.putBytes(encode(draft.plan), { pin: id });
+  const control = {
+    ...(body.priority !== undefined && { priority: body.priority }),
+    ...(body.paused === true && { desired: 'paused' as const }),
+    ...(body.notes !== undefined && { notes: body.notes }),
+    ...(body.machineLimit !== undefined && { machineLimit: body.machineLimit }),
+  };
+  const fields = Object.entries(control).map(([name, value]) => [
+    name,
+    signField(signer, 'job-control', fieldSubject(id, name), value, 1),
+  ]);
+  const held = { [signer.peer]: { held: true, counter: 1 } };
+  return {
+    kind: 'job',
+    id,
+    spec: signJobSpec(signer, {
+      id,
+      name: draft.name,
+      type: draft.type,
+      settings: draft.settings,
+      plan: plan.hash,
+      ...(draft.bundle !== undefined && { bundle: draft.bundle }),
+      tasks: new PlanView(draft.plan).taskCount,
+      order: driver.queries.nextOrder(),
+      after: draft.after,
+      outputFolder: draft.folder,
+      wallTime: clock.wallTime(),
+    }),
+    control: Object.fromEntries(fields) as JobRecord['control'],
+    requests: {},
+    holders: { bundle: draft.bundle === undefined ? {} : held, plan: held },
+    // No second machine can be reached yet, so one copy is all there can be (SPEC R60).
+    acknowledged: true,
+  };
+}
