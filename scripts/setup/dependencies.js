@@ -151,7 +151,19 @@ export async function installDependencies(root) {
   say('Installing the packages that package-lock.json names, with npm ci (about half a minute) …');
   const result = await run(
     command,
-    [...first, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
+    [
+      ...first,
+      'ci',
+      '--include=dev',
+      '--include=optional', // What was fetched once is known by its hash; a machine without a network should learn it in half a minute.
+      '--prefer-offline',
+      '--fetch-retries=3',
+      '--fetch-retry-mintimeout=1000',
+      '--fetch-retry-maxtimeout=10000',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+    ],
     options,
   );
   if (result.code !== 0) {
