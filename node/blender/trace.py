@@ -70,7 +70,7 @@ def mixdown(request):
     scene = bpy.data.scenes.get(request['scene']) if request.get('scene') else bpy.context.scene
     if scene is None:
         raise Refusal('no-scene', f'the .blend has no scene named {request["scene"]}')
-    if not trace_facts._has_sound(scene):
+    if not trace_facts.has_sound(scene):
         return {'output': None}
     bpy.context.window.scene = scene
     scene.frame_start = request['frameStart']

@@ -9,16 +9,42 @@ import trace_slots
 MAX_FILES_PER_REFERENCE = 200_000
 
 
-def files_below(folder):
-    """Regular files below a known cache folder; the root of a disk is never walked."""
-    found = []
-    if not os.path.isdir(folder) or os.path.dirname(folder) == folder:
-        return found
-    for place, _folders, names in os.walk(folder):
-        found += [file for file in (os.path.join(place, name) for name in names) if os.path.isfile(file)]
+# The files that each kind of cache consists of, by their path in the cache's folder. A scene may name any
+# folder as its cache, a whole home folder included: nothing but these is taken from there.
+FLUID = re.compile(r'(config|data|noise|mesh|particles|guiding)/[^/]+_\d{4}\.(uni|vdb|raw|bobj\.gz|obj|bin)')
+POINTS = re.compile(r'[^/]+_\d{6}_\d{2}\.(bphys|vdb)')
+OCEAN = re.compile(r'[^/]*_\d{4}\.exr')
+
+
+def _pattern(slot):
+    if hasattr(slot.holder, 'cache_directory'):
+        return FLUID
+    return OCEAN if getattr(slot.holder, 'type', None) == 'OCEAN' else POINTS
+
+
+def cache_files(slot, folder):
+    """The cache's own regular files in a folder that the scene names as a cache."""
+    pattern, found = _pattern(slot), []
+    depth = ('',) if pattern is not FLUID else ('config', 'data', 'noise', 'mesh', 'particles', 'guiding')
+    for below in depth:
+        place = os.path.join(folder, below) if below else folder
+        for name in os.listdir(place) if os.path.isdir(place) else ():
+            file = os.path.join(place, name)
+            if pattern.fullmatch(f'{below}/{name}' if below else name) and os.path.isfile(file):
+                found.append(file)
         if len(found) > MAX_FILES_PER_REFERENCE:
             raise ValueError(f'{folder} holds more than {MAX_FILES_PER_REFERENCE} files')
     return found
+
+
+def fluid_is_baked(domain, folder):
+    """Whether all frames of a fluid domain are on disk: baked, or replayed once from first to last."""
+    if domain.cache_type != 'REPLAY':
+        return domain.has_cache_baked_data
+    data = os.path.join(folder, 'data')
+    names = os.listdir(data) if os.path.isdir(data) else ()
+    present = {int(match.group(1)) for match in (re.match(r'fluid_data_(\d{4})\.', name) for name in names) if match}
+    return present >= set(range(domain.cache_frame_start, domain.cache_frame_end + 1))
 
 
 def gapless(numbers):

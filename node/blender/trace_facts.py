@@ -6,6 +6,7 @@ import re
 
 import bpy
 
+import trace_caches
 import trace_slots
 
 BUILT_IN_FORMATS_WITHOUT_EXTENSION = {'FFMPEG': '.mp4', 'AVI_JPEG': '.avi', 'AVI_RAW': '.avi'}
@@ -61,7 +62,7 @@ def _strips(scene):
     return list(editor.sequences_all if hasattr(editor, 'sequences_all') else editor.strips_all)
 
 
-def _has_sound(scene, seen=()):
+def has_sound(scene, seen=()):
     if any(obj.type == 'SPEAKER' and not obj.data.muted and obj.data.sound for obj in scene.objects):
         return True
     for strip in _strips(scene):
@@ -70,7 +71,7 @@ def _has_sound(scene, seen=()):
         if strip.type == 'SOUND':
             return True
         if strip.type == 'SCENE' and strip.scene and strip.scene not in (scene, *seen):
-            if strip.scene_input == 'CAMERA' and _has_sound(strip.scene, (*seen, scene)):
+            if strip.scene_input == 'CAMERA' and has_sound(strip.scene, (*seen, scene)):
                 return True
     return False
 
@@ -94,12 +95,11 @@ def _compositor(scene):
     return outputs, denoise
 
 
-def _fluid(modifier):
+def _fluid(obj, modifier):
     """Whether a fluid domain's frames are stored as a whole."""
     domain = modifier.domain_settings
-    if domain.cache_type == 'REPLAY':
-        return False
-    return domain.has_cache_baked_data
+    folder = trace_slots.absolute(domain.cache_directory, obj.library)
+    return trace_caches.fluid_is_baked(domain, folder)
 
 
 def _simulations(scene):
@@ -111,7 +111,7 @@ def _simulations(scene):
             found.append({'kind': kind, 'object': owner.name})
     for obj in scene.objects:
         for modifier in obj.modifiers:
-            if modifier.type == 'FLUID' and modifier.fluid_type == 'DOMAIN' and not _fluid(modifier):
+            if modifier.type == 'FLUID' and modifier.fluid_type == 'DOMAIN' and not _fluid(obj, modifier):
                 found.append({'kind': 'fluid', 'object': obj.name})
             elif modifier.type == 'NODES' and _simulates(modifier.node_group):
                 baked = [bake for bake in getattr(modifier, 'bakes', ()) if bake.bake_mode == 'ANIMATION']
@@ -182,7 +182,7 @@ def scene_facts(scene, raw_engines):
         'compositing': bool(scene.use_nodes and render.use_compositing),
         'fileOutputs': outputs,
         'sequencer': bool(render.use_sequencer and pictures),
-        'sound': _has_sound(scene),
+        'sound': has_sound(scene),
         'simulations': _simulations(scene),
         'unknownNodes': _unknown_nodes(),
     }

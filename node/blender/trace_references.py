@@ -87,30 +87,34 @@ def _tiles(slot, path, image):
 
 
 def _folder(slot, path):
-    found = trace_caches.files_below(path)
+    found = trace_caches.cache_files(slot, path)
     missing = trace_caches.missing_frames(slot, path, found) if found else [path]
+    domain = slot.holder
+    if not found and hasattr(domain, 'cache_directory') and not domain.has_cache_baked_data:
+        # A fluid that was never baked is reported as such; its empty cache is no missing file.
+        missing = []
     return _reference(slot, path, found, missing)
 
 
-def _image_users(image):
-    """Every image user in the data that plays this image."""
+def _image_users():
+    """{image: its users}, of every node, texture and empty that plays an image, in one walk."""
+    users = {}
     for _owner, tree in trace_slots.node_trees():
         for node in tree.nodes:
-            if getattr(node, 'image', None) == image:
+            image = getattr(node, 'image', None)
+            if isinstance(image, bpy.types.Image):
                 # Compositor nodes carry the same fields themselves.
-                yield getattr(node, 'image_user', None) or node
+                users.setdefault(image, []).append(getattr(node, 'image_user', None) or node)
     for texture in bpy.data.textures:
-        if getattr(texture, 'image', None) == image:
-            yield texture.image_user
-    for obj in bpy.data.objects:
-        if obj.type == 'EMPTY' and obj.data == image:
-            yield obj.image_user
+        if getattr(texture, 'image', None) is not None:
+            users.setdefault(texture.image, []).append(texture.image_user)
+    return users
 
 
-def _image_frames(image):
+def _image_frames(users):
     """Numbers of the files that the users of an image sequence show over their duration."""
     frames = set()
-    for user in _image_users(image):
+    for user in users:
         duration = min(getattr(user, 'frame_duration', 0), MAX_FILES_PER_REFERENCE)
         first = getattr(user, 'frame_offset', 0) + 1
         frames |= set(range(first, first + duration))
@@ -136,12 +140,12 @@ def _views(reference, slot):
     return reference
 
 
-def _expand(slot):
+def _expand(slot, users):
     path = absolute(slot.get(), slot.library)
     holder = slot.holder
     if slot.kind == 'image':
         if slot.span == 'sequence':
-            return _sequence(slot, path, _image_frames(holder))
+            return _sequence(slot, path, _image_frames(users.get(holder, ())))
         if slot.span == 'tiles':
             return _tiles(slot, path, holder)
         reference = _single(slot, path)
@@ -224,7 +228,8 @@ def _net(references):
 def references():
     """Every reference of the loaded scene and its libraries, each place once, in a stable order."""
     listed = [*_libraries()]
-    listed += [_expand(slot) for slot in trace_slots.path_slots()]
+    users = _image_users()
+    listed += [_expand(slot, users) for slot in trace_slots.path_slots()]
     listed += _disk_caches()
     listed += _net(listed)
     # A path that resolves to no file and is no file's name (Blender once lists the root) stays out.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { SceneReference } from '../../../node/src/render/scene/interface.ts';
 import { layoutBundle } from '../../../node/src/render/scene/layout.ts';
 import { reference, trace } from './traces.ts';

@@ -134,5 +134,9 @@ function refusal(answer: { code: string; message: string }, blend: string, heade
       `${blend} is damaged and Blender cannot open it (${reason}): save it again, or use a backup (.blend1).`,
     );
   }
-  return new SceneError(code, `${reason}`);
+  if (code === 'no-scene') return new SceneError(code, `${reason}: choose one of the .blend's scenes.`);
+  return new SceneError(
+    code,
+    `Blender could not read ${blend} to the end (${reason}): open the scene in Blender and check that it plays.`,
+  );
 }
