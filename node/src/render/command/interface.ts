@@ -14,7 +14,9 @@ export interface CommandRequest {
   readonly workingDirectory: string;
   /** An empty, existing folder; every file in it afterwards is a result. Also the program's CUADRO_OUTPUT. */
   readonly outputDirectory: string;
-  /** Added to the minimal environment (PATH, HOME, TMPDIR, LANG, CUADRO_OUTPUT, CUADRO_FRAME). */
+  /** An existing folder for HOME and TMPDIR; one is made, and removed afterwards, without. */
+  readonly temporaryDirectory?: string;
+  /** Added to the minimal environment (PATH, HOME, TMPDIR, LANG, CUADRO_OUTPUT, CUADRO_FRAME), which wins. */
   readonly environment?: Readonly<Record<string, string>>;
   /** The task's number, as CUADRO_FRAME. */
   readonly frame?: number;

@@ -1,6 +1,6 @@
-import { access, constants } from 'node:fs/promises';
-import { delimiter, dirname, extname, isAbsolute, join } from 'node:path';
+import { dirname, extname, isAbsolute, join } from 'node:path';
 import type { Clock } from '../../system/interface.ts';
+import { findProgram } from '../command/find-program.ts';
 import type { FfmpegCapabilities } from './interface.ts';
 import { PROBE_BYTES, PROBE_MS } from './limits.ts';
 import { runTool } from './run.ts';
@@ -64,21 +64,4 @@ export async function ffmpegCapabilities(
 
 function missing(sentence: string): FfmpegCapabilities {
   return { state: 'no-ffmpeg', sentence };
-}
-
-/** Absolute path of an executable by its path, or by its name on PATH; undefined where there is none. */
-export async function findProgram(name: string): Promise<string | undefined> {
-  const folders = isAbsolute(name) ? [''] : (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
-  const endings = process.platform === 'win32' && extname(name) === '' ? ['.exe', '.cmd'] : [''];
-  for (const folder of folders) {
-    for (const ending of endings) {
-      const path = join(folder, name) + ending;
-      const found = await access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      );
-      if (found) return path;
-    }
-  }
-  return undefined;
 }

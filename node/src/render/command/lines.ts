@@ -1,0 +1,34 @@
+import { StringDecoder } from 'node:string_decoder';
+
+/** Cuts a stream of bytes into lines; `\r` ends one too, since progress bars are drawn with it. */
+export class LineCutter {
+  readonly #decoder = new StringDecoder('utf8');
+  readonly #onLine: (line: string) => void;
+  readonly #charactersMax: number;
+  #rest = '';
+
+  constructor(charactersMax: number, onLine: (line: string) => void) {
+    this.#charactersMax = charactersMax;
+    this.#onLine = onLine;
+  }
+
+  add(data: Buffer): void {
+    const lines = (this.#rest + this.#decoder.write(data)).split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#emit(line);
+    if (this.#rest.length > this.#charactersMax) {
+      this.#emit(this.#rest);
+      this.#rest = '';
+    }
+  }
+
+  end(): void {
+    const rest = (this.#rest + this.#decoder.end()).replace(/\r$/, '');
+    this.#rest = '';
+    if (rest !== '') this.#emit(rest);
+  }
+
+  #emit(line: string): void {
+    this.#onLine(line.length > this.#charactersMax ? `${line.slice(0, this.#charactersMax)}…` : line);
+  }
+}
