@@ -1,0 +1,190 @@
+import { EXIT, type ExitCode, type JobView, type TaskDetail, type TaskView } from '@cuadro/protocol';
+import type { Context } from '../context.ts';
+import { plain } from '../output.ts';
+import { count, duration, jobTitle, progressBar, progressOf, stateText, table } from '../text.ts';
+
+/** Letters of an id shown in lists; the command line takes any beginning that only one job has. */
+const idShown = 8;
+/** Failed tasks shown with their lines; the rest are counted. */
+const failedShown = 5;
+
+export async function jobs({ client, output }: Context): Promise<ExitCode> {
+  const all = await client().call('jobs', {});
+  if (output.json) {
+    output.printJson(all);
+  } else if (all.length === 0) {
+    output.note('There are no jobs. Submit one with: cuadro submit FILE.blend');
+  } else {
+    const rows = all.map((job) => {
+      const { finished, total } = progressOf(job);
+      const left = job.live.remainingMs;
+      return [
+        `#${job.order}`,
+        job.id.slice(0, idShown),
+        stateText(output, job.state),
+        `${finished}/${total}${job.counts.failed > 0 ? ` (${job.counts.failed} failed)` : ''}`,
+        String(job.live.running),
+        left === undefined ? '' : duration(left),
+        String(job.priority),
+        plain(job.name),
+      ];
+    });
+    output.print(table(output, ['#', 'ID', 'STATE', 'FRAMES', 'RUNNING', 'LEFT', 'PRIORITY', 'NAME'], rows));
+  }
+  return EXIT.ok;
+}
+
+export async function show(context: Context, job: string, task: string | undefined): Promise<ExitCode> {
+  return task === undefined ? showJob(context, job) : showTask(context, job, task);
+}
+
+async function showJob({ client, output }: Context, name: string): Promise<ExitCode> {
+  const node = client();
+  const job = await node.call('job', { params: { job: name } });
+  const failed = await node.call('tasks', {
+    params: { job: job.id },
+    query: { state: 'failed', limit: failedShown },
+  });
+  const details = await Promise.all(
+    failed.tasks.map((task) => node.call('task', { params: { job: job.id, task: String(task.index) } })),
+  ).catch(() => [] as TaskDetail[]);
+  if (output.json) {
+    output.printJson({ ...job, failedTasks: details });
+    return EXIT.ok;
+  }
+  output.print(output.style('bold', jobTitle(job)));
+  for (const [label, text] of jobLines(job)) output.print(`  ${label.padEnd(10)} ${text}`);
+  output.print(
+    `  ${'state'.padEnd(10)} ${stateText(output, job.state)}${job.reason ? `: ${plain(job.reason)}` : ''}`,
+  );
+  for (const task of details) printFailure(output, task);
+  if (failed.total > details.length) output.print(`  … and ${failed.total - details.length} more failed.`);
+  if (failed.total > 0)
+    output.print(`\nTheir logs: cuadro logs ${job.order}   Again: cuadro requeue ${job.order}`);
+  return EXIT.ok;
+}
+
+function jobLines(job: JobView): [label: string, text: string][] {
+  const { finished, total } = progressOf(job);
+  const { failed, skipped } = job.counts;
+  const { running, remainingMs, collected, keptForeign } = job.live;
+  const lines: [string, string][] = [
+    ['id', job.id],
+    ['type', job.type],
+    ['progress', progressBar(finished, total, remainingMs)],
+  ];
+  if (failed + skipped > 0) lines.push(['', `${failed} failed, ${skipped} skipped`]);
+  if (running > 0) lines.push(['running', count(running, 'task')]);
+  const film =
+    job.film === undefined
+      ? ''
+      : `, film ${plain(job.film.name)}${job.filmStale ? ' (older than some frames)' : ''}`;
+  lines.push(['output', `${plain(job.outputFolder)}${film}`]);
+  if (collected !== undefined) {
+    const kept = keptForeign ? `, ${count(keptForeign, 'file')} of others kept` : '';
+    lines.push(['collected', `${count(collected, 'file')}${kept}`]);
+  }
+  const one = job.oneCopyOnly > 0 ? `; ${count(job.oneCopyOnly, 'result')} in one copy` : '';
+  lines.push(['copies', `scene and plan on ${count(job.holders, 'machine')}${one}`]);
+  lines.push(['priority', String(job.priority)]);
+  if (job.after.length > 0) lines.push(['after', job.after.join(', ')]);
+  if (job.notes !== '') lines.push(['notes', plain(job.notes)]);
+  return lines;
+}
+
+async function showTask({ client, output }: Context, job: string, task: string): Promise<ExitCode> {
+  const detail = await client().call('task', { params: { job, task } });
+  if (output.json) {
+    output.printJson(detail);
+    return EXIT.ok;
+  }
+  output.print(`${output.style('bold', detail.name)}  ${taskState(output, detail)}`);
+  output.print(`  ${plain(detail.why)}`);
+  for (const file of detail.files) output.print(`  ${plain(file.name)}`);
+  for (const attempt of detail.attempts) {
+    const took = attempt.renderMs === undefined ? '' : ` in ${duration(attempt.renderMs)}`;
+    const message = attempt.message === undefined ? '' : `: ${plain(attempt.message)}`;
+    output.print(
+      `  attempt ${attempt.attempt.split('.', 2).join('.')} on ${plain(attempt.machine)}: ${attempt.state}${took}${message}`,
+    );
+    for (const line of attempt.lines) output.print(`    ${output.style('dim', plain(line))}`);
+  }
+  return EXIT.ok;
+}
+
+function taskState(output: Context['output'], task: TaskView): string {
+  const { running, machine, fraction } = task.live;
+  if (!running) return stateText(output, task.state);
+  const share = fraction === undefined ? '' : ` ${Math.round(fraction * 100)} %`;
+  return `${output.style('cyan', 'running')}${share}${machine === undefined ? '' : ` on ${plain(machine)}`}`;
+}
+
+function printFailure(output: Context['output'], task: TaskDetail): void {
+  const last = task.attempts.findLast((attempt) => attempt.state === 'failed' || attempt.state === 'lost');
+  output.print(`\n  ${output.style('red', `${task.name} failed`)}: ${plain(last?.message ?? task.why)}`);
+  for (const line of last?.lines ?? []) output.print(`    ${output.style('dim', plain(line))}`);
+}
+
+export async function logs(
+  { client, output }: Context,
+  job: string,
+  task: string | undefined,
+  options: { attempt?: string },
+): Promise<ExitCode> {
+  const node = client();
+  const query = options.attempt === undefined ? {} : { attempt: options.attempt };
+  const tasks = task === undefined ? await tellingTasks(node, job) : [task];
+  if (tasks.length === 0) output.note('No task of this job has run yet, so there is no log.');
+  const found: { task: string; log: string }[] = [];
+  for (const name of tasks) {
+    const log = await node.text('log', { params: { job, task: name }, query });
+    found.push({ task: name, log });
+    if (output.json) continue;
+    if (tasks.length > 1) output.note(output.style('bold', `── ${name}`, 'stderr'));
+    output.print(log.trimEnd());
+  }
+  if (output.json) output.printJson(found);
+  return EXIT.ok;
+}
+
+/** The failed tasks; where none has failed the running ones, else the last that was rendered. */
+async function tellingTasks(node: ReturnType<Context['client']>, job: string): Promise<string[]> {
+  const params = { job };
+  const failed = await node.call('tasks', { params, query: { state: 'failed', limit: failedShown } });
+  if (failed.total > 0) return failed.tasks.map((task) => task.name);
+  const open = await node.call('tasks', { params, query: { state: 'open' } });
+  const running = open.tasks.filter((task) => task.live.running);
+  if (running.length > 0) return running.map((task) => task.name);
+  for (const state of ['rendered', 'done'] as const) {
+    const { total } = await node.call('tasks', { params, query: { state, limit: 1 } });
+    if (total === 0) continue;
+    const last = await node.call('tasks', { params, query: { state, limit: 1, offset: total - 1 } });
+    return last.tasks.map((task) => task.name);
+  }
+  return [];
+}
+
+export async function fetchJob(
+  { client, output, absolute }: Context,
+  job: string,
+  options: { to: string; overwrite?: boolean },
+): Promise<ExitCode> {
+  const result = await client().call('fetchJob', {
+    params: { job },
+    body: { to: absolute(options.to), overwrite: options.overwrite === true },
+  });
+  if (output.json) {
+    output.printJson(result);
+    return EXIT.ok;
+  }
+  output.print(
+    `${count(result.written, 'file')} written to ${plain(result.folder)}, ${result.alreadyThere} there already.`,
+  );
+  if (result.keptForeign.length > 0) {
+    output.note(
+      `Kept, since they are not this job's: ${result.keptForeign.map(plain).join(', ')}. --overwrite replaces them.`,
+    );
+  }
+  if (result.missing.length > 0) output.note(`Not to be had now: ${result.missing.map(plain).join(', ')}.`);
+  return EXIT.ok;
+}

@@ -1,0 +1,210 @@
+import { type Config, configSchema, EXIT, type ExitCode } from '@cuadro/protocol';
+import { loadConfig, saveConfig } from '../../system/config.ts';
+import { isAlive, readNodeFile, signinAddress } from '../../system/node-file.ts';
+import { createSystemRandom } from '../../system/random.ts';
+import { connectNode } from '../client.ts';
+import type { Context } from '../context.ts';
+import { UsageError } from '../failure.ts';
+import { plain } from '../output.ts';
+import { size, table } from '../text.ts';
+
+/** How long `down` waits for the process to end: renders are killed at once, storing takes a few seconds. */
+const downWaitMs = 20_000;
+const downPollMs = 50;
+
+export async function nodes({ client, output }: Context): Promise<ExitCode> {
+  const all = await client().call('nodes', {});
+  if (output.json) {
+    output.printJson(all);
+    return EXIT.ok;
+  }
+  const rows = all.map((node) => {
+    const { live } = node;
+    const desired = node.desired === 'active' ? node.ownerDesired : node.desired;
+    const state = live.reachable ? (desired === 'active' ? '' : `${desired}: `) : 'not reachable: ';
+    const doing =
+      live.running.length > 0
+        ? `renders ${live.running.map((task) => task.name).join(', ')}`
+        : (live.idleReason ?? 'idle');
+    return [
+      `${plain(node.name)}${node.here ? ' (here)' : ''}`,
+      node.coordinator ? 'coordinator' : '',
+      String(node.slots),
+      size(live.freeDiskBytes),
+      plain(`${state}${doing}`),
+    ];
+  });
+  output.print(table(output, ['NAME', 'ROLE', 'SLOTS', 'FREE', 'STATE'], rows));
+  return EXIT.ok;
+}
+
+type Key = keyof Config;
+
+export async function config(
+  context: Context,
+  action: string | undefined,
+  key: string | undefined,
+  values: readonly string[],
+): Promise<ExitCode> {
+  switch (action ?? 'list') {
+    case 'list':
+      if (key !== undefined) throw new UsageError('cuadro config list takes no more words.');
+      return printConfig(context, await readConfig(context));
+    case 'get': {
+      const name = knownKey(key);
+      const value = (await readConfig(context))[name];
+      if (context.output.json) context.output.printJson(value);
+      else context.output.print(valueText(value));
+      return EXIT.ok;
+    }
+    case 'set': {
+      const name = knownKey(key);
+      const changed = await changeConfig(context, { [name]: parseValue(name, values) });
+      if (context.output.json) context.output.printJson(changed);
+      else context.output.print(`${name} = ${valueText(changed[name])}`);
+      return EXIT.ok;
+    }
+    default:
+      throw new UsageError(`cuadro config can list, get and set; it can't "${action}".`);
+  }
+}
+
+/** From the node where one runs, so that it applies changes at once; else from its file. */
+async function readConfig({ dataFolder, client }: Context): Promise<Config> {
+  return readNodeFile(dataFolder) === undefined ? loadConfig(dataFolder) : client().call('config', {});
+}
+
+async function changeConfig(
+  { dataFolder, client, output }: Context,
+  change: Partial<Config>,
+): Promise<Config> {
+  if (readNodeFile(dataFolder) !== undefined) return client().call('setConfig', { body: change });
+  const { mkdir } = await import('node:fs/promises');
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+  const changed = await saveConfig({ random: createSystemRandom() }, dataFolder, change);
+  output.note('No node runs; it will be so when it starts.');
+  return changed;
+}
+
+function knownKey(key: string | undefined): Key {
+  const keys = Object.keys(configSchema.shape);
+  if (key !== undefined && keys.includes(key)) return key as Key;
+  const wrong = key === undefined ? 'Name a setting' : `There is no setting "${key}"`;
+  throw new UsageError(`${wrong}; there are ${keys.join(', ')}.`);
+}
+
+/** Reads the words of the command line as the setting's type asks. */
+function parseValue(key: Key, words: readonly string[]): Config[Key] {
+  const schema = configSchema.shape[key];
+  const kind = schema.def.type;
+  if (kind !== 'array' && words.length !== 1) throw new UsageError(`${key} takes one value.`);
+  const word = words[0] ?? '';
+  const value =
+    kind === 'array'
+      ? words
+      : kind === 'number'
+        ? Number(word === '' ? Number.NaN : word)
+        : kind === 'boolean'
+          ? ({ true: true, yes: true, on: true, false: false, no: false, off: false }[word.toLowerCase()] ??
+            word)
+          : word;
+  const parsed = schema.safeParse(value);
+  if (!parsed.success)
+    throw new UsageError(`${key} can't be "${words.join(' ')}": ${parsed.error.issues[0]?.message}.`);
+  return parsed.data;
+}
+
+function printConfig({ output }: Context, value: Config): ExitCode {
+  if (output.json) {
+    output.printJson(value);
+    return EXIT.ok;
+  }
+  const rows = Object.entries(configSchema.shape).map(([key, schema]) => [
+    key,
+    valueText(value[key as Key]),
+    output.style('dim', schema.description ?? ''),
+  ]);
+  output.print(table(output, ['SETTING', 'VALUE', ''], rows));
+  return EXIT.ok;
+}
+
+function valueText(value: Config[Key]): string {
+  return plain(Array.isArray(value) ? value.join(' ') : String(value));
+}
+
+export async function dashboard(context: Context, options: { print?: boolean }): Promise<ExitCode> {
+  const { output, line, dataFolder } = context;
+  const { file } = connectNode(dataFolder);
+  const address = signinAddress(file);
+  // Also tells whether the node answers: the address of a killed one helps nobody.
+  await context.client().call('farm', {});
+  if (output.json) output.printJson({ address });
+  else output.print(address);
+  if (options.print !== true && !output.json && hasDisplay(line.env)) await openInBrowser(address);
+  return EXIT.ok;
+}
+
+function hasDisplay(env: Readonly<Record<string, string | undefined>>): boolean {
+  if (process.platform === 'win32' || process.platform === 'darwin') return true;
+  return Boolean(env['DISPLAY'] || env['WAYLAND_DISPLAY']);
+}
+
+/** The address is printed already, so a browser that does not open is no failure. */
+async function openInBrowser(address: string): Promise<void> {
+  const { spawn } = await import('node:child_process');
+  const [program, args]: [string, string[]] =
+    process.platform === 'win32'
+      ? // `start` would take the address's & as a second command; this takes it as it is.
+        ['rundll32', ['url.dll,FileProtocolHandler', address]]
+      : [process.platform === 'darwin' ? 'open' : 'xdg-open', [address]];
+  await new Promise<void>((resolve) => {
+    const child = spawn(program, args, { detached: true, stdio: 'ignore' });
+    child.on('error', () => resolve());
+    child.on('spawn', () => {
+      child.unref();
+      resolve();
+    });
+  });
+}
+
+export async function up(
+  { dataFolder, output }: Context,
+  options: { port?: number; quiet?: boolean },
+): Promise<ExitCode> {
+  const { runDaemon } = await import('../../daemon.ts');
+  let asked = false;
+  const onInterrupt = (): void => {
+    if (!asked && !output.json) output.note('Stopping… (Ctrl-C again ends at once)');
+    asked = true;
+  };
+  process.on('SIGINT', onInterrupt);
+  try {
+    return await runDaemon({
+      dataFolder,
+      ...(options.port !== undefined && { port: options.port }),
+      quiet: options.quiet === true || output.json,
+      onReady: ({ address, signinAddress: signin, port }) => {
+        if (output.json) output.printJsonLine({ address, signinAddress: signin, port, dataFolder });
+        else output.print(`Cuadro runs. Dashboard: ${signin}`);
+      },
+    });
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
+
+export async function down({ client, output }: Context): Promise<ExitCode> {
+  const node = client();
+  const change = await node.call('stop', {});
+  const until = performance.now() + downWaitMs;
+  while (isAlive(node.file.pid)) {
+    if (performance.now() > until) {
+      output.note(`The node (process ${node.file.pid}) has not ended yet; it goes on stopping.`);
+      return EXIT.failure;
+    }
+    await new Promise((resolve) => setTimeout(resolve, downPollMs));
+  }
+  if (output.json) output.printJson(change);
+  else output.print('The node has ended; what it had accepted is on disk.');
+  return EXIT.ok;
+}

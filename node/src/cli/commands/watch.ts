@@ -1,0 +1,155 @@
+import { CuadroError, EXIT, type ExitCode, type JobView, type LiveEvent } from '@cuadro/protocol';
+import type { NodeClient } from '../client.ts';
+import type { Context } from '../context.ts';
+import { type Output, plain } from '../output.ts';
+import { count, duration, hasEnded, jobTitle, progressBar, progressOf } from '../text.ts';
+
+/** Where there is no terminal, a line at most this often: a log of a night stays readable. */
+const plainLineMs = 10_000;
+
+/** Follows one job, or all that have not ended, until they end. Exit 5 where one of them did not end well. */
+export async function watch(context: Context, name: string | undefined): Promise<ExitCode> {
+  const client = context.client();
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, context.line.signal]);
+  const view = new WatchView(context.output);
+  try {
+    for await (const { event } of client.events(signal)) {
+      if (event.kind === 'reset') await view.read(client, name);
+      else view.apply(event);
+      if (context.output.json && event.kind !== 'reset' && view.concerns(event))
+        context.output.printJsonLine(event);
+      view.show();
+      if (view.ended) break;
+    }
+  } finally {
+    ended.abort();
+    context.output.clear();
+  }
+  if (!view.ended) throw new CuadroError('aborted');
+  return view.finish();
+}
+
+class WatchView {
+  readonly #output: Output;
+  readonly #jobs = new Map<string, JobView>();
+  #lastLineAt = Number.NEGATIVE_INFINITY;
+  #lastText = '';
+  #first = true;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** Which jobs are watched is settled once; later calls renew what is known of them. */
+  async read(client: NodeClient, name: string | undefined): Promise<void> {
+    const all = name === undefined ? await client.call('jobs', {}) : [await this.#one(client, name)];
+    const watched = this.#first ? all.filter((job) => name !== undefined || !hasEnded(job)) : all;
+    if (!this.#first) this.#markDeleted(all);
+    for (const job of watched) if (this.#first || this.#jobs.has(job.id)) this.#jobs.set(job.id, job);
+    if (this.#first && this.#output.json) {
+      for (const job of watched) this.#output.printJsonLine({ kind: 'job', job } satisfies LiveEvent);
+    }
+    this.#first = false;
+  }
+
+  /** After the first time by its id: an order number or a beginning may have come to mean another. */
+  #one(client: NodeClient, name: string): Promise<JobView> {
+    const job = this.#first ? name : ([...this.#jobs.keys()][0] ?? name);
+    return client.call('job', { params: { job } });
+  }
+
+  #markDeleted(all: readonly JobView[]): void {
+    const there = new Set(all.map((job) => job.id));
+    for (const [id, job] of this.#jobs) if (!there.has(id)) this.#jobs.set(id, { ...job, state: 'deleted' });
+  }
+
+  concerns(event: LiveEvent): boolean {
+    if (event.kind === 'job') return this.#jobs.has(event.job.id);
+    return (event.kind === 'tasks' || event.kind === 'job-removed') && this.#jobs.has(event.job);
+  }
+
+  apply(event: LiveEvent): void {
+    if (event.kind === 'job' && this.#jobs.has(event.job.id)) this.#jobs.set(event.job.id, event.job);
+    if (event.kind === 'job-removed') {
+      const job = this.#jobs.get(event.job);
+      if (job !== undefined) this.#jobs.set(event.job, { ...job, state: 'deleted' });
+    }
+  }
+
+  get ended(): boolean {
+    return [...this.#jobs.values()].every(hasEnded);
+  }
+
+  show(): void {
+    if (this.#output.json) return;
+    if (this.#output.live) {
+      this.#output.draw(this.#barText());
+      return;
+    }
+    const text = this.#lineText();
+    if (text === this.#lastText || (performance.now() - this.#lastLineAt < plainLineMs && !this.ended))
+      return;
+    this.#lastText = text;
+    this.#lastLineAt = performance.now();
+    this.#output.print(text);
+  }
+
+  #sum(): {
+    finished: number;
+    total: number;
+    title: string;
+    states: string;
+    remainingMs: number | undefined;
+  } {
+    const jobs = [...this.#jobs.values()];
+    const one = jobs.length === 1 ? jobs[0] : undefined;
+    let finished = 0;
+    let total = 0;
+    for (const job of jobs) {
+      finished += progressOf(job).finished;
+      total += job.counts.total;
+    }
+    const left = jobs.filter((job) => !hasEnded(job));
+    return {
+      finished,
+      total,
+      title: one === undefined ? `${left.length} of ${count(jobs.length, 'job')}` : jobTitle(one),
+      states:
+        one === undefined ? '' : `${one.state}${one.reason === undefined ? '' : `: ${plain(one.reason)}`}`,
+      remainingMs: one?.live.remainingMs,
+    };
+  }
+
+  #barText(): string {
+    const { title, finished, total, states, remainingMs } = this.#sum();
+    return `${title}  ${progressBar(finished, total, remainingMs)}  ${states === 'active' ? '' : states}`.trimEnd();
+  }
+
+  #lineText(): string {
+    const { title, finished, total, states, remainingMs } = this.#sum();
+    const left = remainingMs === undefined ? '' : `, ${duration(remainingMs)} left`;
+    return `${title}: ${finished}/${total}${states === '' ? '' : `, ${states}`}${left}`;
+  }
+
+  finish(): ExitCode {
+    const jobs = [...this.#jobs.values()];
+    if (!this.#output.json) {
+      if (jobs.length === 0) this.#output.note('No job is under way.');
+      for (const job of jobs) {
+        // Without a terminal the last line of a single job has said the same.
+        if (this.#output.live || jobs.length > 1) this.#output.print(endText(this.#output, job));
+        if (job.state === 'done') this.#output.print(`Frames: ${plain(job.outputFolder)}`);
+        else this.#output.note(`Look closer: cuadro show ${job.order}`);
+      }
+    }
+    return jobs.every((job) => job.state === 'done') ? EXIT.ok : EXIT.jobFailed;
+  }
+}
+
+function endText(output: Output, job: JobView): string {
+  const { finished, total } = progressOf(job);
+  const state = output.style(job.state === 'done' ? 'green' : 'red', job.state);
+  const reason = job.reason === undefined ? '' : `: ${plain(job.reason)}`;
+  return `${jobTitle(job)}  ${finished}/${total}  ${state}${reason}`;
+}

@@ -1,0 +1,83 @@
+/**
+ * The command table and the text of `cuadro --help`. It imports nothing: the first help must stand on the screen
+ * within 100 ms of the process's start, which is most of what Node itself takes.
+ */
+
+export interface CommandEntry {
+  name: string;
+  /** As commander reads it, and as people do. */
+  usage: string;
+  summary: string;
+}
+
+export const COMMANDS = [
+  { name: 'up', usage: '', summary: 'Start the node on this machine' },
+  { name: 'down', usage: '', summary: 'End the node of this machine in order' },
+  {
+    name: 'submit',
+    usage: '[file-or-program] [args...]',
+    summary: 'Submit a .blend, or a job of another type',
+  },
+  {
+    name: 'preflight',
+    usage: '<file>',
+    summary: 'Say what would go wrong with a .blend, and submit nothing',
+  },
+  { name: 'jobs', usage: '', summary: 'List the jobs in the order in which they run' },
+  { name: 'show', usage: '<job> [task]', summary: 'Show one job or task, and why it is as it is' },
+  { name: 'watch', usage: '[job]', summary: 'Follow a job, or all that have not ended, to the end' },
+  { name: 'logs', usage: '<job> [task]', summary: 'Print the logs of tasks (failed ones first)' },
+  { name: 'fetch', usage: '<job>', summary: "Write a job's finished files to a folder" },
+  { name: 'pause', usage: '[job...]', summary: 'Pause jobs, or this machine with --here' },
+  { name: 'resume', usage: '[job...]', summary: 'Go on with jobs, or this machine with --here' },
+  { name: 'cancel', usage: '<job...>', summary: 'End jobs without rendering the rest' },
+  { name: 'requeue', usage: '<job> [tasks...]', summary: 'Render tasks again' },
+  { name: 'delete', usage: '<job...>', summary: 'Delete jobs; collected files stay' },
+  { name: 'nodes', usage: '', summary: 'List the machines of the farm' },
+  {
+    name: 'config',
+    usage: '[action] [key] [values...]',
+    summary: 'Read and change the settings of this machine',
+  },
+  { name: 'dashboard', usage: '', summary: 'Open the dashboard in a browser, signed in' },
+] as const satisfies CommandEntry[];
+
+export type CommandName = (typeof COMMANDS)[number]['name'];
+
+/** Meaning of the exit codes (EXIT of the protocol's error catalogue). */
+export const EXIT_MEANINGS: readonly [code: number, meaning: string][] = [
+  [0, 'it worked'],
+  [1, 'a failure that no other code names'],
+  [2, 'the command line is wrong: an unknown option, a bad frame list'],
+  [3, 'what was named is not there: a file, a job, a task, a machine'],
+  [4, 'what was given is refused: a broken .blend, no camera'],
+  [5, 'the job ended, and not well: failed or canceled'],
+  [6, 'no node answers on this machine'],
+  [7, 'the machine is in the way: no Blender, a full disk, a taken port'],
+  [130, 'ended by Ctrl-C'],
+];
+
+export function helpText(): string {
+  const usages = COMMANDS.map(({ name, usage }) => `${name} ${usage}`.trimEnd());
+  const width = Math.max(...usages.map((usage) => usage.length)) + 2;
+  const commands = COMMANDS.map(({ summary }, i) => `  ${(usages[i] as string).padEnd(width)}${summary}`);
+  const codes = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`);
+  return `Cuadro: a render farm with no server.
+
+Usage: cuadro COMMAND [options]
+
+Commands:
+${commands.join('\n')}
+
+Options of every command:
+  --json         Print JSON (errors too), for scripts
+  --data FOLDER  The node's data folder (or the variable CUADRO_DATA)
+  -h, --help     Help on a command: cuadro submit --help
+  -V, --version  The version
+
+A job is named by its id, a beginning of it, or its number: 12 or #12.
+
+Exit codes:
+${codes.join('\n')}
+`;
+}

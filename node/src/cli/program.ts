@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type CommonOptions, type Context, createContext } from './context.ts';
+import { COMMANDS, type CommandName, helpText } from './help.ts';
+import type { CommandLine } from './output.ts';
+import type { SubmitOptions } from './commands/submit.ts';
+import type { ExitCode } from '@cuadro/protocol';
+
+/**
+ * The commands with their options. What a command does stands in `commands/`, imported only when it is run.
+ */
+
+type Run = (context: Context, operands: unknown[], options: never) => Promise<ExitCode>;
+
+/** `onExit` is given the exit code of the command that ran. */
+export function createProgram(line: CommandLine, onExit: (code: ExitCode) => void): Command {
+  const program = new Command('cuadro')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void line.stdout.write(text),
+      writeErr: (text) => void line.stderr.write(text),
+      // Errors are thrown, and said in one place.
+      outputError: () => undefined,
+    })
+    .version(version(), '-V, --version')
+    .helpOption('-h, --help', 'Help on the command');
+  program.helpInformation = helpText;
+  const add = (name: CommandName, run: Run): Command => addCommand(program, line, name, run, onExit);
+  addJobCommands(add);
+  addChangeCommands(add);
+  addMachineCommands(add);
+  return program;
+}
+
+function addCommand(
+  program: Command,
+  line: CommandLine,
+  name: CommandName,
+  run: Run,
+  onExit: (code: ExitCode) => void,
+): Command {
+  const entry = COMMANDS.find((command) => command.name === name) as (typeof COMMANDS)[number];
+  return program
+    .command(`${entry.name} ${entry.usage}`.trimEnd())
+    .description(entry.summary)
+    .option('--json', 'Print JSON (errors too), for scripts')
+    .option('--data <folder>', "The node's data folder")
+    .action(async (...received: unknown[]) => {
+      // Commander gives the operands, then the options, then the command.
+      const operands = received.slice(0, -2);
+      const options = received.at(-2) as CommonOptions;
+      onExit(await run(createContext(line, options), operands, options as never));
+    });
+}
+
+type Add = (name: CommandName, run: Run) => Command;
+
+function addJobCommands(add: Add): void {
+  const submitCommand = add('submit', async (context, [first, rest], options: SubmitOptions) => {
+    const { submit } = await import('./commands/submit.ts');
+    return submit(context, operandsOf(first, rest), options);
+  })
+    .option('--type <type>', 'Job type: blender-animation, command, echo-sleep', 'blender-animation')
+    .option('--name <name>', "The job's name")
+    .option('--output <folder>', 'Folder for the files (default: one of its own for each job)')
+    .option('--overwrite', "Replace files in it that are not this job's")
+    .option('--priority <number>', '0 to 100; higher runs first (default: 50)', wholeNumber)
+    .option('--paused', 'Submit without starting')
+    .addOption(
+      new Option('--after <job>', 'Start when this job is done; may be repeated')
+        .argParser((text: string, before: string[]) => [...before, ...text.split(',')])
+        .default([], 'none'),
+    )
+    .option('--machines <number>', 'Machines at the same time, at most', wholeNumber)
+    .option('--notes <text>', 'Notes on the job')
+    .option('--watch', 'Follow it to the end; exit code 5 if it fails')
+    .addHelpText('after', submitExamples);
+  addSceneOptions(submitCommand);
+  const preflightCommand = add('preflight', async (context, [file], options: SubmitOptions) => {
+    const { preflight } = await import('./commands/submit.ts');
+    return preflight(context, String(file), { ...options, type: 'blender-animation', after: [] });
+  });
+  addSceneOptions(preflightCommand);
+  add('jobs', async (context) => (await import('./commands/jobs.ts')).jobs(context));
+  add('show', async (context, [job, task]) =>
+    (await import('./commands/jobs.ts')).show(context, String(job), optional(task)),
+  );
+  add('watch', async (context, [job]) => (await import('./commands/watch.ts')).watch(context, optional(job)));
+  add('logs', async (context, [job, task], options: { attempt?: string }) =>
+    (await import('./commands/jobs.ts')).logs(context, String(job), optional(task), options),
+  ).option('--attempt <id>', 'One attempt of it, where it is not the latest');
+  add('fetch', async (context, [job], options: { to: string; overwrite?: boolean }) =>
+    (await import('./commands/jobs.ts')).fetchJob(context, String(job), options),
+  )
+    .requiredOption('--to <folder>', 'The folder')
+    .option('--overwrite', "Replace files in it that are not this job's");
+}
+
+function addSceneOptions(command: Command): void {
+  command
+    .option('--frames <list>', "Frames such as 1-250, 1-10:2 or 1,3,7-9 (default: the scene's)")
+    .option('--samples <number>', "Samples, where they aren't the scene's", wholeNumber)
+    .option('--percent <number>', 'Scale of the resolution in per cent', wholeNumber)
+    .option('--camera <name>', "A camera, where it isn't the scene's own")
+    .option('--scene <name>', "A scene of the file, where it isn't the active one")
+    .option('--format <format>', 'Image format, such as PNG, OPEN_EXR, JPEG')
+    .option('--allow-scripts', "Run the scene's own Python, where a machine's owner allows it")
+    .option('--no-denoise', 'Switch denoising off')
+    .option('--no-film', 'Make no film of the frames')
+    .option('--coarse-to-fine', 'First, last, middle…, so that the film can be judged early')
+    .addOption(
+      new Option('--set <key=value>', 'Any setting of the job type; may be repeated')
+        .argParser((text: string, before: string[]) => [...before, text])
+        .default([], 'none'),
+    );
+}
+
+const submitExamples = `
+Examples:
+  cuadro submit shot.blend --frames 1-250 --watch
+  cuadro submit --type command --frames 1-3 -- convert in.png out-{frame}.jpg
+`;
+
+function addChangeCommands(add: Add): void {
+  const here = '--here';
+  add('pause', async (context, [jobs], options: { here?: boolean }) =>
+    (await import('./commands/change.ts')).setDesired(context, jobs as string[], 'paused', options),
+  ).option(here, 'This machine instead of a job');
+  add('resume', async (context, [jobs], options: { here?: boolean }) =>
+    (await import('./commands/change.ts')).setDesired(context, jobs as string[], 'active', options),
+  ).option(here, 'This machine instead of a job');
+  add('cancel', async (context, [jobs]) =>
+    (await import('./commands/change.ts')).setDesired(context, jobs as string[], 'canceled'),
+  );
+  add('requeue', async (context, [job, tasks], options: { failed?: boolean; all?: boolean }) =>
+    (await import('./commands/change.ts')).requeue(context, String(job), tasks as string[], options),
+  )
+    .option('--failed', 'The failed tasks (the default)')
+    .option('--all', 'All tasks; done ones are discarded')
+    .addHelpText(
+      'after',
+      '\nTasks are written as 7, 3-9 or film. Done ones are discarded and rendered anew.\n',
+    );
+  add('delete', async (context, [jobs], options: { yes?: boolean }) =>
+    (await import('./commands/change.ts')).deleteJobs(context, jobs as string[], options),
+  ).option('-y, --yes', 'Ask nothing');
+}
+
+function addMachineCommands(add: Add): void {
+  const machine = () => import('./commands/machine.ts');
+  add('up', async (context, _, options: { port?: number; quiet?: boolean }) =>
+    (await machine()).up(context, options),
+  )
+    .option('--port <number>', 'Port of the dashboard; 0 takes a free one', portNumber)
+    .option('--quiet', 'Log nothing on the terminal');
+  add('down', async (context) => (await machine()).down(context));
+  add('nodes', async (context) => (await machine()).nodes(context));
+  add('config', async (context, [action, key, values]) =>
+    (await machine()).config(context, optional(action), optional(key), values as string[]),
+  ).addHelpText(
+    'after',
+    '\n  cuadro config [list]\n  cuadro config get KEY\n  cuadro config set KEY VALUE [VALUE…]\n',
+  );
+  add('dashboard', async (context, _, options: { print?: boolean }) =>
+    (await machine()).dashboard(context, options),
+  ).option('--print', 'Only print the address');
+}
+
+function operandsOf(first: unknown, rest: unknown): string[] {
+  return typeof first === 'string' ? [first, ...(rest as string[])] : [];
+}
+
+function optional(operand: unknown): string | undefined {
+  return typeof operand === 'string' ? operand : undefined;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+function portNumber(text: string): number {
+  const port = wholeNumber(text);
+  if (port > 65_535) throw new InvalidArgumentError('A port is at most 65535.');
+  return port;
+}
+
+export function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
