@@ -92,7 +92,7 @@ test('the program sees a minimal environment and a home that goes with it', asyn
     .split('\n')
     .map((line) => line.split('=')[0])
     .filter((name) => !['', '_', 'PWD', 'OLDPWD', 'SHLVL'].includes(name ?? ''))
-    .sort();
+    .sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1));
   const expected = ['CUADRO_FRAME', 'CUADRO_OUTPUT', 'CUADRO_RUN', 'EXTRA', 'HOME', 'LANG', 'PATH', 'TMPDIR'];
   assert.deepEqual(names, expected);
   assert.match(log(), /^CUADRO_FRAME=-7$/m);

@@ -60,7 +60,11 @@ export async function makeFilm(
     await encode(components, ffmpeg.path, job, options);
     const result = await checkFilm(components, ffmpeg.probePath, job, signal);
     const handle = await open(film, 'r+');
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     await rename(film, request.output);
     await syncFolder(dirname(request.output));
     return { ...result, path: request.output, sizeBytes: (await stat(request.output)).size };

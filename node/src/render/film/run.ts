@@ -87,6 +87,6 @@ class Complaints {
 
 function toolEnvironment(): Record<string, string> {
   const names = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'HOME', 'SystemRoot', 'LD_LIBRARY_PATH'];
-  const kept = names.flatMap((name) => (process.env[name] ? [[name, process.env[name] as string]] : []));
+  const kept = names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
   return { ...Object.fromEntries(kept), LANG: 'C.UTF-8', AV_LOG_FORCE_NOCOLOR: '1' };
 }

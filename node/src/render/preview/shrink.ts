@@ -1,8 +1,9 @@
 import { open, rename, rm } from 'node:fs/promises';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { ffmpegInput, runFfmpeg } from '../verify/decode.ts';
 import { SHARP_FORMATS } from '../verify/formats.ts';
 import { readPictureHeader } from '../verify/header.ts';
+import { DECODED_PIXELS_MAX } from '../verify/limits.ts';
 import { PREVIEW_QUALITY, THUMBNAIL_EFFORT } from './limits.ts';
 import { PreviewError, type PreviewRequest, type PreviewResult } from './interface.ts';
 
@@ -33,9 +34,9 @@ export async function shrinkPicture(
   return { path: request.destination, width, height, sizeBytes: small.data.length };
 }
 
-async function resize(input: string | Buffer, { source, longSide, format }: PreviewRequest) {
+async function resize(input: Sharp, { source, longSide, format }: PreviewRequest) {
   try {
-    const image = sharp(input, { failOn: 'error', limitInputPixels: false }).resize({
+    const image = input.resize({
       width: longSide,
       height: longSide,
       fit: 'inside',
@@ -52,25 +53,29 @@ async function resize(input: string | Buffer, { source, longSide, format }: Prev
   }
 }
 
-/** The path itself where sharp reads it, else a PNG that ffmpeg makes of it. */
-async function readable(ffmpeg: string, source: string): Promise<string | Buffer> {
+/** The source as sharp takes it: the path where sharp reads it, else the pixels that ffmpeg makes of it. */
+async function readable(ffmpeg: string, source: string): Promise<Sharp> {
   const unreadable = (why: string, cause?: unknown) =>
     new PreviewError('preview-unreadable', `${source} can't be shown: ${why}.`, { cause });
   const header = await headerOf(source).catch((cause: unknown) => {
     throw unreadable(cause instanceof Error ? cause.message : String(cause), cause);
   });
   if (header === undefined) throw unreadable('it is no picture of a known format');
-  if (SHARP_FORMATS.has(header.format)) return source;
+  const options = { failOn: 'error', limitInputPixels: false } as const;
+  if (SHARP_FORMATS.has(header.format)) return sharp(source, options);
+  const { width, height } = header;
+  if (width * height > DECODED_PIXELS_MAX) throw unreadable('it has too many pixels');
   const chunks: Buffer[] = [];
-  const output = ['-frames:v', '1', '-pix_fmt', 'rgba', '-c:v', 'png', '-f', 'image2pipe', 'pipe:1'];
+  const output = ['-frames:v', '1', '-pix_fmt', 'rgba', '-f', 'rawvideo', 'pipe:1'];
   const outcome = await runFfmpeg(ffmpeg, [...ffmpegInput(source, header), ...output], (data) =>
     chunks.push(data),
   );
   if (outcome.state === 'missing') throw unreadable(`showing ${header.format} files needs ffmpeg`);
-  if (outcome.exitCode !== 0 || chunks.length === 0) {
-    throw unreadable(outcome.complaints.trim().split('\n')[0] ?? 'ffmpeg failed');
+  const pixels = Buffer.concat(chunks);
+  if (outcome.exitCode !== 0 || pixels.length !== 4 * width * height) {
+    throw unreadable(outcome.complaints.trim().split('\n')[0] || 'ffmpeg can’t decode it');
   }
-  return Buffer.concat(chunks);
+  return sharp(pixels, { ...options, raw: { width, height, channels: 4 } });
 }
 
 async function headerOf(source: string) {
