@@ -200,6 +200,35 @@ def caches(project, elsewhere):
     return save(blend)
 
 
+def links(project, elsewhere):
+    """Symbolic links to a texture and to a folder, a way through a folder that holds nothing, a library named twice."""
+    blend = os.path.join(project, 'shots', 'links.blend')
+    near = os.path.join(elsewhere, 'assets', 'knob.blend')
+    door = os.path.join(elsewhere, 'assets', 'door.blend')
+    color = checker(os.path.join(elsewhere, 'assets', 'knob.png'), (20, 250, 250), (20, 20, 120))
+    _prop(near, 'Knob', color, absolute=False)
+    color = checker(os.path.join(elsewhere, 'assets', 'door.png'), (250, 120, 250), (90, 20, 120))
+    _prop(door, 'Door', color, False, [(near, 'Knob', (-2.2, 0, 0))])
+    _make_library_relative('knob.blend', door)
+    save(door)
+    scene = simple(os.path.join(project, 'shots'), blend)
+    scene.collection.objects.link(_instance(door, 'Door', (0, 3, 0)))
+    scene.collection.objects.link(_instance(near, 'Knob', (0, 0, 2)))
+    save(blend)
+    real = checker(os.path.join(elsewhere, 'store', 'a.png'), (250, 250, 20), (200, 20, 20))
+    os.symlink(real, os.path.join(project, 'shots', 'textures', 'linked.png'))
+    checker(os.path.join(elsewhere, 'library', 'b.png'), (20, 250, 20), (20, 20, 20))
+    os.symlink(os.path.join(elsewhere, 'library'), os.path.join(project, 'shots', 'maps'))
+    checker(os.path.join(project, 'c.png'), (250, 20, 20), (20, 20, 20))
+    os.makedirs(os.path.join(project, 'empty'), exist_ok=True)
+    written = ('//textures/linked.png', '//maps/b.png', '//../empty/../c.png')
+    for number, path in enumerate(written):
+        image = bpy.data.images.load(os.path.join(project, 'shots', 'textures', 'wood.png'))
+        image.name, image.filepath = f'Link {number}', path
+        add_cube(scene, f'Link {number}', material(f'Link {number}', image), (2.4 - 2.4 * number, 1, 1.8), 0.6)
+    return save(blend)
+
+
 SCENES = {
     'linked-library': linked_library,
     'library-absolute': library_absolute,
@@ -209,4 +238,5 @@ SCENES = {
     'non-ascii': non_ascii,
     'absolute-texture': absolute_texture,
     'caches': caches,
+    'links': links,
 }

@@ -66,6 +66,28 @@ def unbaked(project, _elsewhere):
     return save(blend)
 
 
+def greedy(project, elsewhere):
+    """Names whole folders, a device and a pipe where it should name its files: none of that may be carried."""
+    blend = os.path.join(project, 'greedy.blend')
+    scene = simple(project, blend)
+    os.makedirs(os.path.join(elsewhere, 'home', 'data'))
+    for name in ('letter.txt', os.path.join('data', 'keys.txt')):
+        with open(os.path.join(elsewhere, 'home', name), 'w', encoding='utf-8') as file:
+            file.write('private')
+    os.mkfifo(os.path.join(elsewhere, 'pipe.png'))
+    modifier = add_cube(scene, 'Smoke', None, (0, 0, 9)).modifiers.new('Fluid', 'FLUID')
+    modifier.fluid_type = 'DOMAIN'
+    modifier.domain_settings.cache_directory = os.path.join(elsewhere, 'home')
+    cube = add_cube(scene, 'Flag', material('Flag'), (2.4, 1, 9))
+    cache = cube.modifiers.new('Cloth', 'CLOTH').point_cache
+    cache.use_external, cache.filepath = True, '//../../../../../../../../'
+    for number, path in enumerate(('/dev/zero', os.path.join(elsewhere, 'home'))):
+        clip = bpy.data.images.new(f'Trap {number}', 4, 4)
+        clip.source, clip.filepath_raw = 'FILE', path
+        material(f'Trap {number}', clip).use_fake_user = True
+    return save(blend)
+
+
 def garbage(project, _elsewhere):
     blend = os.path.join(project, 'garbage.blend')
     os.makedirs(project, exist_ok=True)
@@ -89,6 +111,7 @@ SCENES = {
     'denoising': denoising,
     'foreign-engine': foreign_engine,
     'unbaked': unbaked,
+    'greedy': greedy,
     'garbage': garbage,
     'truncated': truncated,
 }

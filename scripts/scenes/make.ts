@@ -24,6 +24,7 @@ export const awkwardSceneNames = [
   'non-ascii',
   'absolute-texture',
   'caches',
+  'links',
   'films',
   'baked',
   'missing-texture',
@@ -32,6 +33,7 @@ export const awkwardSceneNames = [
   'denoising',
   'foreign-engine',
   'unbaked',
+  'greedy',
   'garbage',
   'truncated',
 ] as const;

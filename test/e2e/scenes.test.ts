@@ -34,7 +34,8 @@ const machine = {
 
 /** Scenes that render as they are; the others are refused or flagged. */
 const carried = awkwardSceneNames.filter(
-  (name) => !['no-camera', 'denoising', 'foreign-engine', 'unbaked', 'garbage', 'truncated'].includes(name),
+  (name) =>
+    !['no-camera', 'denoising', 'foreign-engine', 'unbaked', 'greedy', 'garbage', 'truncated'].includes(name),
 );
 
 interface Job {
@@ -220,6 +221,18 @@ test('a .blend that is none, or is damaged, is refused with a code', async (t) =
     const signal = AbortSignal.timeout(300);
     await assert.rejects(traceScene(tools, blends.get('plain') ?? '', { signal }), { name: 'TimeoutError' });
   });
+});
+
+test('a scene that names folders, devices and pipes as its files takes none of them along', async () => {
+  const trace = await traceOf('greedy');
+  const carriedFiles = layoutBundle(trace).files.map((file) => file.source);
+  assert.ok(carriedFiles.some((file) => file.endsWith('wood.png')));
+  assert.deepEqual(
+    carriedFiles.filter((file) => /letter|keys|zero|pipe/.test(file)),
+    [],
+  );
+  const missing = trace.references.flatMap((reference) => reference.missing);
+  assert.ok(missing.includes('/dev/zero'));
 });
 
 test('facts of a scene are what the scene says', async () => {
