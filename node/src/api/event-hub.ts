@@ -22,6 +22,7 @@ export interface EventHub extends EventSource {
   progress(job: JobId, index: TaskIndex): void;
   /** An event that is told as it is, at once: steps of a submission. */
   emit(event: LiveEvent): void;
+  readonly listeners: number;
   /** Tells what is pending at once; tests and an ordered end use it. */
   flush(): void;
   stop(): void;
@@ -87,6 +88,10 @@ class Hub implements EventHub {
 
   get lastId(): number {
     return this.#lastId;
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
   }
 
   since(afterId: number): Entry[] | undefined {

@@ -11,10 +11,10 @@ enableCompileCache();
 const args = process.argv.slice(2);
 
 // A reader that has seen enough (`cuadro jobs | head -1`) is no failure.
+let outputMatters = true;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(process.exitCode ?? 0);
+    if (outputMatters) process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 1);
   });
 }
 
@@ -34,6 +34,9 @@ function processLine(): CommandLine {
     env: process.env,
     cwd: process.cwd(),
     ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
+    ignoreLostOutput: () => {
+      outputMatters = false;
+    },
     // Made when a command asks for it: until then Ctrl-C ends the process as it does any other.
     get signal() {
       if (controller === undefined) {

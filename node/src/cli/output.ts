@@ -9,6 +9,8 @@ export interface CommandLine {
   cwd: string;
   /** Asks a yes-or-no question; only where standard input is a terminal. */
   ask?: ((question: string) => Promise<boolean>) | undefined;
+  /** From now on a closed terminal or pipe does not end the process. */
+  ignoreLostOutput?(): void;
   /** Ends with Ctrl-C. */
   signal: AbortSignal;
 }

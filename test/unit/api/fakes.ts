@@ -141,6 +141,8 @@ export class FakeNode {
   failure: unknown;
   /** Run by `submit` before it answers. */
   onSubmit: ((body: SubmitBody, signal: AbortSignal) => Promise<void>) | undefined;
+  /** Told when a job is read: tests change it right after. */
+  onRead: (() => void) | undefined;
   readonly hub: EventHub;
   readonly components: ApiComponents;
 
@@ -224,9 +226,13 @@ export class FakeNode {
       farm: () => farmView,
       jobs: () => {
         this.#call('jobs');
+        this.onRead?.();
         return this.jobs;
       },
-      job: known,
+      job: (id) => {
+        this.onRead?.();
+        return known(id);
+      },
       jobRecord: record,
       jobIds: () => this.jobs.map((job) => job.id),
       findTask: (_, text) => {

@@ -46,7 +46,7 @@ async function showJob({ client, output }: Context, name: string): Promise<ExitC
     query: { state: 'failed', limit: failedShown },
   });
   const details = await Promise.all(
-    failed.tasks.map((task) => node.call('task', { params: { job: job.id, task: String(task.index) } })),
+    failed.tasks.map((task) => node.call('task', { params: { job: job.id, task: task.name } })),
   ).catch(() => [] as TaskDetail[]);
   if (output.json) {
     output.printJson({ ...job, failedTasks: details });

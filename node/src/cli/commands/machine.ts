@@ -168,29 +168,23 @@ async function openInBrowser(address: string): Promise<void> {
 }
 
 export async function up(
-  { dataFolder, output }: Context,
-  options: { port?: number; quiet?: boolean },
+  { dataFolder, output, line }: Context,
+  options: { port?: number },
 ): Promise<ExitCode> {
   const { runDaemon } = await import('../../daemon.ts');
-  let asked = false;
-  const onInterrupt = (): void => {
-    if (!asked && !output.json) output.note('Stopping… (Ctrl-C again ends at once)');
-    asked = true;
-  };
-  process.on('SIGINT', onInterrupt);
-  try {
-    return await runDaemon({
-      dataFolder,
-      ...(options.port !== undefined && { port: options.port }),
-      quiet: options.quiet === true || output.json,
-      onReady: ({ address, signinAddress: signin, port }) => {
-        if (output.json) output.printJsonLine({ address, signinAddress: signin, port, dataFolder });
-        else output.print(`Cuadro runs. Dashboard: ${signin}`);
-      },
-    });
-  } finally {
-    process.off('SIGINT', onInterrupt);
-  }
+  // A node outlives the terminal that it was started from.
+  line.ignoreLostOutput?.();
+  return runDaemon({
+    dataFolder,
+    ...(options.port !== undefined && { port: options.port }),
+    onReady: ({ address, signinAddress: signin, port }) => {
+      if (output.json) output.printJsonLine({ address, signinAddress: signin, port, dataFolder });
+      else output.print(`Cuadro runs. Dashboard: ${signin}`);
+    },
+    onStopping: () => {
+      if (!output.json) output.note('Stopping… (Ctrl-C again ends at once)');
+    },
+  });
 }
 
 export async function down({ client, output }: Context): Promise<ExitCode> {

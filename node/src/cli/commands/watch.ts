@@ -82,7 +82,7 @@ class WatchView {
   }
 
   show(): void {
-    if (this.#output.json) return;
+    if (this.#output.json || this.#jobs.size === 0) return;
     if (this.#output.live) {
       this.#output.draw(this.#barText());
       return;
