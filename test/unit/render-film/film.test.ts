@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,11 +36,10 @@ const numbers = [-7, -4, -1, 2, 5, 100];
 function frames(name: string, ending: string, size: string, ...more: string[]): string[] {
   const path = join(folder, `frames ${name} 50%d`);
   mkdirSync(path);
-  return numbers.map((number) => {
-    const file = join(path, `shot é_${number}.${ending}`);
-    picture(file, size, ...more);
-    return file;
-  });
+  const files = numbers.map((number) => join(path, `shot é_${number}.${ending}`));
+  picture(files[0] as string, size, ...more);
+  for (const file of files.slice(1)) copyFileSync(files[0] as string, file);
+  return files;
 }
 
 /** Red, green and blue of the middle of a film's picture. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -96,7 +98,6 @@ test('a picture that hangs its decoder fails alone and in time, and its decoder 
     (error: unknown) => code('frame-undecodable')(error) && /twice/.test(String(error)),
   );
   assert.equal((await behind).format, 'png');
-  const { readFileSync } = await import('node:fs');
   const pid = Number(readFileSync(`${ffmpeg}.pid`, 'utf8'));
   await until(() => !alive(pid));
 });
@@ -118,6 +119,29 @@ test('aborting gives up one request only; a full queue and a stopped process say
   await refused;
   assert.equal(alive(pid), false);
   await assert.rejects(pictures.verify({ path: good, ...size }), code('pictures-stopped'));
+});
+
+test('the child ends with a node that is killed, and does not keep one alive that has ended', async () => {
+  const program = join(folder, 'node.ts');
+  writeFileSync(
+    program,
+    `import { createPictureProcess } from ${JSON.stringify(import.meta.resolve('../../../node/src/render/verify/pictures.ts'))};
+     import { components } from ${JSON.stringify(import.meta.resolve('./pictures.ts'))};
+     const pictures = createPictureProcess(components);
+     await pictures.verify(${JSON.stringify({ path: good, ...size })});
+     process.stdout.write(String(pictures.pid()) + '\\n');
+     if (process.argv[2] === 'stay') setInterval(() => {}, 1000);`,
+  );
+  for (const mode of ['stay', 'leave']) {
+    const node = spawn(process.execPath, [program, mode], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const exited = once(node, 'exit');
+    const [data] = (await once(node.stdout, 'data')) as [Buffer];
+    const pid = Number(data.toString('utf8'));
+    assert.ok(pid > 1);
+    if (mode === 'stay') node.kill('SIGKILL');
+    await exited;
+    await until(() => !alive(pid));
+  }
 });
 
 test('looking leaves nothing behind', () => {

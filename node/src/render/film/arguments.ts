@@ -29,7 +29,7 @@ export function ffmpegArguments({ pattern, film, rate, common, request }: FilmJo
     ...['-i', pattern],
     ...(request.sound === undefined ? [] : ['-protocol_whitelist', 'file', '-i', request.sound]),
     ...['-map', '0:v:0', '-vf', pictureFilter(common)],
-    ...['-fps_mode', 'passthrough', '-c:v', 'libx264', '-preset', preset, '-crf', `${crf}`],
+    ...['-c:v', 'libx264', '-preset', preset, '-crf', `${crf}`],
     // Without the tags players guess, and guess differently by size.
     ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'],
     ...(request.sound === undefined ? ['-an'] : soundArguments(seconds)),

@@ -58,7 +58,10 @@ export interface PictureOptions {
 export interface PictureProcess extends Startable {
   /** Rejects with a `FrameError`, or the signal's reason. */
   verify(check: FrameCheck, options?: PictureOptions): Promise<VerifiedFrame>;
-  /** Rejects with a `PreviewError`, or the signal's reason; then nothing stands at the destination that didn't before. */
+  /**
+   * Rejects with a `PreviewError`, and the destination is as it was; or with the signal's reason, and a picture that
+   * was just being made may still appear there, whole.
+   */
   shrink(request: PreviewRequest, options?: PictureOptions): Promise<PreviewResult>;
   /** Process id of the child that lives now, for tests and "this machine". */
   pid(): number | undefined;
