@@ -36,7 +36,7 @@ export async function findConfiner(options: { readonly enabled: boolean }): Prom
   const bubblewrap = await findOnPath('bwrap');
   if (bubblewrap === undefined) return unconfined('Bubblewrap (the package "bubblewrap") is not installed');
   const system = await systemArguments();
-  const failure = await probe(bubblewrap, [...ISOLATION, ...system, '--', '/usr/bin/env', 'true']);
+  const failure = await probe(bubblewrap, [...ISOLATION, ...system, ...SEALED, '--', '/usr/bin/env', 'true']);
   if (failure !== undefined) return unconfined(`Bubblewrap does not work here (${failure})`);
   return { confinement: { kind: 'bubblewrap', sentence: CONFINED_SENTENCE }, bubblewrap, system };
 }
@@ -69,6 +69,7 @@ export function confine(
       ...system,
       ...reach.readable.flatMap((path) => ['--ro-bind', path, path]),
       ...reach.writable.flatMap((path) => ['--bind', path, path]),
+      ...SEALED,
       ...Object.entries(command.environment).flatMap(([name, value]) => ['--setenv', name, value]),
       '--',
       command.file,
@@ -85,6 +86,9 @@ const ISOLATION: readonly string[] = [
   'ALL',
   '--clearenv',
 ];
+
+/** The sandbox's own root and /tmp live in memory: sealed once all is mounted, so that a scene can't fill it. */
+const SEALED: readonly string[] = ['--remount-ro', '/tmp', '--remount-ro', '/'];
 
 /** Read-only system folders; /etc only where libraries need it, so that no secret of the machine is in view. */
 const SYSTEM_PATHS = [
