@@ -38,7 +38,7 @@ export interface DriverComponents {
   onBroken(error: unknown): void;
 }
 
-type WithoutNow<T> = T extends unknown ? Omit<T, 'now'> : never;
+type WithoutNow<T> = T extends unknown ? Omit<T, 'now' | 'wallTime'> : never;
 /** An input as others give it; the driver adds the time. */
 export type DriverInput = WithoutNow<CoreInput>;
 
@@ -64,7 +64,7 @@ interface Pending {
   batch: StoreBatch;
   dirty: boolean;
   effects: CoreEffect[];
-  waiters: (() => void)[];
+  waiters: { resolve(): void; reject(error: unknown): void }[];
 }
 
 const emptyPending = (): Pending => ({
@@ -104,8 +104,9 @@ class CoreDriver implements Driver {
 
   input(input: DriverInput): void {
     if (this.#state !== 'running') return;
-    const now = this.#components.clock.now();
-    for (const effect of this.#components.core.step({ ...input, now } as CoreInput)) this.#queue(effect);
+    const { clock, core } = this.#components;
+    const timed = { ...input, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
+    for (const effect of core.step(timed)) this.#queue(effect);
     this.#pump();
   }
 
@@ -116,8 +117,8 @@ class CoreDriver implements Driver {
 
   flushed(): Promise<void> {
     if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
-    return new Promise((resolve) => {
-      this.#pending.waiters.push(resolve);
+    return new Promise((resolve, reject) => {
+      this.#pending.waiters.push({ resolve, reject });
       this.#pump();
     });
   }
@@ -162,6 +163,7 @@ class CoreDriver implements Driver {
       this.#state = 'broken';
       this.#cancelWake?.();
       this.#components.logger.error('The records can no longer be written.', { error: String(error) });
+      for (const waiter of [...group.waiters, ...this.#pending.waiters]) waiter.reject(error);
       this.#components.onBroken(error);
       return;
     }
@@ -170,7 +172,7 @@ class CoreDriver implements Driver {
 
   #finish(group: Pending): void {
     for (const effect of group.effects) this.#carryOut(effect);
-    for (const waiter of group.waiters) waiter();
+    for (const waiter of group.waiters) waiter.resolve();
   }
 
   #carryOut(effect: CoreEffect): void {

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import type { CommandWork } from '@cuadro/protocol';
 import type { BlobStore } from '../../blobs/interface.ts';
 import { runCommand } from '../../render/command/command.ts';
-import type { Clock } from '../../system/interface.ts';
+import type { Clock, Random } from '../../system/interface.ts';
 import type { TaskRunner } from '../interface.ts';
 import { keepFiles } from '../outputs.ts';
 
 export interface CommandComponents {
   blobs: BlobStore;
   clock: Clock;
+  random: Random;
   /** What this machine's owner allowed, now. */
   allowedPrograms(): readonly string[];
 }

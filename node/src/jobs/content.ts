@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { CuadroError, attemptKey, compareAttempts, type AttemptId, type BlobHash } from '@cuadro/protocol';
+import type { ContentReader } from '../api/interface.ts';
+import { BlobCorruptError, BlobNotFoundError } from '../blobs/errors.ts';
+import type { BlobStore } from '../blobs/interface.ts';
+import type { CoreQueries } from '../core/interface.ts';
+
+/** Stored files and logs for the API: with the catalogue's errors. */
+export function createContentReader(components: {
+  blobs: BlobStore;
+  queries: CoreQueries;
+  /** Where the log of an attempt is or was written on this machine. */
+  logFile(job: string, task: number, attempt: string): string;
+}): ContentReader {
+  const { blobs, queries, logFile } = components;
+  return {
+    async open(hash, { signal }) {
+      try {
+        const reader = await blobs.open(hash, { signal });
+        return { sizeBytes: reader.sizeBytes, stream: catalogued(reader.chunks, hash) };
+      } catch (error) {
+        throw cataloguedError(error, hash);
+      }
+    },
+    async log(job, task, attempt) {
+      const record = queries.taskRecord(job, task);
+      const ended = [...Object.values(record?.results ?? {}), ...Object.values(record?.failures ?? {})];
+      const known: { attempt: AttemptId; log?: BlobHash }[] = [...ended].sort((a, b) =>
+        compareAttempts(b.attempt, a.attempt),
+      );
+      const running = queries.task(job, task)?.attempts.map((view) => view.attempt) ?? [];
+      const wanted = attempt ?? running.at(0) ?? (known[0] && attemptKey(known[0].attempt));
+      const notFound = new CuadroError('attempt-not-found', { attempt: wanted ?? 'latest' });
+      if (wanted === undefined) throw notFound;
+      const local = await readFile(logFile(job, task, wanted), 'utf8').catch(() => undefined);
+      if (local !== undefined) return local;
+      const blob = known.find((entry) => attemptKey(entry.attempt) === wanted)?.log;
+      if (blob === undefined) throw notFound;
+      return new TextDecoder().decode(await blobs.read(blob));
+    },
+  };
+}
+
+async function* catalogued(chunks: AsyncIterable<Uint8Array>, hash: BlobHash): AsyncIterable<Uint8Array> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw cataloguedError(error, hash);
+  }
+}
+
+function cataloguedError(error: unknown, hash: BlobHash): unknown {
+  if (error instanceof BlobNotFoundError)
+    return new CuadroError('blob-not-found', { hash }, { cause: error });
+  if (error instanceof BlobCorruptError) return new CuadroError('blob-corrupt', { hash }, { cause: error });
+  return error;
+}

@@ -1,0 +1,201 @@
+import { availableParallelism, loadavg, totalmem } from 'node:os';
+import type { BlobHash, Capabilities, Config, HereView } from '@cuadro/protocol';
+import type { BlobStore, BlobUsage } from '../blobs/interface.ts';
+import { ffmpegCapabilities } from '../render/film/capabilities.ts';
+import type { FfmpegCapabilities } from '../render/film/interface.ts';
+import type { BlenderCapabilities, BlenderSessions } from '../render/interface.ts';
+import type { MachineCapabilities } from '../render/scene/interface.ts';
+import type { Clock, Logger, Startable } from '../system/interface.ts';
+
+/** Room on the disk and load are looked at this often; the beacon carries them once a second, people read them slower. */
+const LOOK_EVERY_MS = 2_000;
+
+export interface MachineComponents {
+  clock: Clock;
+  logger: Logger;
+  blobs: BlobStore;
+  sessions: BlenderSessions;
+  config(): Config;
+  bundles(): BlobHash[];
+  /** What this machine can do has changed. */
+  onWorker(worker: {
+    capabilities: Capabilities;
+    slots: number;
+    bundles: BlobHash[];
+    accepting: boolean;
+    idleReason?: string;
+  }): void;
+  onLoad(load: { load: number; freeDiskBytes: number }): void;
+}
+
+/** What this machine can do: probed once, told to the brain, watched while it runs. */
+export interface Machine extends Startable {
+  /** Resolves when the engines were probed. */
+  readonly probed: Promise<void>;
+  ffmpeg(): Promise<FfmpegCapabilities>;
+  blender(): Promise<BlenderCapabilities>;
+  /** What preflight asks of this machine; empty without Blender, or before it was probed. */
+  forPreflight(): MachineCapabilities[];
+  /** Tells the brain anew, after the owner changed something. */
+  tell(): void;
+  view(): Promise<Pick<HereView, 'store' | 'blender' | 'ffmpeg' | 'sessions'>>;
+}
+
+export function createMachine(components: MachineComponents): Machine {
+  return new LocalMachine(components);
+}
+
+class LocalMachine implements Machine {
+  readonly #components: MachineComponents;
+  #blender: BlenderCapabilities | undefined;
+  #ffmpeg: FfmpegCapabilities | undefined;
+  #probing: Promise<void> | undefined;
+  #usage: BlobUsage | undefined;
+  #told = '';
+  #cancel: (() => void) | undefined;
+  #looking: Promise<void> | undefined;
+  #running = false;
+
+  constructor(components: MachineComponents) {
+    this.#components = components;
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    this.#usage = await this.#components.blobs.usage();
+    void this.probed;
+    this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#cancel?.();
+    await this.#looking;
+  }
+
+  get probed(): Promise<void> {
+    this.#probing ??= this.#probe();
+    return this.#probing;
+  }
+
+  async ffmpeg(): Promise<FfmpegCapabilities> {
+    await this.probed;
+    return this.#ffmpeg as FfmpegCapabilities;
+  }
+
+  async blender(): Promise<BlenderCapabilities> {
+    await this.probed;
+    return this.#blender as BlenderCapabilities;
+  }
+
+  forPreflight(): MachineCapabilities[] {
+    if (this.#blender?.state !== 'ready') return [];
+    const { version, engines, denoisers } = this.#blender;
+    return [{ blenderVersion: version, engines, denoisers: denoisers.map((name) => name.toUpperCase()) }];
+  }
+
+  async #probe(): Promise<void> {
+    const { sessions, clock, config } = this.#components;
+    const { ffmpeg } = config();
+    [this.#blender, this.#ffmpeg] = await Promise.all([
+      sessions.capabilities(),
+      ffmpegCapabilities({ clock }, ffmpeg === '' ? {} : { ffmpeg }),
+    ]);
+    this.tell();
+  }
+
+  tell(): void {
+    if (!this.#running || this.#blender === undefined || this.#usage === undefined) return;
+    const { accepting, reason } = this.#usage;
+    const worker = {
+      capabilities: this.#capabilities(),
+      slots: this.#components.config().slots,
+      bundles: this.#components.bundles(),
+      accepting,
+      ...(reason !== undefined && { idleReason: reason }),
+    };
+    const told = JSON.stringify(worker);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#components.onWorker(worker);
+  }
+
+  #capabilities(): Capabilities {
+    const { programs, allowScripts } = this.#components.config();
+    const engines: Record<string, string> = { node: '1' };
+    if (this.#blender?.state === 'ready') engines['blender'] = this.#blender.version;
+    if (this.#ffmpeg?.state === 'ready' && this.#ffmpeg.encoders.h264)
+      engines['ffmpeg'] = this.#ffmpeg.version.slice(0, 64);
+    if (programs.length > 0) engines['command'] = '1';
+    const ready = this.#blender?.state === 'ready' ? this.#blender : undefined;
+    return {
+      engines,
+      renderEngines: [...(ready?.engines ?? [])],
+      denoisers: [...(ready?.denoisers ?? [])],
+      devices: ready?.devices.map(({ name }) => name).slice(0, 32) ?? [],
+      programs,
+      scripts: allowScripts,
+      tags: [],
+      cores: availableParallelism(),
+      memoryBytes: totalmem(),
+    };
+  }
+
+  /** Looks at disk and load, and again later: one look at a time. */
+  #look(): void {
+    this.#looking = this.#components.blobs
+      .usage()
+      .then((usage) => {
+        this.#usage = usage;
+        this.#components.onLoad({ load: loadavg()[0] ?? 0, freeDiskBytes: usage.freeDiskBytes });
+        this.tell();
+      })
+      .catch((error: unknown) =>
+        this.#components.logger.warn("The disk can't be looked at.", { error: String(error) }),
+      )
+      .finally(() => {
+        if (this.#running) this.#cancel = this.#components.clock.after(LOOK_EVERY_MS, () => this.#look());
+      });
+  }
+
+  async view(): Promise<Pick<HereView, 'store' | 'blender' | 'ffmpeg' | 'sessions'>> {
+    const { usedBytes, quotaBytes, freeDiskBytes, reserveBytes, accepting, reason } =
+      await this.#components.blobs.usage();
+    return {
+      store: {
+        usedBytes,
+        quotaBytes,
+        freeDiskBytes,
+        reserveBytes,
+        accepting,
+        ...(reason !== undefined && { reason }),
+      },
+      blender: this.#blenderView(),
+      ffmpeg: this.#ffmpegView(),
+      sessions: this.#components.sessions.snapshot().map((session) => ({
+        pid: session.pid,
+        state: session.state,
+        ...(session.sceneKey !== undefined && { scene: session.sceneKey }),
+        frames: session.framesRendered,
+        loads: session.scenesLoaded,
+        memoryBytes: session.memoryBytes,
+        devices: this.#blender?.state === 'ready' ? this.#blender.devices.map(({ name }) => name) : [],
+      })),
+    };
+  }
+
+  #blenderView(): HereView['blender'] {
+    const blender = this.#blender;
+    if (blender === undefined) return { state: 'probing' };
+    const confinement = blender.confinement.sentence;
+    if (blender.state === 'no-blender') return { state: 'missing', note: blender.sentence, confinement };
+    return { state: 'ready', path: blender.path, version: blender.version, confinement };
+  }
+
+  #ffmpegView(): HereView['ffmpeg'] {
+    if (this.#ffmpeg === undefined) return { state: 'probing' };
+    if (this.#ffmpeg.state === 'no-ffmpeg') return { state: 'missing' };
+    return { state: 'ready', version: this.#ffmpeg.version, path: this.#ffmpeg.path };
+  }
+}
