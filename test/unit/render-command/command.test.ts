@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { runCommand } from '../../../node/src/render/command/command.ts';
 import { runEchoSleep } from '../../../node/src/render/command/echo-sleep.ts';
 import { CommandError, type CommandProgress } from '../../../node/src/render/command/interface.ts';
 import type { CommandLimits } from '../../../node/src/render/command/limits.ts';
 import { LineCutter } from '../../../node/src/render/command/lines.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
-import { components, temporaryFolder } from '../render-verify/pictures.ts';
+import { alive, components, temporaryFolder, until } from '../render-verify/pictures.ts';
 
 const folder = temporaryFolder();
 let count = 0;
@@ -46,19 +45,6 @@ function run(script: string, { signal, timeoutMs, limits, onProgress, environmen
   const options = { logFile, ...(signal && { signal }), ...(onProgress && { onProgress }) };
   const result = runCommand(components, request, options, limits);
   return { result, place, log: () => readFileSync(logFile, 'utf8') };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await delay(5);
-}
-
-function alive(pid: number): boolean {
-  try {
-    // A zombie that nobody collects is dead for our purposes.
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
 
 test('what the program leaves in its output folder is its result, and its words are the log', async () => {

@@ -11,13 +11,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
 import { ffmpegCapabilities } from '../../../node/src/render/film/capabilities.ts';
 import { makeFilm } from '../../../node/src/render/film/film.ts';
 import { FilmError, type FilmProgress } from '../../../node/src/render/film/interface.ts';
 import { wholeRate } from '../../../node/src/render/film/rate.ts';
-import { components, ffmpeg, picture, temporaryFolder } from '../render-verify/pictures.ts';
+import { alive, components, ffmpeg, picture, temporaryFolder, until } from '../render-verify/pictures.ts';
 
 const folder = temporaryFolder();
 const rate = { numerator: 24, denominator: 1 };
@@ -212,7 +211,7 @@ test('an aborted film ends ffmpeg and keeps the film that stood there', async ()
   writeFileSync(output, 'the older film');
   const slow = join(folder, 'slow');
   mkdirSync(slow);
-  writeFileSync(join(slow, 'ffmpeg'), `#!/bin/sh\necho $$ > ${slow}/pid\nsleep 600 & wait\n`);
+  writeFileSync(join(slow, 'ffmpeg'), `#!/bin/sh\nsleep 600 &\necho $$ $! > ${slow}/pid\nwait\n`);
   chmodSync(join(slow, 'ffmpeg'), 0o755);
   const real = await ffmpegCapabilities(components);
   assert.equal(real.state, 'ready');
@@ -223,18 +222,12 @@ test('an aborted film ends ffmpeg and keeps the film that stood there', async ()
     { signal: controller.signal },
   );
   const aborted = assert.rejects(film, /canceled/);
-  while (!existsSync(join(slow, 'pid')) || readFileSync(join(slow, 'pid'), 'utf8') === '') await delay(5);
+  const pidFile = join(slow, 'pid');
+  await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8').endsWith('\n'));
   controller.abort(new Error('canceled'));
   await aborted;
-  const group = Number(readFileSync(join(slow, 'pid'), 'utf8'));
-  while (true) {
-    try {
-      process.kill(-group, 0);
-    } catch {
-      break;
-    }
-    await delay(5);
-  }
+  const pids = readFileSync(pidFile, 'utf8').split(' ').map(Number);
+  await until(() => !pids.some(alive));
   assert.equal(readFileSync(output, 'utf8'), 'the older film');
   assert.deepEqual(readdirSync(join(output, '..')), ['film.mp4']);
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
@@ -44,4 +45,23 @@ export function picture(path: string, size = '67x41', ...more: string[]): Buffer
   const source = `testsrc=s=${size}:d=1,noise=alls=40:all_seed=7`;
   ffmpeg('-f', 'lavfi', '-i', source, '-frames:v', '1', '-update', '1', ...more, path);
   return readFileSync(path);
+}
+
+/** Whether a process runs; one that ended and that nobody collects yet does not. */
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    // Either it ended meanwhile, or this system has no /proc.
+    return process.platform !== 'linux';
+  }
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(5);
 }

@@ -2,31 +2,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { FrameError } from '../../../node/src/render/verify/errors.ts';
-import { picture, pictureProcess, temporaryFolder } from './pictures.ts';
+import { alive, picture, pictureProcess, temporaryFolder, until } from './pictures.ts';
 
 const folder = temporaryFolder();
 const good = join(folder, 'good.png');
 const bytes = picture(good, '67x41');
 const size = { width: 67, height: 41 };
 const code = (expected: string) => (error: unknown) => error instanceof FrameError && error.code === expected;
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await delay(5);
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 test('any cut, zeroing or flip of a PNG is refused, unless its pixels are the same', async () => {
   const pictures = pictureProcess();
@@ -54,6 +40,22 @@ test('any cut, zeroing or flip of a PNG is refused, unless its pixels are the sa
     }),
     { numRuns: 150 },
   );
+});
+
+test('an EXR, TIFF, SGI or JPEG cut anywhere is refused', async () => {
+  const pictures = pictureProcess();
+  for (const name of ['cut.exr', 'cut.tif', 'cut.sgi', 'cut.jpg', 'cut.webp']) {
+    const path = join(folder, name);
+    const whole = picture(path, '67x41', ...(name.endsWith('exr') ? ['-compression', 'zip16'] : []));
+    await pictures.verify({ path, ...size });
+    await fc.assert(
+      fc.asyncProperty(fc.nat({ max: whole.length - 1 }), async (length) => {
+        writeFileSync(path, whole.subarray(0, length));
+        await assert.rejects(pictures.verify({ path, ...size }), FrameError);
+      }),
+      { numRuns: 40 },
+    );
+  }
 });
 
 test('it starts at the first request, ends when idle, and starts again', async () => {
