@@ -109,6 +109,8 @@ def _apply(scene, settings):
     if settings.get("samples") is not None:
         scene.cycles.samples = settings["samples"]
         scene.eevee.taa_render_samples = settings["samples"]
+    if settings.get("denoise") is not None:
+        scene.cycles.use_denoising = settings["denoise"]
     if settings.get("format") is not None:
         try:
             scene.render.image_settings.file_format = settings["format"]

@@ -32,6 +32,8 @@ export interface FrameSettings {
   readonly samples?: number;
   /** Blender's name of an image format: 'PNG', 'JPEG', 'OPEN_EXR', 'OPEN_EXR_MULTILAYER', 'TIFF', 'WEBP'… */
   readonly format?: string;
+  /** Denoising of the render itself, on or off; compositor nodes stay as they are. */
+  readonly denoise?: boolean;
   /** Whether the scene's own Python (drivers, registered texts) may run. */
   readonly allowScripts: boolean;
 }
