@@ -8,8 +8,10 @@ export const REQUEST_BYTES_MAX = 1_048_576;
 export const REQUEST_ARRIVAL_MS = 30_000;
 /** The longest single parameter of a path: what the routes' own schemas allow, percent-encoded. */
 export const PATH_PARAMETER_LENGTH_MAX = 1_024;
-/** How long a stopping server lets answers finish before it cuts their connections. */
-export const STOP_GRACE_MS = 2_000;
+/** How long a stopping server lets answers finish before it tells those who wait that the node is stopping. */
+export const STOP_GRACE_MS = 1_000;
+/** How long it then waits for them to be told before it cuts their connections. */
+export const STOP_CUT_MS = 500;
 
 /** A comment on a quiet event stream, so that a dead connection is noticed within two of them. */
 export const EVENT_HEARTBEAT_MS = 15_000;

@@ -21,6 +21,7 @@ import {
   PATH_PARAMETER_LENGTH_MAX,
   REQUEST_ARRIVAL_MS,
   REQUEST_BYTES_MAX,
+  STOP_CUT_MS,
   STOP_GRACE_MS,
 } from './options.ts';
 import { checkFetchSite, checkHost, checkOrigin, checkToken, securityHeaders } from './security.ts';
@@ -67,6 +68,7 @@ class ApiServer implements Api {
   #streams: EventStreams | undefined;
   #port = 0;
   #stopping = new AbortController();
+  #isStopping = false;
   #starting: Promise<void> | undefined;
 
   constructor(components: ApiComponents, init: ApiInit) {
@@ -90,6 +92,7 @@ class ApiServer implements Api {
 
   async #start(): Promise<void> {
     this.#stopping = new AbortController();
+    this.#isStopping = false;
     const { events } = this.#components;
     const { clock, heartbeatMs, clientBufferBytes } = this.#init;
     const streams = createEventStreams(
@@ -117,16 +120,17 @@ class ApiServer implements Api {
     const app = this.#app;
     if (app === undefined) return;
     this.#app = undefined;
+    this.#isStopping = true;
     await this.#streams?.stop();
-    // Answers under way get a moment, then whoever still waits is told that the node is stopping.
+    const { clock } = this.#init;
+    const cancels = [
+      clock.after(STOP_GRACE_MS, () => this.#stopping.abort(new CuadroError('node-stopping'))),
+      clock.after(STOP_GRACE_MS + STOP_CUT_MS, () => app.server.closeAllConnections()),
+    ];
     const closed = app.close();
-    const cancel = this.#init.clock.after(STOP_GRACE_MS, () => {
-      this.#stopping.abort(new CuadroError('node-stopping'));
-      app.server.closeAllConnections();
-    });
     app.server.closeIdleConnections();
     await closed;
-    cancel();
+    for (const cancel of cancels) cancel();
     this.#starting = undefined;
   }
 
@@ -145,6 +149,10 @@ class ApiServer implements Api {
     app.setErrorHandler((error, request, reply) => this.#sendError(error, request, reply));
     acceptEmptyJson(app);
     app.addHook('onRequest', async (request, reply) => this.#guard(request, reply));
+    app.addHook('onSend', async (_, reply) => {
+      // A connection kept alive would keep the stopping server waiting.
+      if (this.#isStopping) void reply.header('connection', 'close');
+    });
     await app.register(fastifySwagger, {
       openapi: {
         openapi: '3.1.0',

@@ -143,6 +143,7 @@ export class FakeNode {
   onSubmit: ((body: SubmitBody, signal: AbortSignal) => Promise<void>) | undefined;
   /** Told when a job is read: tests change it right after. */
   onRead: (() => void) | undefined;
+  readonly #waiting: { name: string; resolve: () => void }[] = [];
   readonly hub: EventHub;
   readonly components: ApiComponents;
 
@@ -195,6 +196,13 @@ export class FakeNode {
     return logger;
   }
 
+  /** Resolves when something of this name is asked for. */
+  called(name: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ name, resolve });
+    });
+  }
+
   setJob(id: string, change: Partial<JobView>): void {
     this.jobs = this.jobs.map((job) => (job.id === id ? { ...job, ...change } : job));
     this.hub.notify({ jobs: [id], removed: [], tasks: [], nodes: [], farm: false });
@@ -206,6 +214,7 @@ export class FakeNode {
 
   #call(name: string, ...args: unknown[]): void {
     this.calls.push({ name, args });
+    for (const wait of this.#waiting) if (wait.name === name) wait.resolve();
     if (this.failure !== undefined) {
       const { failure } = this;
       this.failure = undefined;
@@ -242,6 +251,7 @@ export class FakeNode {
           : this.tasks.find((task) => task.number === Number(number))?.index;
       },
       tasks: (_, { offset, limit, state }) => {
+        this.#call('tasks');
         const all = this.tasks.filter((task) => state === undefined || task.state === state);
         return { total: all.length, tasks: all.slice(offset, offset + limit) };
       },

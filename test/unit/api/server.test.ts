@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { CuadroError, errorBodySchema, ROUTES, type RouteName, routePath } from '@cuadro/protocol';
 import type { z } from 'zod';
 import type { Api } from '../../../node/src/api/server.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { CONTENT, type FakeNode, HASH, JOB_A, JOB_B, JOB_GONE, SELF, startFake, TOKEN } from './fakes.ts';
 
 let node: FakeNode;
@@ -325,6 +326,30 @@ describe('blobs', () => {
     assert.equal(response.headers.get('etag'), null);
     assert.equal(response.headers.get('cache-control'), 'no-store');
     assert.equal((await errorOf(response)).code, 'blob-not-found');
+  });
+});
+
+describe('the stop', () => {
+  test('tells whoever still waits that the node is stopping', async () => {
+    const clock = new ManualClock();
+    const { node, api } = await startFake({ clock });
+    const begun = Promise.withResolvers<void>();
+    node.onSubmit = (_, signal) => {
+      begun.resolve();
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    const answer = fetch(`${api.address}${routePath('submit')}`, {
+      method: 'POST',
+      headers: { ...bearer, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    await begun.promise;
+    const stopped = api.stop();
+    await clock.advanceSettled(1_000);
+    const { status, code } = await errorOf(await answer);
+    assert.deepEqual({ status, code }, { status: 503, code: 'node-stopping' });
+    await stopped;
+    assert.equal(clock.pendingTimers, 0);
   });
 });
 

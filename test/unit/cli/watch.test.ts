@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { EXIT, type JobView, liveEventSchema } from '@cuadro/protocol';
-import { JOB_A, JOB_B } from '../api/fakes.ts';
+import { HASH, JOB_A, JOB_B, taskView } from '../api/fakes.ts';
 import { type Harness, startHarness } from './harness.ts';
 
 let harness: Harness;
@@ -29,7 +29,7 @@ async function whenRead(change: () => void): Promise<void> {
 
 describe('watch', () => {
   const ends: [Partial<JobView>, number, RegExp][] = [
-    [done, EXIT.ok, /3\/3, done\nFrames: \/tmp\/output\/1/],
+    [done, EXIT.ok, /3\/3, done\nFiles: \/tmp\/output\/1/],
     [
       { state: 'failed', reason: 'Too many frames failed.' },
       EXIT.jobFailed,
@@ -53,6 +53,20 @@ describe('watch', () => {
     const { exit, out } = await harness.run(['watch', JOB_A]);
     assert.equal(exit, EXIT.ok);
     assert.match(out, /done/);
+  });
+
+  test('ends when the last file is in the folder', async () => {
+    const file = { name: '0001.png', blob: HASH, sizeBytes: 1, role: 'image' };
+    harness.node.tasks = [taskView(0, { state: 'rendered', files: [file, file] })];
+    let collected = false;
+    const watched = harness.run(['watch', '1']).then((ran) => ({ ran, collected }));
+    await whenRead(() => harness.node.setJob(JOB_A, { ...done, live: { running: 0, collected: 1 } }));
+    // The files are counted through the route of tasks; only then can it know that one is missing.
+    await harness.node.called('tasks');
+    collected = true;
+    harness.node.setJob(JOB_A, { live: { running: 0, collected: 1, keptForeign: 1 } });
+    const result = await watched;
+    assert.deepEqual([result.collected, result.ran.exit], [true, EXIT.ok]);
   });
 
   test('draws a bar on a terminal only', async () => {

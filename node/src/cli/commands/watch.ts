@@ -7,27 +7,61 @@ import { count, duration, hasEnded, jobTitle, progressBar, progressOf } from '..
 /** Where there is no terminal, a line at most this often: a log of a night stays readable. */
 const plainLineMs = 10_000;
 
-/** Follows one job, or all that have not ended, until they end. Exit 5 where one of them did not end well. */
+/** How long the last files may take to reach the output folder without one more arriving. */
+const collectWaitMs = 15_000;
+/** Tasks asked for at once when the files of a job are counted. */
+const pageTasks = 5_000;
+
+/**
+ * Follows one job, or all that have not ended, until they end and their files are in the output folder of this
+ * machine. Exit 5 where one of them did not end well.
+ */
 export async function watch(context: Context, name: string | undefined): Promise<ExitCode> {
   const client = context.client();
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, context.line.signal]);
   const view = new WatchView(context.output);
+  let files: ReadonlyMap<string, number> | undefined;
+  let patience: NodeJS.Timeout | undefined;
   try {
     for await (const { event } of client.events(signal)) {
       if (event.kind === 'reset') await view.read(client, name);
       else view.apply(event);
-      if (context.output.json && event.kind !== 'reset' && view.concerns(event))
+      if (context.output.json && event.kind !== 'reset' && view.concerns(event)) {
         context.output.printJsonLine(event);
+      }
       view.show();
-      if (view.ended) break;
+      if (!view.ended) continue;
+      files ??= await filesToCome(client, view.all);
+      if (view.waitingFor(files) === 0) break;
+      if (patience !== undefined && !view.concerns(event)) continue;
+      clearTimeout(patience);
+      patience = setTimeout(() => ended.abort(), collectWaitMs);
     }
   } finally {
+    clearTimeout(patience);
     ended.abort();
     context.output.clear();
   }
   if (!view.ended) throw new CuadroError('aborted');
-  return view.finish();
+  return view.finish(files ?? new Map());
+}
+
+/** How many files each job submitted on this machine brings into its output folder. */
+async function filesToCome(client: NodeClient, jobs: readonly JobView[]): Promise<Map<string, number>> {
+  const { peer } = await client.call('here', {});
+  const files = new Map<string, number>();
+  for (const job of jobs) {
+    if (job.submitter !== peer || job.state === 'deleted') continue;
+    let sum = 0;
+    for (let offset = 0; offset < job.counts.total; offset += pageTasks) {
+      const query = { offset, limit: pageTasks };
+      const { tasks } = await client.call('tasks', { params: { job: job.id }, query });
+      sum += tasks.reduce((files, task) => files + task.files.length, 0);
+    }
+    files.set(job.id, sum);
+  }
+  return files;
 }
 
 class WatchView {
@@ -75,6 +109,20 @@ class WatchView {
       const job = this.#jobs.get(event.job);
       if (job !== undefined) this.#jobs.set(event.job, { ...job, state: 'deleted' });
     }
+  }
+
+  get all(): JobView[] {
+    return [...this.#jobs.values()];
+  }
+
+  /** Files that are finished and not yet in the output folders. */
+  waitingFor(files: ReadonlyMap<string, number>): number {
+    let waiting = 0;
+    for (const [id, expected] of files) {
+      const { collected = 0, keptForeign = 0 } = this.#jobs.get(id)?.live ?? {};
+      waiting += Math.max(0, expected - collected - keptForeign);
+    }
+    return waiting;
   }
 
   get ended(): boolean {
@@ -132,16 +180,19 @@ class WatchView {
     return `${title}: ${finished}/${total}${states === '' ? '' : `, ${states}`}${left}`;
   }
 
-  finish(): ExitCode {
+  finish(files: ReadonlyMap<string, number>): ExitCode {
     const jobs = [...this.#jobs.values()];
     if (!this.#output.json) {
       if (jobs.length === 0) this.#output.note('No job is under way.');
       for (const job of jobs) {
         // Without a terminal the last line of a single job has said the same.
         if (this.#output.live || jobs.length > 1) this.#output.print(endText(this.#output, job));
-        if (job.state === 'done') this.#output.print(`Frames: ${plain(job.outputFolder)}`);
+        if (job.state === 'done') this.#output.print(`Files: ${plain(job.outputFolder)}`);
         else this.#output.note(`Look closer: cuadro show ${job.order}`);
       }
+      const waiting = this.waitingFor(files);
+      if (waiting > 0)
+        this.#output.note(`${count(waiting, 'file')} not yet in the folder; the node goes on writing.`);
     }
     return jobs.every((job) => job.state === 'done') ? EXIT.ok : EXIT.jobFailed;
   }
