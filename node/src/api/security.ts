@@ -66,9 +66,9 @@ export function checkOrigin(request: FastifyRequest, port: number): void {
  * @throws CuadroError `origin-refused`.
  */
 export function checkFetchSite(request: FastifyRequest): void {
-  const site = request.headers['sec-fetch-site'];
+  const site = request.headers['sec-fetch-site']?.toString();
   if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-    throw new CuadroError('origin-refused', { origin: String(site).slice(0, 100) });
+    throw new CuadroError('origin-refused', { origin: site.slice(0, 100) });
   }
 }
 

@@ -21,12 +21,13 @@ const reconnectMs = 300;
 /** A quiet stream says every 15 s that it lives; after three of them missed it is taken for dead. */
 const silenceMs = 45_000;
 
-type Empty = Record<never, never>;
 /** `params` and `body` are asked for where the route has them. */
 export type CallOptions<N extends RouteName> = {
   query?: RouteQuery<N>;
   signal?: AbortSignal;
-} & (Empty extends RouteParams<N> ? { params?: RouteParams<N> } : { params: RouteParams<N> }) &
+} & (RouteParams<N> extends Record<string, never>
+  ? { params?: RouteParams<N> }
+  : { params: RouteParams<N> }) &
   (undefined extends RouteBody<N> ? { body?: undefined } : { body: RouteBody<N> });
 
 export interface ReceivedEvent {
@@ -49,13 +50,13 @@ export class NodeClient {
 
   /** @throws CuadroError of the catalogue or AnswerError; `no-node` where nobody listens. */
   async call<N extends RouteName>(name: N, options: CallOptions<N>): Promise<RouteResponse<N>> {
-    const response = await this.#request(name, options as AnyOptions);
+    const response = await this.#request(name, options);
     return JSON.parse(await textOf(response)) as RouteResponse<N>;
   }
 
   /** The answer of a route that gives text. */
   async text<N extends RouteName>(name: N, options: CallOptions<N>): Promise<string> {
-    return textOf(await this.#request(name, options as AnyOptions));
+    return textOf(await this.#request(name, options));
   }
 
   /**

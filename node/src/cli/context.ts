@@ -15,9 +15,9 @@ export interface Context {
   output: Output;
   dataFolder: string;
   /** @throws CuadroError `no-node`. */
-  client(): NodeClient;
+  client: () => NodeClient;
   /** A path as a person typed it, for the node, which has another working folder. */
-  absolute(path: string): string;
+  absolute: (path: string) => string;
 }
 
 export function createContext(line: CommandLine, options: CommonOptions): Context {

@@ -148,11 +148,9 @@ function addChangeCommands(add: Add): void {
 
 function addMachineCommands(add: Add): void {
   const machine = () => import('./commands/machine.ts');
-  add('up', async (context, _, options: { port?: number }) => (await machine()).up(context, options)).option(
-    '--port <number>',
-    'Port of the dashboard; 0 takes a free one',
-    portNumber,
-  );
+  add('up', async (context, _, options: { port?: number }) =>
+    (await import('./commands/up.ts')).up(context, options),
+  ).option('--port <number>', 'Port of the dashboard; 0 takes a free one', portNumber);
   add('down', async (context) => (await machine()).down(context));
   add('nodes', async (context) => (await machine()).nodes(context));
   add('config', async (context, [action, key, values]) =>

@@ -29,7 +29,7 @@ async function listen(api: Api, options: { lastEventId?: string; query?: string 
     async next(): Promise<Received> {
       const { value, done } = await blocks.next();
       assert.equal(done, false, 'the stream ended');
-      return value as Received;
+      return value;
     },
     async nextEvent(): Promise<{ id: number; event: LiveEvent }> {
       const block = await this.next();

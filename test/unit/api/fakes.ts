@@ -138,7 +138,7 @@ export class FakeNode {
   ];
   config: Config = { ...config };
   /** Thrown by whatever is asked next. */
-  failure: unknown;
+  failure: Error | undefined;
   /** Run by `submit` before it answers. */
   onSubmit: ((body: SubmitBody, signal: AbortSignal) => Promise<void>) | undefined;
   /** Told when a job is read: tests change it right after. */

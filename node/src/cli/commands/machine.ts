@@ -167,26 +167,6 @@ async function openInBrowser(address: string): Promise<void> {
   });
 }
 
-export async function up(
-  { dataFolder, output, line }: Context,
-  options: { port?: number },
-): Promise<ExitCode> {
-  const { runDaemon } = await import('../../daemon.ts');
-  // A node outlives the terminal that it was started from.
-  line.ignoreLostOutput?.();
-  return runDaemon({
-    dataFolder,
-    ...(options.port !== undefined && { port: options.port }),
-    onReady: ({ address, signinAddress: signin, port }) => {
-      if (output.json) output.printJsonLine({ address, signinAddress: signin, port, dataFolder });
-      else output.print(`Cuadro runs. Dashboard: ${signin}`);
-    },
-    onStopping: () => {
-      if (!output.json) output.note('Stopping… (Ctrl-C again ends at once)');
-    },
-  });
-}
-
 export async function down({ client, output }: Context): Promise<ExitCode> {
   const node = client();
   const change = await node.call('stop', {});
