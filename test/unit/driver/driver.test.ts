@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { emptyTask, type KnownRecord } from '@cuadro/protocol';
+import type { Core, CoreEffect, CoreInput } from '../../../node/src/core/interface.ts';
+import { createDriver, type Driver } from '../../../node/src/driver.ts';
+import type { RecordStore, StoreBatch } from '../../../node/src/store/interface.ts';
+import type { Logger } from '../../../node/src/system/interface.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+
+const JOB = 'abcdefghijklmnop';
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet } as unknown as Logger;
+
+/** A store whose writes end when the test says so. */
+class HeldStore {
+  readonly batches: StoreBatch[] = [];
+  readonly #held: { resolve(): void; reject(error: unknown): void }[] = [];
+
+  write(batch: StoreBatch): Promise<void> {
+    this.batches.push(batch);
+    return new Promise((resolve, reject) => this.#held.push({ resolve, reject }));
+  }
+
+  async finish(error?: Error): Promise<void> {
+    const write = this.#held.shift();
+    if (error) write?.reject(error);
+    else write?.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** A core that answers each input as the test says. */
+function harness(answer: (input: CoreInput) => CoreEffect[]) {
+  const store = new HeldStore();
+  const clock = new ManualClock();
+  const told: string[] = [];
+  let broken: unknown;
+  const driver: Driver = createDriver({
+    core: { self: 'self', step: answer } as unknown as Core,
+    store: store as unknown as RecordStore,
+    clock,
+    logger: quiet,
+    send: (to) => told.push(`send ${to}`),
+    worker: { run: () => told.push('run'), stop: (_, reason) => told.push(`stop ${reason}`) },
+    readPlan: () => Promise.resolve(undefined),
+    onChanges: (changes) => told.push(`changed ${changes.jobs.join()}`),
+    onBroken: (error) => {
+      broken = error;
+    },
+  });
+  return { store, clock, told, driver, broken: () => broken };
+}
+
+const persist = (...indices: number[]): CoreEffect => ({
+  kind: 'persist',
+  records: indices.map((index): KnownRecord => emptyTask(JOB, index)),
+  removed: [],
+});
+const changed = (job: string): CoreEffect => ({
+  kind: 'changed',
+  changes: { jobs: [job], removed: [], tasks: [], nodes: [], farm: false },
+});
+
+it('carries out what follows a write only once the write is durable', async () => {
+  const { store, told, driver } = harness((input) =>
+    input.kind === 'start' ? [persist(0), changed('a')] : [],
+  );
+  const started = driver.start();
+  assert.equal(store.batches.length, 1);
+  assert.deepEqual(told, []);
+  await store.finish();
+  await started;
+  assert.deepEqual(told, ['changed a']);
+  await driver.stop();
+});
+
+it('writes what arrives during a write together, and each record once', async () => {
+  let next = 0;
+  const { store, told, driver } = harness(() => [persist(0, next++), changed(String(next))]);
+  const started = driver.start();
+  driver.input({ kind: 'wake' });
+  driver.input({ kind: 'wake' });
+  const flushed = driver.flushed();
+  assert.equal(store.batches.length, 1);
+  await store.finish();
+  assert.equal(store.batches.length, 2);
+  assert.deepEqual(
+    store.batches[1]?.put.map((record) => record.kind === 'task' && record.index),
+    [0, 1, 2],
+  );
+  assert.deepEqual(told, ['changed 1']);
+  await store.finish();
+  await Promise.all([started, flushed]);
+  assert.deepEqual(told, ['changed 1', 'changed 2', 'changed 3']);
+  await driver.stop();
+});
+
+it('never promises anything again once a write failed', async () => {
+  const { store, told, driver, broken } = harness(() => [persist(0), changed('a')]);
+  const started = driver.start();
+  const refused = assert.rejects(started, /disk/);
+  await store.finish(new Error('disk'));
+  await refused;
+  await assert.rejects(driver.flushed());
+  driver.input({ kind: 'wake' });
+  assert.match(String(broken()), /disk/);
+  assert.deepEqual(told, []);
+});
+
+it('wakes the core when it asked for it, and only for the latest time', async () => {
+  const inputs: string[] = [];
+  const { clock, driver } = harness((input) => {
+    inputs.push(input.kind);
+    if (input.kind === 'start') return [{ kind: 'wake-at', at: input.now + 50 }];
+    return input.kind === 'load' ? [{ kind: 'wake-at', at: input.now + 500 }] : [];
+  });
+  await driver.start();
+  driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
+  clock.advance(400);
+  assert.deepEqual(inputs, ['start', 'load']);
+  clock.advance(200);
+  assert.deepEqual(inputs, ['start', 'load', 'wake']);
+  await driver.stop();
+});
+
+it('takes no input after its stop, and ends a write that is under way first', async () => {
+  const { store, told, driver } = harness(() => [persist(0), changed('a')]);
+  const started = driver.start();
+  let stopped = false;
+  const stopping = driver.stop().then(() => {
+    stopped = true;
+  });
+  assert.equal(stopped, false);
+  await store.finish();
+  await Promise.all([started, stopping]);
+  driver.input({ kind: 'wake' });
+  assert.equal(store.batches.length, 1);
+  assert.deepEqual(told, ['changed a']);
+});
