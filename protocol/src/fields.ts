@@ -33,6 +33,7 @@ export const signedFieldSchema = <T extends z.ZodType>(value: T) =>
 
 /** The greater of two by (counter, peer); where a faulty peer wrote two values under one counter, by bytes. */
 export function mergeField<F extends Field<unknown>>(a: F, b: F): F {
+  if (a === b) return a;
   const order = a.counter - b.counter || compareText(a.peer, b.peer) || compareCanonical(a, b);
   return order >= 0 ? a : b;
 }
@@ -105,6 +106,10 @@ function looksLikeField(value: unknown): value is Field<unknown> {
  * greater canonical bytes (SPEC R26). Newer nodes merge them by their own rule; older ones pass them on.
  */
 export function mergeUnknown(a: unknown, b: unknown): unknown {
-  if (looksLikeField(a) && looksLikeField(b)) return mergeField(a, b);
+  if (a === b) return a;
+  const [fieldA, fieldB] = [looksLikeField(a), looksLikeField(b)];
+  if (fieldA && fieldB) return mergeField(a as Field<unknown>, b as Field<unknown>);
+  // A field beats what is none: only one order of all values makes the merge associative.
+  if (fieldA !== fieldB) return fieldA ? a : b;
   return compareCanonical(a, b) >= 0 ? a : b;
 }

@@ -63,6 +63,7 @@ function mergeFields(a: Record<string, unknown>, b: Record<string, unknown>): Re
 
 /** The greater by canonical bytes: for what is written once and should be equal anyway. */
 function mergeFixed<T>(a: T, b: T): T {
+  if (a === b) return a;
   return compareCanonical(a, b) >= 0 ? a : b;
 }
 

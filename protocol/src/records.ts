@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  counterSchema,
   fieldSchema,
   holdersSchema,
   signatureSchema,
@@ -24,6 +25,7 @@ import {
   type TaskIndex,
 } from './ids.ts';
 import {
+  COUNTER_MAX,
   FAILURES_PER_TASK_MAX,
   JOB_DEPENDENCIES_MAX,
   LOG_LINES_MAX,
@@ -34,6 +36,7 @@ import {
   PRIORITY_MAX,
   REQUEST_TASKS_MAX,
   TAGS_MAX,
+  TASKS_PER_JOB_MAX,
 } from './limits.ts';
 import type { FrameRange } from './frames.ts';
 
@@ -201,6 +204,8 @@ export interface TaskResult {
   thumbnail?: BlobHash;
   /** Sum of the redo levels of the tasks it was made from: a later redo of one makes it stale (SPEC R39). */
   inputRedo?: number;
+  /** Version of the engine that made it, where that shows: a job never mixes versions (SPEC R51). */
+  engineVersion?: string;
   log?: BlobHash;
   wallTime: number;
 }
@@ -284,8 +289,8 @@ export const jobSpecSchema = z.looseObject({
   settings: z.record(z.string(), z.unknown()),
   bundle: blobHashSchema.optional(),
   plan: blobHashSchema,
-  tasks: z.int().min(0),
-  order: z.int().min(0),
+  tasks: z.int().min(0).max(TASKS_PER_JOB_MAX),
+  order: counterSchema,
   after: z.array(jobIdSchema).max(JOB_DEPENDENCIES_MAX),
   outputFolder: z.string().max(4_096),
   wallTime: wallTimeSchema,
@@ -294,7 +299,7 @@ export const jobSpecSchema = z.looseObject({
 export const taskRequestSchema = z.looseObject({
   ...signedShape,
   kind: z.enum(['redo', 'retry']),
-  level: z.int().min(1),
+  level: z.int().min(1).max(COUNTER_MAX),
   tasks: z.array(frameRangeSchema).max(REQUEST_TASKS_MAX),
   named: z.array(z.looseObject({ task: taskIndexSchema, attempt: attemptIdSchema })).max(REQUEST_TASKS_MAX),
   wallTime: wallTimeSchema,
@@ -318,7 +323,7 @@ export const jobRecordSchema = z.looseObject({
   deleted: z.looseObject({ ...signedShape, wallTime: wallTimeSchema }).optional(),
 });
 
-export const failureSchema = z.looseObject({
+export const failureSchema: z.ZodType<Failure> = z.looseObject({
   attempt: attemptIdSchema,
   peer: peerIdSchema,
   cause: z.enum(['failed', 'lost']),
@@ -327,9 +332,9 @@ export const failureSchema = z.looseObject({
   lines: telling,
   log: blobHashSchema.optional(),
   wallTime: wallTimeSchema,
-});
+}) as unknown as z.ZodType<Failure>;
 
-export const taskResultSchema = z.looseObject({
+export const taskResultSchema: z.ZodType<TaskResult> = z.looseObject({
   attempt: attemptIdSchema,
   peer: peerIdSchema,
   state: z.enum(['rendered', 'done']),
@@ -338,9 +343,10 @@ export const taskResultSchema = z.looseObject({
   renderMs: z.number().min(0),
   thumbnail: blobHashSchema.optional(),
   inputRedo: z.int().min(0).optional(),
+  engineVersion: z.string().max(64).optional(),
   log: blobHashSchema.optional(),
   wallTime: wallTimeSchema,
-});
+}) as unknown as z.ZodType<TaskResult>;
 
 export const failedOutcomeSchema = z.looseObject({
   attempt: attemptIdSchema,

@@ -32,6 +32,8 @@ import type {
 interface At {
   /** Monotonic milliseconds; never lower than the input's before. */
   now: number;
+  /** Milliseconds since 1970, for display in the records that the core itself makes; the latest seen without it. */
+  wallTime?: number;
 }
 
 /** How an attempt of this machine's worker ended. */
@@ -118,7 +120,11 @@ export interface CoreInit {
 /** Every number of the brain that can be set; defaults with reasons in `options.ts`. */
 export interface CoreOptions {
   leaseMs: number;
+  /** How long a machine that refused a redial keeps its leases. */
+  refusedMs: number;
   beaconIntervalMs: number;
+  /** Tasks granted beyond a machine's slots, for each slot. */
+  aheadPerSlot: number;
   attemptsMax: number;
   lostMax: number;
   setAsideAfter: number;
@@ -158,6 +164,8 @@ export interface CoreQueries {
   nodes(): NodeView[];
   /** The next value of the farm-wide order counter (SPEC R50). */
   nextOrder(): number;
+  /** What peers sent that was of no use, by reason: for metrics, and for finding a faulty node. */
+  ignored(): Readonly<Record<string, number>>;
 }
 
 export interface Core extends CoreQueries {

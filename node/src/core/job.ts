@@ -1,0 +1,237 @@
+import {
+  compareAttempts,
+  compareText,
+  countingResult,
+  jobControls,
+  PlanView,
+  type AttemptId,
+  type BlobHash,
+  type JobId,
+  type JobRecord,
+  type JobState,
+  type PeerId,
+  type Plan,
+  type TaskIndex,
+  type TaskRecord,
+} from '@cuadro/protocol';
+import type { Lease } from './machine.ts';
+import { DURATIONS_KEPT, THUMBNAILS_SHOWN } from './options.ts';
+import { coarseToFineOrder, sequentialOrder } from './order.ts';
+import { ReadyQueue } from './ready-queue.ts';
+import { failedOn, TaskTable, type TableListener } from './tasks.ts';
+
+/** What a job tells the brain. */
+export interface JobListener {
+  taskChanged(job: Job, index: TaskIndex): void;
+  /** Tasks may be free that were not. */
+  offered(job: Job): void;
+  /** Tasks that run lost what they are made from. */
+  inputsGone(job: Job, leases: Lease[]): void;
+}
+
+/** One job as the brain keeps it: its record, its tasks, what of it is granted, and figures for views. */
+export class Job {
+  readonly id: JobId;
+  record: JobRecord;
+  readonly table: TaskTable;
+  state: JobState = 'queued';
+  reason: string | undefined;
+  /** Grants that are out, by task; none of them is being stopped. */
+  readonly leases = new Map<TaskIndex, Lease>();
+  /** Machines at work on it → how many leases. */
+  readonly machines = new Map<PeerId, number>();
+  /** Engine → the version that the job is bound to (SPEC R51). */
+  readonly versions = new Map<string, { version: string; attempt: AttemptId }>();
+  /** Machine → tasks that failed there and that others rendered. */
+  readonly spoiled = new Map<PeerId, number>();
+  /** Task → monotonic time before which it isn't tried again where it failed. */
+  readonly pauses = new Map<TaskIndex, number>();
+  /** Stands in the list of jobs with tasks to grant. */
+  offered = false;
+  changedAt: number | undefined;
+  #queues: ReadyQueue[] = [];
+  readonly #listener: JobListener;
+  readonly #spoilers = new Map<TaskIndex, PeerId[]>();
+  readonly #durations = new Map<number, number[]>();
+  #thumbnails: { at: number; index: TaskIndex }[] = [];
+
+  constructor(record: JobRecord, listener: JobListener) {
+    this.id = record.id;
+    this.record = record;
+    this.#listener = listener;
+    this.table = new TaskTable(record, this.#tableListener());
+  }
+
+  get hasPlan(): boolean {
+    return this.table.view !== undefined;
+  }
+
+  get priority(): number {
+    return jobControls(this.record).priority;
+  }
+
+  /** @throws RangeError or CuadroError where the plan is not a sensible one. */
+  setPlan(plan: Plan): void {
+    const view = new PlanView(plan);
+    const probe = {
+      isFree: (index: TaskIndex) =>
+        this.table.isOpen(index) && !this.leases.has(index) && this.table.hasInputs(index),
+      failedOn: (index: TaskIndex) => failedOn(this.table.effective(index)),
+      notBefore: (index: TaskIndex) => this.pauses.get(index) ?? 0,
+    };
+    this.#queues = plan.groups.map((_, group) => {
+      const span = view.groupSpan(group);
+      const order = plan.order === 'sequential' ? sequentialOrder : coarseToFineOrder(span.count);
+      return new ReadyQueue(span, order, probe);
+    });
+    this.#durations.clear();
+    this.table.setPlan(view, this.record);
+    for (const record of this.table.records.values()) this.#observe(record.index);
+    this.#listener.offered(this);
+  }
+
+  queue(group: number): ReadyQueue | undefined {
+    return this.#queues[group];
+  }
+
+  /** Whether no machine whatever could be granted a task now, or after a pause. */
+  isDry(): boolean {
+    return this.#queues.every((queue, group) => this.table.isBlocked(group) || queue.isEmpty());
+  }
+
+  put(record: TaskRecord): void {
+    this.table.put(record);
+    this.#observe(record.index);
+  }
+
+  /** The task is free again without having changed. */
+  offer(index: TaskIndex): void {
+    if (!this.table.isOpen(index) || this.leases.has(index)) return;
+    this.#queues[this.table.groupOf(index)]?.offer(index);
+    this.#listener.offered(this);
+  }
+
+  /** Merges the new control record: the levels of tasks follow their requests. */
+  setRecord(record: JobRecord): void {
+    this.record = record;
+    const requests = Object.keys(record.requests).length;
+    this.table.applyRequests(record);
+    if (requests > 0) for (const index of this.#spoilers.keys()) this.#observe(index);
+  }
+
+  addLease(lease: Lease): void {
+    this.leases.set(lease.index, lease);
+    this.machines.set(lease.peer, (this.machines.get(lease.peer) ?? 0) + 1);
+  }
+
+  removeLease(lease: Lease): void {
+    if (this.leases.get(lease.index) !== lease) return;
+    this.leases.delete(lease.index);
+    const left = (this.machines.get(lease.peer) ?? 1) - 1;
+    if (left > 0) this.machines.set(lease.peer, left);
+    else this.machines.delete(lease.peer);
+    const { rendered, done } = this.table.counts;
+    // With nothing made and nothing running, a new version mixes with nothing.
+    if (this.leases.size === 0 && rendered + done === 0) this.versions.clear();
+  }
+
+  bindVersion(engine: string, version: string, attempt: AttemptId): void {
+    const bound = this.versions.get(engine);
+    if (bound === undefined || compareAttempts(attempt, bound.attempt) < 0) {
+      this.versions.set(engine, { version, attempt });
+    }
+  }
+
+  /** Median of the newest render times of a group, in milliseconds. */
+  medianMs(group: number): number | undefined {
+    const durations = this.#durations.get(group);
+    if (durations === undefined || durations.length === 0) return undefined;
+    return [...durations].sort((a, b) => a - b)[durations.length >> 1];
+  }
+
+  /** Thumbnails of the newest results, newest first. */
+  thumbnails(): BlobHash[] {
+    return this.#thumbnails.flatMap(({ index }) => this.result(index)?.thumbnail ?? []);
+  }
+
+  result(index: TaskIndex) {
+    const record = this.table.effective(index);
+    return record && countingResult(record);
+  }
+
+  #observe(index: TaskIndex): void {
+    const record = this.table.effective(index);
+    const result = record && countingResult(record);
+    for (const failure of Object.values(record?.failures ?? {})) this.#sawAt(failure.wallTime);
+    if (result !== undefined) {
+      this.#sawAt(result.wallTime);
+      const task = this.table.view?.task(index);
+      if (task !== undefined) {
+        this.#keepDuration(task.group, result.renderMs);
+        const { engineVersion } = result;
+        if (engineVersion !== undefined)
+          this.bindVersion(task.requires.engine, engineVersion, result.attempt);
+      }
+      if (result.thumbnail !== undefined) this.#keepThumbnail(index, result.wallTime);
+    }
+    const spoilers = result === undefined ? [] : failedOn(record).filter((peer) => peer !== result.peer);
+    this.#setSpoilers(index, spoilers);
+  }
+
+  #sawAt(wallTime: number): void {
+    if (wallTime > (this.changedAt ?? 0)) this.changedAt = wallTime;
+  }
+
+  #keepDuration(group: number, renderMs: number): void {
+    const durations = this.#durations.get(group);
+    if (durations === undefined) this.#durations.set(group, [renderMs]);
+    else {
+      durations.push(renderMs);
+      if (durations.length > DURATIONS_KEPT) durations.shift();
+    }
+  }
+
+  #keepThumbnail(index: TaskIndex, at: number): void {
+    const last = this.#thumbnails.at(-1);
+    if (this.#thumbnails.length >= THUMBNAILS_SHOWN && last !== undefined && at < last.at) return;
+    this.#thumbnails = [{ at, index }, ...this.#thumbnails.filter((other) => other.index !== index)]
+      .sort((a, b) => b.at - a.at || b.index - a.index)
+      .slice(0, THUMBNAILS_SHOWN);
+  }
+
+  #setSpoilers(index: TaskIndex, peers: PeerId[]): void {
+    const before = this.#spoilers.get(index);
+    if (before === undefined && peers.length === 0) return;
+    for (const peer of before ?? []) this.spoiled.set(peer, (this.spoiled.get(peer) ?? 1) - 1);
+    for (const peer of peers) this.spoiled.set(peer, (this.spoiled.get(peer) ?? 0) + 1);
+    if (peers.length > 0) this.#spoilers.set(index, peers);
+    else this.#spoilers.delete(index);
+  }
+
+  #tableListener(): TableListener {
+    return {
+      changed: (index) => this.#listener.taskChanged(this, index),
+      freed: (index) => this.offer(index),
+      unblocked: () => this.#listener.offered(this),
+      blocked: (group) =>
+        this.#listener.inputsGone(
+          this,
+          [...this.leases.values()].filter((lease) => lease.group === group),
+        ),
+      lostInput: (index) => {
+        const lease = this.leases.get(index);
+        if (lease !== undefined) this.#listener.inputsGone(this, [lease]);
+      },
+    };
+  }
+}
+
+/** Priority, then the farm-wide counter, then the submitter and the id (SPEC R50). */
+export function compareJobs(a: Job, b: Job): number {
+  return (
+    b.priority - a.priority ||
+    a.record.spec.order - b.record.spec.order ||
+    compareText(a.record.spec.author, b.record.spec.author) ||
+    compareText(a.id, b.id)
+  );
+}

@@ -1,0 +1,187 @@
+import {
+  attemptKey,
+  compareText,
+  type AttemptId,
+  type Beacon,
+  type PeerId,
+  type TaskIndex,
+} from '@cuadro/protocol';
+import { recordLost } from './failure-policy.ts';
+import type { Job } from './job.ts';
+import { isRunning, type Lease, type Machine } from './machine.ts';
+import { VERSIONED_ENGINES } from './options.ts';
+import type { BrainState } from './state.ts';
+
+/** Grants and leases (SPEC R52): made, renewed by beacons, taken back, and ended when a machine is gone. */
+
+/** Successive beacons that may leave a grant out before it is free again: one may cross the grant on its way. */
+const BEACONS_MISSED_MAX = 2;
+
+export function grantTask(state: BrainState, machine: Machine, job: Job, index: TaskIndex): void {
+  const { epoch } = state;
+  const task = job.table.view?.task(index);
+  if (epoch === undefined || task === undefined) return;
+  state.sequence++;
+  const attempt: AttemptId = { epoch, sequence: state.sequence };
+  const lease: Lease = {
+    attempt,
+    key: attemptKey(attempt),
+    job: job.id,
+    index,
+    group: task.group,
+    ...job.table.levels(index),
+    peer: machine.peer,
+    seen: false,
+    missed: 0,
+    stopping: false,
+    fraction: 0,
+  };
+  machine.leases.set(lease.key, lease);
+  job.addLease(lease);
+  state.leaseCount++;
+  const version = machine.claim?.capabilities.engines[task.requires.engine];
+  if (version !== undefined && VERSIONED_ENGINES.has(task.requires.engine)) {
+    job.bindVersion(task.requires.engine, version, attempt);
+  }
+  const granted = state.out.grants.get(machine.peer);
+  if (granted === undefined) state.out.grants.set(machine.peer, [lease]);
+  else granted.push(lease);
+  tellLease(state, job, lease);
+}
+
+/** The attempt has ended, or is given up: the task and the machine's place are free. */
+export function releaseLease(state: BrainState, machine: Machine, lease: Lease): void {
+  if (!machine.leases.delete(lease.key)) return;
+  machine.dryAt = -1;
+  freeTask(state, lease);
+  state.out.node(machine.peer);
+}
+
+/** Takes a grant back: the task may go elsewhere at once, the machine's place is free when it has stopped. */
+export function takeBack(state: BrainState, lease: Lease, reason: string): void {
+  if (lease.stopping) return;
+  lease.stopping = true;
+  freeTask(state, lease);
+  state.out.stops.push({ peer: lease.peer, attempt: lease.attempt, reason });
+}
+
+function freeTask(state: BrainState, lease: Lease): void {
+  const job = state.jobs.get(lease.job);
+  if (job === undefined || job.leases.get(lease.index) !== lease) return;
+  job.removeLease(lease);
+  state.leaseCount--;
+  // A place under the job's limit of machines may be free, or its version unbound.
+  if (!job.machines.has(lease.peer)) state.offersVersion++;
+  tellLease(state, job, lease);
+  job.offer(lease.index);
+}
+
+function tellLease(state: BrainState, job: Job, lease: Lease): void {
+  state.out.task(job.id, lease.index);
+  state.out.job(job.id);
+  state.out.node(lease.peer);
+  state.out.farm = true;
+}
+
+/** What the worker says it runs; everything else that it was granted is in doubt. */
+export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon): void {
+  machine.load = beacon.load;
+  machine.freeDiskBytes = beacon.freeDiskBytes;
+  state.out.node(machine.peer);
+  const listed = new Map(beacon.running.map((running) => [attemptKey(running.attempt), running]));
+  for (const lease of [...machine.leases.values()]) {
+    const running = listed.get(lease.key);
+    if (running !== undefined) {
+      lease.seen = true;
+      lease.missed = 0;
+      lease.fraction = running.fraction;
+      if (running.remainingMs !== undefined) lease.remainingMs = running.remainingMs;
+      if (running.text !== undefined) lease.text = running.text;
+      state.out.task(lease.job, lease.index);
+      continue;
+    }
+    lease.missed++;
+    if (lease.missed < BEACONS_MISSED_MAX) continue;
+    // What was seen running and is no more without a word died with its worker; the rest never began.
+    if (lease.seen && !lease.stopping) recordLost(state, lease);
+    releaseLease(state, machine, lease);
+  }
+}
+
+/** A sign of life. */
+export function heard(state: BrainState, machine: Machine): void {
+  machine.heardAt = state.now;
+  delete machine.refusedUntil;
+  if (machine.reachable) return;
+  machine.reachable = true;
+  machine.dryAt = -1;
+  state.offersVersion++;
+  state.out.node(machine.peer);
+}
+
+export function takePeerState(
+  state: BrainState,
+  peer: PeerId,
+  told: 'reachable' | 'refused' | 'silent',
+): void {
+  if (peer === state.self) return;
+  const machine = state.machine(peer);
+  if (told === 'reachable') heard(state, machine);
+  else if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
+}
+
+/** When the machine's leases end unless it is heard; undefined while it holds none. */
+function deadlineOf(state: BrainState, machine: Machine): number | undefined {
+  if (machine.peer === state.self || machine.leases.size === 0) return undefined;
+  return Math.min(machine.heardAt + state.options.leaseMs, machine.refusedUntil ?? Number.POSITIVE_INFINITY);
+}
+
+/** Ends the leases of machines that were not heard in time. What they ran is lost, what they kept ahead is free. */
+export function endOverdueLeases(state: BrainState): void {
+  for (const machine of state.machines.values()) {
+    const deadline = deadlineOf(state, machine);
+    if (deadline === undefined || deadline > state.now) continue;
+    loseMachine(state, machine);
+  }
+}
+
+function loseMachine(state: BrainState, machine: Machine): void {
+  machine.reachable = false;
+  // Who is capable has changed, so tasks that wait for another machine may go to one where they failed.
+  state.offersVersion++;
+  const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
+  for (const { lease, ran } of leases) {
+    if (ran) recordLost(state, lease);
+    releaseLease(state, machine, lease);
+  }
+}
+
+/** The earliest time at which something is to be done without an input; undefined where there is none. */
+export function nextDeadline(state: BrainState): number | undefined {
+  let next = state.pauses.peek();
+  for (const machine of state.machines.values()) {
+    const deadline = deadlineOf(state, machine);
+    if (deadline !== undefined && (next === undefined || deadline < next)) next = deadline;
+  }
+  return next;
+}
+
+/** Takes back what a machine holds: all of it, or only what it hasn't begun. */
+export function takeBackFrom(state: BrainState, peer: PeerId, which: 'all' | 'ahead', reason: string): void {
+  const machine = state.machines.get(peer);
+  if (machine === undefined) return;
+  const leases = [...machine.leases.values()].filter(
+    (lease) => which === 'all' || !isRunning(machine, lease),
+  );
+  for (const lease of leases) takeBack(state, lease, reason);
+}
+
+/** Takes back what of a job is granted, in a fixed order: all of it, or only what hasn't begun. */
+export function takeBackJob(state: BrainState, job: Job, which: 'all' | 'ahead', reason: string): void {
+  const leases = [...job.leases.values()].sort((a, b) => a.index - b.index || compareText(a.key, b.key));
+  const wanted = leases.filter((lease) => {
+    const machine = state.machines.get(lease.peer);
+    return which === 'all' || machine === undefined || !isRunning(machine, lease);
+  });
+  for (const lease of wanted) takeBack(state, lease, reason);
+}

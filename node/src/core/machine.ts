@@ -1,0 +1,64 @@
+import type { AttemptId, Claim, JobId, PeerId, TaskIndex } from '@cuadro/protocol';
+
+/** A grant that is out, as its coordinator keeps it (SPEC R52). */
+export interface Lease {
+  attempt: AttemptId;
+  /** `attemptKey` of the attempt. */
+  key: string;
+  job: JobId;
+  index: TaskIndex;
+  group: number;
+  redo: number;
+  retry: number;
+  peer: PeerId;
+  /** Whether a beacon listed it, or progress of it was told. */
+  seen: boolean;
+  /** Successive beacons that did not list it. */
+  missed: number;
+  /** Taken back: the task is free again, the machine's place is not until the attempt has ended there. */
+  stopping: boolean;
+  fraction: number;
+  remainingMs?: number;
+  text?: string;
+}
+
+/** A machine as the coordinator knows it: its standing claim and what it holds. */
+export interface Machine {
+  peer: PeerId;
+  claim?: Claim;
+  reachable: boolean;
+  /** Monotonic time of the last sign of life. */
+  heardAt: number;
+  /** When its leases end unless it is heard before; set by a refused redial. */
+  refusedUntil?: number;
+  load: number;
+  freeDiskBytes: number;
+  /** In the order of granting: the first `slots` are what it runs, the rest is ahead. */
+  leases: Map<string, Lease>;
+  /** The version of the offers at which nothing was found for it. */
+  dryAt: number;
+}
+
+export function newMachine(peer: PeerId, now: number): Machine {
+  return {
+    peer,
+    reachable: true,
+    heardAt: now,
+    load: 0,
+    freeDiskBytes: 0,
+    leases: new Map(),
+    dryAt: -1,
+  };
+}
+
+/** Whether the machine is at work on it, rather than keeping it ahead. */
+export function isRunning(machine: Machine, lease: Lease): boolean {
+  if (lease.stopping) return false;
+  if (lease.fraction > 0) return true;
+  let before = 0;
+  for (const other of machine.leases.values()) {
+    if (other === lease) return before < (machine.claim?.slots ?? 0);
+    before++;
+  }
+  return false;
+}

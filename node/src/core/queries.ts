@@ -1,0 +1,204 @@
+import {
+  attemptKey,
+  compareText,
+  CuadroError,
+  eachFrame,
+  parseFrames,
+  type AttemptId,
+  type FarmView,
+  type JobId,
+  type JobRecord,
+  type JobView,
+  type NodeRecord,
+  type NodeView,
+  type PeerId,
+  type PlannedTask,
+  type TaskDetail,
+  type TaskIndex,
+  type TaskRecord,
+  type TaskState,
+  type TaskView,
+} from '@cuadro/protocol';
+import type { CoreQueries } from './interface.ts';
+import { compareJobs, type Job } from './job.ts';
+import type { Lease } from './machine.ts';
+import type { BrainState } from './state.ts';
+import { farmView, jobView, nodeViews, taskDetail, taskStateOf, taskView } from './views.ts';
+
+/** Read access to the brain; nothing here changes anything. */
+export class BrainQueries implements CoreQueries {
+  protected readonly state: BrainState;
+
+  constructor(state: BrainState) {
+    this.state = state;
+  }
+
+  get self(): PeerId {
+    return this.state.self;
+  }
+
+  get isCoordinator(): boolean {
+    return this.state.epoch !== undefined;
+  }
+
+  farm(): FarmView {
+    return farmView(this.state);
+  }
+
+  jobs(): JobView[] {
+    return this.#jobsInOrder().map((job) => jobView(this.state, job));
+  }
+
+  job(id: JobId): JobView | undefined {
+    const job = this.state.jobs.get(id);
+    return job && jobView(this.state, job);
+  }
+
+  jobRecord(id: JobId): JobRecord | undefined {
+    return this.state.jobs.get(id)?.record ?? this.state.tombstones.get(id);
+  }
+
+  /** Every job, deleted ones included, in a fixed order. */
+  jobIds(): JobId[] {
+    return [...this.state.jobs.keys(), ...this.state.tombstones.keys()].sort(compareText);
+  }
+
+  nodeRecord(peer: PeerId): NodeRecord | undefined {
+    return this.state.nodes.get(peer);
+  }
+
+  taskRecord(job: JobId, index: TaskIndex): TaskRecord | undefined {
+    return this.state.jobs.get(job)?.table.effective(index);
+  }
+
+  plannedTask(job: JobId, index: TaskIndex): PlannedTask | undefined {
+    return this.state.jobs.get(job)?.table.view?.task(index);
+  }
+
+  findTask(job: JobId, text: string): TaskIndex | undefined {
+    return this.state.jobs.get(job)?.table.view?.find(text);
+  }
+
+  findTasks(id: JobId, texts: readonly string[]): TaskIndex[] | undefined {
+    const job = this.state.jobs.get(id);
+    if (job === undefined) return undefined;
+    const found = new Set<TaskIndex>();
+    for (const text of texts) {
+      const indices = findNamed(job, text);
+      if (indices.length === 0) return undefined;
+      for (const index of indices) found.add(index);
+    }
+    return [...found].sort((a, b) => a - b);
+  }
+
+  taskState(job: JobId, index: TaskIndex): TaskState | undefined {
+    const known = this.state.jobs.get(job);
+    return known && taskStateOf(known, index);
+  }
+
+  tasks(
+    id: JobId,
+    { offset, limit, state }: { offset: number; limit: number; state?: TaskState },
+  ): { total: number; tasks: TaskView[] } {
+    const job = this.state.jobs.get(id);
+    if (job === undefined) return { total: 0, tasks: [] };
+    const { total } = job.table.counts;
+    const indices: TaskIndex[] = [];
+    let matching = 0;
+    if (state === undefined) {
+      matching = total;
+      for (let index = offset; index < Math.min(total, offset + limit); index++) indices.push(index);
+    } else {
+      for (let index = 0; index < total; index++) {
+        if (taskStateOf(job, index) !== state) continue;
+        if (matching >= offset && indices.length < limit) indices.push(index);
+        matching++;
+      }
+    }
+    return { total: matching, tasks: this.taskViews(id, indices) };
+  }
+
+  taskViews(id: JobId, indices: readonly TaskIndex[]): TaskView[] {
+    const job = this.state.jobs.get(id);
+    return job === undefined ? [] : indices.flatMap((index) => taskView(this.state, job, index) ?? []);
+  }
+
+  task(id: JobId, index: TaskIndex): TaskDetail | undefined {
+    const job = this.state.jobs.get(id);
+    return job && taskDetail(this.state, job, index);
+  }
+
+  tasksWithResult(id: JobId): TaskIndex[] {
+    const job = this.state.jobs.get(id);
+    if (job === undefined) return [];
+    return [...job.table.records.keys()].filter((index) => hasResult(job, index)).sort((a, b) => a - b);
+  }
+
+  inputRedo(job: JobId, index: TaskIndex): number {
+    return this.state.jobs.get(job)?.table.inputRedo(index) ?? 0;
+  }
+
+  dependents(id: JobId, indices: readonly TaskIndex[]): TaskIndex[] {
+    const job = this.state.jobs.get(id);
+    if (job === undefined) return [];
+    const found = new Set<TaskIndex>();
+    const left = [...indices];
+    for (let index = left.pop(); index !== undefined; index = left.pop()) {
+      for (const dependent of job.table.dependents(index)) {
+        if (found.has(dependent)) continue;
+        found.add(dependent);
+        left.push(dependent);
+      }
+    }
+    for (const index of indices) found.delete(index);
+    return [...found].sort((a, b) => a - b);
+  }
+
+  nodes(): NodeView[] {
+    return nodeViews(this.state);
+  }
+
+  nextOrder(): number {
+    return this.state.highestOrder + 1;
+  }
+
+  ignored(): Readonly<Record<string, number>> {
+    return this.state.ignoredCounts as Record<string, number>;
+  }
+
+  protected ownLease(attempt: AttemptId): Lease | undefined {
+    return this.state.machines.get(this.state.self)?.leases.get(attemptKey(attempt));
+  }
+
+  #jobsInOrder(): Job[] {
+    return [...this.state.jobs.values()].sort(compareJobs);
+  }
+}
+
+function hasResult(job: Job, index: TaskIndex): boolean {
+  const state = job.table.state(index);
+  return state === 'rendered' || state === 'done';
+}
+
+/** Tasks that one text names: `film`, `frame 7`, `#12`, or frames such as `3-9` of the first group that has them. */
+function findNamed(job: Job, text: string): TaskIndex[] {
+  const { view } = job.table;
+  const single = view?.find(text);
+  if (view === undefined) return [];
+  if (single !== undefined) return [single];
+  const numbers = framesOf(text.replace(/^\s*frames?\s+/i, ''));
+  for (const group of view.plan.groups.keys()) {
+    const found = [...numbers].flatMap((number) => view.indexOf(group, number) ?? []);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+function framesOf(text: string): number[] {
+  try {
+    return [...eachFrame(parseFrames(text))];
+  } catch (error) {
+    if (error instanceof CuadroError) return [];
+    throw error;
+  }
+}

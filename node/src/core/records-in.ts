@@ -1,0 +1,217 @@
+import {
+  mergeRecords,
+  PlanView,
+  recordKey,
+  taskKey,
+  type JobId,
+  type JobRecord,
+  type KnownRecord,
+  type NodeRecord,
+  type PeerId,
+  type Plan,
+  type TaskRecord,
+} from '@cuadro/protocol';
+import { Job, type JobListener } from './job.ts';
+import { takeBack, takeBackFrom, takeBackJob } from './leases.ts';
+import { stopLosers } from './results.ts';
+import type { BrainState } from './state.ts';
+
+/** Records come in by merging only (SPEC R20); what changed is made durable and derived anew. */
+
+export function takeRecord(state: BrainState, record: KnownRecord): void {
+  switch (record.kind) {
+    case 'farm':
+      takeFarm(state, record);
+      return;
+    case 'member':
+      if (takeInto(state, state.members, record.peer, record)) tellMachine(state, record.peer);
+      return;
+    case 'node':
+      if (takeInto(state, state.nodes, record.peer, record)) nodeChanged(state, record);
+      return;
+    case 'job':
+      takeJob(state, record);
+      return;
+    case 'task':
+      takeTask(state, record);
+  }
+}
+
+function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm' }>): void {
+  // A node is in one farm; merging farms is another step, and other farms' records are not for this one.
+  if (state.farm !== undefined && state.farm.id !== record.id) {
+    state.ignore('wrong-record');
+    return;
+  }
+  const merged = state.farm === undefined ? record : mergeRecords(state.farm, record);
+  if (merged === state.farm) return;
+  state.farm = merged;
+  state.out.persist.set(recordKey(merged), merged);
+  state.out.farm = true;
+}
+
+function takeInto<R extends KnownRecord>(
+  state: BrainState,
+  known: Map<string, R>,
+  key: string,
+  record: R,
+): boolean {
+  const before = known.get(key);
+  const merged = before === undefined ? record : mergeRecords(before, record);
+  if (merged === before) return false;
+  known.set(key, merged);
+  state.out.persist.set(recordKey(merged), merged);
+  return true;
+}
+
+function tellMachine(state: BrainState, peer: PeerId): void {
+  state.out.node(peer);
+  state.out.farm = true;
+}
+
+function nodeChanged(state: BrainState, record: NodeRecord): void {
+  tellMachine(state, record.peer);
+  state.offersVersion++;
+  const { effective } = state.desiredOf(record.peer);
+  if (effective === 'paused') takeBackFrom(state, record.peer, 'all', 'This machine was paused.');
+  if (effective === 'draining') {
+    takeBackFrom(state, record.peer, 'ahead', 'This machine only ends what it runs.');
+  }
+}
+
+function takeJob(state: BrainState, record: JobRecord): void {
+  const { id } = record;
+  const job = state.jobs.get(id);
+  const before = job?.record ?? state.tombstones.get(id);
+  const merged = before === undefined ? record : mergeRecords(before, record);
+  state.highestOrder = Math.max(state.highestOrder, merged.spec.order);
+  if (merged === before) return;
+  state.out.persist.set(recordKey(merged), merged);
+  if (merged.deleted !== undefined) bury(state, merged);
+  else if (job === undefined) addJob(state, merged);
+  else if (job.record.spec.plan !== merged.spec.plan) replaceJob(state, job, merged);
+  else changeJob(state, job, merged);
+}
+
+function addJob(state: BrainState, record: JobRecord): Job {
+  const job = state.createJob(record, jobListener(state));
+  for (const task of state.orphans.get(record.id)?.values() ?? []) job.put(task);
+  state.orphans.delete(record.id);
+  askPlan(state, job);
+  state.touchWaiting(job.id);
+  return job;
+}
+
+export function askPlan(state: BrainState, job: Job): void {
+  state.out.effects.push({ kind: 'need-plan', job: job.id, plan: job.record.spec.plan });
+}
+
+/** A submitter that signed two specs under one id: the greater stands everywhere, and its plan with it. */
+function replaceJob(state: BrainState, job: Job, record: JobRecord): void {
+  takeBackJob(state, job, 'all', 'The job was replaced.');
+  state.withdraw(job);
+  state.orphans.set(job.id, job.table.records);
+  addJob(state, record);
+}
+
+function changeJob(state: BrainState, job: Job, record: JobRecord): void {
+  const priority = job.priority;
+  job.setRecord(record);
+  state.touch(job);
+  stopOlderLevels(state, job);
+  if (job.priority !== priority) state.withdraw(job);
+  // Limits and requests may let machines have what they could not.
+  state.offersVersion++;
+  state.placeOffer(job, true);
+}
+
+/** A redo discards what is being made as well; a retry only forgets failures, so what runs may go on. */
+function stopOlderLevels(state: BrainState, job: Job): void {
+  for (const lease of [...job.leases.values()]) {
+    if (lease.redo >= job.table.levels(lease.index).redo) continue;
+    takeBack(state, lease, 'It is to be made again.');
+  }
+}
+
+/** A deleted job: its tombstone stays, its tasks are absorbed (SPEC R34). */
+function bury(state: BrainState, record: JobRecord): void {
+  const job = state.jobs.get(record.id);
+  const isNews = !state.tombstones.has(record.id);
+  state.tombstones.set(record.id, record);
+  const tasks = job?.table.records ?? state.orphans.get(record.id);
+  for (const index of tasks?.keys() ?? []) {
+    const key = taskKey(record.id, index);
+    state.out.removed.add(key);
+    state.out.persist.delete(key);
+  }
+  state.orphans.delete(record.id);
+  if (job !== undefined) {
+    takeBackJob(state, job, 'all', 'The job was deleted.');
+    state.withdraw(job);
+    state.jobs.delete(record.id);
+  }
+  if (!isNews) return;
+  state.out.jobRemoved(record.id);
+  state.out.farm = true;
+  state.touchWaiting(record.id);
+}
+
+function takeTask(state: BrainState, record: TaskRecord): void {
+  if (state.tombstones.has(record.job)) {
+    // Its job is deleted: the record is absorbed, also where it is still stored.
+    state.out.removed.add(recordKey(record));
+    return;
+  }
+  const job = state.jobs.get(record.job);
+  const known = job?.table.records ?? orphansOf(state, record.job);
+  const before = known.get(record.index);
+  const merged = before === undefined ? record : mergeRecords(before, record);
+  if (merged === before) return;
+  state.out.persist.set(recordKey(merged), merged);
+  if (job === undefined) {
+    known.set(record.index, merged);
+    return;
+  }
+  job.put(merged);
+  state.touch(job);
+  stopLosers(state, job, record.index);
+  stopOlderLevels(state, job);
+}
+
+function orphansOf(state: BrainState, job: JobId): Map<number, TaskRecord> {
+  const orphans = state.orphans.get(job) ?? new Map<number, TaskRecord>();
+  state.orphans.set(job, orphans);
+  return orphans;
+}
+
+/** A plan that was asked for. One that makes no sense is counted; its job goes on waiting and says so. */
+export function takePlan(state: BrainState, id: JobId, plan: Plan): void {
+  const job = state.jobs.get(id);
+  if (job === undefined || job.hasPlan) return;
+  try {
+    // Checked apart, so that a bad plan leaves the job as it was.
+    void new PlanView(plan);
+  } catch {
+    state.ignore('bad-plan');
+    return;
+  }
+  job.setPlan(plan);
+  state.touch(job);
+  state.placeOffer(job, true);
+}
+
+function jobListener(state: BrainState): JobListener {
+  return {
+    taskChanged: (job, index) => {
+      state.out.task(job.id, index);
+      state.touch(job);
+    },
+    offered: (job) => {
+      state.offersVersion++;
+      state.placeOffer(job, true);
+    },
+    inputsGone: (_job, leases) => {
+      for (const lease of leases) takeBack(state, lease, 'What it is made from is being made again.');
+    },
+  };
+}

@@ -1,0 +1,231 @@
+import {
+  jobState,
+  type AttemptId,
+  type Epoch,
+  type FarmRecord,
+  type JobId,
+  type JobRecord,
+  type KnownRecord,
+  type MemberRecord,
+  type Message,
+  type NodeDesired,
+  type NodeRecord,
+  type PeerId,
+  type TaskIndex,
+  type TaskRecord,
+} from '@cuadro/protocol';
+import { Heap } from './heap.ts';
+import type { Changes, CoreEffect, CoreInit, CoreOptions } from './interface.ts';
+import { compareJobs, Job, type JobListener } from './job.ts';
+import { newMachine, type Lease, type Machine } from './machine.ts';
+import { defaultOptions } from './options.ts';
+
+/** Why the brain had no use for something; counted, and never an error (DESIGN.md section 10). */
+export type IgnoredReason =
+  | 'unknown-job'
+  | 'unknown-task'
+  | 'unknown-attempt'
+  | 'stale-level'
+  | 'stale-claim'
+  | 'stale-epoch'
+  | 'foreign-sender'
+  | 'foreign-coordinator'
+  | 'bad-plan'
+  | 'wrong-record';
+
+/** States in which tasks of a job may be granted. */
+const GRANTING: ReadonlySet<string> = new Set(['queued', 'active']);
+
+/**
+ * Everything that the brain knows. Its parts (records, leases, results, scheduler…) are functions over it; what
+ * one step does gathers in `out` until the step ends.
+ */
+export class BrainState {
+  readonly self: PeerId;
+  readonly name: string;
+  readonly options: CoreOptions;
+  now = 0;
+  /** Latest wall-clock time seen, for display in what the core itself writes. */
+  wallTime = 0;
+  /** The reign of this node, once it began. */
+  epoch: Epoch | undefined;
+  sequence = 0;
+  farm: FarmRecord | undefined;
+  readonly members = new Map<PeerId, MemberRecord>();
+  readonly nodes = new Map<PeerId, NodeRecord>();
+  readonly jobs = new Map<JobId, Job>();
+  /** Deleted jobs: only their tombstone is left. */
+  readonly tombstones = new Map<JobId, JobRecord>();
+  /** Tasks whose job's record has not arrived yet. */
+  readonly orphans = new Map<JobId, Map<TaskIndex, TaskRecord>>();
+  readonly machines = new Map<PeerId, Machine>();
+  /** Jobs with tasks to grant, in the order of granting. */
+  readonly offers: Job[] = [];
+  /** Rises whenever a machine that found nothing might now find something. */
+  offersVersion = 0;
+  /** Ends of pauses between attempts. */
+  readonly pauses = new Heap<number>((a, b) => a - b);
+  readonly ignoredCounts: Partial<Record<IgnoredReason, number>> = {};
+  highestOrder = 0;
+  leaseCount = 0;
+  out = new StepOutput();
+  readonly #waiting = new Map<JobId, Set<JobId>>();
+  readonly #touched = new Set<Job>();
+
+  constructor(init: CoreInit) {
+    this.self = init.self;
+    this.name = init.name;
+    this.options = { ...defaultOptions, ...init.options };
+  }
+
+  ignore(reason: IgnoredReason): void {
+    this.ignoredCounts[reason] = (this.ignoredCounts[reason] ?? 0) + 1;
+  }
+
+  machine(peer: PeerId): Machine {
+    let machine = this.machines.get(peer);
+    if (machine === undefined) {
+      machine = newMachine(peer, this.now);
+      this.machines.set(peer, machine);
+      this.out.node(peer);
+    }
+    return machine;
+  }
+
+  /** The stricter of what the farm and what its owner want of a machine (SPEC R37). */
+  desiredOf(peer: PeerId): { desired: NodeDesired; ownerDesired: NodeDesired; effective: NodeDesired } {
+    const fields = this.nodes.get(peer)?.fields;
+    const desired = fields?.desired?.value ?? 'active';
+    const owners = fields?.ownerDesired;
+    // Only the machine itself speaks for its owner.
+    const ownerDesired = owners?.peer === peer ? owners.value : 'active';
+    const strictness: NodeDesired[] = ['active', 'draining', 'paused'];
+    const effective = strictness.indexOf(desired) > strictness.indexOf(ownerDesired) ? desired : ownerDesired;
+    return { desired, ownerDesired, effective };
+  }
+
+  createJob(record: JobRecord, listener: JobListener): Job {
+    const job = new Job(record, listener);
+    this.jobs.set(job.id, job);
+    for (const awaited of record.spec.after) {
+      const waiting = this.#waiting.get(awaited) ?? new Set();
+      this.#waiting.set(awaited, waiting.add(job.id));
+    }
+    this.touch(job);
+    return job;
+  }
+
+  /** A job's counts or record changed: its state is derived anew when the step settles. */
+  touch(job: Job): void {
+    this.#touched.add(job);
+  }
+
+  /** Jobs that wait for this one derive anew too: it changed or came to be known. */
+  touchWaiting(id: JobId): void {
+    for (const waiting of this.#waiting.get(id) ?? []) {
+      const job = this.jobs.get(waiting);
+      if (job !== undefined) this.touch(job);
+    }
+  }
+
+  /** Derives the states of touched jobs; `ended` is told of each that may no longer run what it runs. */
+  settle(stateChanged: (job: Job) => void): void {
+    for (const job of this.#touched) {
+      this.#touched.delete(job);
+      const derived = jobState(job.record, job.table.counts, (id) => this.stateOfJob(id));
+      this.out.job(job.id);
+      const changed = job.state !== derived.state;
+      job.state = derived.state;
+      job.reason = derived.reason;
+      this.placeOffer(job, changed || job.offered);
+      if (!changed) continue;
+      this.out.farm = true;
+      this.touchWaiting(job.id);
+      stateChanged(job);
+    }
+  }
+
+  stateOfJob(id: JobId) {
+    return this.tombstones.has(id) ? ('deleted' as const) : this.jobs.get(id)?.state;
+  }
+
+  isGranting(job: Job): boolean {
+    return GRANTING.has(job.state) && job.hasPlan && this.jobs.get(job.id) === job;
+  }
+
+  /** Puts the job into the offers where it belongs, or takes it out. */
+  placeOffer(job: Job, mayHaveTasks = job.offered): void {
+    const belongs = this.isGranting(job) && mayHaveTasks;
+    if (belongs && !job.offered) {
+      job.offered = true;
+      this.offers.splice(this.#placeOf(job), 0, job);
+      this.offersVersion++;
+    } else if (!belongs && job.offered) this.withdraw(job);
+  }
+
+  withdraw(job: Job): void {
+    job.offered = false;
+    const place = this.offers.indexOf(job);
+    if (place >= 0) this.offers.splice(place, 1);
+  }
+
+  #placeOf(job: Job): number {
+    let low = 0;
+    let high = this.offers.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compareJobs(this.offers[middle] as Job, job) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** What one step gives: records to persist, messages, changes. */
+export class StepOutput {
+  readonly effects: CoreEffect[] = [];
+  readonly persist = new Map<string, KnownRecord>();
+  readonly removed = new Set<string>();
+  term: number | undefined;
+  farm = false;
+  /** Grants by machine, so that one message carries them. */
+  readonly grants = new Map<PeerId, Lease[]>();
+  readonly stops: { peer: PeerId; attempt: AttemptId; reason: string }[] = [];
+  readonly #jobs = new Set<JobId>();
+  readonly #removedJobs = new Set<JobId>();
+  readonly #tasks = new Map<JobId, Set<TaskIndex>>();
+  readonly #nodes = new Set<PeerId>();
+
+  job(id: JobId): void {
+    this.#jobs.add(id);
+  }
+
+  jobRemoved(id: JobId): void {
+    this.#removedJobs.add(id);
+  }
+
+  task(job: JobId, index: TaskIndex): void {
+    const indices = this.#tasks.get(job);
+    if (indices === undefined) this.#tasks.set(job, new Set([index]));
+    else indices.add(index);
+  }
+
+  node(peer: PeerId): void {
+    this.#nodes.add(peer);
+  }
+
+  send(to: PeerId, message: Message): void {
+    this.effects.push({ kind: 'send', to, message });
+  }
+
+  changes(): Changes | undefined {
+    const removed = [...this.#removedJobs];
+    const jobs = [...this.#jobs].filter((id) => !this.#removedJobs.has(id));
+    const tasks = [...this.#tasks]
+      .filter(([job]) => !this.#removedJobs.has(job))
+      .map(([job, indices]) => ({ job, indices: [...indices] }));
+    const nodes = [...this.#nodes];
+    if (!this.farm && jobs.length + removed.length + tasks.length + nodes.length === 0) return undefined;
+    return { jobs, removed, tasks, nodes, farm: this.farm };
+  }
+}

@@ -1,0 +1,135 @@
+import { JOB_ENDS, type TaskIndex } from '@cuadro/protocol';
+import { isSetAside, machinesInOrder, title, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
+import type { Job } from './job.ts';
+import { isRunning, type Machine } from './machine.ts';
+import { MACHINES_NAMED } from './options.ts';
+import { failedOn } from './tasks.ts';
+import type { BrainState } from './state.ts';
+
+/** One sentence for each task that isn't running, and for each machine that isn't rendering. */
+
+export function machineName(state: BrainState, peer: string): string {
+  const name = state.members.get(peer)?.name.value;
+  return name ?? (peer === state.self ? state.name : `…${peer.slice(-6)}`);
+}
+
+export function whyTask(state: BrainState, job: Job, index: TaskIndex): string {
+  const own = job.table.state(index);
+  if (own === 'rendered') return 'It is rendered; one machine holds it.';
+  if (own === 'done') return 'It is done; at least two machines hold it.';
+  if (own === 'failed') {
+    return `It failed: ${job.table.effective(index)?.failed?.message ?? 'its attempts are used up.'}`;
+  }
+  if (own === 'skipped') return skipped(job, index);
+  return running(state, job, index) ?? jobHolds(job) ?? whyOpen(state, job, index);
+}
+
+function nameOf(job: Job, index: TaskIndex): string {
+  return job.table.view?.task(index)?.name ?? `task #${index}`;
+}
+
+function skipped(job: Job, index: TaskIndex): string {
+  const failed = job.table.findInput(index, (state) => state === 'failed');
+  if (failed !== undefined) return `It needs ${nameOf(job, failed)}, which failed.`;
+  const other = job.table.findInput(index, (state) => state === 'skipped');
+  return other === undefined ? 'It is skipped.' : `It needs ${nameOf(job, other)}, which is skipped.`;
+}
+
+function running(state: BrainState, job: Job, index: TaskIndex): string | undefined {
+  const lease = job.leases.get(index);
+  const machine = lease && state.machines.get(lease.peer);
+  if (lease === undefined || machine === undefined) return undefined;
+  const name = machineName(state, lease.peer);
+  return isRunning(machine, lease) ? `It runs on ${name}.` : `It is next on ${name}.`;
+}
+
+function jobHolds(job: Job): string | undefined {
+  if (JOB_ENDS.has(job.state)) {
+    const because = job.reason === undefined ? '' : ` ${job.reason}`;
+    return `It was not begun before its job was ${job.state === 'failed' ? 'given up' : job.state}.${because}`;
+  }
+  if (job.state === 'paused') return 'Its job is paused: what runs is finished, nothing new begins.';
+  if (job.state === 'waiting') return job.reason ?? 'Its job waits for another.';
+  return job.hasPlan ? undefined : "It waits for the job's plan, which isn't on this machine yet.";
+}
+
+function whyOpen(state: BrainState, job: Job, index: TaskIndex): string {
+  const missing = job.table.inputsMissing(index);
+  if (missing > 0) {
+    const first = job.table.findInput(index, (input) => input === 'open');
+    const name = first === undefined ? 'others' : nameOf(job, first);
+    return missing === 1 ? `It waits for ${name}.` : `It waits for ${missing} tasks, first ${name}.`;
+  }
+  const task = job.table.view?.task(index);
+  if (task === undefined) return "It is in no place of the job's plan.";
+  const reasons: string[] = [];
+  const busy: Machine[] = [];
+  for (const machine of machinesInOrder(state)) {
+    const why =
+      whyNoWork(state, machine) ??
+      whyNotAble(state, machine, job, task.requires) ??
+      whyNotJob(state, machine, job);
+    if (why === undefined) busy.push(machine);
+    else reasons.push(`${machineName(state, machine.peer)}: ${why}`);
+  }
+  if (busy.length > 0) return whyQueued(state, job, index, busy);
+  if (reasons.length === 0) return 'No machine is here to run it.';
+  const shown = reasons.slice(0, MACHINES_NAMED).join(' ');
+  const more = reasons.length - MACHINES_NAMED;
+  return `No machine can run it now. ${shown}${more > 0 ? ` And ${more} more.` : ''}`;
+}
+
+function whyQueued(state: BrainState, job: Job, index: TaskIndex, able: Machine[]): string {
+  const failed = failedOn(job.table.effective(index));
+  const others = able.filter((machine) => !failed.includes(machine.peer));
+  if (failed.length > 0 && others.length > 0) {
+    const names = others.slice(0, MACHINES_NAMED).map((machine) => machineName(state, machine.peer));
+    return `It failed on ${machineName(state, failed[0] as string)} and waits for another machine: ${names.join(', ')}.`;
+  }
+  const pause = (job.pauses.get(index) ?? 0) - state.now;
+  if (failed.length > 0 && pause > 0) {
+    return `It failed and is tried again in ${Math.ceil(pause / 1_000)} s; no other machine can run it.`;
+  }
+  return 'It is in the queue: all machines that can run it are at work.';
+}
+
+/** Why a machine isn't rendering; undefined while it is. */
+export function whyIdle(state: BrainState, machine: Machine): string | undefined {
+  for (const lease of machine.leases.values()) if (isRunning(machine, lease)) return undefined;
+  const refusal = whyNoWork(state, machine);
+  if (refusal !== undefined) return refusal;
+  if (machine.claim?.slots === 0) return 'It has no slots.';
+  const [job] = state.offers;
+  if (job === undefined) return nothingToDo(state);
+  for (const offered of state.offers) {
+    const why = whyNotOffered(state, machine, offered);
+    if (why !== undefined) return why;
+  }
+  return 'All tasks are taken or wait for others.';
+}
+
+function whyNotOffered(state: BrainState, machine: Machine, job: Job): string | undefined {
+  const name = job.record.control.name?.value ?? job.record.spec.name;
+  const ofJob = whyNotJob(state, machine, job);
+  if (ofJob !== undefined) return `For the job ${name}: ${ofJob}`;
+  const groups = job.table.view?.plan.groups ?? [];
+  for (const [group, { requires }] of groups.entries()) {
+    if (job.table.openIn(group) === 0 || job.table.isBlocked(group)) continue;
+    const why = whyNotAble(state, machine, job, requires);
+    if (why !== undefined) return `The job ${name} needs ${title(requires.engine)}. ${why}`;
+  }
+  return isSetAside(state, machine.peer, job) ? `It is set aside for the job ${name}.` : undefined;
+}
+
+function nothingToDo(state: BrainState): string {
+  let paused = false;
+  for (const job of state.jobs.values()) {
+    if (job.state === 'queued' || job.state === 'active') {
+      return job.hasPlan
+        ? 'Every task of the jobs is taken or waits for others.'
+        : "It waits for a job's plan, which isn't here yet.";
+    }
+    paused ||= job.state === 'paused';
+  }
+  return paused ? 'The jobs that are left are paused.' : 'There is nothing to render.';
+}
