@@ -37,7 +37,8 @@ export interface OutputFile {
   preview?: BlobHash;
 }
 
-export const outputFileSchema = z.looseObject({
+/** Loose, since newer versions may say more; typed as what this version reads. */
+export const outputFileSchema: z.ZodType<OutputFile> = z.looseObject({
   name: z.string().min(1).max(PATH_LENGTH_MAX),
   blob: blobHashSchema,
   sizeBytes: z.number().min(0),
@@ -46,7 +47,7 @@ export const outputFileSchema = z.looseObject({
   height: z.int().min(1).optional(),
   role: z.string().max(32),
   preview: blobHashSchema.optional(),
-});
+}) as unknown as z.ZodType<OutputFile>;
 
 /** Tasks of this group wait for tasks of an earlier one: the same number's, or all of them. */
 export interface Dependency {
