@@ -62,7 +62,8 @@ export class Output {
   /** The one line of progress at the bottom of a terminal; elsewhere nothing. */
   draw(text: string): void {
     if (!this.live) return;
-    const width = (this.#line.stderr.columns ?? 80) - 1;
+    // Some pseudo-terminals say that they have no columns at all.
+    const width = (this.#line.stderr.columns || 80) - 1;
     this.#line.stderr.write(`\r\u001b[2K${cutTo(text, width)}`);
     this.#drawn = true;
   }

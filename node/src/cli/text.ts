@@ -94,9 +94,9 @@ export function stateText(output: Output, state: JobView['state'] | TaskView['st
 
 const barWidth = 24;
 
-/** `████████░░░░  8/24  2 min 10 s left`. */
-export function progressBar(finished: number, total: number, remainingMs?: number): string {
-  const filled = total === 0 ? 0 : Math.floor((finished / total) * barWidth);
+/** `████████░░░░  8/24  2 min 10 s left`; `begun` is the part done of what is running, in tasks. */
+export function progressBar(finished: number, total: number, remainingMs?: number, begun = 0): string {
+  const filled = total === 0 ? 0 : Math.min(Math.floor(((finished + begun) / total) * barWidth), barWidth);
   const left = remainingMs === undefined ? '' : `  ${duration(remainingMs)} left`;
   return `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}  ${finished}/${total}${left}`;
 }

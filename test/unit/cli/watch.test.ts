@@ -80,6 +80,19 @@ describe('watch', () => {
     assert.doesNotMatch(`${ran.out}${ran.err}`, /\u001b\[\d\dm/);
   });
 
+  test('moves the bar with the frame that is running', async () => {
+    const tasks = [taskView(0, { live: { running: true, fraction: 0.9 } })];
+    const [ran] = await Promise.all([
+      harness.run(['watch', '1'], { terminal: true }),
+      whenRead(() => {
+        harness.node.emit({ kind: 'tasks', job: JOB_A, tasks });
+        harness.node.setJob(JOB_A, done);
+      }),
+    ]);
+    assert.match(ran.err, /█{8}░{16} {2}1\/3/);
+    assert.match(ran.err, /█{15}░{9} {2}1\/3/);
+  });
+
   test('prints one line of JSON for each event', async () => {
     const [ran] = await Promise.all([
       harness.run(['watch', '1', '--json']),

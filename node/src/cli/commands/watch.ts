@@ -67,6 +67,8 @@ async function filesToCome(client: NodeClient, jobs: readonly JobView[]): Promis
 class WatchView {
   readonly #output: Output;
   readonly #jobs = new Map<string, JobView>();
+  /** Parts done of running tasks, by job and index; a job of one frame moves too. */
+  readonly #begun = new Map<string, number>();
   #lastLineAt = Number.NEGATIVE_INFINITY;
   #lastText = '';
   #first = true;
@@ -80,6 +82,7 @@ class WatchView {
     const all = name === undefined ? await client.call('jobs', {}) : [await this.#one(client, name)];
     const watched = this.#first ? all.filter((job) => name !== undefined || !hasEnded(job)) : all;
     if (!this.#first) this.#markDeleted(all);
+    this.#begun.clear();
     for (const job of watched) if (this.#first || this.#jobs.has(job.id)) this.#jobs.set(job.id, job);
     if (this.#first && this.#output.json) {
       for (const job of watched) this.#output.printJsonLine({ kind: 'job', job } satisfies LiveEvent);
@@ -105,6 +108,13 @@ class WatchView {
 
   apply(event: LiveEvent): void {
     if (event.kind === 'job' && this.#jobs.has(event.job.id)) this.#jobs.set(event.job.id, event.job);
+    if (event.kind === 'tasks' && this.#jobs.has(event.job)) {
+      for (const { index, live } of event.tasks) {
+        const key = `${event.job}/${index}`;
+        if (live.running) this.#begun.set(key, live.fraction ?? 0);
+        else this.#begun.delete(key);
+      }
+    }
     if (event.kind === 'job-removed') {
       const job = this.#jobs.get(event.job);
       if (job !== undefined) this.#jobs.set(event.job, { ...job, state: 'deleted' });
@@ -171,7 +181,8 @@ class WatchView {
 
   #barText(): string {
     const { title, finished, total, states, remainingMs } = this.#sum();
-    return `${title}  ${progressBar(finished, total, remainingMs)}  ${states === 'active' ? '' : states}`.trimEnd();
+    const begun = [...this.#begun.values()].reduce((sum, fraction) => sum + fraction, 0);
+    return `${title}  ${progressBar(finished, total, remainingMs, begun)}  ${states === 'active' ? '' : states}`.trimEnd();
   }
 
   #lineText(): string {
@@ -187,7 +198,7 @@ class WatchView {
       for (const job of jobs) {
         // Without a terminal the last line of a single job has said the same.
         if (this.#output.live || jobs.length > 1) this.#output.print(endText(this.#output, job));
-        if (job.state === 'done') this.#output.print(`Files: ${plain(job.outputFolder)}`);
+        if (job.state === 'done') printFolder(this.#output, job);
         else this.#output.note(`Look closer: cuadro show ${job.order}`);
       }
       const waiting = this.waitingFor(files);
@@ -203,4 +214,11 @@ function endText(output: Output, job: JobView): string {
   const state = output.style(job.state === 'done' ? 'green' : 'red', job.state);
   const reason = job.reason === undefined ? '' : `: ${plain(job.reason)}`;
   return `${jobTitle(job)}  ${finished}/${total}  ${state}${reason}`;
+}
+
+/** Jobs of some types make no files, and then no folder. */
+function printFolder(output: Output, job: JobView): void {
+  if (job.live.collected === undefined || job.live.collected > 0) {
+    output.print(`Files: ${plain(job.outputFolder)}`);
+  }
 }
