@@ -1,50 +1,46 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   CuadroError,
   EXIT,
-  PLAN_BYTES_MAX,
-  decode,
-  planSchema,
   verifyRecord,
   type Config,
   type ExitCode,
-  type HereView,
   type KnownRecord,
-  type Plan,
   type Signer,
 } from '@cuadro/protocol';
 import { createEventHub, type EventHub } from './api/event-hub.ts';
-import type { HereActions } from './api/interface.ts';
 import { createApi, type Api } from './api/server.ts';
 import type { BlobStore } from './blobs/interface.ts';
 import { createFileBlobStore } from './blobs/store.ts';
 import { createCore } from './core/core.ts';
-import type { CoreQueries } from './core/interface.ts';
-import { createDriver, type Driver } from './driver.ts';
+import type { Core, CoreQueries } from './core/interface.ts';
+import { createDriver, type Driver, type DriverInput } from './driver.ts';
 import { createJobActions } from './jobs/actions.ts';
 import { createCollection, type Collection } from './jobs/collection.ts';
-import { createContentReader } from './jobs/content.ts';
+import { createContentReader, readPlan } from './jobs/content.ts';
 import { foundFarm } from './jobs/founding.ts';
 import { withCollection } from './jobs/queries.ts';
-import type { SubmissionComponents } from './jobs/submission.ts';
 import { createBlenderSessions } from './render/blender/pool.ts';
 import { createPictureProcess } from './render/verify/pictures.ts';
 import { createLevelStore } from './store/level-store.ts';
 import type { RecordStore } from './store/interface.ts';
 import { createSystemClock } from './system/clock.ts';
-import { loadConfig, saveConfig } from './system/config.ts';
+import { loadConfig } from './system/config.ts';
 import { createFolderLock } from './system/folder-lock.ts';
 import { createVerifier, loadIdentity } from './system/identity.ts';
 import type { Clock, Random, Startable } from './system/interface.ts';
 import { createLifecycle, handleSignals, type LifecyclePart } from './system/lifecycle.ts';
 import { createLogger, type OwnedLogger } from './system/logger.ts';
-import { createLoopDelay, createMetrics, type LoopDelay } from './system/metrics.ts';
+import { createLoopDelay, createMetrics, type LoopDelay, type Metrics } from './system/metrics.ts';
 import { removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { createSystemRandom } from './system/random.ts';
 import { startError } from './system/start-error.ts';
+import { createHere } from './worker/here.ts';
+import type { TaskReader } from './worker/interface.ts';
 import { createMachine, type Machine } from './worker/machine.ts';
 import { createBlenderFrameRunner } from './worker/runners/blender-frame.ts';
 import { createCommandRunner } from './worker/runners/command.ts';
@@ -54,11 +50,9 @@ import { SceneFolders } from './worker/scenes.ts';
 import { createWorker, type Worker } from './worker/worker.ts';
 
 /** The composition root: the only file that imports every room. */
-
 const version = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
-/** The built dashboard, beside the node in the house. */
 const uiFolder = fileURLToPath(new URL('../../ui/dist', import.meta.url));
 
 export interface NodeInit {
@@ -156,63 +150,80 @@ const blobOptions = (config: Config): { quotaBytes: number; reserveBytes: number
   reserveBytes: config.reserveGiB * GIB,
 });
 
-/** Wires the parts above the foundation and starts them. */
-async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
-  const { clock, random, logger, signer, store, blobs } = base;
-  const folder = init.dataFolder;
-  let config = base.config;
+/** The configuration as it is now; parts ask for it each time. */
+interface LiveConfig {
+  current: Config;
+}
+
+/** What renders: engines, the worker, and what this machine can do. */
+interface Rendering {
+  parts: LifecyclePart[];
+  machine: Machine;
+  worker: Worker;
+}
+
+/** Engines and worker; what they tell goes to `input`. */
+async function assembleRendering(
+  folder: string,
+  base: Foundation,
+  live: LiveConfig,
+  brain: { tasks: TaskReader; input(input: DriverInput): void },
+): Promise<Rendering> {
+  const { clock, random, logger, blobs } = base;
+  const { slots, confine, blender, ffmpeg } = live.current;
   const scenes = new SceneFolders({ blobs, random }, { folder: join(folder, 'scenes') });
   await mkdir(scenes.folder, { recursive: true });
-  const verify = createVerifier();
-  const records = base.records.filter((record) => verifyRecord(record, verify));
-  if (records.length < base.records.length)
-    logger.error('Stored records with bad signatures were left out.', {
-      count: base.records.length - records.length,
-    });
-  const core = createCore({ self: signer.peer, name: config.name, term: base.term, records });
-
+  const threads = Math.max(1, Math.floor(availableParallelism() / slots));
   const sessions = createBlenderSessions(
     { clock, random, logger },
     {
       sessionsDirectory: join(folder, 'sessions'),
       readableDirectories: [scenes.folder],
-      slots: Array.from({ length: config.slots }, () => ({})),
-      confine: config.confine,
-      ...(config.blender !== '' && { blender: config.blender }),
+      slots: Array.from({ length: slots }, () => (slots === 1 ? {} : { threads })),
+      confine,
+      ...(blender !== '' && { blender }),
     },
   );
-  const pictures = createPictureProcess(
-    { clock, random, logger },
-    config.ffmpeg === '' ? {} : { ffmpeg: config.ffmpeg },
-  );
-  const machine: Machine = createMachine({
+  const pictures = createPictureProcess({ clock, random, logger }, ffmpeg === '' ? {} : { ffmpeg });
+  const machine = createMachine({
     clock,
     logger,
     blobs,
     sessions,
-    config: () => config,
+    config: () => live.current,
     bundles: () => scenes.bundles(),
-    onWorker: (worker) => driver.input({ kind: 'worker', ...worker }),
-    onLoad: (load) => driver.input({ kind: 'load', ...load }),
+    onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
+    onLoad: (load) => brain.input({ kind: 'load', ...load }),
   });
-  const worker: Worker = createWorker(
+  const worker = createWorker(
     {
       clock,
       logger,
       blobs,
       reports: {
-        progress: (attempt, progress) => driver.input({ kind: 'progress', attempt, ...progress }),
-        ended: (attempt, outcome) => driver.input({ kind: 'ended', attempt, outcome }),
+        progress: (attempt, progress) => brain.input({ kind: 'progress', attempt, ...progress }),
+        ended: (attempt, outcome) => brain.input({ kind: 'ended', attempt, outcome }),
       },
       runners: {
         'blender-frame': createBlenderFrameRunner({ blobs, pictures, logger, sessions, scenes }),
-        film: createFilmRunner({ blobs, clock, random, tasks: core, ffmpeg: () => machine.ffmpeg() }),
-        command: createCommandRunner({ blobs, clock, random, allowedPrograms: () => config.programs }),
+        film: createFilmRunner({ blobs, clock, random, tasks: brain.tasks, ffmpeg: () => machine.ffmpeg() }),
+        command: createCommandRunner({ blobs, clock, random, allowedPrograms: () => live.current.programs }),
         'echo-sleep': createEchoSleepRunner({ clock }),
       },
     },
-    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots: config.slots },
+    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots },
   );
+  const parts = [
+    { name: 'sessions', component: sessions },
+    { name: 'pictures', component: pictures },
+    { name: 'worker', component: worker },
+  ];
+  return { parts, machine, worker };
+}
+
+/** The brain with its driver, and what people do with jobs. `hub` hears of every change once it is durable. */
+function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: () => Rendering) {
+  const { clock, random, logger, signer, store, blobs } = base;
   const driver: Driver = createDriver({
     core,
     store,
@@ -220,8 +231,8 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     logger,
     send: (to, message) => logger.warn('There is no way to another machine yet.', { to, kind: message.kind }),
     worker: {
-      run: (grant, job, task) => worker.run(grant, job, task),
-      stop: (attempt, reason) => worker.stopAttempt(attempt, reason),
+      run: (grant, job, task) => rendering().worker.run(grant, job, task),
+      stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),
     },
     readPlan: (hash) => readPlan(blobs, hash),
     onChanges: (changes) => {
@@ -236,115 +247,108 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   });
   const queries = withCollection(core, (job) => collection.state(job));
   const hub: EventHub = createEventHub({ queries, clock });
-  const submission: SubmissionComponents = {
+  return { driver, shared, collection, queries, hub };
+}
+
+/** Stored records whose signatures are good; the rest is told and left out. */
+function trustedRecords({ records, logger }: Foundation): KnownRecord[] {
+  const verify = createVerifier();
+  const trusted = records.filter((record) => verifyRecord(record, verify));
+  const count = records.length - trusted.length;
+  if (count > 0) logger.error('Stored records with bad signatures were left out.', { count });
+  return trusted;
+}
+
+/** Wires the parts above the foundation and starts them. */
+async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
+  const { clock, random, logger, signer, blobs, loopDelay } = base;
+  const { dataFolder } = init;
+  const live: LiveConfig = { current: base.config };
+  const records = trustedRecords(base);
+  const core = createCore({ self: signer.peer, name: base.config.name, term: base.term, records });
+  const rendering: Rendering = await assembleRendering(dataFolder, base, live, {
+    tasks: core,
+    input: (input) => driver.input(input),
+  });
+  const { machine, worker } = rendering;
+  const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, () => rendering);
+  const jobs = createJobActions({
     ...shared,
     tools: async () => {
       const blender = await machine.blender();
       return blender.state === 'ready' ? { blender: blender.path, clock } : undefined;
     },
     machines: () => machine.forPreflight(),
-    outputBase: () => config.outputFolder,
-    dataFolder: folder,
+    outputBase: () => live.current.outputFolder,
+    dataFolder,
     emit: (event) => hub.emit(event),
-  };
-  const metrics = createMetrics();
-  const token = random.name(32);
-  const startedAt = clock.wallTime();
-  const view = async (): Promise<HereView> => ({
-    peer: signer.peer,
-    name: config.name,
-    version,
-    pid: process.pid,
-    address: api.address,
-    dataFolder: folder,
-    startedAt,
-    memoryBytes: process.memoryUsage().rss,
-    loopDelayP99Ms: base.loopDelay.percentileMs(0.99),
-    ...(await machine.view()),
   });
-  const here: HereActions = {
-    here: view,
-    config: () => config,
-    setConfig: async (change) => {
-      config = { ...(await saveConfig({ random }, folder, change)), ...init.config };
-      machine.tell();
-      return config;
+  const here = createHere(
+    { clock, random, signer, loopDelay, machine },
+    {
+      version,
+      dataFolder,
+      address: () => api.address,
+      config: () => live.current,
+      setConfig: (config) => {
+        live.current = { ...config, ...init.config };
+      },
+      end: () => init.onEnd?.({}),
     },
-    stop: () => {
-      clock.after(STOP_ANSWER_MS, () => init.onEnd?.({}));
-      return { machines: 1, message: 'The node ends.' };
-    },
-  };
+  );
+  const content = createContentReader({
+    blobs,
+    queries: core,
+    logFile: (...place) => worker.logFile(...place),
+  });
+  const metrics = nodeMetrics(loopDelay);
+  const token = random.name(32);
   const api: Api = createApi(
-    {
-      queries,
-      jobs: createJobActions(submission),
-      here,
-      content: createContentReader({ blobs, queries: core, logFile: (...place) => worker.logFile(...place) }),
-      events: hub,
-      metrics,
-    },
-    { token, version, logger, clock, uiFolder, port: init.port ?? config.port },
+    { queries, jobs, here, content, events: hub, metrics },
+    { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
-  metrics.gaugeOf(
-    'cuadro_loop_delay_p99_ms',
-    'How late the event loop runs, 99th percentile, milliseconds',
-    () => base.loopDelay.percentileMs(0.99),
-  );
-  const parts: LifecyclePart[] = [
-    { name: 'sessions', component: sessions },
-    { name: 'pictures', component: pictures },
-    { name: 'worker', component: worker },
-    { name: 'driver', component: driver },
-    { name: 'collection', component: collection },
-    { name: 'machine', component: machine },
-    { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
-    { name: 'api', component: api },
+  const lifecycle = createLifecycle(
+    { clock, logger },
     {
-      name: 'node file',
-      component: nodeFile({ random }, folder, () => ({ address: api.address, port: api.port, token })),
+      parts: [
+        ...rendering.parts,
+        { name: 'driver', component: driver },
+        { name: 'collection', component: collection },
+        { name: 'machine', component: machine },
+        { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
+        { name: 'api', component: api },
+      ],
     },
-  ];
-  const lifecycle = createLifecycle({ clock, logger }, { parts });
-  await lifecycle.start();
+  );
   started.push(lifecycle);
+  await lifecycle.start();
   if (!records.some((record) => record.kind === 'farm')) {
-    await driver.merge(
-      foundFarm({ clock, random, signer }, { farm: `${config.name}'s farm`, machine: config.name }),
-    );
+    const { name } = base.config;
+    await driver.merge(foundFarm({ clock, random, signer }, { farm: `${name}'s farm`, machine: name }));
   }
-  logger.info('The node runs.', { address: api.address, peer: signer.peer, version });
+  // Clients find the node by this file, so it is written last and removed first.
+  const { address, port } = api;
+  await writeNodeFile({ random }, dataFolder, { pid: process.pid, address, port, token });
+  started.push({ start: () => Promise.resolve(), stop: () => removeNodeFile(dataFolder) });
+  logger.info('The node runs.', { address, peer: signer.peer, version });
   return {
-    address: api.address,
-    port: api.port,
+    address,
+    port,
     token,
-    signinAddress: signinAddress({ address: api.address, token }),
+    signinAddress: signinAddress({ address, token }),
     queries,
     start: () => Promise.resolve(),
     stop: async () => {
-      while (started.length > 0) await (started.pop() as Startable).stop();
+      for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
     },
   };
 }
 
-/** The answer to "stop" leaves the machine before the server does. */
-const STOP_ANSWER_MS = 100;
-
-async function readPlan(blobs: BlobStore, hash: string): Promise<Plan | undefined> {
-  if ((await blobs.has(hash)) === undefined) return undefined;
-  return planSchema.parse(decode(await blobs.read(hash, { maxBytes: PLAN_BYTES_MAX }), PLAN_BYTES_MAX));
-}
-
-/** Clients find the node by this file, so it is written last and removed first. */
-function nodeFile(
-  components: { random: Random },
-  folder: string,
-  contents: () => { address: string; port: number; token: string },
-): Startable {
-  return {
-    start: () => writeNodeFile(components, folder, { pid: process.pid, ...contents() }),
-    stop: () => removeNodeFile(folder),
-  };
+function nodeMetrics(loopDelay: LoopDelay): Metrics {
+  const metrics = createMetrics();
+  const help = 'How late the event loop runs, 99th percentile, milliseconds';
+  metrics.gaugeOf('cuadro_loop_delay_p99_ms', help, () => loopDelay.percentileMs(0.99));
+  return metrics;
 }
 
 export interface DaemonOptions {
@@ -389,7 +393,7 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   if (reason.error === undefined) return EXIT.ok;
   throw new CuadroError(
     'store-unwritable',
-    { path: options.dataFolder, why: String((reason.error as Error).message) },
+    { path: options.dataFolder, why: (reason.error as Error).message },
     { cause: reason.error },
   );
 }

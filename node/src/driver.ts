@@ -176,18 +176,18 @@ class CoreDriver implements Driver {
   }
 
   #carryOut(effect: CoreEffect): void {
-    const { worker, send, onChanges } = this.#components;
+    const components = this.#components;
     switch (effect.kind) {
       case 'persist':
         throw new TypeError('Writes are carried out in batches.');
       case 'send':
-        send(effect.to, effect.message);
+        components.send(effect.to, effect.message);
         return;
       case 'run':
-        if (this.#state === 'running') worker.run(effect.grant, effect.job, effect.task);
+        if (this.#state === 'running') components.worker.run(effect.grant, effect.job, effect.task);
         return;
       case 'stop-attempt':
-        worker.stop(effect.attempt, effect.reason);
+        components.worker.stop(effect.attempt, effect.reason);
         return;
       case 'need-plan':
         this.#askPlan(effect.job, effect.plan);
@@ -196,7 +196,7 @@ class CoreDriver implements Driver {
         this.#wakeAt(effect.at);
         return;
       case 'changed':
-        onChanges(effect.changes);
+        components.onChanges(effect.changes);
     }
   }
 

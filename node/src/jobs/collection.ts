@@ -53,7 +53,7 @@ export interface Collection extends Startable {
 
 export function createCollection(
   components: JobsComponents,
-  init: { onCollected(job: JobId): void },
+  init: { onCollected: (job: JobId) => void },
 ): Collection {
   return new FolderCollection(components, init);
 }
@@ -68,7 +68,7 @@ class FolderCollection implements Collection {
   #retries = new Map<JobId, () => void>();
   #started = false;
 
-  constructor(components: JobsComponents, init: { onCollected(job: JobId): void }) {
+  constructor(components: JobsComponents, init: { onCollected: (job: JobId) => void }) {
     this.#components = components;
     this.#onCollected = init.onCollected;
   }

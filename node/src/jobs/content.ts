@@ -1,5 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { CuadroError, attemptKey, compareAttempts, type AttemptId, type BlobHash } from '@cuadro/protocol';
+import {
+  PLAN_BYTES_MAX,
+  decode,
+  planSchema,
+  type Plan,
+  CuadroError,
+  attemptKey,
+  compareAttempts,
+  type AttemptId,
+  type BlobHash,
+} from '@cuadro/protocol';
 import type { ContentReader } from '../api/interface.ts';
 import { BlobCorruptError, BlobNotFoundError } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
@@ -10,7 +20,7 @@ export function createContentReader(components: {
   blobs: BlobStore;
   queries: CoreQueries;
   /** Where the log of an attempt is or was written on this machine. */
-  logFile(job: string, task: number, attempt: string): string;
+  logFile: (job: string, task: number, attempt: string) => string;
 }): ContentReader {
   const { blobs, queries, logFile } = components;
   return {
@@ -54,4 +64,10 @@ function cataloguedError(error: unknown, hash: BlobHash): unknown {
     return new CuadroError('blob-not-found', { hash }, { cause: error });
   if (error instanceof BlobCorruptError) return new CuadroError('blob-corrupt', { hash }, { cause: error });
   return error;
+}
+
+/** A job's plan, checked; undefined where it isn't held here. */
+export async function readPlan(blobs: BlobStore, hash: BlobHash): Promise<Plan | undefined> {
+  if ((await blobs.has(hash)) === undefined) return undefined;
+  return planSchema.parse(decode(await blobs.read(hash, { maxBytes: PLAN_BYTES_MAX }), PLAN_BYTES_MAX));
 }

@@ -54,7 +54,8 @@ export async function examineScene(
     throw new CuadroError('request-invalid', { why: 'a Blender job needs the path of a .blend file' });
   const given = body.settings ?? {};
   // Frames that can't be read are told before Blender is started for nothing.
-  const frames = given['frames'] === undefined ? undefined : parseFrames(String(given['frames']));
+  const { frames: text } = given;
+  const frames = typeof text === 'string' ? parseFrames(text) : undefined;
   const tools = await components.tools();
   if (tools === undefined) throw new CuadroError('no-blender');
   const trace = await traceScene(tools, body.path, { signal }).catch((error: unknown) => {

@@ -124,7 +124,8 @@ async function accept(
     refuseErrors(examined);
   }
   const draft = compileJob(type, examined?.settings ?? body.settings ?? {});
-  new PlanView(draft.plan);
+  // A plan that is too large is refused before anything is stored.
+  const tasks = new PlanView(draft.plan).taskCount;
   const name = body.name ?? (examined ? basename(examined.trace.blend, '.blend') : type.title);
   const folder = await prepareOutputFolder(components, {
     base: components.outputBase(),
@@ -143,6 +144,7 @@ async function accept(
     id,
     name,
     type: type.name,
+    tasks,
     ...compiled,
     bundle,
     after,
@@ -182,6 +184,7 @@ interface JobDraft {
   id: string;
   name: string;
   type: string;
+  tasks: number;
   settings: Record<string, unknown>;
   plan: Plan;
   bundle: string | undefined;
@@ -215,7 +218,7 @@ async function jobRecord(components: SubmissionComponents, draft: JobDraft): Pro
       settings: draft.settings,
       plan: plan.hash,
       ...(draft.bundle !== undefined && { bundle: draft.bundle }),
-      tasks: new PlanView(draft.plan).taskCount,
+      tasks: draft.tasks,
       order: driver.queries.nextOrder(),
       after: draft.after,
       outputFolder: draft.folder,

@@ -27,7 +27,7 @@ export interface TaskContext {
   /** Not made yet; its folder exists. */
   logFile: string;
   signal: AbortSignal;
-  progress(progress: { fraction: number; remainingMs?: number; text?: string }): void;
+  progress: (progress: { fraction: number; remainingMs?: number; text?: string }) => void;
   /** The engine is free for the next task; what follows (verifying, storing) may overlap with it. */
   engineFree(): void;
 }

@@ -15,7 +15,7 @@ export interface MachineComponents {
   logger: Logger;
   blobs: BlobStore;
   sessions: BlenderSessions;
-  config(): Config;
+  config: () => Config;
   bundles(): BlobHash[];
   /** What this machine can do has changed. */
   onWorker(worker: {

@@ -116,7 +116,7 @@ describe('the worker', () => {
     first.finish();
     assert.equal((await ended(1)).kind, 'result');
     runner.running.get(2)?.finish();
-    runner.running.get(2) && (await ended(2));
+    await ended(2);
     (await runner.started(3)).finish();
     assert.equal((await ended(3)).kind, 'result');
     await worker.stop();

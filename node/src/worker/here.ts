@@ -1,0 +1,58 @@
+import type { ChangeView, Config, HereView, Signer } from '@cuadro/protocol';
+import { saveConfig } from '../system/config.ts';
+import type { Clock, Random } from '../system/interface.ts';
+import type { LoopDelay } from '../system/metrics.ts';
+import type { Machine } from './machine.ts';
+
+/** The answer to "stop" leaves the machine before the server does, in milliseconds. */
+const STOP_ANSWER_MS = 100;
+
+export interface HereComponents {
+  clock: Clock;
+  random: Random;
+  signer: Signer;
+  loopDelay: LoopDelay;
+  machine: Machine;
+}
+
+export interface HereInit {
+  version: string;
+  dataFolder: string;
+  address(): string;
+  /** The configuration as it is now, and how it is changed for good. */
+  config(): Config;
+  setConfig(config: Config): void;
+  /** Asks the process to end. */
+  end(): void;
+}
+
+/** What only this machine's own node knows and can change; the API's `HereActions`. */
+export function createHere(components: HereComponents, init: HereInit) {
+  const { clock, random, signer, loopDelay, machine } = components;
+  const { version, dataFolder } = init;
+  const startedAt = clock.wallTime();
+  return {
+    here: async (): Promise<HereView> => ({
+      peer: signer.peer,
+      name: init.config().name,
+      version,
+      pid: process.pid,
+      address: init.address(),
+      dataFolder,
+      startedAt,
+      memoryBytes: process.memoryUsage.rss(),
+      loopDelayP99Ms: loopDelay.percentileMs(0.99),
+      ...(await machine.view()),
+    }),
+    config: (): Config => init.config(),
+    setConfig: async (change: Partial<Config>): Promise<Config> => {
+      init.setConfig(await saveConfig({ random }, dataFolder, change));
+      machine.tell();
+      return init.config();
+    },
+    stop: (): ChangeView => {
+      clock.after(STOP_ANSWER_MS, () => init.end());
+      return { machines: 1, message: 'The node ends.' };
+    },
+  };
+}
