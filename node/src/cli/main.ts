@@ -5,9 +5,6 @@
 import { enableCompileCache } from 'node:module';
 import type { CommandLine } from './output.ts';
 
-// Compiled code, types stripped, is kept between calls: it halves the time of every command.
-enableCompileCache();
-
 const args = process.argv.slice(2);
 
 // A reader that has seen enough (`cuadro jobs | head -1`) is no failure.
@@ -22,6 +19,8 @@ if (args.length === 0 || (args.length === 1 && ['--help', '-h', 'help'].includes
   const { helpText } = await import('./help.ts');
   process.stdout.write(helpText());
 } else {
+  // Compiled code, types stripped, is kept between calls: that halves the time of every command.
+  enableCompileCache();
   const { runCommandLine } = await import('./run.ts');
   process.exitCode = await runCommandLine(args, processLine());
 }
