@@ -7,7 +7,6 @@ import {
   type FailedOutcome,
   type JobRecord,
   type KnownRecord,
-  type MemberRecord,
   type TaskRecord,
   type TaskResult,
 } from './records.ts';
