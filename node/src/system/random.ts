@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Random } from './interface.ts';
 
-/** Base32 without i, l, o and u: names stay readable aloud and free of accidental words. */
-const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+/** The alphabet of RFC 4648, lower case: ids of jobs and farms are such names (SPEC R2). */
+const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 const defaultNameLength = 16;
 
 function nameOf(bytes: Uint8Array): string {
