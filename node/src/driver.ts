@@ -1,7 +1,7 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
-import { recordKey } from '@cuadro/protocol';
+import { knownRecordSchema, recordKey } from '@cuadro/protocol';
 import type {
   AttemptId,
   BlobHash,
@@ -111,6 +111,8 @@ class CoreDriver implements Driver {
   }
 
   merge(records: KnownRecord[]): Promise<void> {
+    // What this machine makes must be readable again: a record that isn't would be lost at the next start.
+    for (const record of records) knownRecordSchema.parse(record);
     this.input({ kind: 'records', from: this.queries.self, records });
     return this.flushed();
   }

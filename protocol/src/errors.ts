@@ -90,16 +90,13 @@ export const ERRORS = {
   'job-ended': entry(409, EXIT.refused, "The job {job} is {status}; that can't be done to it any more."),
   'blend-missing': entry(404, EXIT.notFound, 'There is no file {path}. Check the path.'),
   'blend-not-a-file': entry(400, EXIT.refused, '{path} is not a file. Give a .blend file.'),
-  'blend-garbage': entry(
-    400,
-    EXIT.refused,
-    '{path} is not a whole .blend file: {why}. Save it again in Blender.',
-  ),
-  'blend-unreadable': entry(400, EXIT.refused, 'Blender could not open {path}: {why}.'),
-  'blend-newer': entry(
-    400,
-    EXIT.refused,
-    "{path} was saved by Blender {version}, newer than this machine's {installed}. Install that version, or save it for the older one.",
+  'blend-garbage': entry(400, EXIT.refused, '{why}'),
+  'blend-unreadable': entry(400, EXIT.refused, '{why}'),
+  'blend-newer': entry(400, EXIT.refused, '{why}'),
+  'config-invalid': entry(
+    500,
+    EXIT.machine,
+    "The configuration can't be used: {why}. Mend that file, or delete it to start from the defaults.",
   ),
   'preflight-failed': entry(400, EXIT.refused, "The scene can't be rendered as it is: {why}"),
   'no-blender': entry(

@@ -107,11 +107,13 @@ export async function requeue(
     },
   ]);
   const parts = [
-    redo.length > 0 && `${redo.length} rendered again`,
-    retry.length > 0 && `${retry.length} tried again`,
-  ];
-  return answer(`Tasks to be ${parts.filter(Boolean).join(', ')}.`);
+    redo.length > 0 && `${count(redo.length)} rendered again`,
+    retry.length > 0 && `${count(retry.length)} tried again`,
+  ].filter((part) => part !== false);
+  return answer(`${parts.join(', ')}.`);
 }
+
+const count = (tasks: number): string => (tasks === 1 ? '1 task will be' : `${tasks} tasks will be`);
 
 function chosenTasks(
   components: JobsComponents,

@@ -88,7 +88,7 @@ function firstFrames(ranges: ReturnType<typeof parseFrames>): number[] {
 /** The catalogue's error for a scene that could not be read. */
 function sceneErrorOf(error: unknown, path: string): unknown {
   if (!(error instanceof SceneError)) return error;
-  const code = error.code === 'blend-newer-version' ? 'preflight-failed' : error.code;
+  const code = error.code === 'blend-newer-version' ? 'blend-newer' : error.code;
   const known = isErrorCode(code) ? code : 'blend-unreadable';
   return new CuadroError(known, { path, why: error.message }, { cause: error });
 }

@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import {
   CuadroError,
+  describeError,
+  type FindingView,
   JOB_TYPES,
   PlanView,
   compileJob,
@@ -63,8 +65,7 @@ export async function preflightJob(
     compileJob(type, examined.settings);
     return preflightView(examined);
   }
-  compileJob(type, body.settings ?? {});
-  return { ok: true, findings: [] };
+  return { ok: true, findings: programFindings(components, compileJob(type, body.settings ?? {}).plan) };
 }
 
 /** Accepts a job: answers once record, plan and bundle are durable (SPEC R60). Nothing is left behind otherwise. */
@@ -157,12 +158,33 @@ async function accept(
   await components.driver.merge([record]);
   const job = components.driver.queries.job(id);
   if (job === undefined) throw new CuadroError('internal', { why: 'the accepted job is not there' });
-  return { job, findings: examined?.findings ?? [], machines: 1, message: machinesSentence() };
+  return {
+    job,
+    findings: [...(examined?.findings ?? []), ...programFindings(components, draft.plan)],
+    machines: 1,
+    message: machinesSentence(),
+  };
 }
 
 /** How many machines hold what was accepted, in words (DESIGN.md section 1: one copy is labelled so). */
 export function machinesSentence(): string {
   return 'Held by this machine, the only one in the farm.';
+}
+
+/** A program that nobody allows yet keeps its job waiting, which is better told at once. */
+function programFindings(components: SubmissionComponents, plan: Plan): FindingView[] {
+  const allowed = new Set(
+    components.driver.queries.nodes().flatMap(({ live }) => live.capabilities?.programs ?? []),
+  );
+  const programs = new Set(plan.groups.flatMap(({ requires }) => requires.program ?? []));
+  return [...programs]
+    .filter((program) => !allowed.has(program))
+    .map((program) => ({
+      code: 'command-not-allowed',
+      severity: 'warning' as const,
+      message: describeError('command-not-allowed', { program }),
+      subject: program,
+    }));
 }
 
 function refuseErrors(examined: ExaminedScene): void {

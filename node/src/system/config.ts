@@ -36,7 +36,7 @@ export function defaultConfig(): Config {
 
 /**
  * The defaults with what the owner set.
- * @throws CuadroError `request-invalid` where the file can't be read or says something impossible: going on
+ * @throws CuadroError `config-invalid` where the file can't be read or says something impossible: going on
  * with defaults could run what the owner forbade.
  */
 export async function loadConfig(dataFolder: string): Promise<Config> {
@@ -45,13 +45,19 @@ export async function loadConfig(dataFolder: string): Promise<Config> {
 
 /**
  * Sets some values, durably; returns the whole config. What a newer version wrote is kept.
- * @throws CuadroError `request-invalid` with nothing written, `store-full`, `store-unwritable`.
+ * @throws CuadroError `request-invalid` for the change, `config-invalid` for the file, with nothing written, `store-full`, `store-unwritable`.
  */
 export async function saveConfig(
   components: { random: Random },
   dataFolder: string,
   change: Partial<Config>,
 ): Promise<Config> {
+  const checkedChange = configSchema.partial().safeParse(change);
+  if (!checkedChange.success) {
+    const [issue] = checkedChange.error.issues;
+    const why = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not readable'}`;
+    throw new CuadroError('request-invalid', { why }, { cause: checkedChange.error });
+  }
   const set = { ...(await readSet(dataFolder)), ...change };
   const config = checked(dataFolder, { ...defaultConfig(), ...set });
   try {
@@ -93,5 +99,5 @@ function checked(dataFolder: string, value: unknown): Config {
 }
 
 function invalid(dataFolder: string, why: string, cause?: unknown): CuadroError {
-  return new CuadroError('request-invalid', { why: `${configPath(dataFolder)}: ${why}` }, { cause });
+  return new CuadroError('config-invalid', { why: `${configPath(dataFolder)}: ${why}` }, { cause });
 }

@@ -113,8 +113,8 @@ describe('the config file', () => {
       ['[]', /not a JSON object/],
     ] as const) {
       await writeFile(configPath(folder), text);
-      await assert.rejects(loadConfig(folder), { code: 'request-invalid', message: pattern });
-      await assert.rejects(saveConfig({ random }, folder, { name: 'x' }), { code: 'request-invalid' });
+      await assert.rejects(loadConfig(folder), { code: 'config-invalid', message: pattern });
+      await assert.rejects(saveConfig({ random }, folder, { name: 'x' }), { code: 'config-invalid' });
       assert.equal(await readFile(configPath(folder), 'utf8'), text, 'left as it was');
     }
     await rm(configPath(folder));
