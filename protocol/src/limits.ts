@@ -25,6 +25,10 @@ export const PATH_LENGTH_MAX = 1_024;
 export const NAME_LENGTH_MAX = 200;
 /** Notes on a job. */
 export const NOTES_LENGTH_MAX = 4_000;
+/** A failure's code, such as `blender-crashed`. */
+export const FAILURE_CODE_LENGTH_MAX = 100;
+/** One sentence for people: a failure's message, a removal's reason. */
+export const SENTENCE_LENGTH_MAX = 2_000;
 /** One telling line of a failed attempt's log. */
 export const LOG_LINE_LENGTH_MAX = 500;
 /** Telling lines kept in a record; the whole log is a blob. */

@@ -26,6 +26,7 @@ import {
 } from './ids.ts';
 import {
   COUNTER_MAX,
+  FAILURE_CODE_LENGTH_MAX,
   FAILURES_PER_TASK_MAX,
   JOB_DEPENDENCIES_MAX,
   LOG_LINES_MAX,
@@ -35,6 +36,7 @@ import {
   OUTPUT_FILES_MAX,
   PRIORITY_MAX,
   REQUEST_TASKS_MAX,
+  SENTENCE_LENGTH_MAX,
   TAGS_MAX,
   TASKS_PER_JOB_MAX,
 } from './limits.ts';
@@ -240,7 +242,8 @@ export type RecordKind = KnownRecord['kind'];
 
 const desiredSchema = z.enum(['active', 'draining', 'paused']);
 const telling = z.array(z.string().max(LOG_LINE_LENGTH_MAX)).max(LOG_LINES_MAX);
-const sentence = z.string().max(2_000);
+const sentence = z.string().max(SENTENCE_LENGTH_MAX);
+const failureCode = z.string().max(FAILURE_CODE_LENGTH_MAX);
 
 export const farmRecordSchema = z.looseObject({
   kind: z.literal('farm'),
@@ -327,7 +330,7 @@ export const failureSchema: z.ZodType<Failure> = z.looseObject({
   attempt: attemptIdSchema,
   peer: peerIdSchema,
   cause: z.enum(['failed', 'lost']),
-  code: z.string().max(100),
+  code: failureCode,
   message: sentence,
   lines: telling,
   log: blobHashSchema.optional(),
@@ -351,7 +354,7 @@ export const taskResultSchema: z.ZodType<TaskResult> = z.looseObject({
 export const failedOutcomeSchema = z.looseObject({
   attempt: attemptIdSchema,
   peer: peerIdSchema,
-  code: z.string().max(100),
+  code: failureCode,
   message: sentence,
   wallTime: wallTimeSchema,
 });

@@ -36,6 +36,14 @@ export function recordFailure(state: BrainState, job: Job, record: TaskRecord, f
   writeTask(state, job, next);
 }
 
+/** Failures of two halves of a farm may be enough only once they meet. */
+export function judgeMerged(state: BrainState, job: Job, index: number): void {
+  const record = job.table.effective(index);
+  if (record === undefined || !job.table.isOpen(index)) return;
+  const verdict = judge(record, state.options);
+  if (verdict !== undefined) writeTask(state, job, { ...record, failed: { ...verdict, peer: state.self } });
+}
+
 /** Writes that the lease's machine vanished with the task. */
 export function recordLost(state: BrainState, lease: Lease): void {
   const job = state.jobs.get(lease.job);

@@ -60,6 +60,8 @@ export class Job {
     this.record = record;
     this.#listener = listener;
     this.table = new TaskTable(record, this.#tableListener());
+    // Only now: what it changes is told to this job's own table.
+    this.table.applyRequests(record);
   }
 
   get hasPlan(): boolean {
@@ -116,6 +118,7 @@ export class Job {
     this.record = record;
     const requests = Object.keys(record.requests).length;
     this.table.applyRequests(record);
+    this.#unbindVersions();
     if (requests > 0) for (const index of this.#spoilers.keys()) this.#observe(index);
   }
 
@@ -130,8 +133,12 @@ export class Job {
     const left = (this.machines.get(lease.peer) ?? 1) - 1;
     if (left > 0) this.machines.set(lease.peer, left);
     else this.machines.delete(lease.peer);
+    this.#unbindVersions();
+  }
+
+  /** With nothing made and nothing running, a new version mixes with nothing. */
+  #unbindVersions(): void {
     const { rendered, done } = this.table.counts;
-    // With nothing made and nothing running, a new version mixes with nothing.
     if (this.leases.size === 0 && rendered + done === 0) this.versions.clear();
   }
 

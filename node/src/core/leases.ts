@@ -36,6 +36,7 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
     stopping: false,
     fraction: 0,
   };
+  if (machine.leases.size === 0) machine.leasedAt = state.now;
   machine.leases.set(lease.key, lease);
   job.addLease(lease);
   state.leaseCount++;
@@ -126,14 +127,26 @@ export function takePeerState(
 ): void {
   if (peer === state.self) return;
   const machine = state.machine(peer);
-  if (told === 'reachable') heard(state, machine);
-  else if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
+  if (told === 'reachable') {
+    heard(state, machine);
+    return;
+  }
+  if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
+  if (!machine.reachable) return;
+  machine.reachable = false;
+  // Who is capable has changed, so tasks that wait for another machine may go to one where they failed.
+  state.offersVersion++;
+  state.out.node(peer);
+  state.out.farm = true;
 }
 
 /** When the machine's leases end unless it is heard; undefined while it holds none. */
 function deadlineOf(state: BrainState, machine: Machine): number | undefined {
   if (machine.peer === state.self || machine.leases.size === 0) return undefined;
-  return Math.min(machine.heardAt + state.options.leaseMs, machine.refusedUntil ?? Number.POSITIVE_INFINITY);
+  return Math.min(
+    Math.max(machine.heardAt, machine.leasedAt) + state.options.leaseMs,
+    machine.refusedUntil ?? Number.POSITIVE_INFINITY,
+  );
 }
 
 /** Ends the leases of machines that were not heard in time. What they ran is lost, what they kept ahead is free. */
@@ -146,9 +159,7 @@ export function endOverdueLeases(state: BrainState): void {
 }
 
 function loseMachine(state: BrainState, machine: Machine): void {
-  machine.reachable = false;
-  // Who is capable has changed, so tasks that wait for another machine may go to one where they failed.
-  state.offersVersion++;
+  if (machine.reachable) takePeerState(state, machine.peer, 'silent');
   const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
   for (const { lease, ran } of leases) {
     if (ran) recordLost(state, lease);

@@ -26,9 +26,12 @@ export interface Lease {
 export interface Machine {
   peer: PeerId;
   claim?: Claim;
+  /** Whether it may be granted anything: what it holds lasts as long as the lease. */
   reachable: boolean;
   /** Monotonic time of the last sign of life. */
   heardAt: number;
+  /** Monotonic time of the first of the grants that it holds now. */
+  leasedAt: number;
   /** When its leases end unless it is heard before; set by a refused redial. */
   refusedUntil?: number;
   load: number;
@@ -44,6 +47,7 @@ export function newMachine(peer: PeerId, now: number): Machine {
     peer,
     reachable: true,
     heardAt: now,
+    leasedAt: now,
     load: 0,
     freeDiskBytes: 0,
     leases: new Map(),

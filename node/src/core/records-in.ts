@@ -11,7 +11,8 @@ import {
   type Plan,
   type TaskRecord,
 } from '@cuadro/protocol';
-import { Job, type JobListener } from './job.ts';
+import type { Job, JobListener } from './job.ts';
+import { judgeMerged } from './failure-policy.ts';
 import { takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { stopLosers } from './results.ts';
 import type { BrainState } from './state.ts';
@@ -174,6 +175,7 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   }
   job.put(merged);
   state.touch(job);
+  if (state.epoch !== undefined) judgeMerged(state, job, record.index);
   stopLosers(state, job, record.index);
   stopOlderLevels(state, job);
 }

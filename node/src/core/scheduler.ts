@@ -1,4 +1,5 @@
-import { whyNotAble, whyNotJob, whyNoWork, isCapableElsewhere, machinesInOrder } from './eligibility.ts';
+import { compareText } from '@cuadro/protocol';
+import { whyNotAble, whyNotJob, whyNoWork, isCapableElsewhere } from './eligibility.ts';
 import type { Job } from './job.ts';
 import { grantTask } from './leases.ts';
 import type { Machine } from './machine.ts';
@@ -18,7 +19,7 @@ export function grantAll(state: BrainState): void {
     if (hasRoom(machine) && machine.dryAt !== state.offersVersion) hungry.push(machine);
   }
   if (hungry.length === 0) return;
-  const machines = hungry.length === 1 ? hungry : machinesInOrder(state).filter((m) => hungry.includes(m));
+  const machines = hungry.sort((a, b) => compareText(a.peer, b.peer));
   grantInTurn(state, machines, (machine) => machine.claim?.slots ?? 0);
   grantInTurn(state, machines, (machine) => machine.claim?.wants ?? 0);
 }

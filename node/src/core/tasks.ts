@@ -66,7 +66,7 @@ export class TaskTable {
   #groups: Group[] = [];
   #redo: Float64Array | undefined;
   #retry: Float64Array | undefined;
-  readonly #applied = new Set<string>();
+  readonly #applied = new Map<string, TaskRequest>();
 
   constructor(job: JobRecord, listener: TableListener) {
     const total = job.spec.tasks;
@@ -75,7 +75,6 @@ export class TaskTable {
     this.#codes = new Uint8Array(total);
     this.#oneCopy = new Uint8Array(total);
     this.counts = { total, open: total, rendered: 0, done: 0, failed: 0, skipped: 0 };
-    this.applyRequests(job);
   }
 
   /** Takes the plan, which alone knows the groups and what waits for what; everything is counted anew. */
@@ -224,10 +223,25 @@ export class TaskTable {
 
   /** Raises the levels of the tasks that new requests name. */
   applyRequests(job: JobRecord): void {
+    const known = [...this.#applied].some(([key, request]) => job.requests[key] !== request);
+    // Two requests signed under one key: the greater replaced the other, whose levels are void.
+    if (known) this.#voidLevels();
     for (const [key, request] of Object.entries(job.requests)) {
       if (this.#applied.has(key)) continue;
-      this.#applied.add(key);
+      this.#applied.set(key, request);
       this.#apply(request);
+    }
+  }
+
+  #voidLevels(): void {
+    this.#applied.clear();
+    for (let index = 0; index < this.#codes.length; index++) {
+      const before = this.levels(index).redo;
+      if (this.#redo !== undefined) this.#redo[index] = 0;
+      if (this.#retry !== undefined) this.#retry[index] = 0;
+      this.#countRedo(index, before);
+      this.refresh(index);
+      this.#listener.changed(index);
     }
   }
 

@@ -1,6 +1,10 @@
 import {
   attemptKey,
   compareEpochs,
+  FAILURE_CODE_LENGTH_MAX,
+  LOG_LINE_LENGTH_MAX,
+  LOG_LINES_MAX,
+  SENTENCE_LENGTH_MAX,
   type AttemptId,
   type Capabilities,
   type Epoch,
@@ -81,7 +85,7 @@ export class WorkerSide {
     if (outcome.kind === 'stopped') return { kind: 'stopped', reason: outcome.reason };
     if (outcome.kind === 'failure') {
       const { kind, ...failure } = outcome;
-      return { kind, failure: { ...failure, attempt, peer: this.#self } };
+      return { kind, failure: { ...bounded(failure), attempt, peer: this.#self } };
     }
     const { kind, ...made } = outcome;
     const showsVersion = engineVersion !== undefined && VERSIONED_ENGINES.has(engine);
@@ -99,4 +103,14 @@ export class WorkerSide {
       },
     };
   }
+}
+
+/** An engine's words may be of any length; a record's are not. */
+function bounded<F extends { code: string; message: string; lines: string[] }>(failure: F): F {
+  return {
+    ...failure,
+    code: failure.code.slice(0, FAILURE_CODE_LENGTH_MAX),
+    message: failure.message.slice(0, SENTENCE_LENGTH_MAX),
+    lines: failure.lines.slice(-LOG_LINES_MAX).map((line) => line.slice(0, LOG_LINE_LENGTH_MAX)),
+  };
 }

@@ -8,12 +8,15 @@ import {
   signDeletion,
   type AttemptId,
   type Capabilities,
+  type Grant,
   type JobDesired,
   type JobRecord,
   type KnownRecord,
+  type Message,
   type NodeDesired,
   type NodeRecord,
   type Plan,
+  type ResultMessage,
   type Signer,
   type TaskRequest,
 } from '@cuadro/protocol';
@@ -162,14 +165,15 @@ export class Farm {
     return this.work({ slots });
   }
 
-  work({ slots = 1, accepting = true, can = capabilities(), idleReason = '' } = {}): this {
+  work(changes: { slots?: number; accepting?: boolean; can?: Capabilities; idleReason?: string } = {}): this {
+    const { slots = 1, accepting = true, can = capabilities(), idleReason } = changes;
     this.step({
       kind: 'worker',
       capabilities: can,
       slots,
       bundles: [],
       accepting,
-      ...(idleReason && { idleReason }),
+      ...(idleReason !== undefined && { idleReason }),
     });
     return this;
   }
@@ -243,13 +247,58 @@ export class Farm {
   /** Another machine's claim arrives. */
   claim(
     peer: string,
-    { slots = 1, wants = slots * 2, sequence = 1, can = capabilities() } = {},
+    changes: { slots?: number; wants?: number; sequence?: number; can?: Capabilities } = {},
   ): CoreEffect[] {
-    return this.step({
-      kind: 'message',
-      from: peer,
-      message: { kind: 'claim', peer, sequence, wants, slots, capabilities: can, bundles: [] },
+    const slots = changes.slots ?? 1;
+    const message: Message = {
+      kind: 'claim',
+      peer,
+      sequence: changes.sequence ?? 1,
+      wants: changes.wants ?? slots * 2,
+      slots,
+      capabilities: changes.can ?? capabilities(),
+      bundles: [],
+    };
+    return this.message(peer, message);
+  }
+
+  message(from: string, message: Message): CoreEffect[] {
+    return this.step({ kind: 'message', from, message });
+  }
+
+  beacon(peer: string, running: AttemptId[]): CoreEffect[] {
+    return this.message(peer, {
+      kind: 'beacon',
+      peer,
+      running: running.map((attempt) => ({ attempt, fraction: 0.5 })),
+      load: 0.5,
+      freeDiskBytes: 1e9,
     });
+  }
+
+  /** Another machine tells how its attempt ended. */
+  ended(peer: string, grant: Grant, how: 'result' | 'failure' | 'stopped', code = 'broken'): CoreEffect[] {
+    const { attempt, job, task, redo, retry } = grant;
+    const common = { attempt, peer, wallTime: this.now };
+    const outcome: ResultMessage['outcome'] =
+      how === 'result'
+        ? {
+            kind: how,
+            result: {
+              ...common,
+              state: 'rendered',
+              files: [],
+              holders: { [peer]: { held: true, counter: 1 } },
+              renderMs: 500,
+            },
+          }
+        : how === 'failure'
+          ? {
+              kind: how,
+              failure: { ...common, cause: 'failed', code, message: `It broke: ${code}.`, lines: [] },
+            }
+          : { kind: how, reason: 'stopped' };
+    return this.message(peer, { kind: 'result', job, task, redo, retry, attempt, outcome });
   }
 
   #carryOut(effect: CoreEffect): void {
@@ -266,4 +315,22 @@ function keyOf(record: KnownRecord): string {
   return record.kind === 'job' || record.kind === 'farm'
     ? `${record.kind}/${record.id}`
     : `${record.kind}/${record.peer}`;
+}
+
+/** Grants sent to a machine by these effects. */
+export function grantsTo(peer: string, effects: readonly CoreEffect[]): Grant[] {
+  return effects.flatMap((effect) =>
+    effect.kind === 'send' && effect.to === peer && effect.message.kind === 'grants'
+      ? effect.message.grants
+      : [],
+  );
+}
+
+/** Attempts that these effects take back from a machine. */
+export function stopsTo(peer: string, effects: readonly CoreEffect[]): AttemptId[] {
+  return effects.flatMap((effect) => {
+    if (effect.kind === 'stop-attempt') return peer === SELF ? [effect.attempt] : [];
+    if (effect.kind !== 'send' || effect.to !== peer || effect.message.kind !== 'stop') return [];
+    return effect.message.attempts;
+  });
 }
