@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { type FSWatcher, watch } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JobView, SubmittedView } from '../../../protocol/src/index.ts';
+import { collected, House, jobIn, type NodeProcess, tasksOf } from './house.ts';
+import { decodePicture, filesBelow, frameNames, probeFilm } from './media.ts';
+import { blendersOf, kill, processesWith } from './processes.ts';
+import { pause, until } from './wait.ts';
+
+/**
+ * Rounds of SIGKILL at seeded random moments over jobs of real frames: the node, its Blender, or both. Whatever
+ * was accepted must arrive, and nothing half-made may ever be seen.
+ */
+
+export interface CrashReport {
+  rounds: { victim: Victim; afterMs: number; framesThen: number }[];
+  jobs: number;
+  frames: number;
+}
+
+type Victim = 'node' | 'Blender' | 'both';
+const VICTIMS: readonly Victim[] = ['node', 'Blender', 'both'];
+/** From the start of a node to its kill: its own start, Blender's start, and some frames fall into it. */
+const NODE_KILL_MS = 6_000;
+/** From the moment a Blender is there to its kill: scene loading and frames fall into it. */
+const BLENDER_KILL_MS = 2_500;
+/** Characters of the node's log that a failure shows. */
+const LOG_SHOWN = 4_000;
+const FRAMES = 36;
+/** Enough for about a quarter of a second a frame, so that a kill seldom finds everything done. */
+const SAMPLES = 300;
+
+/** A small seeded generator (mulberry32), so that a failing run can be repeated. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Runs the rounds, ends all jobs, and checks everything; `say` tells each round. */
+export async function crashRounds(
+  house: House,
+  options: { rounds: number; seed: number; say?: (line: string) => void },
+): Promise<CrashReport> {
+  const random = seededRandom(options.seed);
+  const blend = await house.scene('sound', `frames=${FRAMES}`);
+  const watched = new WatchedFolders();
+  const jobs: JobView[] = [];
+  const report: CrashReport = { rounds: [], jobs: 0, frames: 0 };
+  let node = await house.node();
+  const submit = async (): Promise<void> => {
+    const { job } = await house.json<SubmittedView>(['submit', blend, '--samples', String(SAMPLES)]);
+    watched.add(job.outputFolder);
+    jobs.push(job);
+  };
+  try {
+    await submit();
+    for (let round = 0; round < options.rounds; round++) {
+      const current = await node.client.call('job', { params: { job: (jobs.at(-1) as JobView).id } });
+      // With little left to do the next kill would hit nothing.
+      if (current.counts.open < FRAMES / 3) await submit();
+      const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] as Victim;
+      const afterMs = Math.round(random() * (victim === 'node' ? NODE_KILL_MS : BLENDER_KILL_MS));
+      const done = await strike(house, node, victim, afterMs);
+      node = done.node;
+      await watched.check();
+      const framesThen = watched.seen;
+      report.rounds.push({ victim, afterMs, framesThen });
+      options.say?.(`round ${round + 1}: killed ${victim} after ${afterMs} ms, ${framesThen} files so far`);
+    }
+    for (const job of jobs) report.frames += await checkJob(node, job);
+    await watched.check();
+    report.jobs = jobs.length;
+    await checkLeftovers(house, node, jobs);
+    return report;
+  } catch (error) {
+    const log = await readFile(join(node.dataFolder, 'node.log'), 'utf8').catch(() => '');
+    throw new Error(`${(error as Error).message}\nThe node's log ends with:\n${log.slice(-LOG_SHOWN)}`, {
+      cause: error,
+    });
+  } finally {
+    watched.close();
+  }
+}
+
+/** Kills, and starts the node again where it was killed. Nothing of the old one may be left when it runs. */
+async function strike(
+  house: House,
+  node: NodeProcess,
+  victim: Victim,
+  afterMs: number,
+): Promise<{ node: NodeProcess }> {
+  if (victim === 'node') {
+    await pause(afterMs);
+  } else {
+    const working = await until('a Blender to work', () => firstOf(blendersOf(node.dataFolder)), 90_000);
+    assert.ok(working > 0);
+    await pause(afterMs);
+    for (const pid of await blendersOf(node.dataFolder)) kill(pid);
+  }
+  if (victim === 'Blender') return { node };
+  const others = (await processesWith(node.dataFolder)).filter(({ pid }) => pid !== node.pid);
+  await node.kill();
+  await until(
+    `what the killed node had started to end: ${others.map(({ command }) => command).join('; ')}`,
+    async () => (await processesWith(node.dataFolder)).length === 0,
+    5_000,
+  );
+  return { node: await house.node() };
+}
+
+async function firstOf(pids: Promise<number[]>): Promise<number | undefined> {
+  return (await pids)[0];
+}
+
+/** Every frame is there and whole, no task is lost, and the film has the right length. */
+async function checkJob(node: NodeProcess, job: JobView): Promise<number> {
+  const ended = await jobIn(node.client, job.id, ['done', 'failed', 'canceled', 'skipped'], 180_000);
+  const told = (await tasksOf(node.client, job.id)).filter(({ state }) => state !== 'rendered');
+  assert.equal(ended.state, 'done', `${ended.reason ?? ''} ${JSON.stringify(told)}`);
+  await collected(node.client, job.id);
+  const tasks = await tasksOf(node.client, job.id);
+  assert.deepEqual(
+    tasks.map(({ state }) => state),
+    Array.from({ length: FRAMES + 1 }, () => 'rendered'),
+  );
+  assert.deepEqual(await filesBelow(job.outputFolder), [...frameNames(FRAMES), 'shot.mp4'].sort());
+  for (const name of frameNames(FRAMES)) {
+    assert.deepEqual(await decodePicture(join(job.outputFolder, name)), { width: 96, height: 54 }, name);
+  }
+  const film = await probeFilm(join(job.outputFolder, 'shot.mp4'));
+  assert.equal(film.frames, FRAMES);
+  assert.ok(film.audio);
+  return FRAMES;
+}
+
+/** After the last job nothing lies about in the data folder, and an ordered end leaves no process. */
+async function checkLeftovers(house: House, node: NodeProcess, jobs: readonly JobView[]): Promise<void> {
+  assert.equal((await node.client.call('jobs', {})).length, jobs.length);
+  await until('the work folder to be empty', async () => {
+    return (await filesBelow(join(node.dataFolder, 'work'))).length === 0;
+  });
+  assert.deepEqual(await filesBelow(join(node.dataFolder, 'incoming')), []);
+  assert.deepEqual(await filesBelow(join(node.dataFolder, 'quarantine')), []);
+  const { code } = await node.stop();
+  assert.equal(code, 0, node.errors());
+  assert.deepEqual(await processesWith(house.root), []);
+}
+
+/** Decodes every file as soon as it appears under its final name, and again in each check. */
+class WatchedFolders {
+  readonly #watchers: FSWatcher[] = [];
+  readonly #folders: string[] = [];
+  readonly #seen = new Set<string>();
+  readonly #looks: Promise<void>[] = [];
+
+  get seen(): number {
+    return this.#seen.size;
+  }
+
+  add(folder: string): void {
+    this.#folders.push(folder);
+    const watcher = watch(folder, (_event, name) => {
+      if (name !== null && !isTemporary(name)) this.#look(join(folder, name));
+    });
+    this.#watchers.push(watcher);
+  }
+
+  #look(path: string): void {
+    const look = decode(path).then(() => void this.#seen.add(path));
+    look.catch(() => undefined);
+    this.#looks.push(look);
+  }
+
+  /** @throws the first failure to decode. */
+  async check(): Promise<void> {
+    for (const folder of this.#folders) {
+      for (const name of await filesBelow(folder)) {
+        if (!isTemporary(name)) this.#look(join(folder, name));
+      }
+    }
+    await Promise.all(this.#looks.splice(0));
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers) watcher.close();
+  }
+}
+
+async function decode(path: string): Promise<void> {
+  try {
+    if (path.endsWith('.mp4')) assert.equal((await probeFilm(path)).frames, FRAMES);
+    else await decodePicture(path);
+  } catch (error) {
+    throw new Error(`${path} stood under its final name and was not whole.`, { cause: error });
+  }
+}
+
+function isTemporary(name: string): boolean {
+  return name.startsWith('.cuadro-') && name.endsWith('.tmp');
+}
