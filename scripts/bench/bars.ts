@@ -1,0 +1,58 @@
+/**
+ * All bars in one place, each with its line of the budget table (DESIGN.md section 11). A bench is `ok` when every
+ * figure that is named here for it reaches its bar; figures are named as in the bench's last line.
+ */
+
+export interface Bar {
+  /** A key of the bench's last line, such as `ratio` or `jobsMs`. */
+  figure: string;
+  /** Whether higher or lower is better. */
+  at: 'least' | 'most';
+  limit: number;
+  /** The line of the budget table that it stands for. */
+  from: string;
+}
+
+export const BENCH_NAMES = ['efficiency', 'dispatch', 'restart', 'rest', 'cli'] as const;
+export type BenchName = (typeof BENCH_NAMES)[number];
+
+/** The first bar of a bench is the one that its last line calls `bar`. */
+export const BARS: Readonly<Record<BenchName, readonly [Bar, ...Bar[]]>> = {
+  efficiency: [
+    {
+      figure: 'ratio',
+      at: 'least',
+      limit: 0.95,
+      from: 'farm efficiency, frames of about 0.5 s at 640×360, submit to last collected frame: ≥ 0.95 of one warm Blender on the same cores, same settings',
+    },
+  ],
+  dispatch: [
+    {
+      figure: 'value',
+      at: 'least',
+      limit: 4_000,
+      from: 'dispatch: real coordinator, driver and fsynced store: ≥ 4,000 tasks/s',
+    },
+  ],
+  restart: [{ figure: 'value', at: 'most', limit: 3, from: 'restart with 100,000 tasks: ≤ 3 s' }],
+  rest: [{ figure: 'value', at: 'most', limit: 150, from: 'node at rest: ≤ 150 MB' }],
+  cli: [
+    { figure: 'value', at: 'most', limit: 100, from: '`cuadro --help`: first output ≤ 100 ms' },
+    { figure: 'jobsMs', at: 'most', limit: 400, from: '`cuadro jobs`: first output ≤ 400 ms' },
+  ],
+};
+
+/** Lines of the table that are measured already and not judged yet. */
+export const LATER: Readonly<Partial<Record<BenchName, readonly Bar[]>>> = {
+  rest: [{ figure: 'millionTasksMB', at: 'most', limit: 400, from: 'a 1,000,000-task job: ≤ 400 MB' }],
+};
+
+export function reaches(bar: Bar, figures: Readonly<Record<string, unknown>>): boolean {
+  const figure = figures[bar.figure];
+  if (typeof figure !== 'number' || !Number.isFinite(figure)) return false;
+  return bar.at === 'least' ? figure >= bar.limit : figure <= bar.limit;
+}
+
+/** `≤ 3`, `≥ 0.95`. */
+export const barText = ({ at, limit }: Bar): string =>
+  `${at === 'least' ? '≥' : '≤'} ${limit.toLocaleString('en-US')}`;

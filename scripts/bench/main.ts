@@ -1,0 +1,55 @@
+/**
+ * `npm run bench -- NAME [--json]`: measures one thing, prints it in plain words, and as its last line one JSON
+ * object. It ends with code 0 whether or not the bar is reached (a busy machine can miss), with 1 only where it
+ * could not measure, and with 2 for a wrong call.
+ */
+import { BARS, barText, BENCH_NAMES, type BenchName, LATER, reaches } from './bars.ts';
+import { type Bench, CouldNotMeasure, type LastLine, rounded, runBench } from './harness.ts';
+
+const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
+  efficiency: () => import('./efficiency.ts'),
+  dispatch: () => import('./dispatch.ts'),
+  restart: () => import('./restart.ts'),
+  rest: () => import('./rest.ts'),
+  cli: () => import('./cli.ts'),
+};
+
+const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);
+
+/** One sentence for each bar: reached or missed, and by which line of the budget table. */
+function* verdicts(line: LastLine): Generator<string> {
+  for (const bar of BARS[line.bench]) {
+    const figure = line[bar.figure];
+    const word = reaches(bar, line) ? 'reached' : 'MISSED';
+    yield `${word}: ${bar.figure} is ${typeof figure === 'number' ? rounded(figure, 3) : 'not known'}, the bar ${barText(bar)} (${bar.from}).`;
+  }
+  for (const bar of LATER[line.bench] ?? []) {
+    const word = reaches(bar, line) ? 'would be reached' : 'would be missed';
+    yield `not judged yet, ${word}: ${bar.figure} is ${String(line[bar.figure])}, the bar ${barText(bar)} (${bar.from}).`;
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json');
+  const names = args.filter((arg) => arg !== '--json');
+  const [name] = names;
+  if (names.length !== 1 || name === undefined || !isBenchName(name)) {
+    console.error(`Usage: npm run bench -- NAME [--json]\nBenches: ${BENCH_NAMES.join(', ')}.`);
+    return 2;
+  }
+  const say = json ? () => undefined : (line: string) => console.log(line);
+  try {
+    const { bench } = await BENCHES[name]();
+    const line = await runBench(bench, say);
+    for (const verdict of verdicts(line)) say(verdict);
+    console.log(JSON.stringify(line));
+    return 0;
+  } catch (error) {
+    const why =
+      error instanceof CouldNotMeasure ? error.message : error instanceof Error ? error.stack : error;
+    console.error(`${name} could not be measured: ${String(why)}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
