@@ -152,14 +152,15 @@ class SlotWorker implements Worker {
     this.#attempts.delete(key);
     // A stopping node reports nothing: its leases end, and what it ran goes to others without a failure.
     if (this.#state === 'running') this.#components.reports.ended(attempt.grant.attempt, end);
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    if (!isSilent(attempt.task.work))
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 
   async #produce(attempt: Attempt, folder: string, logFile: string): Promise<AttemptEnd> {
     const { clock, runners } = this.#components;
     const { signal } = attempt.abort;
     signal.throwIfAborted();
-    // Silent no-ops need no folders, and making three of them would be most of such a task's cost.
+    // Silent no-ops need no folders: making and deleting them would be most of such a task's cost.
     if (!isSilent(attempt.task.work)) {
       await mkdir(folder, { recursive: true });
       await mkdir(dirname(logFile), { recursive: true });
