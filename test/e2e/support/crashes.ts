@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobView, SubmittedView } from '../../../protocol/src/index.ts';
-import { collected, House, jobIn, type NodeProcess, tasksOf } from './house.ts';
+import { collected, type House, jobIn, type NodeProcess, tasksOf } from './house.ts';
 import { decodePicture, filesBelow, frameNames, probeFilm } from './media.ts';
 import { blendersOf, kill, processesWith } from './processes.ts';
 import { pause, until } from './wait.ts';
@@ -22,14 +22,14 @@ export interface CrashReport {
 type Victim = 'node' | 'Blender' | 'both';
 const VICTIMS: readonly Victim[] = ['node', 'Blender', 'both'];
 /** From the start of a node to its kill: its own start, Blender's start, and some frames fall into it. */
-const NODE_KILL_MS = 6_000;
+const NODE_KILL_MS = 5_000;
 /** From the moment a Blender is there to its kill: scene loading and frames fall into it. */
-const BLENDER_KILL_MS = 2_500;
+const BLENDER_KILL_MS = 2_000;
 /** Characters of the node's log that a failure shows. */
 const LOG_SHOWN = 4_000;
-const FRAMES = 36;
+const FRAMES = 30;
 /** Enough for about a quarter of a second a frame, so that a kill seldom finds everything done. */
-const SAMPLES = 300;
+const SAMPLES = 200;
 
 /** A small seeded generator (mulberry32), so that a failing run can be repeated. */
 export function seededRandom(seed: number): () => number {
