@@ -3,8 +3,9 @@
  * 20 s to act on SIGINT, and rendering is repeatable, so there is nothing to ask for.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Duplex, Readable } from 'node:stream';
+import { execa } from 'execa';
 import type { Clock } from '../../system/interface.ts';
 
 export interface GroupCommand {
@@ -47,16 +48,21 @@ const SIGNALS_BY_EXIT_CODE: Readonly<Record<number, string>> = {
 };
 
 export function startProcessGroup<Cause>(
-  components: { readonly clock: Clock },
+  components: { readonly clock: Pick<Clock, 'after'> },
   command: GroupCommand,
   options: { readonly killWaitMs: number },
 ): ProcessGroup<Cause> {
-  const child = spawn(command.file, [...command.arguments], {
+  // Execa finds programs as each system's shells do; ending them as a group, at once, is this file's business.
+  const { nodeChildProcess: child } = execa(command.file, [...command.arguments], {
     cwd: command.directory,
     env: { ...command.environment },
+    extendEnv: false,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
     windowsHide: true,
+    buffer: false,
+    reject: false,
+    cleanup: false,
   });
   const [, output, errors, channel] = child.stdio as unknown as [null, Readable, Readable, Duplex];
   let cause: { readonly value: Cause } | undefined;
@@ -104,7 +110,7 @@ function endingOf(code: number | null, signal: NodeJS.Signals | null): GroupEndi
 function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return;
   if (process.platform === 'win32') {
-    spawn('taskkill', ['/pid', String(child.pid), '/T', '/F'], { stdio: 'ignore' }).on('error', () => {});
+    void execa('taskkill', ['/pid', String(child.pid), '/T', '/F'], { stdio: 'ignore', reject: false });
     return;
   }
   try {

@@ -8,6 +8,8 @@ export const sceneLimits = {
   resultBytes: 256 * 1024 * 1024,
   /** The last output of Blender that an error carries; its telling line comes at the end. */
   logBytes: 16 * 1024,
+  /** A killed Blender is gone at once; what still holds its pipes after this is left behind, in milliseconds. */
+  killWaitMs: 10_000,
   /** Bytes read to recognise a .blend, enough for the first block of a compressed one. */
   headerBytes: 64 * 1024,
   /** A message that lists more subjects than this says how many more there are. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { startProcessGroup } from '../process/group.ts';
 import { SceneError } from './errors.ts';
 import { sceneLimits } from './limits.ts';
 import type { SceneTools } from './tracer.ts';
@@ -18,44 +18,44 @@ export async function runBlender(
   args: readonly string[],
   options: { timeoutMs: number; temporary: string; signal?: AbortSignal },
 ): Promise<BlenderRun> {
-  const { signal } = options;
-  const child = spawn(tools.blender, args, {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // Blender leaves its own temporary folder behind when it is killed: it goes with ours.
-    env: { ...process.env, TMPDIR: options.temporary, TEMP: options.temporary },
-  });
-  let log = '';
-  const keep = (chunk: Buffer): void => {
-    log = (log + chunk.toString('utf8')).slice(-sceneLimits.logBytes);
-  };
-  child.stdout.on('data', keep);
-  child.stderr.on('data', keep);
-  const { promise, resolve, reject } = Promise.withResolvers<BlenderRun>();
-  let stopped: { reason: unknown } | undefined;
-  const stop = (reason: unknown): void => {
-    stopped ??= { reason };
-    killGroup(child.pid);
-  };
-  const aborted = (): void => stop(signal?.reason);
-  const cancelTimer = tools.clock.after(options.timeoutMs, () =>
-    stop(
-      new SceneError('trace-timeout', `Blender did not answer within ${options.timeoutMs / 60_000} minutes.`),
-    ),
+  const { signal, timeoutMs, temporary } = options;
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter((entry) => entry[1] !== undefined),
   );
+  const group = startProcessGroup<{ reason: unknown }>(
+    tools,
+    {
+      file: tools.blender,
+      arguments: args,
+      // Blender leaves its own temporary folder behind when it is killed: it goes with ours.
+      environment: { ...(environment as Record<string, string>), TMPDIR: temporary, TEMP: temporary },
+      directory: temporary,
+    },
+    { killWaitMs: sceneLimits.killWaitMs },
+  );
+  let log = '';
+  for (const stream of [group.output, group.errors]) {
+    stream?.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString('utf8')).slice(-sceneLimits.logBytes);
+    });
+  }
+  const aborted = (): void => group.end({ reason: signal?.reason });
+  const cancelTimer = tools.clock.after(timeoutMs, () => group.end({ reason: timeout(timeoutMs) }));
   signal?.addEventListener('abort', aborted, { once: true });
-  child.once('error', (cause) => reject(noBlender(tools.blender, cause)));
-  child.once('close', (exitCode) => {
-    // Only now is its folder free to be removed.
-    if (stopped) reject(stopped.reason);
-    else resolve({ exitCode, log });
-  });
   try {
-    return await promise;
+    const ending = await group.ended;
+    if (ending.kind === 'not-started') throw noBlender(tools.blender, ending.error);
+    // Only now is its folder free to be removed.
+    if (ending.kind === 'ended') throw ending.cause.reason;
+    return { exitCode: ending.kind === 'exited' ? ending.code : null, log };
   } finally {
     cancelTimer();
     signal?.removeEventListener('abort', aborted);
   }
+}
+
+function timeout(timeoutMs: number): SceneError {
+  return new SceneError('trace-timeout', `Blender did not answer within ${timeoutMs / 60_000} minutes.`);
 }
 
 function noBlender(blender: string, cause: Error): SceneError {
@@ -64,13 +64,4 @@ function noBlender(blender: string, cause: Error): SceneError {
     `Blender could not be started (${blender}): install it, or set its path with \`cuadro config blender\`.`,
     { cause },
   );
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
-  } catch {
-    // It ended by itself in the meantime.
-  }
 }
