@@ -25,6 +25,7 @@ import { createContentReader, readPlan } from './jobs/content.ts';
 import { foundFarm } from './jobs/founding.ts';
 import { withCollection } from './jobs/queries.ts';
 import { createBlenderSessions } from './render/blender/pool.ts';
+import type { RenderLimits } from './render/limits.ts';
 import { createPictureProcess } from './render/verify/pictures.ts';
 import { createLevelStore } from './store/level-store.ts';
 import type { RecordStore } from './store/interface.ts';
@@ -61,6 +62,8 @@ export interface NodeInit {
   port?: number;
   /** Replaces configured values for this run only. */
   config?: Partial<Config>;
+  /** Bounds of rendering other than the usual ones. */
+  renderLimits?: Partial<RenderLimits>;
   /** Called when the node can't go on (its records can't be written) or was asked to end through the API. */
   onEnd?: (reason: { error?: unknown }) => void;
   /** Short lines for people; none by default. */
@@ -125,19 +128,8 @@ export async function startNode(init: NodeInit): Promise<CuadroNode> {
     const loopDelay = await start(createLoopDelay());
     const { records, term, damaged } = await store.load();
     if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
-    const foundation: Foundation = {
-      clock,
-      random,
-      logger,
-      loopDelay,
-      config,
-      signer,
-      store,
-      blobs,
-      records,
-      term,
-    };
-    return await assemble(init, foundation, started);
+    const shared = { clock, random, logger, loopDelay, signer, store, blobs };
+    return await assemble(init, { ...shared, config, records, term }, started);
   } catch (error) {
     for (const component of started.reverse()) await component.stop().catch(() => undefined);
     throw startError(error, folder);
@@ -164,13 +156,14 @@ interface Rendering {
 
 /** Engines and worker; what they tell goes to `input`. */
 async function assembleRendering(
-  folder: string,
+  init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
   base: Foundation,
   live: LiveConfig,
   brain: { tasks: TaskReader; input(input: DriverInput): void },
 ): Promise<Rendering> {
   const { clock, random, logger, blobs } = base;
   const { slots, confine, blender, ffmpeg } = live.current;
+  const folder = init.dataFolder;
   const scenes = new SceneFolders({ blobs, random }, { folder: join(folder, 'scenes') });
   await mkdir(scenes.folder, { recursive: true });
   const threads = Math.max(1, Math.floor(availableParallelism() / slots));
@@ -182,6 +175,7 @@ async function assembleRendering(
       slots: Array.from({ length: slots }, () => (slots === 1 ? {} : { threads })),
       confine,
       ...(blender !== '' && { blender }),
+      ...(init.renderLimits && { limits: init.renderLimits }),
     },
   );
   const pictures = createPictureProcess({ clock, random, logger }, ffmpeg === '' ? {} : { ffmpeg });
@@ -266,7 +260,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const live: LiveConfig = { current: base.config };
   const records = trustedRecords(base);
   const core = createCore({ self: signer.peer, name: base.config.name, term: base.term, records });
-  const rendering: Rendering = await assembleRendering(dataFolder, base, live, {
+  const rendering: Rendering = await assembleRendering(init, base, live, {
     tasks: core,
     input: (input) => driver.input(input),
   });
