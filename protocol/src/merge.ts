@@ -20,11 +20,11 @@ export function mergeRecords<R extends KnownRecord>(a: R, b: R): R {
   if (recordKey(a) !== recordKey(b)) throw new TypeError('Records of different keys do not merge.');
   switch (a.kind) {
     case 'farm':
-      return mergeByRules(a, b, { name: mergeOptionalField, mergedInto: mergeOptionalField }) as R;
+      return mergeByRules(a, b, { name: mergeOptionalField, mergedInto: mergeOptionalField });
     case 'member':
-      return mergeByRules(a, b, MEMBER_RULES) as R;
+      return mergeByRules(a, b, MEMBER_RULES);
     case 'node':
-      return mergeByRules(a, b, { fields: mergeFields }) as R;
+      return mergeByRules(a, b, { fields: mergeFields });
     case 'job':
       return mergeJobs(a, b as JobRecord) as R;
     case 'task':
@@ -106,8 +106,8 @@ const TASK_RULES: Rules = {
   results: (a: TaskRecord['results'], b: TaskRecord['results']) => mergeMaps(a, b, mergeResults),
   failed: mergeFailed,
   failures: mergeFixedMap,
-  redo: Math.max as unknown as Rule,
-  retry: Math.max as unknown as Rule,
+  redo: Math.max,
+  retry: Math.max,
 };
 
 /** A higher redo wins whole; at the same redo a higher retry voids failures; results always join (SPEC R32). */

@@ -12,6 +12,7 @@ import type {
   Signed,
   TaskRequest,
 } from './records.ts';
+import { requestKey } from './records.ts';
 
 /**
  * Who signs what (SPEC R30). The signature covers the canonical bytes of `[domain, subject, content]`, so that
@@ -104,7 +105,7 @@ function* signedParts(record: KnownRecord): Generator<Part> {
       yield* fieldParts(
         'node-field',
         record.peer,
-        record.fields as NodeRecord['fields'] & Record<string, unknown>,
+        record.fields,
       );
       return;
     case 'job':
@@ -124,9 +125,13 @@ function* memberParts(record: MemberRecord): Generator<Part> {
 
 function* jobParts(record: JobRecord): Generator<Part> {
   yield authored('job-spec', record.id, record.spec.author, record.spec);
-  yield* fieldParts('job-control', record.id, record.control as Record<string, unknown>);
-  for (const request of Object.values(record.requests))
-    yield authored('request', record.id, request.author, request);
+  yield* fieldParts('job-control', record.id, record.control);
+  for (const [key, request] of Object.entries(record.requests)) {
+    // The key is not signed, so it must follow from what is: else one request could be filed many times.
+    const part = /\.(\d{1,6})\.[^.]+$/.exec(key)?.[1] ?? '';
+    const author = key === requestKey({ ...request, part: Number(part) }) ? request.author : '';
+    yield authored('request', record.id, author, request);
+  }
   if (record.deleted) yield authored('deleted', record.id, record.deleted.author, record.deleted);
 }
 

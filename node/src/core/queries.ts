@@ -163,7 +163,7 @@ export class BrainQueries implements CoreQueries {
   }
 
   ignored(): Readonly<Record<string, number>> {
-    return this.state.ignoredCounts as Record<string, number>;
+    return this.state.ignoredCounts;
   }
 
   protected ownLease(attempt: AttemptId): Lease | undefined {

@@ -57,7 +57,7 @@ function write(state: BrainState, job: Job, message: ResultMessage): void {
   const { outcome, attempt, task } = message;
   const record = job.table.forWriting(task);
   if (outcome.kind === 'result') {
-    const result = outcome.result as TaskRecord['results'][string];
+    const result = outcome.result;
     const results = { [attemptKey(attempt)]: result };
     const next = mergeRecords(record, { ...record, results });
     if (next === record) return;
@@ -68,7 +68,7 @@ function write(state: BrainState, job: Job, message: ResultMessage): void {
     if (job.spoiled.size > 0 || setAsideBefore > 0) noticeSetAside(state, job);
     stopLosers(state, job, task, attemptKey(attempt));
   } else if (outcome.kind === 'failure' && job.table.isOpen(task)) {
-    recordFailure(state, job, record, outcome.failure as TaskRecord['failures'][string]);
+    recordFailure(state, job, record, outcome.failure);
   }
 }
 

@@ -68,7 +68,7 @@ export function jobView(state: BrainState, job: Job): JobView {
     ...(job.changedAt !== undefined && { changedAt: job.changedAt }),
     settings: spec.settings,
     thumbnails: job.thumbnails(),
-    ...(film !== undefined && { film: film as NonNullable<JobView['film']> }),
+    ...(film !== undefined && { film: film }),
     filmStale: films.some((index) => isStale(job, index)),
     live: {
       running: runningOf(state, job),
@@ -121,7 +121,7 @@ export function taskView(state: BrainState, job: Job, index: TaskIndex): TaskVie
     group: task === undefined ? '' : (job.table.view?.plan.groups[task.group]?.name ?? ''),
     number: task?.number ?? index,
     state: own,
-    files: (result?.files ?? []) as TaskView['files'],
+    files: (result?.files ?? []),
     ...(result?.thumbnail !== undefined && { thumbnail: result.thumbnail }),
     copies: result === undefined ? 0 : heldBy(result.holders).length,
     ...(result !== undefined && { renderMs: result.renderMs }),

@@ -71,7 +71,7 @@ function signedControl(
       nextCounter(known),
     );
   }
-  return control as JobRecord['control'];
+  return control;
 }
 
 /**
@@ -197,6 +197,6 @@ export async function setNode(
     const known = record.fields[name as keyof NodeRecord['fields']];
     fields[name] = signField(signer, 'node-field', fieldSubject(peer, name), value, nextCounter(known));
   }
-  await driver.merge([{ ...record, fields: fields as NodeRecord['fields'] }]);
+  await driver.merge([{ ...record, fields: fields }]);
   return answer('The machine is changed.');
 }

@@ -140,7 +140,7 @@ export async function blenderProcess(text: string): Promise<number> {
 export async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Not met within ${limitMs} ms: ${condition}`);
+    if (performance.now() > deadline) throw new Error(`Not met within ${limitMs} ms: ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

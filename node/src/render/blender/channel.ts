@@ -52,7 +52,7 @@ export function parseDriverMessage(line: string): DriverMessage | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const id = typeof value['id'] === 'number' ? value['id'] : -1;
   const memoryBytes = typeof value['memoryBytes'] === 'number' ? value['memoryBytes'] : 0;
-  const text = (name: string) => (typeof value[name] === 'string' ? (value[name] as string) : '');
+  const text = (name: string) => (typeof value[name] === 'string' ? value[name] : '');
   switch (value['kind']) {
     case 'ready':
       return { kind: 'ready', version: text('version') };

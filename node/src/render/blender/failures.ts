@@ -127,7 +127,7 @@ export function scriptsBlockedIn(log: readonly string[]): string[] {
       /scripts disabled for|automatic scripts (is|are) disabled|skipping driver/i.test(line) ||
       RESTRICTED_DRIVER.test(line) ||
       // The next line names the expression that the restriction stopped.
-      (restricted && /^Error in PyDriver: expression failed/.test(line)),
+      (restricted && line.startsWith('Error in PyDriver: expression failed')),
   );
   return [...new Set(blocked.map((line) => line.trim()))].slice(0, 32);
 }

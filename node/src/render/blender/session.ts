@@ -46,10 +46,12 @@ export interface SessionComponents {
   readonly logger: Logger;
 }
 
+const byName = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+
 /** Names a scene with the settings it is loaded with: equal names need no second load. */
 export function sceneIdentity(request: FrameRequest): string {
   const { settings, scene } = request;
-  return JSON.stringify([scene.key, scene.directory, scene.blendFile, Object.entries(settings).sort()]);
+  return JSON.stringify([scene.key, scene.directory, scene.blendFile, Object.entries(settings).sort(byName)]);
 }
 
 export class Session {

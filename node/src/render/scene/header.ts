@@ -51,7 +51,7 @@ async function readHead(path: string): Promise<Buffer> {
     }
     throw new SceneError(
       'blend-unreadable',
-      `${path} cannot be read (${code ?? cause}): check its permissions.`,
+      `${path} cannot be read (${code ?? String(cause)}): check its permissions.`,
       {
         cause,
       },
