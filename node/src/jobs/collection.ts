@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   CuadroError,
@@ -12,6 +11,7 @@ import {
 import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
 
 /** Tasks collected between two writes of what was collected: few fsyncs, little to look at again after a crash. */
@@ -226,7 +226,7 @@ async function writeOutput(
 ): Promise<CollectOutcome> {
   if (!isSafePath(file.name)) throw new CuadroError('path-unsafe', { path: file.name });
   const destination = join(folder, file.name);
-  await mkdir(dirname(destination), { recursive: true });
+  await makeFolder(dirname(destination));
   const { previousHash, ...rest } = options;
   return collectFile(components, file.blob, destination, {
     ...rest,
@@ -244,7 +244,7 @@ export async function fetchJob(
   const { queries } = components.driver;
   if (queries.jobRecord(job) === undefined) throw new CuadroError('job-not-found', { job });
   const fetched: FetchedView = { folder, written: 0, alreadyThere: 0, keptForeign: [], missing: [] };
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(folder).catch((cause: unknown) => {
     throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
   });
   for (const index of queries.tasksWithResult(job)) {

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CuadroError } from '@cuadro/protocol';
 import { reasonOf } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { Random } from '../system/interface.ts';
 
 /** Folders tried for one name before a random ending is used. */
@@ -33,7 +34,7 @@ export async function prepareOutputFolder(
       ? await freeFolder(components, place.base, folderName(place.name))
       : resolve(place.wanted);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const probe = join(folder, `.cuadro-${components.random.name()}.tmp`);
     await writeFile(probe, '');
     await rm(probe);

@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderInUseError, DataFolderUnwritableError } from './errors.ts';
 import { isUnwritable, reasonOf } from './files.ts';
+import { makeFolderSync } from './folders.ts';
 import type { Startable } from './interface.ts';
 
 /** SQLite's result for a lock that another connection holds. */
@@ -33,7 +34,7 @@ class FolderLock implements Startable {
     if (this.#database !== undefined) return;
     let database: DatabaseSync | undefined;
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolderSync(this.#folder);
       // Shows a read-only or full folder as a system error with its code, which SQLite would blur.
       writeFileSync(join(this.#folder, 'node.lock'), '', { flag: 'a' });
       database = new DatabaseSync(join(this.#folder, 'node.lock'), { timeout: 0 });

@@ -79,8 +79,8 @@ async function changeConfig(
   change: Partial<Config>,
 ): Promise<Config> {
   if (readNodeFile(dataFolder) !== undefined) return client().call('setConfig', { body: change });
-  const { mkdir } = await import('node:fs/promises');
-  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+  const { makeFolder } = await import('../../system/folders.ts');
+  await makeFolder(dataFolder, { mode: 0o700 });
   const changed = await saveConfig({ random: createSystemRandom() }, dataFolder, change);
   output.note('No node runs; it will be so when it starts.');
   return changed;
