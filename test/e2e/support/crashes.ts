@@ -14,22 +14,32 @@ import { pause, until } from './wait.ts';
  */
 
 export interface CrashReport {
-  rounds: { victim: Victim; afterMs: number; framesThen: number }[];
+  rounds: Strike[];
   jobs: number;
   frames: number;
 }
 
+interface Strike {
+  victim: Victim;
+  /** Milliseconds from the moment below to the kill. */
+  afterMs: number;
+  /** From the start of the node or of its Blender, or from the next result: when it is being stored and collected. */
+  from: 'start' | 'result';
+}
+
 type Victim = 'node' | 'Blender' | 'both';
 const VICTIMS: readonly Victim[] = ['node', 'Blender', 'both'];
-/** From the start of a node to its kill: its own start, Blender's start, and some frames fall into it. */
+/** From a node's start to its kill: its own start, Blender's start and the first frames fall into it. */
 const NODE_KILL_MS = 5_000;
 /** From the moment a Blender is there to its kill: scene loading and frames fall into it. */
 const BLENDER_KILL_MS = 2_000;
+/** After a result: its storing, its record, its collection and the next frame fall into it. */
+const RESULT_KILL_MS = 300;
 /** Characters of the node's log that a failure shows. */
 const LOG_SHOWN = 4_000;
 const FRAMES = 30;
-/** Enough for about a quarter of a second a frame, so that a kill seldom finds everything done. */
-const SAMPLES = 200;
+/** Enough for a tenth of a second or more a frame, so that a kill seldom finds everything done. */
+const SAMPLES = 100;
 
 /** A small seeded generator (mulberry32), so that a failing run can be repeated. */
 export function seededRandom(seed: number): () => number {
@@ -64,14 +74,13 @@ export async function crashRounds(
       const current = await node.client.call('job', { params: { job: (jobs.at(-1) as JobView).id } });
       // With little left to do the next kill would hit nothing.
       if (current.counts.open < FRAMES / 3) await submit();
-      const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] as Victim;
-      const afterMs = Math.round(random() * (victim === 'node' ? NODE_KILL_MS : BLENDER_KILL_MS));
-      const done = await strike(house, node, victim, afterMs);
-      node = done.node;
+      const strike = nextStrike(random);
+      node = await carryOut(house, node, strike);
+      report.rounds.push(strike);
       await watched.check();
-      const framesThen = watched.seen;
-      report.rounds.push({ victim, afterMs, framesThen });
-      options.say?.(`round ${round + 1}: killed ${victim} after ${afterMs} ms, ${framesThen} files so far`);
+      const { victim, afterMs, from } = strike;
+      const then = `${watched.seen} files so far`;
+      options.say?.(`round ${round + 1}: killed ${victim} ${afterMs} ms after a ${from}, ${then}`);
     }
     for (const job of jobs) report.frames += await checkJob(node, job);
     await watched.check();
@@ -88,22 +97,24 @@ export async function crashRounds(
   }
 }
 
+function nextStrike(random: () => number): Strike {
+  const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] as Victim;
+  const from = random() < 0.5 ? 'start' : 'result';
+  const longest = from === 'result' ? RESULT_KILL_MS : victim === 'node' ? NODE_KILL_MS : BLENDER_KILL_MS;
+  return { victim, from, afterMs: Math.round(random() * longest) };
+}
+
 /** Kills, and starts the node again where it was killed. Nothing of the old one may be left when it runs. */
-async function strike(
+async function carryOut(
   house: House,
   node: NodeProcess,
-  victim: Victim,
-  afterMs: number,
-): Promise<{ node: NodeProcess }> {
-  if (victim === 'node') {
-    await pause(afterMs);
-  } else {
-    const working = await until('a Blender to work', () => firstOf(blendersOf(node.dataFolder)), 90_000);
-    assert.ok(working > 0);
-    await pause(afterMs);
-    for (const pid of await blendersOf(node.dataFolder)) kill(pid);
-  }
-  if (victim === 'Blender') return { node };
+  { victim, afterMs, from }: Strike,
+): Promise<NodeProcess> {
+  if (from === 'result') await nextResult(node);
+  else if (victim !== 'node') await until('a Blender to work', () => firstOf(blendersOf(node.dataFolder)));
+  await pause(afterMs);
+  if (victim !== 'node') for (const pid of await blendersOf(node.dataFolder)) kill(pid);
+  if (victim === 'Blender') return node;
   const others = (await processesWith(node.dataFolder)).filter(({ pid }) => pid !== node.pid);
   await node.kill();
   await until(
@@ -111,7 +122,22 @@ async function strike(
     async () => (await processesWith(node.dataFolder)).length === 0,
     5_000,
   );
-  return { node: await house.node() };
+  return house.node();
+}
+
+/** Waits until one more task has a result, or all have. */
+async function nextResult(node: NodeProcess): Promise<void> {
+  const count = async () => {
+    const jobs = await node.client.call('jobs', {});
+    const sum = (of: (counts: JobView['counts']) => number) =>
+      jobs.reduce((all, job) => all + of(job.counts), 0);
+    return { results: sum(({ rendered }) => rendered), open: sum(({ open }) => open) };
+  };
+  const before = await count();
+  await until('a result', async () => {
+    const now = await count();
+    return now.results > before.results || now.open === 0;
+  });
 }
 
 async function firstOf(pids: Promise<number[]>): Promise<number | undefined> {

@@ -67,6 +67,7 @@ export class House {
   static async open(): Promise<House> {
     const house = new House(await mkdtemp(join(tmpdir(), 'cuadro-e2e-')));
     await mkdir(house.output);
+    await mkdir(house.temporary);
     // A run that is interrupted leaves no node behind.
     process.once('exit', () => {
       for (const child of house.#children) if (child.pid !== undefined) kill(child.pid);
@@ -89,6 +90,11 @@ export class House {
   /** Below it each job gets a folder of its own. */
   get output(): string {
     return join(this.root, 'output');
+  }
+
+  /** Where the nodes put what the system calls temporary files. */
+  get temporary(): string {
+    return join(this.root, 'tmp');
   }
 
   /** A name that was not used before. */
@@ -147,7 +153,10 @@ export class House {
       ...['--port', String(options.port ?? 0), '--json'],
     ];
     const [program, ...args] = [...(options.wrap ?? []), ...command] as [string, ...string[]];
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      env: { ...process.env, TMPDIR: this.temporary },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#children.add(child);
     let errors = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -161,7 +170,8 @@ export class House {
     });
     let first: string | undefined;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      first ??= line;
+      // An error is JSON of several lines; a node that runs says so in one.
+      if (line.startsWith('{"address"')) first ??= line;
     });
     return { child, dataFolder, ended, errors: () => errors, firstLine: () => first };
   }
