@@ -64,7 +64,7 @@ export function checkRules(spec: SourceFile, tests: SourceFile[]): RuleCheck {
   const findings: Finding[] = [];
   const rules = new Set<string>();
   for (const [index, line] of spec.text.split('\n').entries()) {
-    for (const match of line.matchAll(/\*\*(R\d+)\.?\*\*/g)) {
+    for (const match of line.matchAll(/\*\*(R\d+)\.(?: [^*]+)?\*\*/g)) {
       const rule = match[1] ?? '';
       if (rules.has(rule))
         findings.push({ file: spec.path, line: index + 1, sentence: `Rule ${rule} is numbered twice.` });

@@ -166,7 +166,7 @@ test('a lock file that names a registry is refused; links to workspaces are not'
 });
 
 test('tests cite only rules that exist, and rules are numbered once', () => {
-  const spec = { path: 'protocol/SPEC.md', text: '**R1.** One.\n**R2.** Two.\n**R3.** Three.\n' };
+  const spec = { path: 'protocol/SPEC.md', text: '**R1.** One.\n**R2. Named.** Two.\n**R3.** Three.\n' };
   const cites = (text: string) => checkRules(spec, [{ path: 'test/a.test.ts', text }]);
   assert.deepEqual(cites("test('R1, R3: …')"), { findings: [], uncited: ['R2'] });
   assert.match(cites('\n// R12')?.findings[0]?.sentence ?? '', /no rule R12/);
