@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { blobHashSchema } from './ids.ts';
 import { JOB_DEPENDENCIES_MAX, NAME_LENGTH_MAX, NOTES_LENGTH_MAX, PRIORITY_MAX, TAGS_MAX } from './limits.ts';
-import { workingHoursSchema } from './records.ts';
+import { workingHoursSchema } from './record-schemas.ts';
 import {
   changeViewSchema,
   configSchema,

@@ -12,6 +12,7 @@ export * from './limits.ts';
 export * from './merge.ts';
 export * from './messages.ts';
 export * from './plan.ts';
+export * from './record-schemas.ts';
 export * from './records.ts';
 export * from './signing.ts';
 export * from './views.ts';

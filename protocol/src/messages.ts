@@ -8,7 +8,7 @@ import {
   taskIndexSchema,
 } from './ids.ts';
 import { PATH_LENGTH_MAX, TAGS_MAX } from './limits.ts';
-import { failureSchema, taskResultSchema } from './records.ts';
+import { failureSchema, taskResultSchema } from './record-schemas.ts';
 
 /**
  * What nodes say to each other about work (SPEC R40 to R59). Records travel as canonical bytes beside these.

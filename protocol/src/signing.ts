@@ -7,7 +7,6 @@ import type {
   JobSpec,
   KnownRecord,
   MemberRecord,
-  NodeRecord,
   Removal,
   Signed,
   TaskRequest,
@@ -102,11 +101,7 @@ function* signedParts(record: KnownRecord): Generator<Part> {
       yield* memberParts(record);
       return;
     case 'node':
-      yield* fieldParts(
-        'node-field',
-        record.peer,
-        record.fields,
-      );
+      yield* fieldParts('node-field', record.peer, record.fields);
       return;
     case 'job':
       yield* jobParts(record);

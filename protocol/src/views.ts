@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { workingHoursSchema } from './records.ts';
+import { workingHoursSchema } from './record-schemas.ts';
 import { outputFileSchema } from './plan.ts';
 import { blobHashSchema, jobIdSchema, peerIdSchema } from './ids.ts';
 import { capabilitiesSchema } from './messages.ts';

@@ -1,11 +1,4 @@
-import {
-  attemptKey,
-  compareEpochs,
-  mergeRecords,
-  type PeerId,
-  type ResultMessage,
-  type TaskRecord,
-} from '@cuadro/protocol';
+import { attemptKey, compareEpochs, mergeRecords, type PeerId, type ResultMessage } from '@cuadro/protocol';
 import { recordFailure } from './failure-policy.ts';
 import type { Job } from './job.ts';
 import { releaseLease, takeBack } from './leases.ts';

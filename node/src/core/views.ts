@@ -121,7 +121,7 @@ export function taskView(state: BrainState, job: Job, index: TaskIndex): TaskVie
     group: task === undefined ? '' : (job.table.view?.plan.groups[task.group]?.name ?? ''),
     number: task?.number ?? index,
     state: own,
-    files: (result?.files ?? []),
+    files: result?.files ?? [],
     ...(result?.thumbnail !== undefined && { thumbnail: result.thumbnail }),
     copies: result === undefined ? 0 : heldBy(result.holders).length,
     ...(result !== undefined && { renderMs: result.renderMs }),

@@ -47,12 +47,12 @@ export const capabilities = (changes: Partial<Capabilities> = {}): Capabilities 
 
 export const planHash = 'a'.repeat(64);
 export const jobIdOf = (number: number): string =>
-  `job${[...String(number).padStart(13, '0')].map((digit) => 'abcdefghij'[Number(digit)]).join('')}`;
+  `job${Array.from(String(number).padStart(13, '0'), (digit) => 'abcdefghij'[Number(digit)]).join('')}`;
 
 /** A plan of frames, with a film of them all where asked. */
 export function framesPlan(
   frames: string,
-  { film = false, order = 'sequential' as Plan['order'] } = {},
+  { film = false, order = 'sequential' }: { film?: boolean; order?: Plan['order'] } = {},
 ): Plan {
   const type = film ? 'blender-animation' : 'echo-sleep';
   const { plan } = compileJob(jobType(type), film ? { frames, film: true } : { frames });
@@ -154,7 +154,7 @@ export class Farm {
   }
 
   step(input: WithoutNow<CoreInput>): CoreEffect[] {
-    const effects = this.core.step({ ...input, now: this.now } as CoreInput);
+    const effects = this.core.step({ ...input, now: this.now });
     this.effects.push(...effects);
     for (const effect of effects) this.#carryOut(effect);
     return effects;

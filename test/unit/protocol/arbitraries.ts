@@ -101,7 +101,7 @@ const node = withUnknown(
   fc.record({
     kind: fc.constant('node' as const),
     peer: fc.constant(PEERS[0] as string),
-    fields: nodeFields as fc.Arbitrary<NodeRecord['fields']>,
+    fields: nodeFields,
   }),
 );
 
@@ -243,7 +243,7 @@ export const taskAt = (index: fc.Arbitrary<number>): fc.Arbitrary<TaskRecord> =>
 export const RECORDS: Readonly<Record<KnownRecord['kind'], fc.Arbitrary<KnownRecord>>> = {
   farm,
   member,
-  node: node as fc.Arbitrary<NodeRecord>,
+  node: node,
   job,
   task: taskAt(fc.constant(0)),
 };

@@ -92,7 +92,10 @@ const node = (): NodeRecord => ({
 const RECORDS: Record<string, () => KnownRecord> = { job, member, node };
 
 /** Every way to change one leaf of a value, as a path and a changed copy. */
-function* tamperings(value: unknown, path: string[] = []): Generator<{ path: string[]; make(): unknown }> {
+function* tamperings(
+  value: unknown,
+  path: string[] = [],
+): Generator<{ path: string[]; make: () => unknown }> {
   if (value instanceof Uint8Array) {
     yield { path, make: () => value.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) };
   } else if (Array.isArray(value)) {
