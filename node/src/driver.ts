@@ -81,7 +81,7 @@ class CoreDriver implements Driver {
   #writing: Promise<void> | undefined;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
-  readonly #plansAsked = new Set<JobId>();
+  readonly #plansAsked = new Map<JobId, Promise<void>>();
 
   constructor(components: DriverComponents) {
     this.#components = components;
@@ -110,11 +110,13 @@ class CoreDriver implements Driver {
     this.#pump();
   }
 
-  merge(records: KnownRecord[]): Promise<void> {
+  async merge(records: KnownRecord[]): Promise<void> {
     // What this machine makes must be readable again: a record that isn't would be lost at the next start.
     for (const record of records) knownRecordSchema.parse(record);
     this.input({ kind: 'records', from: this.queries.self, records });
-    return this.flushed();
+    await this.flushed();
+    // Whoever submitted a job may ask for its tasks by name at once, so its plan has to be there too.
+    for (const record of records) if (record.kind === 'job') await this.#plansAsked.get(record.id);
   }
 
   flushed(): Promise<void> {
@@ -212,8 +214,7 @@ class CoreDriver implements Driver {
 
   #askPlan(job: JobId, hash: BlobHash): void {
     if (this.#plansAsked.has(job)) return;
-    this.#plansAsked.add(job);
-    this.#components
+    const asked = this.#components
       .readPlan(hash)
       .then((plan) => {
         if (plan !== undefined) this.input({ kind: 'plan', job, plan });
@@ -223,6 +224,7 @@ class CoreDriver implements Driver {
         this.#components.logger.error("The plan of a job can't be read.", { job, error: String(error) });
       })
       .finally(() => this.#plansAsked.delete(job));
+    this.#plansAsked.set(job, asked);
   }
 }
 
