@@ -19,10 +19,13 @@ export class DataFolderUnwritableError extends Error {
   override readonly name = 'DataFolderUnwritableError';
   readonly code = 'data-folder-unwritable';
   readonly folder: string;
+  /** Why, in a few words for people. */
+  readonly reason: string;
 
   constructor(folder: string, reason: string, options?: ErrorOptions) {
     super(`The data folder ${folder} cannot be written to: ${reason}.`, options);
     this.folder = folder;
+    this.reason = reason;
   }
 }
 

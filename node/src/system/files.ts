@@ -101,6 +101,8 @@ export function systemCode(error: unknown): string | undefined {
 /** The disk or the user's quota on it is full. */
 export function isNoSpace(error: unknown): boolean {
   const code = systemCode(error);
+  // SQLite, which holds the lock of the data folder, has a number of its own for it (SQLITE_FULL).
+  if (code === 'ERR_SQLITE_ERROR') return (error as { errcode?: unknown }).errcode === 13;
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 

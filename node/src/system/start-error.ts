@@ -15,7 +15,10 @@ export function startError(error: unknown, folder: string): unknown {
     }
     if (isNoSpace(cause))
       return new CuadroError('store-full', { path: folder, why: 'the disk is full' }, { cause: error });
-    if (cause instanceof DataFolderUnwritableError || isUnwritable(cause)) {
+    if (cause instanceof DataFolderUnwritableError && !isNoSpace(cause.cause)) {
+      return new CuadroError('store-unwritable', { path: folder, why: cause.reason }, { cause: error });
+    }
+    if (isUnwritable(cause)) {
       return new CuadroError('store-unwritable', { path: folder, why: reasonOf(cause) }, { cause: error });
     }
     if (typeof cause !== 'object' || cause === null) break;
