@@ -1,7 +1,7 @@
 """Makes one small scene: blender -b --factory-startup --python make_scene.py -- OUTPUT.blend [OPTION...]
 
 96×54, 2 samples, 24 frames at 24 a second, a textured cube that turns. Options: sound (a tone of one second),
-no-camera, two-textures (a second textured cube), slow (each frame takes seconds), frames=N.
+bloat (a script that takes 900 MB before the first frame), no-camera, two-textures (a second textured cube), slow (each frame takes seconds), frames=N.
 """
 
 import math
@@ -38,6 +38,16 @@ if 'slow' in options:
 for option in options:
     if option.startswith('frames='):
         scene.frame_end = int(option.removeprefix('frames='))
+if 'bloat' in options:
+    text = bpy.data.texts.new('bloat.py')
+    text.write('''
+import bpy, time
+def bloat(*_):
+    bpy.app.driver_namespace['bloat'] = bytearray(b'x') * (900 * 2**20)
+    time.sleep(600)
+bpy.app.handlers.render_pre.append(bloat)
+''')
+    text.use_module = True
 if 'sound' in options:
     scene.sequence_editor_create()
     sound = tone(os.path.join(folder, 'sound', 'tone.wav'), seconds=1.0)
