@@ -1,3 +1,4 @@
+import { rmdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
   CuadroError,
@@ -86,36 +87,46 @@ export async function submitJob(
     });
   };
   const id = components.random.name(16);
+  const undo: Undo = [];
   try {
-    const accepted = await accept(components, id, body, step, options);
+    const accepted = await accept(components, { id, body, step, undo }, options);
     step('acknowledged');
     return accepted;
   } catch (error) {
     step('refused');
+    for (const takeBack of undo) await takeBack();
     await components.blobs.unpinOwner(id).catch(() => undefined);
     if (error instanceof StoreFullError)
       throw new CuadroError(
         'store-full',
-        { path: components.dataFolder, why: error.message },
+        { path: components.dataFolder, why: error.message.replace(/\.$/, '') },
         { cause: error },
       );
     if (error instanceof StoreUnwritableError)
       throw new CuadroError(
         'store-unwritable',
-        { path: components.dataFolder, why: error.message },
+        { path: components.dataFolder, why: error.message.replace(/\.$/, '') },
         { cause: error },
       );
     throw error;
   }
 }
 
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** What a refusal takes back, beside the pins of the job's id. */
+type Undo = (() => Promise<unknown>)[];
+
 async function accept(
   components: SubmissionComponents,
-  id: string,
-  body: RouteBody<'submit'>,
-  step: (name: Step) => void,
+  asked: { id: string; body: RouteBody<'submit'>; step: (name: Step) => void; undo: Undo },
   { signal }: { signal: AbortSignal },
 ): Promise<SubmittedView> {
+  const { id, body, step, undo } = asked;
   const type = jobType(body.type ?? 'blender-animation', JOB_TYPES);
   const after = (body.after ?? []).map((job) => requireJob(components, job));
   let examined: ExaminedScene | undefined;
@@ -128,11 +139,11 @@ async function accept(
   // A plan that is too large is refused before anything is stored.
   const tasks = new PlanView(draft.plan).taskCount;
   const name = body.name ?? (examined ? basename(examined.trace.blend, '.blend') : type.title);
-  const folder = await prepareOutputFolder(components, {
-    base: components.outputBase(),
-    name,
-    wanted: body.outputFolder,
-  });
+  const wanted = body.outputFolder;
+  const isNew = wanted === undefined || !(await exists(wanted));
+  const folder = await prepareOutputFolder(components, { base: components.outputBase(), name, wanted });
+  // Only where it is still empty: whatever was put into it meanwhile is somebody's.
+  if (isNew) undo.push(() => rmdir(folder).catch(() => undefined));
   const local: LocalJob = { folder, overwrite: body.overwrite ?? false };
   let compiled = draft;
   let bundle: string | undefined;
