@@ -205,7 +205,7 @@ export class House {
 
   /** A command that must succeed; gives what it printed as JSON. */
   async json<T>(args: readonly string[], place: { data?: string } = {}): Promise<T> {
-    const result = await this.cuadro([...args, '--json'], place);
+    const result = await this.cuadro(args.includes('--json') ? args : [...args, '--json'], place);
     if (result.code !== 0) {
       throw new Error(`cuadro ${args.join(' ')} ended with ${result.code}: ${result.stdout}${result.stderr}`);
     }
