@@ -1,11 +1,13 @@
 import { dirname, join } from 'node:path';
 import {
   CuadroError,
+  attemptKey,
   countingResult,
   isSafePath,
   type FetchedView,
   type JobId,
   type OutputFile,
+  type TaskResult,
   type TaskIndex,
 } from '@cuadro/protocol';
 import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
@@ -21,6 +23,8 @@ const RETRY_MS = 10_000;
 
 /** What was collected of one task: file name → blob that was written. */
 interface CollectedTask {
+  /** The result that was looked at: a redo that gives the same content is still looked at anew. */
+  attempt?: string;
   files: Record<string, string>;
   kept: string[];
 }
@@ -148,9 +152,10 @@ class FolderCollection implements Collection {
     let notes: Record<string, CollectedTask> = {};
     for (const index of queries.tasksWithResult(id)) {
       const task = queries.taskRecord(id, index);
-      const files = (task && countingResult(task)?.files) ?? [];
-      if (files.length === 0 || isCollected(job.tasks.get(index), files)) continue;
-      const collected = await this.#collectTask(job, index, files);
+      const result = task && countingResult(task);
+      if (result === undefined || result.files.length === 0) continue;
+      if (isCollected(job.tasks.get(index), result)) continue;
+      const collected = await this.#collectTask(job, index, result);
       notes[noteKey(id, index)] = collected;
       if (Object.keys(notes).length < TASKS_PER_NOTE) continue;
       await this.#note(id, job, notes);
@@ -174,10 +179,10 @@ class FolderCollection implements Collection {
   async #collectTask(
     job: JobCollection,
     index: TaskIndex,
-    files: readonly OutputFile[],
+    { files, attempt }: TaskResult,
   ): Promise<CollectedTask> {
     const before = job.tasks.get(index);
-    const collected: CollectedTask = { files: {}, kept: [] };
+    const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const file of files) {
       const outcome = await writeOutput(this.#components, file, job.local.folder, {
         overwrite: job.local.overwrite,
@@ -210,9 +215,10 @@ function recount(job: JobCollection): void {
     tasks.reduce((sum, { files }) => sum + Object.keys(files).length, 0) - job.keptForeign.length;
 }
 
-function isCollected(task: CollectedTask | undefined, files: readonly OutputFile[]): boolean {
+function isCollected(task: CollectedTask | undefined, { files, attempt }: TaskResult): boolean {
   return (
     task !== undefined &&
+    task.attempt === attemptKey(attempt) &&
     files.every(({ name, blob }) => task.files[name] === blob || task.files[name] === `kept:${blob}`)
   );
 }
