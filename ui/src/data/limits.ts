@@ -1,0 +1,20 @@
+/** Bounds of the dashboard's data, each with its reason. */
+
+/** Tasks read by one request: what the route allows. */
+export const TASK_PAGE_SIZE = 5_000;
+/** Tasks of one job held in the page: each is about 1 KB; more frames than anyone looks at one by one. */
+export const TASKS_HELD_MAX = 50_000;
+/** Jobs whose tasks stay in memory after they were looked at. */
+export const JOBS_WITH_TASKS_MAX = 4;
+/** First wait before a lost connection is tried again, in milliseconds. */
+export const RETRY_FIRST_MS = 250;
+/** Longest wait between tries, in milliseconds: a person who restarts the node sees it at once. */
+export const RETRY_MAX_MS = 4_000;
+/** The connection bar appears after this long, so that a short break doesn't flash, in milliseconds. */
+export const LOST_SHOWN_AFTER_MS = 400;
+/** This machine's figures are read again at most this often while its node reports changes, in milliseconds. */
+export const HERE_INTERVAL_MS = 1_000;
+/** Events that wait while the lists are read; beyond it the lists are read again. */
+export const EVENTS_WAITING_MAX = 20_000;
+/** Characters of a log that are shown; the whole file can be saved. */
+export const LOG_LENGTH_MAX = 1_000_000;

@@ -1,0 +1,63 @@
+/** Where in the dashboard one is. Addresses are plain paths; the node answers all of them with the page. */
+export type Route =
+  | { page: 'farm' }
+  | { page: 'jobs' }
+  | { page: 'job'; job: string; tab: JobTab; task?: number }
+  | { page: 'machines' }
+  | { page: 'docs'; name: string }
+  | { page: 'unknown'; path: string };
+
+export const JOB_TABS = ['frames', 'tasks', 'film', 'details'] as const;
+export type JobTab = (typeof JOB_TABS)[number];
+
+export function parsePath(path: string, search = ''): Route {
+  const parts = path.split('/').filter(Boolean).map(decodePart);
+  const [first, second, third] = parts;
+  if (first === undefined) return { page: 'farm' };
+  if (first === 'jobs' && second === undefined) return { page: 'jobs' };
+  if (first === 'jobs' && second !== undefined) {
+    const tab = JOB_TABS.find((name) => name === third) ?? 'frames';
+    const task = new URLSearchParams(search).get('task');
+    const index = task !== null && /^\d{1,10}$/.test(task) ? Number(task) : undefined;
+    return { page: 'job', job: second, tab, ...(index !== undefined && { task: index }) };
+  }
+  if (first === 'machines') return { page: 'machines' };
+  if (first === 'docs') return { page: 'docs', name: second ?? 'getting-started' };
+  return { page: 'unknown', path };
+}
+
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+export const paths = {
+  farm: '/',
+  jobs: '/jobs',
+  machines: '/machines',
+  docs: (name?: string) => (name === undefined ? '/docs' : `/docs/${name}`),
+  job: (job: string, tab?: JobTab, task?: number) =>
+    `/jobs/${encodeURIComponent(job)}${tab === undefined || tab === 'frames' ? '' : `/${tab}`}${task === undefined ? '' : `?task=${task}`}`,
+};
+
+/** Goes to an address of the dashboard; `replace` leaves no entry in the history. */
+export function go(path: string, replace = false): void {
+  if (path === location.pathname + location.search) return;
+  history[replace ? 'replaceState' : 'pushState'](null, '', path);
+  dispatchEvent(new PopStateEvent('popstate'));
+}
+
+/** Lets plain links of the page change the route without loading it again. */
+export function followLinks(event: MouseEvent): void {
+  if (event.defaultPrevented || event.button !== 0) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
+  if (link === undefined || link.target !== '' || link.hasAttribute('download')) return;
+  if (link.origin !== location.origin || link.pathname.startsWith('/api/')) return;
+  if (link.hash !== '' && link.pathname === location.pathname) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+}

@@ -1,0 +1,170 @@
+import type { JobView, NodeView } from '@cuadro/protocol';
+import { LitElement, css, html, type TemplateResult } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
+import '../components/progress.ts';
+import '../components/state.ts';
+import '../components/thumbnail.ts';
+import { ended, jobTone, nodeTone } from '../components/tones.ts';
+import { Watch, store } from '../data/controller.ts';
+import { formatBytes, formatDuration, formatPercent } from '../data/format.ts';
+import { paths } from '../data/router.ts';
+import { terms } from '../terms.ts';
+import { buttons, shared } from '../theme/shared.ts';
+import { openSubmit } from './app.ts';
+
+/** Jobs listed on the first page; the rest is one click away. */
+const JOBS_SHOWN = 6;
+const LATEST_SHOWN = 12;
+
+/** The farm now: what renders, the jobs, the machines, the latest frames. */
+export class CuadroFarm extends LitElement {
+  static override styles = [
+    shared,
+    buttons,
+    css`
+      :host { display: grid; gap: var(--space-6); }
+      header { display: flex; align-items: baseline; gap: var(--space-3); flex-wrap: wrap; }
+      section > h2 { display: flex; justify-content: space-between; margin-bottom: var(--space-3); color: var(--text-quiet); }
+      .columns { display: grid; grid-template-columns: minmax(0, 1.7fr) minmax(0, 1fr); gap: var(--space-6); align-items: start; }
+      .now { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: var(--space-3); }
+      .running { display: grid; gap: 6px; padding: var(--space-3) var(--space-4); }
+      .running strong { font-weight: 600; }
+      .rows { display: grid; }
+      .job { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px var(--space-4); padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
+      .job:last-child { border: 0; }
+      .job:hover { background: var(--surface-hover); color: inherit; }
+      .job cuadro-job-bar { grid-column: 1 / -1; }
+      .machine { display: grid; gap: 6px; padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
+      .machine:last-child { border: 0; }
+      .latest { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 170px), 1fr)); gap: var(--space-3); }
+      .first { display: grid; gap: var(--space-4); justify-items: start; padding: clamp(20px, 4vw, 44px); max-width: 720px; }
+      .first h2 { font-size: var(--text-title); }
+      pre { margin: 0; padding: 10px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--back); overflow: auto; max-width: 100%; }
+      .pad { padding: var(--space-4); }
+      @media (max-width: 1000px) { .columns { grid-template-columns: minmax(0, 1fr); } }
+    `,
+  ];
+
+  constructor() {
+    super();
+    new Watch(this, () => ['farm', 'jobs', 'nodes']);
+  }
+
+  override render(): TemplateResult {
+    if (!store.loaded) return html`<p class="quiet">${terms.common.loading}</p>`;
+    const running = store.nodes.reduce((sum, node) => sum + node.live.running.length, 0);
+    return html`<header>
+        <h1>${store.farm?.name ?? terms.farm.title}</h1>
+        <span class="quiet">${terms.farm.summary(store.nodes.length, running)}</span>
+      </header>
+      ${
+        store.jobs.length === 0
+          ? this.#first()
+          : html`${this.#now()}
+        <div class="columns">${this.#jobs()}${this.#machines()}</div>
+        ${this.#latest()}`
+      }`;
+  }
+
+  #first(): TemplateResult {
+    return html`<section class="panel first">
+      <h2>${terms.farm.firstTitle}</h2>
+      <p class="quiet">${terms.farm.firstText}</p>
+      <button class="primary" @click=${openSubmit}><cuadro-icon name="plus"></cuadro-icon>${terms.submit.title}</button>
+      <p class="small quiet">${terms.farm.firstOr}</p>
+      <pre class="mono" tabindex="0">${terms.farm.firstCommand}</pre>
+      <a class="small quiet" href=${paths.docs()}>${terms.farm.firstDocs} →</a>
+    </section>`;
+  }
+
+  #now(): TemplateResult {
+    const running = store.nodes.flatMap((node) => node.live.running.map((task) => ({ node, task })));
+    const open = store.jobs.filter((job) => !ended(job)).length;
+    return html`<section>
+      <h2>${terms.farm.now}</h2>
+      ${
+        running.length === 0
+          ? html`<div class="panel pad quiet">${terms.farm.idle}. ${terms.farm.idleNext(open)}</div>`
+          : html`<div class="now">${repeat(
+              running,
+              ({ node, task }) => `${node.peer}/${task.job}/${task.task}`,
+              ({
+                node,
+                task,
+              }) => html`<a class="panel running" href=${paths.job(task.job, undefined, task.task)}>
+                <span class="row"><strong class="clip grow">${store.job(task.job)?.name ?? task.job}</strong>
+                  <span class="number quiet">${formatPercent(task.fraction)}</span></span>
+                <cuadro-bar .fraction=${task.fraction} .label=${task.name}></cuadro-bar>
+                <span class="row small quiet"><span class="grow clip">${task.name}</span><span class="clip">${node.name}</span></span>
+              </a>`,
+            )}</div>`
+      }
+    </section>`;
+  }
+
+  #jobs(): TemplateResult {
+    const open = store.jobs.filter((job) => !ended(job));
+    const past = store.jobs
+      .filter(ended)
+      .sort((a, b) => (b.changedAt ?? b.submittedAt) - (a.changedAt ?? a.submittedAt));
+    const shown = [...open, ...past].slice(0, JOBS_SHOWN);
+    return html`<section>
+      <h2>${terms.farm.jobs}<a class="small" href=${paths.jobs}>${terms.farm.allJobs} →</a></h2>
+      <div class="panel rows">${repeat(
+        shown,
+        (job) => job.id,
+        (job) => this.#job(job),
+      )}</div>
+    </section>`;
+  }
+
+  #job(job: JobView): TemplateResult {
+    const { counts, live } = job;
+    const left =
+      live.remainingMs === undefined || ended(job) ? '' : terms.common.left(formatDuration(live.remainingMs));
+    return html`<a class="job" href=${paths.job(job.id)}>
+      <strong class="clip">${job.name}</strong>
+      <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state>
+      <cuadro-job-bar .job=${job}></cuadro-job-bar>
+      <span class="small quiet number">${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
+      <span class="small quiet number">${left}</span>
+    </a>`;
+  }
+
+  #machines(): TemplateResult {
+    return html`<section>
+      <h2>${terms.farm.machines}<a class="small" href=${paths.machines}>${terms.common.more} →</a></h2>
+      <div class="panel rows">${repeat(
+        store.nodes,
+        (node) => node.peer,
+        (node) => this.#machine(node),
+      )}</div>
+    </section>`;
+  }
+
+  #machine(node: NodeView): TemplateResult {
+    const { live } = node;
+    return html`<div class="machine">
+      <span class="row"><strong class="clip grow">${node.name}</strong>
+        <cuadro-state .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state></span>
+      <span class="small quiet">${live.idleReason ?? live.running.map(({ name }) => name).join(', ')}</span>
+      <span class="small faint number">${terms.machine.load} ${live.load.toFixed(1)} · ${formatBytes(live.freeDiskBytes)}</span>
+    </div>`;
+  }
+
+  #latest(): TemplateResult {
+    const frames = [...store.jobs]
+      .sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0))
+      .flatMap((job) => job.thumbnails.map((hash) => ({ job, hash })))
+      .slice(0, LATEST_SHOWN);
+    if (frames.length === 0) return html`<p class="quiet">${terms.farm.noFrames}</p>`;
+    return html`<section>
+      <h2>${terms.farm.latest}</h2>
+      <div class="latest">${frames.map(
+        ({ job, hash }) => html`<a href=${paths.job(job.id)} title=${job.name}>
+        <cuadro-thumbnail .hash=${hash} .label=${job.name}></cuadro-thumbnail></a>`,
+      )}</div>
+    </section>`;
+  }
+}
+customElements.define('cuadro-farm', CuadroFarm);

@@ -1,0 +1,92 @@
+import type { OutputFile, TaskView } from '@cuadro/protocol';
+import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
+import '../components/icon.ts';
+import { blobAddress } from '../data/client.ts';
+import { formatBytes, formatDuration } from '../data/format.ts';
+import { terms } from '../terms.ts';
+import { buttons, shared } from '../theme/shared.ts';
+
+/** Formats that every browser shows as they are. */
+const SHOWN = /\.(png|jpe?g|webp|gif|avif)$/i;
+
+/** A frame in full size; left and right go through the finished ones. Emits `shown` (a task's index) and `closed`. */
+export class CuadroViewer extends LitElement {
+  static override properties = { tasks: { attribute: false }, shown: { type: Number } };
+  static override styles = [
+    shared,
+    buttons,
+    css`
+      dialog { border: 0; padding: 0; width: 100vw; height: 100dvh; max-width: none; max-height: none; background: var(--media-back); color: var(--media-text); }
+      dialog[open] { display: grid; grid-template-rows: auto minmax(0, 1fr); }
+      header { display: flex; gap: var(--space-3); align-items: center; padding: var(--space-2) var(--space-4); flex-wrap: wrap; }
+      header button, header .button { color: inherit; background: transparent; border-color: transparent; }
+      header button:hover:not(:disabled), header .button:hover { background: rgb(255 255 255 / 14%); color: inherit; }
+      .picture { display: grid; place-items: center; min-height: 0; padding: 0 var(--space-3) var(--space-3); }
+      img { max-width: 100%; max-height: 100%; object-fit: contain; min-height: 0; }
+      .facts { color: #a4abb9; }
+    `,
+  ];
+  declare tasks: readonly TaskView[];
+  declare shown: number | undefined;
+
+  #finished(): TaskView[] {
+    return this.tasks.filter((task) => task.files.length > 0);
+  }
+
+  override updated(_changed: PropertyValues<this>): void {
+    const dialog = this.renderRoot.querySelector('dialog');
+    if (dialog !== null && !dialog.open) dialog.showModal();
+  }
+
+  #go(step: number): void {
+    const finished = this.#finished();
+    const at = finished.findIndex(({ index }) => index === this.shown);
+    const next = finished[at + step];
+    if (next !== undefined) this.dispatchEvent(new CustomEvent('shown', { detail: next.index }));
+  }
+
+  #key = (event: KeyboardEvent): void => {
+    if (event.key === 'ArrowLeft') this.#go(-1);
+    if (event.key === 'ArrowRight') this.#go(1);
+  };
+
+  override render(): TemplateResult {
+    const finished = this.#finished();
+    const at = finished.findIndex(({ index }) => index === this.shown);
+    const task = finished[at];
+    const file = task?.files[0];
+    if (task === undefined || file === undefined) return html``;
+    const close = (): void => {
+      this.dispatchEvent(new CustomEvent('closed'));
+    };
+    return html`<dialog aria-label=${`${terms.viewer.title} ${task.name}`} @close=${close} @keydown=${this.#key}>
+      <header>
+        <strong>${file.name}</strong>
+        <span class="facts small number grow">${this.#facts(task, file)}</span>
+        <span class="facts small number">${terms.viewer.position(at + 1, finished.length)}</span>
+        <button class="icon" aria-label=${terms.viewer.previous} ?disabled=${at === 0} @click=${() => this.#go(-1)}><cuadro-icon name="left"></cuadro-icon></button>
+        <button class="icon" aria-label=${terms.viewer.next} ?disabled=${at === finished.length - 1} @click=${() => this.#go(1)}><cuadro-icon name="right"></cuadro-icon></button>
+        <a class="button icon" aria-label=${`${terms.job.download} ${file.name}`} href=${blobAddress(file.blob, file.name, true)} download=${file.name}><cuadro-icon name="down"></cuadro-icon></a>
+        <button class="icon" aria-label=${terms.common.close} @click=${() => this.renderRoot.querySelector('dialog')?.close()}><cuadro-icon name="close"></cuadro-icon></button>
+      </header>
+      <div class="picture">${this.#picture(task, file)}</div>
+    </dialog>`;
+  }
+
+  #facts(task: TaskView, file: OutputFile): string {
+    const size =
+      file.width !== undefined && file.height !== undefined
+        ? terms.viewer.size(file.width, file.height)
+        : undefined;
+    const time = task.renderMs === undefined ? undefined : formatDuration(task.renderMs);
+    return [size, formatBytes(file.sizeBytes), time].filter((part) => part !== undefined).join(' · ');
+  }
+
+  #picture(task: TaskView, file: OutputFile): TemplateResult {
+    if (SHOWN.test(file.name)) return html`<img src=${blobAddress(file.blob, file.name)} alt=${task.name} />`;
+    const preview = file.preview ?? task.thumbnail;
+    if (preview === undefined) return html`<p>${terms.viewer.preview}</p>`;
+    return html`<img src=${blobAddress(preview, file.preview === undefined ? 'p.webp' : 'p.jpg')} alt=${task.name} title=${terms.viewer.preview} />`;
+  }
+}
+customElements.define('cuadro-viewer', CuadroViewer);
