@@ -37,7 +37,7 @@ import type { Clock, Random, Startable } from './system/interface.ts';
 import { createLifecycle, handleSignals, type LifecyclePart } from './system/lifecycle.ts';
 import { createLogger, type OwnedLogger } from './system/logger.ts';
 import { createLoopDelay, createMetrics, type LoopDelay, type Metrics } from './system/metrics.ts';
-import { removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
+import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { createSystemRandom } from './system/random.ts';
 import { startError } from './system/start-error.ts';
 import { createHere } from './worker/here.ts';
@@ -296,7 +296,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     logFile: (...place) => worker.logFile(...place),
   });
   const metrics = nodeMetrics(loopDelay);
-  const token = random.name(32);
+  const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
     { queries, jobs, here, content, events: hub, metrics },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },

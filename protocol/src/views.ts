@@ -101,6 +101,8 @@ export const taskViewSchema = z.object({
   thumbnail: blobHashSchema.optional(),
   copies: z.int(),
   renderMs: z.number().optional(),
+  /** The machine that made the result. */
+  machine: z.string().optional(),
   failures: z.int(),
   stale: z.boolean(),
   live: z.object({

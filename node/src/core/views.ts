@@ -124,7 +124,7 @@ export function taskView(state: BrainState, job: Job, index: TaskIndex): TaskVie
     files: result?.files ?? [],
     ...(result?.thumbnail !== undefined && { thumbnail: result.thumbnail }),
     copies: result === undefined ? 0 : heldBy(result.holders).length,
-    ...(result !== undefined && { renderMs: result.renderMs }),
+    ...(result !== undefined && { renderMs: result.renderMs, machine: machineName(state, result.peer) }),
     failures: Object.keys(record?.failures ?? {}).length,
     stale: isStale(job, index),
     live: {

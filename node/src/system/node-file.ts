@@ -16,6 +16,9 @@ export interface NodeFile {
   token: string;
 }
 
+/** 32 characters of base32 are 160 bits: out of reach for guessing. */
+const TOKEN_LENGTH = 32;
+
 export function nodeFilePath(dataFolder: string): string {
   return join(dataFolder, 'node.json');
 }
@@ -28,6 +31,23 @@ export async function writeNodeFile(
 ): Promise<void> {
   const text = `${JSON.stringify(file, null, 2)}\n`;
   await writeFileDurably(components, nodeFilePath(dataFolder), text, { mode: 0o600 });
+}
+
+/**
+ * The install's token, made at the first start and kept in `<data>/token`: a browser that was signed in stays so
+ * when the node is started again. Only the owner may read it.
+ */
+export async function loadToken(components: { random: Random }, dataFolder: string): Promise<string> {
+  const path = join(dataFolder, 'token');
+  try {
+    const token = readFileSync(path, 'utf8').trim();
+    if (token.length >= TOKEN_LENGTH) return token;
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+  const token = components.random.name(TOKEN_LENGTH);
+  await writeFileDurably(components, path, `${token}\n`, { mode: 0o600 });
+  return token;
 }
 
 /** Idempotent. */

@@ -37,6 +37,11 @@ export const shared = css`
     outline: 2px solid var(--accent);
     outline-offset: 2px;
   }
+  @media (max-width: 760px) {
+    header > .grow {
+      flex-basis: 100%;
+    }
+  }
   .quiet {
     color: var(--text-quiet);
   }

@@ -162,8 +162,8 @@ export class CuadroApp extends LitElement {
 
   override render(): TemplateResult {
     const live = store.connection.kind === 'live';
-    return html`<a class="skip" href="#main" @click=${this.#skip}>${terms.nav.skip}</a>
-      <nav aria-label=${terms.nav.label}>
+    return html`<nav aria-label=${terms.nav.label}>
+        <button class="skip" @click=${this.#skip}>${terms.nav.skip}</button>
         <a class="brand" href=${paths.farm}><i></i>${terms.product}</a>
         <button class="primary submit" @click=${this.#openSubmit}><cuadro-icon name="plus"></cuadro-icon>${terms.jobs.submit}</button>
         ${this.#item(paths.farm, ['farm'], 'farm', terms.nav.farm)}

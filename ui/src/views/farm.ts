@@ -22,7 +22,8 @@ export class CuadroFarm extends LitElement {
     shared,
     buttons,
     css`
-      :host { display: grid; gap: var(--space-6); }
+      :host { display: grid;
+        grid-template-columns: minmax(0, 1fr); gap: var(--space-6); }
       header { display: flex; align-items: baseline; gap: var(--space-3); flex-wrap: wrap; }
       section > h2 { display: flex; justify-content: space-between; margin-bottom: var(--space-3); color: var(--text-quiet); }
       .columns { display: grid; grid-template-columns: minmax(0, 1.7fr) minmax(0, 1fr); gap: var(--space-6); align-items: start; }

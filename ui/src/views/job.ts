@@ -23,7 +23,8 @@ export class CuadroJob extends LitElement {
     shared,
     buttons,
     css`
-      :host { display: grid; gap: var(--space-4); }
+      :host { display: grid;
+        grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
       .head { display: grid; gap: var(--space-3); }
       .title { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; }
       .title h1 { overflow-wrap: anywhere; }

@@ -22,18 +22,19 @@ export class CuadroJobs extends LitElement {
     buttons,
     fields,
     css`
-      :host { display: grid; gap: var(--space-4); }
+      :host { display: grid;
+        grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
       header { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; }
       header h1 { flex: 1; }
-      header input { width: 220px; }
-      header select { width: 140px; }
+      header input[type='search'] { width: 220px; }
+      header select.state { width: 140px; }
       .job { display: grid; grid-template-columns: 128px minmax(0, 1fr) auto; gap: var(--space-4); align-items: center; padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
       .job:last-child { border: 0; }
       .job:hover { background: color-mix(in srgb, var(--surface-hover) 45%, transparent); }
       .main { display: grid; gap: 6px; min-width: 0; }
       .facts { display: flex; flex-wrap: wrap; gap: 2px var(--space-4); }
       strong { font-weight: 600; }
-      @media (max-width: 900px) { .job { grid-template-columns: minmax(0, 1fr); } .job cuadro-thumbnail { display: none; } header input, header select { width: 100%; } }
+      @media (max-width: 900px) { .job { grid-template-columns: minmax(0, 1fr); } .job cuadro-thumbnail { display: none; } header input, header select.state { width: 100%; } }
     `,
   ];
   declare filter: string;
@@ -68,7 +69,9 @@ export class CuadroJobs extends LitElement {
           @input=${(event: InputEvent) => {
             this.filter = (event.target as HTMLInputElement).value;
           }} />
-        <select aria-label=${terms.jobs.state} .value=${this.state} @change=${(event: Event) => {
+        <select class="state" aria-label=${terms.jobs.state} .value=${this.state} @change=${(
+          event: Event,
+        ) => {
           this.state = (event.target as HTMLSelectElement).value;
         }}>
           <option value="">${terms.common.all}</option>

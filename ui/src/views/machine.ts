@@ -20,7 +20,8 @@ export class CuadroMachine extends LitElement {
     shared,
     buttons,
     css`
-      :host { display: grid; gap: var(--space-4); }
+      :host { display: grid;
+        grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
       header { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; }
       .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: var(--space-4); align-items: start; }
       .panel { padding: var(--space-4); display: grid; gap: var(--space-3); }

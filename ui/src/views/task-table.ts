@@ -26,7 +26,8 @@ export class CuadroTaskTable extends LitElement {
     buttons,
     fields,
     css`
-      :host { display: grid; gap: var(--space-3); }
+      :host { display: grid;
+        grid-template-columns: minmax(0, 1fr); gap: var(--space-3); }
       .bar { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; min-height: 34px; }
       .bar select { width: 150px; }
       .row { display: grid; grid-template-columns: 28px minmax(90px, 1.2fr) minmax(110px, 1fr) 90px minmax(80px, 1fr) 70px; gap: var(--space-3); align-items: center; width: 100%; min-height: 36px; padding: 0 var(--space-3); border-bottom: 1px solid var(--line); }
@@ -121,7 +122,7 @@ export class CuadroTaskTable extends LitElement {
       <a class="clip" href=${paths.job(this.job, 'tasks', task.index)}>${task.name}</a>
       <cuadro-state .tone=${taskTone(task)} .label=${task.stale ? `${label}, ${terms.task.stale}` : label}></cuadro-state>
       <span class="wide number quiet">${task.live.running ? html`<cuadro-bar .fraction=${task.live.fraction ?? 0} .label=${task.name}></cuadro-bar>` : task.renderMs === undefined ? terms.common.none : formatDuration(task.renderMs)}</span>
-      <span class="wide clip quiet">${task.live.machine ?? terms.common.none}</span>
+      <span class="wide clip quiet">${task.live.machine ?? task.machine ?? terms.common.none}</span>
       <span class="wide number quiet">${task.failures === 0 ? terms.common.none : task.failures}</span>
     </div>`;
   }

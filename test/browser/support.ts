@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { connectNode, type NodeClient } from '../../node/src/cli/client.ts';
+import { startNode, type CuadroNode } from '../../node/src/daemon.ts';
+
+const CHROMIUM_FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A real node with its real dashboard in a real Chromium. */
+export interface Stage {
+  readonly client: NodeClient;
+  readonly node: CuadroNode;
+  readonly folder: string;
+  /** Every address that a page asked for. */
+  readonly requests: string[];
+  /** What pages complained about. */
+  readonly complaints: string[];
+  open(path: string, options?: { width?: number; height?: number; theme?: 'dark' | 'light' }): Promise<Page>;
+  /** Ends the node and starts it again on the same port. */
+  restart(whileDown: () => Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openStage(): Promise<Stage> {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-browser-'));
+  const dataFolder = join(folder, 'data');
+  const start = (port: number): Promise<CuadroNode> =>
+    startNode({ dataFolder, port, config: { outputFolder: join(folder, 'output'), name: 'atelier' } });
+  let node = await start(0);
+  let client = connectNode(dataFolder);
+  const browser: Browser = await chromium.launch({
+    executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',
+    args: CHROMIUM_FLAGS,
+  });
+  const contexts: BrowserContext[] = [];
+  const requests: string[] = [];
+  const complaints: string[] = [];
+  return {
+    folder,
+    requests,
+    complaints,
+    get client() {
+      return client;
+    },
+    get node() {
+      return node;
+    },
+    async open(path, { width = 1280, height = 800, theme = 'dark' } = {}) {
+      const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
+      contexts.push(context);
+      const page = await context.newPage();
+      page.on('request', (request) => requests.push(request.url()));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(message.text());
+      });
+      await page.goto(node.signinAddress);
+      await page.goto(`${node.address}${path}`);
+      await page.getByText('Live', { exact: true }).waitFor({ state: 'attached' });
+      return page;
+    },
+    async restart(whileDown) {
+      const { port } = node;
+      await node.stop();
+      await whileDown();
+      node = await start(port);
+      client = connectNode(dataFolder);
+    },
+    async close() {
+      for (const context of contexts) await context.close();
+      await browser.close();
+      await node.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits until a question about the node is answered by yes. */
+export async function until(what: string, holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`Waited ${limitMs} ms in vain for ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
