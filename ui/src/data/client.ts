@@ -48,7 +48,7 @@ export function blobAddress(hash: string, name?: string, download = false): stri
 async function send(name: RouteName, parts: RequestParts<RouteName>): Promise<Response> {
   const address = routeAddress(
     name,
-    parts.params as Record<string, string>,
+    parts.params,
     parts.query as Record<string, string | number | undefined>,
   );
   let response: Response;
@@ -86,7 +86,7 @@ export async function request<N extends RouteName>(
   name: N,
   parts: RequestParts<N> = {},
 ): Promise<RouteResponse<N>> {
-  const response = await send(name, parts as RequestParts<RouteName>);
+  const response = await send(name, parts);
   const text = await response.text();
   return (text === '' ? undefined : JSON.parse(text)) as RouteResponse<N>;
 }
@@ -96,5 +96,5 @@ export async function requestText<N extends RouteName>(
   name: N,
   parts: RequestParts<N> = {},
 ): Promise<string> {
-  return (await send(name, parts as RequestParts<RouteName>)).text();
+  return (await send(name, parts)).text();
 }

@@ -17,7 +17,6 @@ export class Watch implements ReactiveController {
   constructor(host: ReactiveControllerHost, topics: () => readonly Topic[]) {
     this.#host = host;
     this.#topics = topics;
-    host.addController(this);
   }
 
   hostConnected(): void {

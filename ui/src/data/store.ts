@@ -266,14 +266,16 @@ export class LiveStore {
   /** This machine's own figures have no event; they are read again when its node told of a change. */
   #readHereSoon(): void {
     if (this.#hereTimer !== undefined || !this.loaded) return;
-    this.#hereTimer = setTimeout(async () => {
-      this.#hereTimer = undefined;
-      try {
-        this.here = keep(this.here, await request('here'));
-        this.#tell('here');
-      } catch {
-        // The connection's own state says what is wrong.
-      }
-    }, HERE_INTERVAL_MS);
+    this.#hereTimer = setTimeout(() => void this.#readHere(), HERE_INTERVAL_MS);
+  }
+
+  async #readHere(): Promise<void> {
+    this.#hereTimer = undefined;
+    try {
+      this.here = keep(this.here, await request('here'));
+      this.#tell('here');
+    } catch {
+      // The connection's own state says what is wrong.
+    }
   }
 }

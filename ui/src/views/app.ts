@@ -67,7 +67,7 @@ export class CuadroApp extends LitElement {
     this.theme = themeChoice();
     this.submitting = false;
     this.slow = false;
-    new Watch(this, () => ['connection']);
+    this.addController(new Watch(this, () => ['connection']));
   }
 
   override connectedCallback(): void {
@@ -199,6 +199,3 @@ export class CuadroApp extends LitElement {
   }
 }
 customElements.define('cuadro-app', CuadroApp);
-
-/** Any view may open the submit dialog. */
-export const openSubmit = (): boolean => dispatchEvent(new CustomEvent('cuadro-submit'));

@@ -10,7 +10,7 @@ import { formatBytes, formatDuration, formatPercent } from '../data/format.ts';
 import { paths } from '../data/router.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
-import { openSubmit } from './app.ts';
+import { openSubmit } from '../components/open-submit.ts';
 
 /** Jobs listed on the first page; the rest is one click away. */
 const JOBS_SHOWN = 6;
@@ -48,7 +48,7 @@ export class CuadroFarm extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => ['farm', 'jobs', 'nodes']);
+    this.addController(new Watch(this, () => ['farm', 'jobs', 'nodes']));
   }
 
   override render(): TemplateResult {

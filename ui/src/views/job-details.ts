@@ -27,7 +27,7 @@ export class CuadroJobDetails extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => ['nodes']);
+    this.addController(new Watch(this, () => ['nodes']));
   }
 
   #set(body: { name?: string; notes?: string; machineLimit?: number }): void {
@@ -60,7 +60,7 @@ export class CuadroJobDetails extends LitElement {
           @change=${(event: Event) => this.#set({ machineLimit: Number(value(event)) })} /></label>
       </section>
       <section class="panel"><h2>${t.settings}</h2>
-        <dl>${Object.entries(job.settings).map(([name, setting]) => html`<dt>${name}</dt><dd class="mono">${typeof setting === 'object' ? JSON.stringify(setting) : String(setting)}</dd>`)}</dl>
+        <dl>${Object.entries(job.settings).map(([name, setting]) => html`<dt>${name}</dt><dd class="mono">${typeof setting === 'string' ? setting : JSON.stringify(setting)}</dd>`)}</dl>
       </section>`;
   }
 }

@@ -45,7 +45,7 @@ export class CuadroJob extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [`job:${this.job}`, 'jobs', `tasks:${this.job}`]);
+    this.addController(new Watch(this, () => [`job:${this.job}`, 'jobs', `tasks:${this.job}`]));
   }
 
   override render(): TemplateResult {

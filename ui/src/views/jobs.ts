@@ -12,7 +12,7 @@ import { formatAgo, formatDuration } from '../data/format.ts';
 import { paths } from '../data/router.ts';
 import { terms } from '../terms.ts';
 import { buttons, fields, shared } from '../theme/shared.ts';
-import { openSubmit } from './app.ts';
+import { openSubmit } from '../components/open-submit.ts';
 
 /** All jobs, in the order in which they run; ended ones after them, newest first. */
 export class CuadroJobs extends LitElement {
@@ -44,7 +44,7 @@ export class CuadroJobs extends LitElement {
     super();
     this.filter = '';
     this.state = '';
-    new Watch(this, () => ['jobs']);
+    this.addController(new Watch(this, () => ['jobs']));
   }
 
   #shown(): JobView[] {

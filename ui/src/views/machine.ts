@@ -36,7 +36,7 @@ export class CuadroMachine extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => ['here', 'nodes']);
+    this.addController(new Watch(this, () => ['here', 'nodes']));
   }
 
   override connectedCallback(): void {

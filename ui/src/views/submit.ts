@@ -42,12 +42,14 @@ export class CuadroSubmit extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => (this.#submission === '' ? [] : [`submission:${this.#submission}`]));
+    this.addController(
+      new Watch(this, () => (this.#submission === '' ? [] : [`submission:${this.#submission}`])),
+    );
   }
 
   #body(): SubmitBody {
     const data = new FormData(this.renderRoot.querySelector('form') as HTMLFormElement);
-    const text = (name: string): string | undefined => String(data.get(name) ?? '').trim() || undefined;
+    const text = (name: string): string | undefined => (data.get(name) as string | null)?.trim() || undefined;
     const number = (name: string): number | undefined =>
       text(name) === undefined ? undefined : Number(text(name));
     const settings: Record<string, unknown> = {
@@ -66,7 +68,7 @@ export class CuadroSubmit extends LitElement {
       paused: data.get('paused') === null ? undefined : true,
       settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
     };
-    return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as SubmitBody;
+    return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
   }
 
   async #do(busy: 'checking' | 'submitting', action: () => Promise<void>): Promise<void> {

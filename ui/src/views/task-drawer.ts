@@ -43,7 +43,7 @@ export class CuadroTaskDrawer extends LitElement {
   constructor() {
     super();
     // Every change of the job's tasks may concern this one; it is then read again.
-    new Watch(this, () => (this.task === undefined ? [] : [`tasks:${this.job.id}`]));
+    this.addController(new Watch(this, () => (this.task === undefined ? [] : [`tasks:${this.job.id}`])));
   }
 
   override willUpdate(changed: PropertyValues<this>): void {

@@ -46,7 +46,7 @@ export class CuadroTaskTable extends LitElement {
     this.selected = new Set();
     this.state = '';
     this.asking = false;
-    new Watch(this, () => [`tasks:${this.job}`, 'nodes']);
+    this.addController(new Watch(this, () => [`tasks:${this.job}`, 'nodes']));
   }
 
   #shown(): TaskView[] {

@@ -44,7 +44,7 @@ export class CuadroWall extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [`tasks:${this.job}`]);
+    this.addController(new Watch(this, () => [`tasks:${this.job}`]));
   }
 
   override render(): TemplateResult {

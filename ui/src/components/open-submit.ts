@@ -1,0 +1,2 @@
+/** Any view may open the submit dialog, which the page's shell holds. */
+export const openSubmit = (): boolean => dispatchEvent(new CustomEvent('cuadro-submit'));
