@@ -252,7 +252,7 @@ test('a full disk: the start, a submission, and a render each say so, and room l
     const [machine] = await node.client.call('nodes', {});
     return /disk|room|free/i.test(machine?.live.idleReason ?? '') && machine?.live.idleReason;
   });
-  assert.match(String(idle), /The disk has only .* free; .* are kept in reserve/);
+  assert.match(idle, /The disk has only .* free; .* are kept in reserve/);
   assert.equal((await node.client.call('job', { params: { job } })).counts.failed, 0);
   await rm(filler);
   await jobIn(node.client, job, ['done']);

@@ -217,8 +217,8 @@ export interface Launched {
   child: ChildProcess;
   dataFolder: string;
   ended: Promise<Ended>;
-  errors(): string;
-  firstLine(): string | undefined;
+  errors: () => string;
+  firstLine: () => string | undefined;
 }
 
 /** Waits until a launched node runs; fails with what it said where it ended instead. */

@@ -6,7 +6,6 @@ import {
   type Holders,
   type JobRecord,
   type KnownRecord,
-  type NodeRecord,
   type SignedField,
   type TaskRecord,
 } from '@cuadro/protocol';

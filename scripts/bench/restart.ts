@@ -1,0 +1,194 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Level } from 'level';
+import {
+  attemptKey,
+  compileJob,
+  encode,
+  type JobRecord,
+  jobType,
+  type KnownRecord,
+  PlanView,
+  signJobSpec,
+  type TaskRecord,
+} from '@cuadro/protocol';
+import { createFileBlobStore } from '../../node/src/blobs/store.ts';
+import { foundFarm } from '../../node/src/jobs/founding.ts';
+import { localJobKey } from '../../node/src/jobs/interface.ts';
+import { createLevelStore } from '../../node/src/store/level-store.ts';
+import { createSystemClock } from '../../node/src/system/clock.ts';
+import { loadIdentity } from '../../node/src/system/identity.ts';
+import { createSystemRandom } from '../../node/src/system/random.ts';
+import {
+  type Bench,
+  type BenchContext,
+  CouldNotMeasure,
+  endChild,
+  type Measured,
+  median,
+  residentMB,
+  rounded,
+  startNode,
+} from './harness.ts';
+
+const TASKS = Number(process.env['CUADRO_BENCH_TASKS'] ?? 100_000);
+const ROUNDS = 3;
+/** Records of one write while the folder is made. */
+const BATCH = 5_000;
+
+export const bench: Bench = {
+  name: 'restart',
+  measures:
+    `seconds from starting the node's process to its answer about a job of ${TASKS.toLocaleString('en-US')} done and collected ` +
+    'frames, p50; every frame has a record as the worker writes it and a note of its collection, and no blob. The ' +
+    'baseline opens the same LevelDB and reads every value, nothing more. The ratio is baseline ÷ restart.',
+  run,
+};
+
+async function run(context: BenchContext): Promise<Measured> {
+  const folder = join(await context.folder('restart'), 'data');
+  await mkdir(folder);
+  const job = await makeHistory(folder);
+  const answered: number[] = [];
+  const bare: number[] = [];
+  const resident: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    bare.push(await readAll(join(folder, 'records')));
+    const node = await startNode(context, folder);
+    const { counts, state } = await node.client.call('job', { params: { job } });
+    answered.push((performance.now() - node.spawnedAt) / 1_000);
+    resident.push(residentMB(node.child.pid as number) ?? Number.NaN);
+    if (state !== 'done' || counts.rendered + counts.done !== TASKS)
+      throw new CouldNotMeasure(
+        `The restarted node says that the job is ${state}: ${JSON.stringify(counts)}.`,
+      );
+    context.say(
+      `Ready after ${((node.readyAt - node.spawnedAt) / 1_000).toFixed(2)} s, answered after ${answered.at(-1)?.toFixed(2)} s; ` +
+        `bare read ${bare.at(-1)?.toFixed(2)} s; ${resident.at(-1)?.toFixed(0)} MB then.`,
+    );
+    await endChild(node.child);
+  }
+  return {
+    value: rounded(median(answered), 2),
+    unit: 's',
+    baseline: rounded(median(bare), 2),
+    ratio: rounded(median(bare) / median(answered), 3),
+    residentMB: rounded(median(resident), 1),
+    tasks: TASKS,
+  };
+}
+
+/** A data folder as a node leaves it after a job of many frames, without the frames themselves. */
+async function makeHistory(folder: string): Promise<string> {
+  const clock = createSystemClock();
+  const random = createSystemRandom();
+  const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
+  const blobs = createFileBlobStore({ clock, random }, { folder, options: { reserveBytes: 0 } });
+  const store = createLevelStore(join(folder, 'records'));
+  await blobs.start();
+  await store.start();
+  const id = random.name(16);
+  const { settings, plan } = compileJob(jobType('blender-animation'), { frames: `1-${TASKS}`, film: false });
+  const stored = await blobs.putBytes(encode(plan), { pin: id });
+  const held = { [signer.peer]: { held: true, counter: 1 } };
+  const job: JobRecord = {
+    kind: 'job',
+    id,
+    spec: signJobSpec(signer, {
+      id,
+      name: 'history',
+      type: 'blender-animation',
+      settings,
+      bundle: stored.hash,
+      plan: stored.hash,
+      tasks: new PlanView(plan).taskCount,
+      order: 1,
+      after: [],
+      outputFolder: join(folder, 'out'),
+      wallTime: clock.wallTime(),
+    }),
+    control: {},
+    requests: {},
+    holders: { bundle: held, plan: held },
+    acknowledged: true,
+  };
+  const records: KnownRecord[] = [
+    ...foundFarm({ clock, random, signer }, { farm: 'bench', machine: 'bench' }),
+    job,
+  ];
+  await store.write({ put: records, remove: [], term: 1 });
+  await store.setLocal({ [localJobKey(id)]: { folder: join(folder, 'out'), overwrite: false } });
+  for (let start = 0; start < TASKS; start += BATCH) {
+    const tasks = Array.from({ length: Math.min(BATCH, TASKS - start) }, (_, i) =>
+      doneFrame(id, start + i, signer.peer),
+    );
+    await store.write({ put: tasks, remove: [] });
+    await store.setLocal(Object.fromEntries(tasks.map(noteOf)));
+  }
+  await store.stop();
+  await blobs.stop();
+  return id;
+}
+
+/** A hash's look for any number. */
+const hashOf = (index: number, kind: number): string => `${kind}${String(index).padStart(63, '0')}`;
+
+function doneFrame(job: string, index: number, peer: string): TaskRecord {
+  const attempt = { epoch: { term: 1, peer }, sequence: index + 1 };
+  const name = `frame_${String(index + 1).padStart(4, '0')}.png`;
+  return {
+    kind: 'task',
+    job,
+    index,
+    redo: 0,
+    retry: 0,
+    failures: {},
+    results: {
+      [attemptKey(attempt)]: {
+        attempt,
+        peer,
+        state: 'rendered',
+        files: [
+          {
+            name,
+            blob: hashOf(index, 1),
+            sizeBytes: 400_000 + index,
+            pixels: hashOf(index, 2),
+            width: 640,
+            height: 360,
+            role: 'image',
+          },
+        ],
+        holders: { [peer]: { held: true, counter: 1 } },
+        renderMs: 500,
+        thumbnail: hashOf(index, 3),
+        wallTime: 1_700_000_000_000 + index * 500,
+      },
+    },
+  };
+}
+
+/** What the collection remembers of a frame that it wrote. */
+function noteOf(task: TaskRecord): [string, unknown] {
+  const [result] = Object.values(task.results);
+  const files = Object.fromEntries((result?.files ?? []).map(({ name, blob }) => [name, blob]));
+  return [`collected/${task.job}/${task.index}`, { files, kept: [] }];
+}
+
+async function readAll(folder: string): Promise<number> {
+  const startedAt = performance.now();
+  const database = new Level<string, Uint8Array>(folder, { keyEncoding: 'utf8', valueEncoding: 'view' });
+  await database.open();
+  const iterator = database.iterator();
+  let count = 0;
+  for (;;) {
+    const entries = await iterator.nextv(1_000);
+    if (entries.length === 0) break;
+    count += entries.length;
+  }
+  await iterator.close();
+  const seconds = (performance.now() - startedAt) / 1_000;
+  await database.close();
+  if (count < TASKS) throw new CouldNotMeasure(`Only ${count} values are stored.`);
+  return seconds;
+}
