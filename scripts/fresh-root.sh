@@ -8,7 +8,8 @@
 set -euo pipefail
 
 suite=bookworm
-mirror=${CUADRO_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# Empty: debootstrap's own choice of mirror, which it also writes into the root's list of sources.
+mirror=${CUADRO_DEBIAN_MIRROR:-}
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=''
 base=''
@@ -71,7 +72,7 @@ if [ -n "$base" ]; then
   cp -a "$base" "$root"
 else
   echo "Making an empty Debian $suite …"
-  debootstrap --variant=minbase --include=ca-certificates,git "$suite" "$root" "$mirror" >"$dir/debootstrap.log" 2>&1 ||
+  debootstrap --variant=minbase --include=ca-certificates,git "$suite" "$root" ${mirror:+"$mirror"} >"$dir/debootstrap.log" 2>&1 ||
     { tail -n 15 "$dir/debootstrap.log" >&2; exit 1; }
 fi
 
@@ -99,7 +100,7 @@ if [ -z "$base" ] && [ -z "${CUADRO_DEBIAN_MIRROR:-}" ]; then
   done
 fi
 if [ ! -f "$root/etc/apt/sources.list" ] && ! ls "$root"/etc/apt/sources.list.d/* >/dev/null 2>&1; then
-  echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
+  [ -z "$mirror" ] || echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
 fi
 # Only settings of proxy and certificates: hooks of other packages would call programs that are not inside.
 for setting in /etc/apt/apt.conf.d/*; do
