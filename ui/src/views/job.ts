@@ -25,7 +25,8 @@ export class CuadroJob extends LitElement {
     css`
       :host { display: grid;
         grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
-      .head { display: grid; gap: var(--space-3); }
+      .head { display: grid;
+        grid-template-columns: minmax(0, 1fr); gap: var(--space-3); }
       .title { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; }
       .title h1 { overflow-wrap: anywhere; }
       .facts { display: flex; flex-wrap: wrap; gap: 4px var(--space-6); align-items: center; }
