@@ -132,7 +132,9 @@ describe('the config file', () => {
     assert.equal(configSchema.parse(JSON.parse(list.out)).slots, 3);
   });
 
-  test('of a folder that cannot be written', { skip: process.getuid?.() === 0 && 'root may write everywhere' }, async () => {
+  test('of a folder that cannot be written', {
+    skip: process.getuid?.() === 0 && 'root may write everywhere',
+  }, async () => {
     await chmod(folder, 0o500);
     await assert.rejects(saveConfig({ random }, folder, { slots: 2 }), { code: 'store-unwritable' });
     await chmod(folder, 0o700);
