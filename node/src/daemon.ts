@@ -40,6 +40,7 @@ import { createLoopDelay, createMetrics, type LoopDelay, type Metrics } from './
 import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { createSystemRandom } from './system/random.ts';
 import { startError } from './system/start-error.ts';
+import { createTemporaryFiles, type TemporaryFiles } from './system/temporary-files.ts';
 import { createHere } from './worker/here.ts';
 import type { TaskReader } from './worker/interface.ts';
 import { createMachine, type Machine } from './worker/machine.ts';
@@ -88,6 +89,7 @@ interface Foundation {
   signer: Signer;
   store: RecordStore;
   blobs: BlobStore;
+  temporaries: TemporaryFiles;
   records: KnownRecord[];
   term: number;
 }
@@ -122,13 +124,14 @@ export async function startNode(init: NodeInit): Promise<CuadroNode> {
     const config = { ...(await loadConfig(folder)), ...init.config };
     const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
     const store = await start(createLevelStore(join(folder, 'records')));
+    const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
     const blobs = await start(
-      createFileBlobStore({ clock, random }, { folder, options: blobOptions(config) }),
+      createFileBlobStore({ clock, random, temporaries }, { folder, options: blobOptions(config) }),
     );
     const loopDelay = await start(createLoopDelay());
     const { records, term, damaged } = await store.load();
     if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
-    const shared = { clock, random, logger, loopDelay, signer, store, blobs };
+    const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries };
     return await assemble(init, { ...shared, config, records, term }, started);
   } catch (error) {
     for (const component of started.reverse()) await component.stop().catch(() => undefined);
@@ -217,7 +220,7 @@ async function assembleRendering(
 
 /** The brain with its driver, and what people do with jobs. `hub` hears of every change once it is durable. */
 function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: () => Rendering) {
-  const { clock, random, logger, signer, store, blobs } = base;
+  const { clock, random, logger, signer, store, blobs, temporaries } = base;
   const driver: Driver = createDriver({
     core,
     store,
@@ -235,7 +238,7 @@ function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: 
     },
     onBroken: (error) => init.onEnd?.({ error }),
   });
-  const shared = { clock, random, logger, blobs, store, signer, driver };
+  const shared = { clock, random, logger, blobs, temporaries, store, signer, driver };
   const collection: Collection = createCollection(shared, {
     onCollected: (job) => hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false }),
   });

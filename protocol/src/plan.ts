@@ -88,6 +88,11 @@ export interface Plan {
   order: 'sequential' | 'coarse-to-fine';
 }
 
+/** Whether any task of the plan makes files, so that the job needs an output folder. */
+export function makesFiles(plan: Plan): boolean {
+  return plan.groups.some(({ work }) => work.kind !== 'echo-sleep');
+}
+
 const requirementsSchema = z.looseObject({
   engine: z.string().max(64),
   engineVersion: z.string().max(64).optional(),

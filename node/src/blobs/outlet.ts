@@ -1,7 +1,7 @@
 import { link, lstat, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { createFileSynced, reasonOf, syncFolder, systemCode } from '../system/files.ts';
-import type { Random } from '../system/interface.ts';
+import type { TemporaryFiles } from '../system/temporary-files.ts';
 import {
   BlobCorruptError,
   BlobStoreError,
@@ -17,12 +17,12 @@ import type { Shelf } from './shelf.ts';
 export class Outlet {
   readonly #shelf: Shelf;
   readonly #hasher: Hasher;
-  readonly #random: Random;
+  readonly #temporaries: TemporaryFiles;
 
-  constructor(components: { shelf: Shelf; hasher: Hasher; random: Random }) {
+  constructor(components: { shelf: Shelf; hasher: Hasher; temporaries: TemporaryFiles }) {
     this.#shelf = components.shelf;
     this.#hasher = components.hasher;
-    this.#random = components.random;
+    this.#temporaries = components.temporaries;
   }
 
   async materialize(
@@ -31,7 +31,7 @@ export class Outlet {
     options: MaterializeOptions & { signal: AbortSignal },
   ): Promise<void> {
     const folder = dirname(destination);
-    const temporary = join(folder, `.cuadro-${this.#random.name()}.tmp`);
+    const temporary = this.#temporaries.take(folder);
     try {
       await this.#copyOut(entry, temporary, options, options.signal);
       options.signal.throwIfAborted();
@@ -42,6 +42,8 @@ export class Outlet {
       await rm(temporary, { force: true }).catch(() => undefined);
       if (error instanceof BlobStoreError || systemCode(error) === undefined) throw error;
       throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
+    } finally {
+      this.#temporaries.giveBack(temporary);
     }
   }
 

@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import type { Clock, Random } from '../system/interface.ts';
+import { createTemporaryFiles, type TemporaryFiles } from '../system/temporary-files.ts';
 import { BlobIndex, type IndexEntry } from './blob-index.ts';
 import {
   BlobCorruptError,
@@ -25,6 +26,8 @@ type BlobHash = types.BlobHash;
 export interface FileBlobStoreComponents {
   readonly clock: Clock;
   readonly random: Random;
+  /** Names of what is copied out; the store's own by default, for a store that nobody else's folders know. */
+  readonly temporaries?: TemporaryFiles;
 }
 
 /** A blob store in `folder`, the node's data folder; one process at a time (system/folder-lock.ts sees to that). */
@@ -103,7 +106,8 @@ class FileBlobStore implements types.BlobStore {
       evict: (entry) => shelf.evict(entry),
     });
     const intake = new Intake({ shelf, space });
-    const outlet = new Outlet({ shelf, hasher: this.#hasher, random });
+    const temporaries = this.#components.temporaries ?? createTemporaryFiles({ random }, { owner: 'store' });
+    const outlet = new Outlet({ shelf, hasher: this.#hasher, temporaries });
     this.#life = { shelf, space, intake, outlet, stop: new AbortController(), active: new Set() };
   }
 

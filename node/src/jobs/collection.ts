@@ -15,6 +15,7 @@ import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+import { takeBackUnfinished } from './orphans.ts';
 
 /** Tasks collected between two writes of what was collected: few fsyncs, little to look at again after a crash. */
 const TASKS_PER_NOTE = 32;
@@ -80,7 +81,8 @@ class FolderCollection implements Collection {
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    const { store, driver } = this.#components;
+    const { store, driver, temporaries } = this.#components;
+    await takeBackUnfinished(this.#components);
     for (const [key, value] of await store.listLocal('job/')) {
       this.#jobs.set(key.slice('job/'.length), emptyCollection(value as LocalJob));
     }
@@ -90,6 +92,7 @@ class FolderCollection implements Collection {
     }
     for (const [id, job] of this.#jobs) {
       recount(job);
+      await temporaries.sweep(job.local.folder);
       if (driver.queries.jobRecord(id) !== undefined) this.changed(id);
     }
   }
@@ -182,6 +185,7 @@ class FolderCollection implements Collection {
     { files, attempt }: TaskResult,
   ): Promise<CollectedTask> {
     const before = job.tasks.get(index);
+    await sweepBelow(this.#components, job.local.folder, files);
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const file of files) {
       const outcome = await writeOutput(this.#components, file, job.local.folder, {
@@ -223,6 +227,17 @@ function isCollected(task: CollectedTask | undefined, { files, attempt }: TaskRe
   );
 }
 
+/** Folders inside the output folder, which the sweep at start doesn't look into. */
+async function sweepBelow(
+  { temporaries }: Pick<JobsComponents, 'temporaries'>,
+  folder: string,
+  files: readonly OutputFile[],
+): Promise<void> {
+  const below = new Set(files.map(({ name }) => dirname(name)));
+  below.delete('.');
+  for (const name of below) await temporaries.sweep(join(folder, name));
+}
+
 /** Writes one output file below a folder, making the folders that its name needs. */
 async function writeOutput(
   components: Pick<JobsComponents, 'blobs'>,
@@ -253,6 +268,7 @@ export async function fetchJob(
   await makeFolder(folder).catch((cause: unknown) => {
     throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
   });
+  await components.temporaries.sweep(folder);
   for (const index of queries.tasksWithResult(job)) {
     const task = queries.taskRecord(job, index);
     for (const file of (task && countingResult(task)?.files) ?? []) {

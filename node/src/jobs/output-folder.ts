@@ -1,9 +1,10 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CuadroError } from '@cuadro/protocol';
-import { reasonOf } from '../system/files.ts';
+import { reasonOf, systemCode } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { Random } from '../system/interface.ts';
+import type { TemporaryFiles } from '../system/temporary-files.ts';
 
 /** Folders tried for one name before a random ending is used. */
 const NUMBERED_FOLDERS = 1_000;
@@ -17,41 +18,53 @@ export function folderName(jobName: string): string {
   return plain.slice(0, 80) || 'job';
 }
 
+export interface PreparedFolder {
+  folder: string;
+  /** It was made for this job, so it goes again with a submission that is refused. */
+  isNew: boolean;
+}
+
 /**
  * The job's output folder, made and proven writable: the wanted one, or by default a new one of the job's own
  * below `base`, so that two jobs never mix their frames.
  * @throws CuadroError `output-unwritable`.
  */
 export async function prepareOutputFolder(
-  components: { random: Random },
+  components: { random: Random; temporaries: TemporaryFiles },
   place: { base: string; name: string; wanted?: string | undefined },
-): Promise<string> {
-  if (place.wanted !== undefined && !isAbsolute(place.wanted)) {
+): Promise<PreparedFolder> {
+  const { wanted } = place;
+  if (wanted !== undefined && !isAbsolute(wanted)) {
     throw new CuadroError('request-invalid', { why: 'the output folder must be an absolute path' });
   }
-  const folder =
-    place.wanted === undefined
-      ? await freeFolder(components, place.base, folderName(place.name))
-      : resolve(place.wanted);
+  let folder = wanted === undefined ? join(place.base, folderName(place.name)) : resolve(wanted);
   try {
-    await makeFolder(folder);
-    const probe = join(folder, `.cuadro-${components.random.name()}.tmp`);
-    await writeFile(probe, '');
-    await rm(probe);
+    let isNew = true;
+    if (wanted === undefined) folder = await newFolder(components, place.base, folderName(place.name));
+    else isNew = await makeFolder(folder);
+    const probe = components.temporaries.take(folder);
+    await writeFile(probe, '')
+      .then(() => rm(probe))
+      .finally(() => components.temporaries.giveBack(probe));
+    return { folder, isNew };
   } catch (cause) {
     throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
   }
-  return folder;
 }
 
-/** Makes and returns the first of `name`, `name-2`, … that is absent or empty. */
-async function freeFolder(components: { random: Random }, base: string, name: string): Promise<string> {
+/** Makes and returns the first of `name`, `name-2`, … that isn't there: also of two jobs at once each gets its own. */
+async function newFolder(components: { random: Random }, base: string, name: string): Promise<string> {
+  await makeFolder(base);
   for (let number = 1; number <= NUMBERED_FOLDERS; number++) {
     const folder = join(base, number === 1 ? name : `${name}-${number}`);
-    const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) =>
-      error.code === 'ENOENT' ? undefined : ['?'],
-    );
-    if (entries === undefined) return folder;
+    try {
+      await mkdir(folder);
+      return folder;
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
   }
-  return join(base, `${name}-${components.random.name()}`);
+  const folder = join(base, `${name}-${components.random.name()}`);
+  await mkdir(folder);
+  return folder;
 }

@@ -1,4 +1,4 @@
-import { rmdir, stat } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
   CuadroError,
@@ -6,6 +6,7 @@ import {
   type FindingView,
   JOB_TYPES,
   PlanView,
+  makesFiles,
   compileJob,
   encode,
   fieldSubject,
@@ -20,7 +21,13 @@ import {
   type SubmittedView,
 } from '@cuadro/protocol';
 import { StoreFullError, StoreUnwritableError } from '../blobs/errors.ts';
-import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+import {
+  type JobsComponents,
+  localJobKey,
+  type LocalJob,
+  submissionKey,
+  type Submission,
+} from './interface.ts';
 import { prepareOutputFolder } from './output-folder.ts';
 import {
   examineScene,
@@ -87,15 +94,14 @@ export async function submitJob(
     });
   };
   const id = components.random.name(16);
-  const undo: Undo = [];
+  const undo: Undo = [() => components.blobs.unpinOwner(id)];
   try {
     const accepted = await accept(components, { id, body, step, undo }, options);
     step('acknowledged');
     return accepted;
   } catch (error) {
     step('refused');
-    for (const takeBack of undo) await takeBack();
-    await components.blobs.unpinOwner(id).catch(() => undefined);
+    for (const takeBack of undo.reverse()) await takeBack().catch(() => undefined);
     if (error instanceof StoreFullError)
       throw new CuadroError(
         'store-full',
@@ -112,13 +118,7 @@ export async function submitJob(
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-/** What a refusal takes back, beside the pins of the job's id. */
+/** What a refusal takes back, the last first. */
 type Undo = (() => Promise<unknown>)[];
 
 async function accept(
@@ -139,12 +139,21 @@ async function accept(
   // A plan that is too large is refused before anything is stored.
   const tasks = new PlanView(draft.plan).taskCount;
   const name = body.name ?? (examined ? basename(examined.trace.blend, '.blend') : type.title);
-  const wanted = body.outputFolder;
-  const isNew = wanted === undefined || !(await exists(wanted));
-  const folder = await prepareOutputFolder(components, { base: components.outputBase(), name, wanted });
+  const { folder, isNew } = makesFiles(draft.plan)
+    ? await prepareOutputFolder(components, {
+        base: components.outputBase(),
+        name,
+        wanted: body.outputFolder,
+      })
+    : { folder: '', isNew: false };
   // Only where it is still empty: whatever was put into it meanwhile is somebody's.
-  if (isNew) undo.push(() => rmdir(folder).catch(() => undefined));
+  if (isNew) undo.push(() => rmdir(folder));
+  // What only this machine knows comes first: a job without it could not be collected rightly.
   const local: LocalJob = { folder, overwrite: body.overwrite ?? false };
+  const submission: Submission = isNew ? { newFolder: folder } : {};
+  const { store } = components;
+  await store.setLocal({ [localJobKey(id)]: local, [submissionKey(id)]: submission });
+  undo.push(() => store.setLocal({ [localJobKey(id)]: undefined, [submissionKey(id)]: undefined }));
   let compiled = draft;
   let bundle: string | undefined;
   if (examined) {
@@ -164,9 +173,9 @@ async function accept(
     body,
   });
   signal.throwIfAborted();
-  // What only this machine knows comes first: a job without it could not be collected rightly.
-  await components.store.setLocal({ [localJobKey(id)]: local });
   await components.driver.merge([record]);
+  // Nobody waits for this: where it is lost, the next start finds the job accepted.
+  store.setLocal({ [submissionKey(id)]: undefined }).catch(() => undefined);
   const job = components.driver.queries.job(id);
   if (job === undefined) throw new CuadroError('internal', { why: 'the accepted job is not there' });
   return {

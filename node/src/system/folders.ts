@@ -12,15 +12,16 @@ interface FolderOptions {
   mode?: number;
 }
 
-/** Makes a folder and the parents it lacks; one that is there is fine. @throws the system's error. */
-export async function makeFolder(folder: string, options: FolderOptions = {}): Promise<void> {
+/** Makes a folder and the parents it lacks; one that is there is fine, and false. @throws the system's error. */
+export async function makeFolder(folder: string, options: FolderOptions = {}): Promise<boolean> {
   try {
     await mkdir(folder, options);
+    return true;
   } catch (error) {
-    if (await isFolder(folder)) return;
+    if (await isFolder(folder)) return false;
     if (systemCode(error) !== 'ENOENT' || (await isFolder(dirname(folder)))) throw error;
     await makeFolder(dirname(folder), options);
-    await makeFolder(folder, options);
+    return makeFolder(folder, options);
   }
 }
 

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { folderName, prepareOutputFolder } from '../../../node/src/jobs/output-folder.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
+import { createTemporaryFiles } from '../../../node/src/system/temporary-files.ts';
 
 describe('the output folder of a job', () => {
   let base: string;
   const random = createSeededRandom(1);
+  const temporaries = createTemporaryFiles({ random }, { owner: 'test' });
+  const components = { random, temporaries };
   before(async () => {
     base = await mkdtemp(join(tmpdir(), 'cuadro-output-'));
   });
@@ -28,30 +31,39 @@ describe('the output folder of a job', () => {
   }
 
   it('is a new one for each job by default', async () => {
-    const first = await prepareOutputFolder({ random }, { base, name: 'film' });
-    const second = await prepareOutputFolder({ random }, { base, name: 'film' });
-    assert.deepEqual([first, second], [join(base, 'film'), join(base, 'film-2')]);
-    assert.deepEqual(await readdir(first), [], 'the probe leaves nothing behind');
+    const first = await prepareOutputFolder(components, { base, name: 'film' });
+    const second = await prepareOutputFolder(components, { base, name: 'film' });
+    assert.deepEqual(first, { folder: join(base, 'film'), isNew: true });
+    assert.deepEqual(second, { folder: join(base, 'film-2'), isNew: true });
+    assert.deepEqual(await readdir(first.folder), [], 'the probe leaves nothing behind');
+  });
+
+  it('is a different one for each of many jobs at once', async () => {
+    const many = await Promise.all(
+      Array.from({ length: 8 }, () => prepareOutputFolder(components, { base, name: 'many' })),
+    );
+    assert.equal(new Set(many.map(({ folder }) => folder)).size, 8);
   });
 
   it('may be an existing one that the user names', async () => {
     const wanted = join(base, 'mine');
     await mkdir(wanted);
     await writeFile(join(wanted, 'note.txt'), 'x');
-    assert.equal(await prepareOutputFolder({ random }, { base, name: 'film', wanted }), wanted);
+    const prepared = await prepareOutputFolder(components, { base, name: 'film', wanted });
+    assert.deepEqual(prepared, { folder: wanted, isNew: false });
     assert.deepEqual(await readdir(wanted), ['note.txt']);
   });
 
   it("is refused where it can't be made", async () => {
     await writeFile(join(base, 'file'), '');
     const wanted = join(base, 'file', 'below');
-    await assert.rejects(prepareOutputFolder({ random }, { base, name: 'film', wanted }), {
+    await assert.rejects(prepareOutputFolder(components, { base, name: 'film', wanted }), {
       code: 'output-unwritable',
     });
   });
 
   it("is refused where it isn't absolute", async () => {
-    await assert.rejects(prepareOutputFolder({ random }, { base, name: 'film', wanted: 'here' }), {
+    await assert.rejects(prepareOutputFolder(components, { base, name: 'film', wanted: 'here' }), {
       code: 'request-invalid',
     });
   });

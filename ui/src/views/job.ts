@@ -80,8 +80,12 @@ export class CuadroJob extends LitElement {
         ${job.oneCopyOnly > 0 ? html`<span title=${terms.job.oneCopyHint}>${terms.job.oneCopy(job.oneCopyOnly)}</span>` : ''}
         ${live.collected === undefined ? '' : html`<span>${terms.job.collected(live.collected)}</span>`}
         ${live.keptForeign ? html`<span class="warn">${terms.job.kept(live.keptForeign)}</span>` : ''}
-        <span class="folder"><cuadro-icon name="folder"></cuadro-icon><span class="clip mono">${job.outputFolder}</span>
-          <button class="bare icon" aria-label=${terms.job.copyFolder} title=${terms.job.copyFolder} @click=${copy}><cuadro-icon name="copy"></cuadro-icon></button></span>
+        ${
+          job.outputFolder === ''
+            ? ''
+            : html`<span class="folder"><cuadro-icon name="folder"></cuadro-icon><span class="clip mono">${job.outputFolder}</span>
+          <button class="bare icon" aria-label=${terms.job.copyFolder} title=${terms.job.copyFolder} @click=${copy}><cuadro-icon name="copy"></cuadro-icon></button></span>`
+        }
       </div>
       <cuadro-job-actions .job=${job} @removed=${() => go(paths.jobs)}></cuadro-job-actions>
     </div>`;

@@ -79,7 +79,7 @@ function jobLines(job: JobView): [label: string, text: string][] {
     job.film === undefined
       ? ''
       : `, film ${plain(job.film.name)}${job.filmStale ? ' (older than some frames)' : ''}`;
-  lines.push(['output', `${plain(job.outputFolder)}${film}`]);
+  if (job.outputFolder !== '') lines.push(['output', `${plain(job.outputFolder)}${film}`]);
   if (collected !== undefined) {
     const kept = keptForeign ? `, ${count(keptForeign, 'file')} of others kept` : '';
     lines.push(['collected', `${count(collected, 'file')}${kept}`]);

@@ -218,7 +218,7 @@ function endText(output: Output, job: JobView): string {
 
 /** Jobs of some types make no files, and then no folder. */
 function printFolder(output: Output, job: JobView): void {
-  if (job.live.collected === undefined || job.live.collected > 0) {
+  if (job.outputFolder !== '' && (job.live.collected === undefined || job.live.collected > 0)) {
     output.print(`Files: ${plain(job.outputFolder)}`);
   }
 }
