@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Duplex, Readable } from 'node:stream';
 import { execa } from 'execa';
 import type { Clock } from '../../system/interface.ts';
+import { dieWithNode } from './die-with-node.ts';
 
 export interface GroupCommand {
   readonly file: string;
@@ -53,7 +54,8 @@ export function startProcessGroup<Cause>(
   options: { readonly killWaitMs: number },
 ): ProcessGroup<Cause> {
   // Execa finds programs as each system's shells do; ending them as a group, at once, is this file's business.
-  const { nodeChildProcess: child } = execa(command.file, [...command.arguments], {
+  const { file, arguments: words } = dieWithNode(command);
+  const { nodeChildProcess: child } = execa(file, [...words], {
     cwd: command.directory,
     env: { ...command.environment },
     extendEnv: false,
