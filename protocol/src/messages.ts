@@ -72,22 +72,34 @@ export const stopSchema = z.looseObject({
   reason: z.string().max(500),
 });
 
+/** One attempt that a worker holds, as its beacon and the pulse's rows tell it. */
+export const heldAttemptSchema = z.looseObject({
+  attempt: attemptIdSchema,
+  job: jobIdSchema,
+  task: taskIndexSchema,
+  redo: z.int().min(0),
+  retry: z.int().min(0),
+  /** Whether it runs, or is only kept ahead. */
+  running: z.boolean(),
+  fraction: z.number().min(0).max(1),
+  remainingMs: z.number().min(0).optional(),
+  text: z.string().max(200).optional(),
+});
+export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
+
+/** Digest of all records that a node holds (SPEC R45): 32 lower-case hexadecimal characters. */
+export const digestSchema = z.string().regex(/^[0-9a-f]{32}$/);
+
 /** Once a second, worker → coordinator: renews the leases of the attempts it lists (SPEC R52). */
 export const beaconSchema = z.looseObject({
   kind: z.literal('beacon'),
   peer: peerIdSchema,
-  running: z
-    .array(
-      z.looseObject({
-        attempt: attemptIdSchema,
-        fraction: z.number().min(0).max(1),
-        remainingMs: z.number().min(0).optional(),
-        text: z.string().max(200).optional(),
-      }),
-    )
-    .max(1_024),
+  /** Everything that it was granted and that hasn't ended. */
+  held: z.array(heldAttemptSchema).max(1_024),
   load: z.number().min(0),
   freeDiskBytes: z.number().min(0),
+  /** Absent until the node has one. */
+  root: digestSchema.optional(),
 });
 export type Beacon = z.infer<typeof beaconSchema>;
 
@@ -108,14 +120,54 @@ export const resultSchema = z.looseObject({
 });
 export type ResultMessage = z.infer<typeof resultSchema>;
 
-/** The coordinator's pulse, 500 ms (SPEC R42); `followers`, `successors` and `stale` count and order members. */
+/** What the coordinator knows of one machine now: live, never a record. */
+export const pulseRowSchema = z.looseObject({
+  peer: peerIdSchema,
+  /** Whether its beacons arrive. */
+  reachable: z.boolean(),
+  load: z.number().min(0),
+  freeDiskBytes: z.number().min(0),
+  /** What it holds: the mirror of the grants. */
+  held: z.array(heldAttemptSchema).max(1_024),
+});
+export type PulseRow = z.infer<typeof pulseRowSchema>;
+
+/** The coordinator's pulse, every 500 ms, down the streams and by gossip (SPEC R42). */
 export const pulseSchema = z.looseObject({
   kind: z.literal('pulse'),
   epoch: epochSchema,
+  /** Counts the pulses of this reign: the longer of two reigns has the higher number. */
   sequence: z.int().min(0),
+  /** Who follows the coordinator if it is lost, first to last. */
   successors: z.array(peerIdSchema).max(5),
+  /** Members whose beacons arrive, without the coordinator itself. */
   followers: z.int().min(0),
   stale: z.array(peerIdSchema).max(1_024),
+  /** Rows that changed since the pulse before, and a few others in turn. */
+  rows: z.array(pulseRowSchema).max(1_024),
+  root: digestSchema.optional(),
+});
+export type Pulse = z.infer<typeof pulseSchema>;
+
+/** A new coordinator asks every member at once what it holds; the answer is its claim and its beacon (SPEC R43). */
+export const collectSchema = z.looseObject({ kind: z.literal('collect'), epoch: epochSchema });
+
+/** A successor asks others whether they, too, have lost the coordinator of this epoch (SPEC R44). */
+export const doubtSchema = z.looseObject({ kind: z.literal('doubt'), epoch: epochSchema });
+export const doubtAnswerSchema = z.looseObject({
+  kind: z.literal('doubt-answer'),
+  epoch: epochSchema,
+  /** Whether the one who answers has lost it. */
+  lost: z.boolean(),
+});
+
+/** A coordinator gives way to another and sends its followers there (SPEC R44). */
+export const yieldSchema = z.looseObject({
+  kind: z.literal('yield'),
+  /** The reign that ends. */
+  epoch: epochSchema,
+  /** Whom to follow from now on. */
+  to: epochSchema,
 });
 
 export const messageSchema = z.discriminatedUnion('kind', [
@@ -125,5 +177,9 @@ export const messageSchema = z.discriminatedUnion('kind', [
   beaconSchema,
   resultSchema,
   pulseSchema,
+  collectSchema,
+  doubtSchema,
+  doubtAnswerSchema,
+  yieldSchema,
 ]);
 export type Message = z.infer<typeof messageSchema>;

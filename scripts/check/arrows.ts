@@ -15,6 +15,8 @@ const ARROWS: Record<string, readonly string[]> = {
   blobs: ['protocol', 'system', 'mesh/interface'],
   render: ['protocol', 'system'],
   worker: ['protocol', 'system', 'render', 'blobs'],
+  farm: ['protocol', 'system', 'core/interface', 'store/interface', 'mesh/interface', 'api/interface'],
+  replicas: ['protocol', 'system', 'blobs', 'core/interface', 'store/interface', 'mesh/interface'],
   jobs: ['protocol', 'system', 'render', 'blobs', 'core/interface', 'store/interface', 'api/interface'],
   api: ['protocol', 'system', 'core/interface'],
   cli: ['protocol', 'system'],
@@ -29,7 +31,7 @@ const MAY_IMPORT_DAEMON = /^node\/src\/cli\/(.*\/)?up\.ts$/;
 
 /** Packages of which only one room may know, so that they can be replaced there. */
 const PACKAGE_OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^(libp2p|@libp2p\/.*|@chainsafe\/libp2p-.*)$/, ['mesh']],
+  [/^(libp2p|@libp2p\/.*|@chainsafe\/libp2p-.*|@multiformats\/multiaddr|multicast-dns)$/, ['mesh']],
   [/^(level|classic-level|abstract-level)$/, ['store']],
   [/^(fastify|@fastify\/.*|fastify-type-provider-zod)$/, ['api']],
   [/^(sharp|execa)$/, ['render']],

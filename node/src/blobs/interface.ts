@@ -1,4 +1,6 @@
-import type { Startable } from '../system/interface.ts';
+import type { SignalOption, Startable } from '../system/interface.ts';
+
+export type { SignalOption } from '../system/interface.ts';
 
 /**
  * The content-addressed file store of one node (DESIGN.md section 6). A blob is named by the SHA-256 of its
@@ -23,10 +25,6 @@ export interface BlobManifest extends BlobInfo {
   readonly pieceBytes: number;
   /** One hash per piece, in order; the last piece may be shorter. An empty blob has none. */
   readonly pieces: readonly BlobHash[];
-}
-
-export interface SignalOption {
-  readonly signal?: AbortSignal;
 }
 
 export interface PutOptions extends SignalOption {

@@ -89,7 +89,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   machine.load = beacon.load;
   machine.freeDiskBytes = beacon.freeDiskBytes;
   state.out.node(machine.peer);
-  const listed = new Map(beacon.running.map((running) => [attemptKey(running.attempt), running]));
+  const listed = new Map(beacon.held.map((held) => [attemptKey(held.attempt), held]));
   for (const lease of [...machine.leases.values()]) {
     const running = listed.get(lease.key);
     if (running !== undefined) {

@@ -37,6 +37,11 @@ export interface Logger {
   child(fields: Record<string, unknown>): Logger;
 }
 
+/** The last parameter of what can be given up. */
+export interface SignalOption {
+  readonly signal?: AbortSignal;
+}
+
 /** Something with a life. Start and stop are idempotent; stop awaits every loop the component supervises. */
 export interface Startable {
   start(): Promise<void>;
