@@ -266,11 +266,11 @@ export class Farm {
     return this.step({ kind: 'message', from, message });
   }
 
-  beacon(peer: string, running: AttemptId[]): CoreEffect[] {
+  beacon(peer: string, grants: readonly Grant[]): CoreEffect[] {
     return this.message(peer, {
       kind: 'beacon',
       peer,
-      running: running.map((attempt) => ({ attempt, fraction: 0.5 })),
+      held: grants.map(({ leaseMs: _, ...grant }) => ({ ...grant, running: true, fraction: 0.5 })),
       load: 0.5,
       freeDiskBytes: 1e9,
     });

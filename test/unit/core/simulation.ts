@@ -211,12 +211,7 @@ export class Simulation {
   #beacon(machine: FakeMachine): void {
     if (!machine.alive) return;
     this.#heardAt.set(machine.peer, this.farm.now);
-    this.#take(
-      this.farm.beacon(
-        machine.peer,
-        [...machine.held.values()].map((grant) => grant.attempt),
-      ),
-    );
+    this.#take(this.farm.beacon(machine.peer, [...machine.held.values()]));
   }
 
   #claim(machine: FakeMachine): void {
