@@ -227,6 +227,8 @@ function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: 
     clock,
     logger,
     send: (to, message) => logger.warn('There is no way to another machine yet.', { to, kind: message.kind }),
+    gossip: () => undefined,
+    publish: () => undefined,
     worker: {
       run: (grant, job, task) => rendering().worker.run(grant, job, task),
       stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),

@@ -26,6 +26,9 @@ export interface DriverComponents {
   logger: Logger;
   /** Sends to another member; fire and forget. */
   send(to: PeerId, message: Message): void;
+  gossip(topic: 'claims' | 'pulse', message: Message): void;
+  /** Tells the others what this node itself changed; it is durable. */
+  publish(records: readonly KnownRecord[]): void;
   worker: {
     run(grant: Grant, job: JobRecord, task: PlannedTask): void;
     stop(attempt: AttemptId, reason: string): void;
@@ -186,6 +189,12 @@ class CoreDriver implements Driver {
         throw new TypeError('Writes are carried out in batches.');
       case 'send':
         components.send(effect.to, effect.message);
+        return;
+      case 'gossip':
+        components.gossip(effect.topic, effect.message);
+        return;
+      case 'publish':
+        components.publish(effect.records);
         return;
       case 'run':
         if (this.#state === 'running') components.worker.run(effect.grant, effect.job, effect.task);

@@ -150,6 +150,18 @@ export const farmViewSchema = z.object({
   members: z.int(),
   coordinator: peerIdSchema.optional(),
   epochTerm: z.int(),
+  /** Who led, as the node that answers saw it, oldest first; `leaderlessMs`: for how long nobody led before. */
+  coordinators: z.array(
+    z.object({
+      peer: peerIdSchema,
+      name: z.string(),
+      term: z.int(),
+      /** Milliseconds since 1970, for display. */
+      at: z.number(),
+      cause: z.enum(['first', 'lost', 'yielded', 'found']),
+      leaderlessMs: z.number(),
+    }),
+  ),
   jobs: z.record(z.string(), z.int()),
   live: z.object({ running: z.int(), nodes: z.int() }),
 });

@@ -154,6 +154,8 @@ async function startFarm(folder: string): Promise<Farm> {
     clock,
     logger,
     send: () => undefined,
+    gossip: () => undefined,
+    publish: () => undefined,
     worker: {
       run: (grant, job, task) => worker.run(grant, job, task),
       stop: (attempt, reason) => worker.stopAttempt(attempt, reason),

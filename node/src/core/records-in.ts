@@ -13,7 +13,7 @@ import {
 } from '@cuadro/protocol';
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
-import { takeBack, takeBackFrom, takeBackJob } from './leases.ts';
+import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { stopLosers } from './results.ts';
 import type { BrainState } from './state.ts';
 
@@ -175,9 +175,20 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   }
   job.put(merged);
   state.touch(job);
+  endToldAttempt(state, job, merged);
   if (state.epoch !== undefined) judgeMerged(state, job, record.index);
   stopLosers(state, job, record.index);
   stopOlderLevels(state, job);
+}
+
+/** The record may come before the word of the machine that ran the attempt. */
+function endToldAttempt(state: BrainState, job: Job, { index, results, failures }: TaskRecord): void {
+  const lease = job.leases.get(index);
+  const machine = lease && state.machines.get(lease.peer);
+  if (lease === undefined || machine === undefined || lease.peer === state.self) return;
+  if (Object.hasOwn(results, lease.key) || Object.hasOwn(failures, lease.key)) {
+    releaseLease(state, machine, lease);
+  }
 }
 
 function orphansOf(state: BrainState, job: JobId): Map<number, TaskRecord> {

@@ -90,6 +90,7 @@ export const farmView: FarmView = {
   members: 1,
   coordinator: SELF,
   epochTerm: 1,
+  coordinators: [],
   jobs: { active: 2 },
   live: { running: 1, nodes: 1 },
 };
