@@ -36,6 +36,7 @@ import { createVerifier, loadIdentity } from './system/identity.ts';
 import type { Clock, Random, Startable } from './system/interface.ts';
 import { createLifecycle, handleSignals, type LifecyclePart } from './system/lifecycle.ts';
 import { createLogger, type OwnedLogger } from './system/logger.ts';
+import { createMemoryKeeper } from './system/memory.ts';
 import { createLoopDelay, createMetrics, type LoopDelay, type Metrics } from './system/metrics.ts';
 import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { createSystemRandom } from './system/random.ts';
@@ -329,6 +330,9 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const { address, port } = api;
   await writeNodeFile({ random }, dataFolder, { pid: process.pid, address, port, token });
   started.push({ start: () => Promise.resolve(), stop: () => removeNodeFile(dataFolder) });
+  const memory = createMemoryKeeper({ clock });
+  await memory.start();
+  started.push(memory);
   logger.info('The node runs.', { address, peer: signer.peer, version });
   return {
     address,
