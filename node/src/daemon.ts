@@ -126,11 +126,16 @@ export async function startNode(init: NodeInit): Promise<CuadroNode> {
     const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
     const store = await start(createLevelStore(join(folder, 'records')));
     const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
-    const blobs = await start(
-      createFileBlobStore({ clock, random, temporaries }, { folder, options: blobOptions(config) }),
+    const blobs = createFileBlobStore(
+      { clock, random, temporaries },
+      { folder, options: blobOptions(config) },
     );
     const loopDelay = await start(createLoopDelay());
-    const { records, term, damaged } = await store.load();
+    // The folders of the blobs are listed in another thread, while the records are read.
+    const loading = store.load();
+    loading.catch(() => undefined);
+    await start(blobs);
+    const { records, term, damaged } = await loading;
     if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
     const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries };
     return await assemble(init, { ...shared, config, records, term }, started);
