@@ -45,7 +45,10 @@ class Brain extends BrainQueries implements Core {
   constructor(init: CoreInit) {
     const state = new BrainState(init);
     super(state);
+    state.isLoading = true;
     for (const record of init.records) takeRecord(state, record);
+    for (const job of state.jobs.values()) job.loaded();
+    state.isLoading = false;
     state.machine(init.self);
     state.settle(() => undefined);
     // What was read from the store is there already; what a tombstone absorbed goes with the first write.

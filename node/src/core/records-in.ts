@@ -168,8 +168,8 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   const before = known.get(record.index);
   const merged = before === undefined ? record : mergeRecords(before, record);
   if (merged === before) return;
-  state.out.persist.set(recordKey(merged), merged);
-  if (job === undefined) {
+  if (!state.isLoading) state.out.persist.set(recordKey(merged), merged);
+  if (job === undefined || state.isLoading) {
     known.set(record.index, merged);
     return;
   }
@@ -216,7 +216,7 @@ export function takePlan(state: BrainState, id: JobId, plan: Plan): void {
 function jobListener(state: BrainState): JobListener {
   return {
     taskChanged: (job, index) => {
-      state.out.task(job.id, index);
+      if (!state.isLoading) state.out.task(job.id, index);
       state.touch(job);
     },
     offered: (job) => {

@@ -86,6 +86,8 @@ export class BrainState {
   highestOrder = 0;
   leaseCount = 0;
   out = new StepOutput();
+  /** While what was stored comes in: nothing of it is to be written again, and tasks are derived once, at the end. */
+  isLoading = false;
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
 

@@ -15,6 +15,7 @@ import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+import { type CollectedTask, CollectionNotes, keptBlob } from './notes.ts';
 import { takeBackUnfinished } from './orphans.ts';
 
 /** Tasks collected between two writes of what was collected: few fsyncs, little to look at again after a crash. */
@@ -22,24 +23,19 @@ const TASKS_PER_NOTE = 32;
 /** A folder that could not be written is tried again after this long, in milliseconds. */
 const RETRY_MS = 10_000;
 
-/** What was collected of one task: file name → blob that was written. */
-interface CollectedTask {
-  /** The result that was looked at: a redo that gives the same content is still looked at anew. */
-  attempt?: string;
-  files: Record<string, string>;
-  kept: string[];
-}
-
 export interface CollectionState {
+  /** Files written. */
   collected: number;
-  keptForeign: string[];
+  /** Files of others that were kept instead. */
+  keptForeign: number;
   /** Why the folder can't be written at the moment. */
   problem?: string;
 }
 
-interface JobCollection extends CollectionState {
+interface JobCollection {
   local: LocalJob;
-  tasks: Map<TaskIndex, CollectedTask>;
+  notes: CollectionNotes;
+  problem?: string;
 }
 
 const noteKey = (job: JobId, task: TaskIndex): string => `collected/${job}/${task}`;
@@ -72,6 +68,7 @@ class FolderCollection implements Collection {
   #loop: Promise<void> | undefined;
   #retries = new Map<JobId, () => void>();
   #started = false;
+  #starting: Promise<void> | undefined;
 
   constructor(components: JobsComponents, init: { onCollected: (job: JobId) => void }) {
     this.#components = components;
@@ -79,20 +76,24 @@ class FolderCollection implements Collection {
   }
 
   async start(): Promise<void> {
-    if (this.#started) return;
-    this.#started = true;
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     const { store, driver, temporaries } = this.#components;
     await takeBackUnfinished(this.#components);
     for (const [key, value] of await store.listLocal('job/')) {
       this.#jobs.set(key.slice('job/'.length), emptyCollection(value as LocalJob));
     }
-    for (const [key, value] of await store.listLocal('collected/')) {
+    for (const [key, text] of await store.listLocalText('collected/')) {
       const [, job, task] = key.split('/') as [string, string, string];
-      this.#jobs.get(job)?.tasks.set(Number(task), value as CollectedTask);
+      this.#jobs.get(job)?.notes.add(Number(task), text);
     }
-    for (const [id, job] of this.#jobs) {
-      recount(job);
-      await temporaries.sweep(job.local.folder);
+    for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);
+    // Only now: a job looked at without its notes would be collected all over again.
+    this.#started = true;
+    for (const id of this.#jobs.keys()) {
       if (driver.queries.jobRecord(id) !== undefined) this.changed(id);
     }
   }
@@ -113,7 +114,11 @@ class FolderCollection implements Collection {
   }
 
   state(job: JobId): CollectionState | undefined {
-    return this.#jobs.get(job);
+    const known = this.#jobs.get(job);
+    if (known === undefined) return undefined;
+    const { notes, problem } = known;
+    const { collected, keptForeign } = notes;
+    return { collected, keptForeign, ...(problem !== undefined && { problem }) };
   }
 
   async settled(): Promise<void> {
@@ -157,14 +162,14 @@ class FolderCollection implements Collection {
       const task = queries.taskRecord(id, index);
       const result = task && countingResult(task);
       if (result === undefined || result.files.length === 0) continue;
-      if (isCollected(job.tasks.get(index), result)) continue;
+      if (job.notes.isCollected(index, result)) continue;
       const collected = await this.#collectTask(job, index, result);
       notes[noteKey(id, index)] = collected;
       if (Object.keys(notes).length < TASKS_PER_NOTE) continue;
-      await this.#note(id, job, notes);
+      await this.#note(id, notes);
       notes = {};
     }
-    if (Object.keys(notes).length > 0) await this.#note(id, job, notes);
+    if (Object.keys(notes).length > 0) await this.#note(id, notes);
     delete job.problem;
   }
 
@@ -184,7 +189,7 @@ class FolderCollection implements Collection {
     index: TaskIndex,
     { files, attempt }: TaskResult,
   ): Promise<CollectedTask> {
-    const before = job.tasks.get(index);
+    const before = job.notes.get(index);
     await sweepBelow(this.#components, job.local.folder, files);
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const file of files) {
@@ -194,37 +199,20 @@ class FolderCollection implements Collection {
         signal: this.#stop.signal,
       });
       if (outcome === 'kept-foreign') collected.kept.push(file.name);
-      // What is kept counts as looked at, but never as ours.
-      collected.files[file.name] = outcome === 'kept-foreign' ? `kept:${file.blob}` : file.blob;
+      collected.files[file.name] = outcome === 'kept-foreign' ? keptBlob(file.blob) : file.blob;
     }
-    job.tasks.set(index, collected);
+    job.notes.set(index, collected);
     return collected;
   }
 
-  async #note(id: JobId, job: JobCollection, notes: Record<string, CollectedTask>): Promise<void> {
+  async #note(id: JobId, notes: Record<string, CollectedTask>): Promise<void> {
     await this.#components.store.setLocal(notes);
-    recount(job);
     this.#onCollected(id);
   }
 }
 
 function emptyCollection(local: LocalJob): JobCollection {
-  return { local, tasks: new Map(), collected: 0, keptForeign: [] };
-}
-
-function recount(job: JobCollection): void {
-  const tasks = [...job.tasks.values()];
-  job.keptForeign = tasks.flatMap(({ kept }) => kept);
-  job.collected =
-    tasks.reduce((sum, { files }) => sum + Object.keys(files).length, 0) - job.keptForeign.length;
-}
-
-function isCollected(task: CollectedTask | undefined, { files, attempt }: TaskResult): boolean {
-  return (
-    task !== undefined &&
-    task.attempt === attemptKey(attempt) &&
-    files.every(({ name, blob }) => task.files[name] === blob || task.files[name] === `kept:${blob}`)
-  );
+  return { local, notes: new CollectionNotes() };
 }
 
 /** Folders inside the output folder, which the sweep at start doesn't look into. */

@@ -10,10 +10,8 @@ export function withCollection(
   const add = (job: JobView): JobView => {
     const collection = state(job.id);
     if (collection === undefined) return job;
-    return {
-      ...job,
-      live: { ...job.live, collected: collection.collected, keptForeign: collection.keptForeign.length },
-    };
+    const { collected, keptForeign } = collection;
+    return { ...job, live: { ...job.live, collected, keptForeign } };
   };
   // A view of the same object: everything but the two methods that show jobs goes through unchanged.
   return new Proxy(queries, {

@@ -109,10 +109,13 @@ class LevelStore implements RecordStore {
   }
 
   async listLocal(prefix: string): Promise<[string, unknown][]> {
-    const entries = await this.#open()
-      .iterator({ ...spaceRange('local', prefix), ...READ })
-      .all();
-    return entries.map(([key, value]) => [withoutSpace(key), JSON.parse(fromText.decode(value)) as unknown]);
+    return (await this.listLocalText(prefix)).map(([key, value]) => [key, JSON.parse(value) as unknown]);
+  }
+
+  async listLocalText(prefix: string): Promise<[string, string][]> {
+    const options = { ...spaceRange('local', prefix), ...READ, valueEncoding: 'utf8' };
+    const entries = await this.#open().iterator<string, string>(options).all();
+    return entries.map(([key, value]) => [withoutSpace(key), value]);
   }
 
   #open(): Level<string, Uint8Array> {

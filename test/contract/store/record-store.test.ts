@@ -189,6 +189,7 @@ for (const implementation of implementations) {
         assert.deepEqual(await again.getLocal('other'), true);
         assert.equal(await again.getLocal('nothing'), undefined);
         assert.deepEqual(await again.listLocal('collected/'), [['collected/a', { frames: 3 }]]);
+        assert.deepEqual(await again.listLocalText('collected/'), [['collected/a', '{"frames":3}']]);
         assert.deepEqual((await again.load()).records, []);
       }));
 
