@@ -18,6 +18,11 @@ import type {
 /** Writes of one group commit; more wait for the next, so that one batch stays a few megabytes. */
 const BATCH_RECORDS_MAX = 4_096;
 
+/** A wake this much too late is a gap in the node's own time: a loaded loop is late by tens of milliseconds. */
+const GAP_MS = 1_000;
+/** After a gap, time for what lies in the sockets to come in. */
+const DRAIN_MS = 50;
+
 /** What the driver carries effects out with; each is declared here by its consumer. */
 export interface DriverComponents {
   core: Core;
@@ -35,6 +40,8 @@ export interface DriverComponents {
   };
   /** Reads and checks a plan; undefined where it isn't held here. */
   readPlan(plan: BlobHash): Promise<Plan | undefined>;
+  /** These records are durable now, and those keys are gone, in the order of the writes. */
+  onDurable?(put: readonly KnownRecord[], removed: readonly string[]): void;
   /** Called after the changes are durable. */
   onChanges(changes: Changes): void;
   /** The records can't be written: the node must stop, since it could promise nothing any more. */
@@ -55,6 +62,10 @@ export interface Driver extends Startable {
   input(input: DriverInput): void;
   /** Merges records as this machine's own, and resolves once they are durable. */
   merge(records: KnownRecord[]): Promise<void>;
+  /** Merges what another member sent; its signatures are checked. Resolves once it is durable here. */
+  deliver(from: PeerId, records: KnownRecord[]): Promise<void>;
+  /** Another farm's record and its members take the place of this farm's; durable when it resolves. */
+  adopt(records: KnownRecord[]): Promise<void>;
   flushed(): Promise<void>;
 }
 
@@ -122,6 +133,16 @@ class CoreDriver implements Driver {
     for (const record of records) if (record.kind === 'job') await this.#plansAsked.get(record.id);
   }
 
+  deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
+    this.input({ kind: 'records', from, records });
+    return this.flushed();
+  }
+
+  adopt(records: KnownRecord[]): Promise<void> {
+    this.input({ kind: 'adopt', records });
+    return this.flushed();
+  }
+
   flushed(): Promise<void> {
     if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
     return new Promise((resolve, reject) => {
@@ -174,6 +195,7 @@ class CoreDriver implements Driver {
       this.#components.onBroken(error);
       return;
     }
+    this.#components.onDurable?.(batch.put, batch.remove);
     this.#finish(group);
   }
 
@@ -218,7 +240,19 @@ class CoreDriver implements Driver {
     this.#cancelWake = undefined;
     if (at === undefined || this.#state !== 'running') return;
     const { clock } = this.#components;
-    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.input({ kind: 'wake' }));
+    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.#wake(at));
+  }
+
+  /** A wake that comes far too late says that this node stood still: what arrived meanwhile is to be heard first. */
+  #wake(at: number): void {
+    const lateMs = this.#components.clock.now() - at;
+    if (lateMs < GAP_MS) {
+      this.input({ kind: 'wake' });
+      return;
+    }
+    this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
+    this.input({ kind: 'gap', ms: lateMs });
+    this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
   }
 
   #askPlan(job: JobId, hash: BlobHash): void {

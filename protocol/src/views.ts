@@ -282,5 +282,14 @@ export const configSchema = z.object({
   reserveGiB: z.number().min(0).describe('Disk always left free, in GiB'),
   outputFolder: z.string().max(4_096).describe('Where jobs get their own folders of frames'),
   port: z.int().min(0).max(65_535).describe('Port of the dashboard'),
+  network: z.boolean().describe('Look for other machines on the local network, and be found by them'),
+  serviceName: z
+    .string()
+    .regex(/^[a-z0-9-]{1,15}$/)
+    .describe('Name of the announcements; nodes of different names never meet'),
+  interfaces: z.array(z.string().max(64)).max(32).describe('Network interfaces to use; empty for all'),
+  listen: z.array(z.string().max(64)).min(1).max(16).describe('IP addresses at which others may connect'),
+  meshPort: z.int().min(0).max(65_535).describe('Port for the members of the farm'),
+  lobbyPort: z.int().min(0).max(65_535).describe('Port for newcomers'),
 });
 export type Config = z.infer<typeof configSchema>;

@@ -65,6 +65,8 @@ export type CoreInput = At &
     | { kind: 'start' }
     /** Records from this machine's people or a peer; signatures already checked. They are merged, persisted if new. */
     | { kind: 'records'; from: PeerId; records: KnownRecord[] }
+    /** This farm dissolved into another: its record (the first) replaces this farm's, and its members join. */
+    | { kind: 'adopt'; records: KnownRecord[] }
     /** A plan asked for by `need-plan`, decoded and checked. */
     | { kind: 'plan'; job: JobId; plan: Plan }
     /** What a member says; `gossiped` where it came by way of others, which proves no connection. */

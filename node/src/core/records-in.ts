@@ -51,6 +51,17 @@ function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm'
   state.out.farm = true;
 }
 
+/** Jobs, machines and members stay; only the farm's own record gives way, in the same write (SPEC R36). */
+export function adoptFarm(state: BrainState, records: readonly KnownRecord[]): void {
+  const farm = records.find((record) => record.kind === 'farm');
+  if (farm !== undefined && state.farm !== undefined && farm.id !== state.farm.id) {
+    state.out.removed.add(recordKey(state.farm));
+    state.out.persist.delete(recordKey(state.farm));
+    state.farm = undefined;
+  }
+  for (const record of records) takeRecord(state, record);
+}
+
 function takeInto<R extends KnownRecord>(
   state: BrainState,
   known: Map<string, R>,
