@@ -12,6 +12,8 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   restart: () => import('./restart.ts'),
   rest: () => import('./rest.ts'),
   cli: () => import('./cli.ts'),
+  failover: () => import('./failover.ts'),
+  'worker-loss': () => import('./worker-loss.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);
