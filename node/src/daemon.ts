@@ -6,16 +6,19 @@ import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
 import { assembleBrain } from './daemon/brain.ts';
 import { openFoundation, type Foundation, type LiveConfig, type NodeInit } from './daemon/foundation.ts';
+import { assembleNetwork } from './daemon/network.ts';
 import { assembleRendering, type Rendering } from './daemon/rendering.ts';
+import { createFarmMembership } from './farm/farm.ts';
+import type { FarmMembership } from './farm/interface.ts';
 import { createJobActions } from './jobs/actions.ts';
 import { createContentReader } from './jobs/content.ts';
-import { foundFarm } from './jobs/founding.ts';
 import { createSystemClock } from './system/clock.ts';
+import { createVerifier } from './system/identity.ts';
 import type { Startable } from './system/interface.ts';
 import { createLifecycle, handleSignals } from './system/lifecycle.ts';
 import { createLogger } from './system/logger.ts';
 import { createMemoryKeeper } from './system/memory.ts';
-import { createMetrics, type LoopDelay, type Metrics } from './system/metrics.ts';
+import { createNodeMetrics } from './system/metrics.ts';
 import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { startError } from './system/start-error.ts';
 import { createHere } from './worker/here.ts';
@@ -63,7 +66,12 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     input: (input) => driver.input(input),
   });
   const { machine, worker } = rendering;
-  const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, () => rendering);
+  const network = assembleNetwork(base, () => driver);
+  const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, {
+    rendering: () => rendering,
+    network,
+    farmChanged: () => farm.changed(),
+  });
   const jobs = createJobActions({
     ...shared,
     tools: async () => {
@@ -88,15 +96,27 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       end: () => init.onEnd?.({}),
     },
   );
+  const farm: FarmMembership = createFarmMembership(
+    {
+      ...shared,
+      verify: createVerifier(),
+      mesh: network.forFarm,
+      queries: core,
+      merge: (own) => driver.merge(own),
+      adopt: (others) => driver.merge(others),
+      onDoor: (door) => hub.emit({ kind: 'door', door }),
+    },
+    { name: () => live.current.name, version, discovery: network.mesh !== undefined },
+  );
   const content = createContentReader({
     blobs,
     queries: core,
     logFile: (...place) => worker.logFile(...place),
   });
-  const metrics = nodeMetrics(loopDelay);
+  const metrics = createNodeMetrics(loopDelay);
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
-    { queries, jobs, here, content, events: hub, metrics },
+    { queries, jobs, door: farm, here, content, events: hub, metrics },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(
@@ -105,6 +125,8 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       parts: [
         ...rendering.parts,
         { name: 'driver', component: driver },
+        { name: 'farm', component: farm },
+        ...network.parts,
         { name: 'collection', component: collection },
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
@@ -114,10 +136,6 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   );
   started.push(lifecycle);
   await lifecycle.start();
-  if (!records.some((record) => record.kind === 'farm')) {
-    const { name } = base.config;
-    await driver.merge(foundFarm({ clock, random, signer }, { farm: `${name}'s farm`, machine: name }));
-  }
   // Clients find the node by this file, so it is written last and removed first.
   const { address, port } = api;
   await writeNodeFile({ random }, dataFolder, { pid: process.pid, address, port, token });
@@ -137,13 +155,6 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
     },
   };
-}
-
-function nodeMetrics(loopDelay: LoopDelay): Metrics {
-  const metrics = createMetrics();
-  const help = 'How late the event loop runs, 99th percentile, milliseconds';
-  metrics.gaugeOf('cuadro_loop_delay_p99_ms', help, () => loopDelay.percentileMs(0.99));
-  return metrics;
 }
 
 export interface DaemonOptions {

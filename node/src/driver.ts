@@ -64,8 +64,6 @@ export interface Driver extends Startable {
   merge(records: KnownRecord[]): Promise<void>;
   /** Merges what another member sent; its signatures are checked. Resolves once it is durable here. */
   deliver(from: PeerId, records: KnownRecord[]): Promise<void>;
-  /** Another farm's record and its members take the place of this farm's; durable when it resolves. */
-  adopt(records: KnownRecord[]): Promise<void>;
   flushed(): Promise<void>;
 }
 
@@ -135,11 +133,6 @@ class CoreDriver implements Driver {
 
   deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
     this.input({ kind: 'records', from, records });
-    return this.flushed();
-  }
-
-  adopt(records: KnownRecord[]): Promise<void> {
-    this.input({ kind: 'adopt', records });
     return this.flushed();
   }
 

@@ -46,5 +46,9 @@ export const PLAN_GROUPS_MAX = 256;
 export const JOB_DEPENDENCIES_MAX = 256;
 /** Tags of a machine or a job. */
 export const TAGS_MAX = 64;
+/** Members of one farm, gone ones included: the design is made for 100 machines, and measured with that in mind. */
+export const MEMBERS_MAX = 1_024;
+/** A peer id, a dot and a farm's id. */
+export const ADMISSION_KEY_LENGTH_MAX = 96;
 /** A counter of a field: far above what people can click, far below 2^53. */
 export const COUNTER_MAX = 2 ** 48;

@@ -1,3 +1,4 @@
+import type { Config } from '@cuadro/protocol';
 /** The named bounds of the blob store, each with its reason. */
 
 const mebibyte = 1024 * 1024;
@@ -68,3 +69,11 @@ export function pieceBytesFor(sizeBytes: number): number {
   if (sizeBytes <= 4 * blobLimits.pieceGrowBytes) return 2 * blobLimits.pieceBytesMin;
   return blobLimits.pieceBytesMax;
 }
+
+/** What a machine's owner set of them. */
+export const blobOptionsOf = (
+  config: Pick<Config, 'quotaGiB' | 'reserveGiB'>,
+): { quotaBytes: number; reserveBytes: number } => ({
+  quotaBytes: config.quotaGiB * gibibyte,
+  reserveBytes: config.reserveGiB * gibibyte,
+});

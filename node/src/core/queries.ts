@@ -5,11 +5,13 @@ import {
   parseFrames,
   recordKey,
   type Epoch,
+  type FarmRecord,
   type FarmView,
   type JobId,
   type JobRecord,
   type JobView,
   type KnownRecord,
+  type MemberRecord,
   type NodeRecord,
   type NodeView,
   type PeerId,
@@ -47,6 +49,14 @@ export class BrainQueries implements CoreQueries {
 
   farm(): FarmView {
     return farmView(this.state);
+  }
+
+  farmRecord(): FarmRecord | undefined {
+    return this.state.farm;
+  }
+
+  memberRecords(): MemberRecord[] {
+    return [...this.state.members.values()];
   }
 
   jobs(): JobView[] {

@@ -5,18 +5,24 @@ import { createCollection, type Collection } from '../jobs/collection.ts';
 import { readPlan } from '../jobs/content.ts';
 import { withCollection } from '../jobs/queries.ts';
 import type { Foundation, NodeInit } from './foundation.ts';
+import type { Network } from './network.ts';
 import type { Rendering } from './rendering.ts';
 
 /** The brain with its driver, and what people do with jobs. `hub` hears of every change once it is durable. */
-export function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: () => Rendering) {
+export function assembleBrain(
+  init: NodeInit,
+  base: Foundation,
+  core: Core,
+  others: { rendering: () => Rendering; network: Network; farmChanged: () => void },
+) {
+  const { rendering, network, farmChanged } = others;
   const { clock, random, logger, signer, store, blobs, temporaries } = base;
   const driver: Driver = createDriver({
     core,
     store,
     clock,
     logger,
-    send: (to, message) => logger.warn('There is no way to another machine yet.', { to, kind: message.kind }),
-    gossip: () => undefined,
+    ...network.out,
     publish: () => undefined,
     worker: {
       run: (grant, job, task) => rendering().worker.run(grant, job, task),
@@ -25,6 +31,7 @@ export function assembleBrain(init: NodeInit, base: Foundation, core: Core, rend
     readPlan: (hash) => readPlan(blobs, hash),
     onChanges: (changes) => {
       hub.notify(changes);
+      if (changes.farm) farmChanged();
       for (const { job } of changes.tasks) collection.changed(job);
     },
     onBroken: (error) => init.onEnd?.({ error }),
