@@ -18,6 +18,7 @@ export * from './plan.ts';
 export * from './record-schemas.ts';
 export * from './records.ts';
 export * from './signing.ts';
+export * from './sync.ts';
 export * from './views.ts';
 export * from './words.ts';
 export * from './work.ts';
