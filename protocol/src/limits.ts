@@ -53,9 +53,9 @@ export const ADMISSION_KEY_LENGTH_MAX = 96;
 /** A counter of a field: far above what people can click, far below 2^53. */
 export const COUNTER_MAX = 2 ** 48;
 /** A batch of gossiped records: half of what gossip bears well, so that a few at once do no harm (SPEC R46). */
-export const GOSSIP_BYTES_MAX = 32_768;
+export const GOSSIPED_BATCH_BYTES_MAX = 32_768;
 /** Records of one gossiped batch; the smallest record has some 60 bytes. */
-export const GOSSIP_RECORDS_MAX = 1_024;
+export const GOSSIPED_RECORDS_MAX = 1_024;
 /** One frame of an exchange: the largest record and what stands around it. */
 export const SYNC_FRAME_BYTES_MAX = RECORD_BYTES_MAX + 65_536;
 /** A page of an exchange is sent once it has this size: long enough for the stream, short enough for the loop. */

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { encode } from './codec.ts';
 import { compareText, jobIdSchema, type JobId } from './ids.ts';
 import {
-  GOSSIP_RECORDS_MAX,
+  GOSSIPED_BATCH_BYTES_MAX,
+  GOSSIPED_RECORDS_MAX,
   RECORD_BYTES_MAX,
   SYNC_BUCKETS_ASKED_MAX,
   SYNC_GROUPS_ASKED_MAX,
@@ -21,7 +22,7 @@ export const DIGEST_BYTES = 16;
 export const TASKS_PER_BUCKET = 256;
 
 /** A job's id, or `other` for everything that belongs to no job. */
-export type GroupName = JobId | 'other';
+export type GroupName = string;
 /** `job` (the job's record), `other`, or a number: the tasks from 256 times it on. */
 export type BucketName = number | 'job' | 'other';
 
@@ -118,7 +119,7 @@ const listing = z.looseObject({ group, bucket, names, digests });
 /** Gossip of a node's own changes (SPEC R46). */
 export const gossipedRecordsSchema = z.looseObject({
   kind: z.literal('records'),
-  records: z.array(recordBytes).max(GOSSIP_RECORDS_MAX),
+  records: z.array(recordBytes).max(GOSSIPED_RECORDS_MAX),
 });
 
 /** What the opener of an exchange asks (SPEC R48). Each request is answered before the next. */
@@ -176,7 +177,7 @@ export const syncAnswerSchema = z.discriminatedUnion('kind', [
     moved: z.int().min(0),
     last: z.boolean(),
   }),
-  /** All that was pushed is durable here; `refused` of them were of no use. */
+  /** All that was pushed is durable here; of all that this exchange brought so far, `refused` were of no use. */
   z.looseObject({ kind: z.literal('taken'), refused: z.int().min(0) }),
 ]);
 export type SyncAnswer = z.infer<typeof syncAnswerSchema>;
@@ -184,12 +185,12 @@ export type SyncListing = z.infer<typeof listing>;
 
 /** Bytes of a gossiped batch around its records: the map, its keys, and an array's head. */
 const GOSSIP_ENVELOPE_BYTES = encode({ kind: 'records', records: [] }).length + 4;
-/** Head of a byte string in CBOR. */
-const BYTES_HEAD = 5;
+/** Head of a byte string in CBOR (RFC 8949, section 3). */
+const headBytes = (length: number): number =>
+  length < 24 ? 1 : length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
 
-/** Upper bound of a gossiped batch's size when records of these sizes stand in it. */
-export function gossipedBytes(recordSizes: Iterable<number>): number {
-  let sum = GOSSIP_ENVELOPE_BYTES;
-  for (const size of recordSizes) sum += size + BYTES_HEAD;
-  return sum;
-}
+/** What a record of so many bytes takes in a message. */
+export const carriedBytes = (recordBytes: number): number => headBytes(recordBytes) + recordBytes;
+
+/** The most that a gossiped batch may hold of what `carriedBytes` counts. */
+export const GOSSIPED_ROOM_BYTES = GOSSIPED_BATCH_BYTES_MAX - GOSSIP_ENVELOPE_BYTES;
