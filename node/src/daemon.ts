@@ -66,7 +66,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     input: (input) => driver.input(input),
   });
   const { machine, worker } = rendering;
-  const network = assembleNetwork(base, () => driver);
+  const network = assembleNetwork(base, core, () => driver);
   const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,

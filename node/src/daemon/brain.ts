@@ -23,7 +23,6 @@ export function assembleBrain(
     clock,
     logger,
     ...network.out,
-    publish: () => undefined,
     worker: {
       run: (grant, job, task) => rendering().worker.run(grant, job, task),
       stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),
