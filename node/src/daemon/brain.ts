@@ -24,7 +24,7 @@ export function assembleBrain(
     logger,
     ...network.out,
     worker: {
-      run: (grant, job, task) => rendering().worker.run(grant, job, task),
+      run: (grant, job, task) => rendering().run(grant, job, task),
       stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),
     },
     readPlan: (hash) => readPlan(blobs, hash),

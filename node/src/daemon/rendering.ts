@@ -1,8 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { attemptKey } from '@cuadro/protocol';
 import type { DriverInput } from '../driver.ts';
 import { createBlenderSessions } from '../render/blender/pool.ts';
+import { createStayAwake } from '../render/process/stay-awake.ts';
 import { createPictureProcess } from '../render/verify/pictures.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { TaskReader } from '../worker/interface.ts';
@@ -20,6 +22,8 @@ export interface Rendering {
   parts: LifecyclePart[];
   machine: Machine;
   worker: Worker;
+  /** Begins what the brain granted; the machine stays awake until all of it has ended. */
+  run: Worker['run'];
 }
 
 /** Engines and worker; what they tell goes to `input`. */
@@ -57,6 +61,8 @@ export async function assembleRendering(
     onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
     onLoad: (load) => brain.input({ kind: 'load', ...load }),
   });
+  const awake = createStayAwake({ clock, logger });
+  const held = new Set<string>();
   const worker = createWorker(
     {
       clock,
@@ -64,7 +70,11 @@ export async function assembleRendering(
       blobs,
       reports: {
         progress: (attempt, progress) => brain.input({ kind: 'progress', attempt, ...progress }),
-        ended: (attempt, outcome) => brain.input({ kind: 'ended', attempt, outcome }),
+        ended: (attempt, outcome) => {
+          held.delete(attemptKey(attempt));
+          awake.busy(held.size > 0);
+          brain.input({ kind: 'ended', attempt, outcome });
+        },
       },
       runners: {
         'blender-frame': createBlenderFrameRunner({ blobs, pictures, logger, sessions, scenes }),
@@ -76,9 +86,15 @@ export async function assembleRendering(
     { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots },
   );
   const parts = [
+    { name: 'awake', component: awake },
     { name: 'sessions', component: sessions },
     { name: 'pictures', component: pictures },
     { name: 'worker', component: worker },
   ];
-  return { parts, machine, worker };
+  const run: Worker['run'] = (grant, job, task) => {
+    held.add(attemptKey(grant.attempt));
+    awake.busy(true);
+    worker.run(grant, job, task);
+  };
+  return { parts, machine, worker, run };
 }
