@@ -64,6 +64,8 @@ export async function createFarmLibp2p(
         // On a local network every node serves, and private addresses are what there is.
         clientMode: false,
         peerInfoMapper: passthroughMapper,
+        // A node that knows nobody gets no answer, at once; by default a first query waits for others without an end.
+        allowQueryWithZeroPeers: true,
       }),
     },
   });

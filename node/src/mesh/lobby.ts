@@ -132,7 +132,7 @@ export class Lobby {
   }
 
   async #serve(raw: Stream, connection: Connection): Promise<void> {
-    const { logger, tally } = this.#components;
+    const { tally } = this.#components;
     const peer = connection.remotePeer.toString();
     const stream = this.#wrap(raw, peer);
     try {
@@ -143,17 +143,28 @@ export class Lobby {
       } else {
         const request = await firstFrame(stream, limits.LOBBY_BYTES_MAX);
         if (request?.kind !== FRAME.message) throw new Error('That is no request.');
-        const answer = await this.#handler(peer, request.content);
-        if (answer.length > limits.LOBBY_BYTES_MAX)
-          throw tooLarge('answer', answer.length, limits.LOBBY_BYTES_MAX);
-        await stream.write(encodeFrame(FRAME.message, answer));
+        const answer = await this.#answer(this.#handler, peer, request.content);
+        const kind = answer === undefined ? FRAME.refusal : FRAME.message;
+        await stream.write(encodeFrame(kind, answer ?? new Uint8Array(0)));
       }
       await stream.end();
       stream.discard();
     } catch (error) {
       tally.refuse('lobby-request-failed', peer);
-      logger.debug('a request in the lobby failed', { peer, error });
       stream.abort(error);
+    }
+  }
+
+  /** Undefined where the handler fails, or says more than an answer may hold: a stranger learns no more than that. */
+  async #answer(handler: LobbyHandler, peer: PeerId, request: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      const answer = await handler(peer, request);
+      if (answer.length <= limits.LOBBY_BYTES_MAX) return answer;
+      throw tooLarge('answer', answer.length, limits.LOBBY_BYTES_MAX);
+    } catch (error) {
+      this.#components.logger.warn('a request in the lobby failed', { peer, error });
+      this.#components.tally.refuse('lobby-handler-failed', peer);
+      return undefined;
     }
   }
 

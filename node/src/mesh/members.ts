@@ -163,7 +163,7 @@ export class Members {
   }
 
   async #attempt(member: Member): Promise<void> {
-    const { book, clock, host, limits, random } = this.#components;
+    const { book, clock, host, limits, random, tally } = this.#components;
     const controller = new AbortController();
     const attempt = { controller, helloSent: false };
     member.attempt = attempt;
@@ -189,6 +189,7 @@ export class Members {
     if (member.attempt === attempt) member.attempt = undefined;
     if (!this.#running || member.session !== undefined || controller.signal.aborted) return;
     if (outcome !== 'duplicate') member.failures += 1;
+    if (outcome === 'unwanted') tally.refuse('turned-away', member.peer);
     if (outcome === 'silent' && member.state === 'refused' && knownRefused(failed, book, member.peer)) {
       // The address at which it was last reached answers that nobody listens; other, older ones say nothing.
     } else if (outcome === 'refused' || outcome === 'silent') this.#become(member, outcome);
@@ -203,7 +204,7 @@ export class Members {
     connection: Connection,
     attempt: NonNullable<Member['attempt']>,
   ): Promise<'met' | 'duplicate' | 'unwanted'> {
-    const { clock, limits, tally } = this.#components;
+    const { clock, limits } = this.#components;
     const bound = deadline(clock, limits.helloMs, attempt.controller, () => new Error('No hello.'));
     try {
       const stream = await connection.newStream(this.#protocol, { signal: bound.signal });
@@ -224,8 +225,8 @@ export class Members {
       session.send(FRAME.hello, encodeHello(this.#hello(connection)));
       const frame = await promise;
       if (member.session === session) return 'met';
+      session.close('The hello was not answered as it should be.');
       const refusal = frame === undefined ? undefined : readRefusal(frame);
-      if (refusal !== 'duplicate') tally.refuse(`hello-${refusal ?? 'unanswered'}`, member.peer);
       return refusal === 'duplicate' ? 'duplicate' : 'unwanted';
     } catch {
       connection.abort(new Error('No hello.'));

@@ -241,6 +241,10 @@ export class MemoryMesh implements mesh.Mesh {
     this.become(other.self, 'reachable');
   }
 
+  turnedAwayBy(peer: PeerId): void {
+    this.#tally.refuse('turned-away', peer);
+  }
+
   /** Tells the listeners how a peer stands, where that is news. */
   become(peer: PeerId, state: mesh.PeerState): void {
     const before = this.#states.get(peer);

@@ -33,6 +33,9 @@ export class BulkStream implements MeshStream {
     this.#movedAtMs = init.now();
     this.chunks = this.#read();
     const { stream } = init;
+    // A peer that has little to say may have ended before anybody here listens.
+    this.#finSeen = stream.status === 'open' && stream.remoteWriteStatus === 'closed';
+    if (this.#finSeen && stream.readableEnded) this.#onEnd();
     stream.addEventListener('message', (event) => {
       for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) this.#receive(chunk);
     });
