@@ -50,12 +50,11 @@ export async function closeDoor(state: FarmState): Promise<ChangeView> {
 export async function admitNewcomer(state: FarmState, text: string | undefined): Promise<ChangeView> {
   const farm = ownFarm(state);
   const newcomer = findNewcomer(state, farm, text);
+  if (newcomer.farm !== undefined) state.letInFarm(newcomer.farm.id);
   await admitAll(state, farm, newcomer.records);
   state.components.mesh.addAddresses(newcomer.peer, newcomer.mesh);
   state.door.leave(newcomer.peer);
   if (newcomer.farm === undefined) return answer(`${newcomer.name} is a member of ${farm.name.value} now.`);
-  // The rest of its members, where they are many, is let in as they are named.
-  state.want(newcomer.farm.id);
   return answer(`${newcomer.farm.name} is taken into ${farm.name.value}, with its jobs.`);
 }
 

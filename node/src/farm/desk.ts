@@ -133,7 +133,7 @@ export class LobbyDesk {
   /** Another farm dissolves into this one: its members are readmitted where both sides want it (SPEC R66). */
   async #dissolve(from: PeerId, request: RequestOf<'dissolve'>, farm: FarmRecord): Promise<LobbyAnswer> {
     if (request.into !== farm.id) return closed('other-farm');
-    const { roster, door, wanted, components } = this.#state;
+    const { roster, door, wanted, letIn, components } = this.#state;
     if (roster.removed.has(from)) return this.#removed(from, farm);
     const missing = request.members.filter(
       ({ peer }) => !roster.members.has(peer) && !roster.removed.has(peer),
@@ -146,7 +146,7 @@ export class LobbyDesk {
       return closed('unreadable');
     const isFresh = request.jobs === 0 && roster.jobs === 0;
     const letsIn = door.isOpen && roster.isArtist && !door.isRefused(from) && (isFresh || request.confirmed);
-    if (wanted.has(request.farm.id) || letsIn) {
+    if (wanted.has(request.farm.id) || letIn.has(request.farm.id) || letsIn) {
       if (roster.members.size + request.total > MEMBERS_MAX) return closed('crowded');
       await admitAll(this.#state, farm, missing);
       components.mesh.addAddresses(from, request.mesh);

@@ -146,6 +146,7 @@ function settled(state: FarmState): void {
   state.listening = undefined;
   state.asked.clear();
   state.wanted.clear();
+  state.letIn.clear();
   state.joining = undefined;
   if (state.joinAddresses.length > 0) {
     state.joinAddresses = [];

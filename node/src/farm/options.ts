@@ -21,7 +21,8 @@ export const defaultOptions: FarmOptions = {
   askTimeoutMs: 2_000,
   // Other farms' doors open and close by people's hands.
   askAgainMs: 5_000,
-  waitingPollMs: 2_000,
+  // A click on the other machine is to be felt on this one.
+  waitingPollMs: 1_000,
   // Several polls may be lost before somebody vanishes from a door.
   newcomerKeptMs: 15_000,
   // Whoever was refused may try again, though not at once.

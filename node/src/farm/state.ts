@@ -51,6 +51,8 @@ export class FarmState {
   readonly asked = new Map<FarmId, Asked>();
   /** Farms that a person wants to merge with; ended by a restart, as an open door is. */
   readonly wanted = new Set<FarmId>();
+  /** Farms that a person here let in: what is left of their members is admitted as they ask. */
+  readonly letIn = new Set<FarmId>();
   /** A farm that a person wants this farm of one to join, whichever id is lower. */
   joining: FarmId | undefined;
   intent: (Intent & { readonly untilMs: number }) | undefined;
@@ -99,6 +101,11 @@ export class FarmState {
     if (this.wanted.size >= WANTED_MAX) this.wanted.clear();
     this.wanted.add(farm);
     this.notify();
+  }
+
+  letInFarm(farm: FarmId): void {
+    if (this.letIn.size >= WANTED_MAX) this.letIn.clear();
+    this.letIn.add(farm);
   }
 
   /** Makes an intent, or its end, durable. */
