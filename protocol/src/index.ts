@@ -15,6 +15,7 @@ export * from './membership.ts';
 export * from './merge.ts';
 export * from './messages.ts';
 export * from './plan.ts';
+export * from './record-bytes.ts';
 export * from './record-schemas.ts';
 export * from './records.ts';
 export * from './signing.ts';

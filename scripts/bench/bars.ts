@@ -17,6 +17,7 @@ export const BENCH_NAMES = [
   'efficiency',
   'dispatch',
   'restart',
+  'catch-up',
   'rest',
   'cli',
   'failover',
@@ -43,6 +44,7 @@ export const BARS: Readonly<Record<BenchName, readonly [Bar, ...Bar[]]>> = {
     },
   ],
   restart: [{ figure: 'value', at: 'most', limit: 3, from: 'restart with 100,000 tasks: ≤ 3 s' }],
+  'catch-up': [{ figure: 'value', at: 'most', limit: 2, from: 'a fresh node catching up on 10,000: ≤ 2 s' }],
   rest: [{ figure: 'value', at: 'most', limit: 150, from: 'node at rest: ≤ 150 MB' }],
   failover: [
     { figure: 'value', at: 'most', limit: 300, from: 'coordinator SIGKILL → next grant: p50 ≤ 300 ms' },

@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   efficiency: () => import('./efficiency.ts'),
   dispatch: () => import('./dispatch.ts'),
   restart: () => import('./restart.ts'),
+  'catch-up': () => import('./catch-up.ts'),
   rest: () => import('./rest.ts'),
   cli: () => import('./cli.ts'),
   failover: () => import('./failover.ts'),

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Config, KnownRecord } from '@cuadro/protocol';
+import { type Config, type KnownRecord, RecordBytes } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import { blobOptionsOf } from '../blobs/options.ts';
 import { createFileBlobStore } from '../blobs/store.ts';
@@ -42,6 +42,8 @@ export interface Foundation {
   store: RecordStore;
   blobs: BlobStore;
   temporaries: TemporaryFiles;
+  /** Canonical bytes of records, encoded once for store, digests and gossip. */
+  bytes: RecordBytes;
   records: KnownRecord[];
   term: number;
 }
@@ -74,7 +76,8 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   await logger.start();
   const config = { ...(await loadConfig(folder)), ...init.config };
   const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
-  const store = await start(createLevelStore(join(folder, 'records')));
+  const bytes = new RecordBytes();
+  const store = await start(createLevelStore(join(folder, 'records'), { bytes }));
   const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
   const blobs = createFileBlobStore(
     { clock, random, temporaries },
@@ -87,7 +90,7 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   await start(blobs);
   const { records, term, damaged } = await loading;
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
-  const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries };
+  const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
   return { ...shared, config, records: trustedRecords(records, { logger }), term };
 }
 

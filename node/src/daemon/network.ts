@@ -53,6 +53,7 @@ export function assembleNetwork(
     random,
     logger: logger.child({ room: 'replicas' }),
     verify: createVerifier(),
+    bytes: base.bytes,
     records: heldRecords(queries),
     deliver: (from, records) => driver().deliver(from, records),
   });
@@ -77,12 +78,8 @@ export function assembleNetwork(
     out: {
       send: (to, message) => mesh.send(to, encodeMessage(message)),
       gossip: (topic, message) => mesh.gossip(topic, encodeMessage(message)),
-      publish: (records) => sync.publish(records.map((record) => ({ record }))),
-      onDurable: (put, removed) =>
-        sync.persisted(
-          put.map((record) => ({ record })),
-          removed,
-        ),
+      publish: (records) => sync.publish(records),
+      onDurable: (put, removed) => sync.persisted(put, removed),
     },
     parts: [
       { name: 'records', component: sync },

@@ -7,6 +7,7 @@ import {
   recordKey,
   verifyRecord,
   type KnownRecord,
+  type RecordBytes,
   type Verify,
 } from '@cuadro/protocol';
 import { digestOf, sameDigest } from './digests.ts';
@@ -34,11 +35,17 @@ const refused = (reason: RecordRefusal): ReadRecord => ({ kind: 'refused', reaso
  */
 export class RecordDoor {
   readonly #verify: Verify;
+  readonly #bytes: RecordBytes;
   /** Digest of the record that is held under a key. */
   readonly #held: (key: string) => Uint8Array | undefined;
 
-  constructor(components: { verify: Verify; held: (key: string) => Uint8Array | undefined }) {
+  constructor(components: {
+    verify: Verify;
+    bytes: RecordBytes;
+    held: (key: string) => Uint8Array | undefined;
+  }) {
     this.#verify = components.verify;
+    this.#bytes = components.bytes;
     this.#held = components.held;
   }
 
@@ -63,6 +70,8 @@ export class RecordDoor {
     if (sameDigest(this.#held(key), digest)) return { kind: 'held', key, digest };
     if (compareBytes(encode(record), bytes) !== 0) return refused('malformed-record');
     if (!this.#isWellSigned(record)) return refused('badly-signed-record');
+    // A copy: these are a part of a message, whose memory would be kept with them.
+    this.#bytes.remember(record, bytes.slice());
     return { kind: 'record', key, digest, record };
   }
 

@@ -7,12 +7,6 @@ import type { SignalOption, Startable } from '../system/interface.ts';
  * in is checked and delivered, and what became durable is told to it.
  */
 
-/** A record that became durable here; its canonical bytes where the caller has them already. */
-export interface StoredRecord {
-  readonly record: KnownRecord;
-  readonly bytes?: Uint8Array;
-}
-
 /** Read access to the records that this node holds; the owner implements it over the core. */
 export interface HeldRecords {
   get(key: string): KnownRecord | undefined;
@@ -76,10 +70,10 @@ export interface SyncStatus {
 export interface RecordSync extends Startable {
   /** Digest of everything held, 32 hexadecimal characters, for beacon and pulse; undefined while it is being built. */
   root(): string | undefined;
-  /** These became durable here, and those keys are gone, whoever made them. */
-  persisted(put: readonly StoredRecord[], removed: readonly string[]): void;
+  /** These became durable here, and those keys are gone, whoever made them. Before start: what was loaded. */
+  persisted(put: readonly KnownRecord[], removed: readonly string[]): void;
   /** Changes of this node's own, durable here: gossiped. Call `persisted` first. */
-  publish(records: readonly StoredRecord[]): void;
+  publish(records: readonly KnownRecord[]): void;
   /** The root of a peer's beacon or pulse. */
   heardRoot(peer: PeerId, root: string): void;
   /**

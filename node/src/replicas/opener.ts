@@ -2,7 +2,6 @@ import {
   carriedBytes,
   compareBuckets,
   compareGroups,
-  encode,
   mergeRecords,
   SYNC_BUCKETS_ASKED_MAX,
   SYNC_GROUPS_ASKED_MAX,
@@ -10,6 +9,7 @@ import {
   type GroupName,
   type JobRecord,
   type KnownRecord,
+  type RecordBytes,
 } from '@cuadro/protocol';
 import { Asking, type Announced, type BucketDigest, type BucketOf } from './asking.ts';
 import { keysOf, sameDigest, type RecordDigests } from './digests.ts';
@@ -25,6 +25,7 @@ export interface OpenComponents {
   readonly frames: FrameStream;
   readonly digests: RecordDigests;
   readonly records: HeldRecords;
+  readonly bytes: RecordBytes;
   readonly intake: Intake;
 }
 
@@ -46,15 +47,17 @@ class Exchange {
   readonly #asking: Asking;
   readonly #digests: RecordDigests;
   readonly #records: HeldRecords;
+  readonly #bytes: RecordBytes;
   readonly #intake: Intake;
   /** Jobs that are deleted on either side: their tasks are absorbed (SPEC R34). */
   readonly #deleted = new Set<GroupName>();
   readonly #counts = { pulled: 0, pushed: 0, pulledNews: 0, pushedNews: 0, moved: 0, refusedThere: 0 };
 
-  constructor({ frames, digests, records, intake }: OpenComponents) {
+  constructor({ frames, digests, records, bytes, intake }: OpenComponents) {
     this.#asking = new Asking(frames);
     this.#digests = digests;
     this.#records = records;
+    this.#bytes = bytes;
     this.#intake = intake;
   }
 
@@ -196,11 +199,11 @@ class Exchange {
 
   async #push(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    const records = this.#records;
+    const [records, bytesOf] = [this.#records, this.#bytes];
     const found = function* (): Generator<Uint8Array> {
       for (const key of keys) {
         const record = records.get(key);
-        if (record !== undefined) yield encode(record);
+        if (record !== undefined) yield bytesOf.of(record);
       }
     };
     this.#counts.refusedThere = await this.#asking.push(

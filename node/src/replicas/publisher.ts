@@ -3,11 +3,12 @@ import {
   encode,
   GOSSIPED_RECORDS_MAX,
   GOSSIPED_ROOM_BYTES,
+  type RecordBytes,
   recordKey,
+  type KnownRecord,
   type PeerId,
 } from '@cuadro/protocol';
 import type { Clock } from '../system/interface.ts';
-import type { StoredRecord } from './interface.ts';
 import { GOSSIP_INTERVAL_MS, WAITING_RECORDS_MAX } from './limits.ts';
 
 /** What gossip needs of the mesh. */
@@ -24,24 +25,26 @@ export class RecordPublisher {
   readonly counts = { batches: 0, records: 0, left: 0 };
   readonly #clock: Clock;
   readonly #mesh: GossipOut;
-  readonly #waiting = new Map<string, StoredRecord>();
+  readonly #bytes: RecordBytes;
+  readonly #waiting = new Map<string, KnownRecord>();
   #nextAt = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
   #running = true;
 
-  constructor(components: { clock: Clock; mesh: GossipOut }) {
+  constructor(components: { clock: Clock; mesh: GossipOut; bytes: RecordBytes }) {
     this.#clock = components.clock;
     this.#mesh = components.mesh;
+    this.#bytes = components.bytes;
   }
 
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  publish(records: readonly StoredRecord[]): void {
+  publish(records: readonly KnownRecord[]): void {
     // Alone there is nobody to tell; whoever comes later gets everything by an exchange.
     if (!this.#running || this.#mesh.reachable().length === 0) return;
-    for (const stored of records) this.#waiting.set(recordKey(stored.record), stored);
+    for (const record of records) this.#waiting.set(recordKey(record), record);
     for (const key of this.#waiting.keys()) {
       if (this.#waiting.size <= WAITING_RECORDS_MAX) break;
       this.#waiting.delete(key);
@@ -69,8 +72,8 @@ export class RecordPublisher {
   #sendBatch(): void {
     const batch: Uint8Array[] = [];
     let size = 0;
-    for (const [key, stored] of this.#waiting) {
-      const bytes = stored.bytes ?? encode(stored.record);
+    for (const [key, record] of this.#waiting) {
+      const bytes = this.#bytes.of(record);
       const added = carriedBytes(bytes.length);
       if (added > GOSSIPED_ROOM_BYTES) {
         this.#waiting.delete(key);

@@ -2,12 +2,12 @@ import {
   carriedBytes,
   compareGroups,
   DIGEST_BYTES,
-  encode,
   SYNC_LIST_ITEMS_MAX,
   syncRequestSchema,
   type BucketName,
   type GroupName,
   type KnownRecord,
+  type RecordBytes,
   type SyncListing,
   type SyncRequest,
 } from '@cuadro/protocol';
@@ -25,6 +25,7 @@ export interface ServeComponents {
   readonly frames: FrameStream;
   readonly digests: RecordDigests;
   readonly records: HeldRecords;
+  readonly bytes: RecordBytes;
   readonly intake: Intake;
 }
 
@@ -132,10 +133,7 @@ function* keyLists(
 }
 
 /** What still has the digest that was announced; a record that has changed since is left out (SPEC R49). */
-async function sendRecords(
-  { frames, digests, records }: ServeComponents,
-  wants: readonly SyncListing[],
-): Promise<void> {
+async function sendRecords(components: ServeComponents, wants: readonly SyncListing[]): Promise<void> {
   if (wants.reduce((sum, { names }) => sum + names.length, 0) > RECORDS_AT_ONCE) {
     throw new SyncFault('malformed-frame');
   }
@@ -143,14 +141,14 @@ async function sendRecords(
   const found = function* (): Generator<Uint8Array> {
     for (const { group, bucket, names, digests: announced } of wants) {
       for (const [i, key] of keysOf(group, bucket, names).entries()) {
-        const bytes = bytesAs(digestAt(announced, i), key, { digests, records });
+        const bytes = bytesAs(digestAt(announced, i), key, components);
         if (bytes !== undefined) yield bytes;
         else moved += 1;
       }
     }
   };
   for (const page of pagesOf(found(), (bytes) => carriedBytes(bytes.length))) {
-    await frames.write({
+    await components.frames.write({
       kind: 'records',
       records: page.items,
       moved: page.last ? moved : 0,
@@ -164,12 +162,12 @@ async function sendRecords(
 function bytesAs(
   announced: Uint8Array,
   key: string,
-  { digests, records }: Pick<ServeComponents, 'digests' | 'records'>,
+  { digests, records, bytes: recordBytes }: Pick<ServeComponents, 'digests' | 'records' | 'bytes'>,
 ): Uint8Array | undefined {
   if (!sameDigest(digests.get(key), announced)) return undefined;
   const record = records.get(key);
   if (record === undefined) return undefined;
-  const bytes = encode(record);
+  const bytes = recordBytes.of(record);
   return sameDigest(digestOf(key, bytes), announced) ? bytes : undefined;
 }
 

@@ -1,9 +1,9 @@
 import {
   decode,
-  encode,
   gossipedRecordsSchema,
   GOSSIPED_BATCH_BYTES_MAX,
   MalformedBytesError,
+  RecordBytes,
   recordKey,
   type KnownRecord,
   type PeerId,
@@ -16,14 +16,7 @@ import { RecordDoor } from './door.ts';
 import { SyncEndedError, SyncFault } from './errors.ts';
 import { FrameStream } from './frames.ts';
 import { Intake } from './intake.ts';
-import type {
-  DeliverRecords,
-  ExchangeOutcome,
-  HeldRecords,
-  RecordSync,
-  StoredRecord,
-  SyncStatus,
-} from './interface.ts';
+import type { DeliverRecords, ExchangeOutcome, HeldRecords, RecordSync, SyncStatus } from './interface.ts';
 import { EXCHANGE_MAX_MS, EXCHANGES_SERVED_MAX } from './limits.ts';
 import { openExchange } from './opener.ts';
 import { RecordPublisher } from './publisher.ts';
@@ -42,6 +35,8 @@ export interface RecordSyncComponents {
   readonly verify: Verify;
   readonly records: HeldRecords;
   readonly deliver: DeliverRecords;
+  /** Shared with the store, so that no record is encoded twice. */
+  readonly bytes?: RecordBytes;
 }
 
 export function createRecordSync(components: RecordSyncComponents): RecordSync {
@@ -56,6 +51,7 @@ interface Session {
 
 class Replicas implements RecordSync {
   readonly #components: RecordSyncComponents;
+  readonly #recordBytes: RecordBytes;
   readonly #digests = new RecordDigests();
   readonly #roots = new OwnRoots();
   readonly #door: RecordDoor;
@@ -82,12 +78,15 @@ class Replicas implements RecordSync {
   constructor(components: RecordSyncComponents) {
     this.#components = components;
     const { clock, random, mesh, logger, verify } = components;
+    const bytes = components.bytes ?? new RecordBytes();
+    this.#recordBytes = bytes;
     this.#door = new RecordDoor({
+      bytes,
       verify: createRememberingVerify(verify),
       held: (key) => this.#digests.get(key),
     });
     this.#refusals = new Refusals(logger);
-    this.#publisher = new RecordPublisher({ clock, mesh });
+    this.#publisher = new RecordPublisher({ clock, mesh, bytes });
     this.#schedule = new ExchangeSchedule({ clock, random, own: this.#roots }, (peer) => this.#open(peer));
   }
 
@@ -124,16 +123,13 @@ class Replicas implements RecordSync {
     return this.#roots.current;
   }
 
-  persisted(put: readonly StoredRecord[], removed: readonly string[]): void {
-    for (const { record, bytes } of put) {
-      const key = recordKey(record);
-      this.#digests.put(key, digestOf(key, bytes ?? encode(record)));
-    }
+  persisted(put: readonly KnownRecord[], removed: readonly string[]): void {
+    for (const record of put) this.#digest(record);
     for (const key of removed) this.#digests.remove(key);
     if (this.#state === 'built') this.#rootChanged();
   }
 
-  publish(records: readonly StoredRecord[]): void {
+  publish(records: readonly KnownRecord[]): void {
     this.#publisher.publish(records);
   }
 
@@ -173,13 +169,17 @@ class Replicas implements RecordSync {
     const { records } = this.#components;
     await inSlices(records.all(), (record: KnownRecord) => {
       if (this.#state === 'stopped') return;
-      const key = recordKey(record);
-      if (this.#digests.get(key) === undefined) this.#digests.put(key, digestOf(key, encode(record)));
+      if (this.#digests.get(recordKey(record)) === undefined) this.#digest(record);
     });
     if (this.#state !== 'building') return;
     this.#state = 'built';
     this.#rootChanged();
     this.#schedule.ready();
+  }
+
+  #digest(record: KnownRecord): void {
+    const key = recordKey(record);
+    this.#digests.put(key, digestOf(key, this.#recordBytes.of(record)));
   }
 
   #rootChanged(): void {
@@ -228,9 +228,8 @@ class Replicas implements RecordSync {
     const ended = Promise.withResolvers<void>();
     this.#serving.set(peer, ended.promise);
     this.#exchanges.served += 1;
-    const { records } = this.#components;
     try {
-      await this.#bounded(stream, () => serveExchange({ ...session, digests: this.#digests, records }));
+      await this.#bounded(stream, () => serveExchange({ ...session, ...this.#held() }));
     } catch (error) {
       stream.abort(error);
       const outcome = this.#judge(peer, error);
@@ -256,7 +255,7 @@ class Replicas implements RecordSync {
   }
 
   async #tryOpen(peer: PeerId): Promise<ExchangeOutcome> {
-    const { mesh, records } = this.#components;
+    const { mesh } = this.#components;
     let stream: MeshStream;
     try {
       stream = await mesh.open(peer, 'sync', { signal: this.#ending.signal });
@@ -266,7 +265,7 @@ class Replicas implements RecordSync {
     const session = this.#session(stream);
     try {
       return await this.#bounded(stream, async () => {
-        const outcome = await openExchange({ ...session, digests: this.#digests, records });
+        const outcome = await openExchange({ ...session, ...this.#held() });
         await stream.end();
         return outcome;
       });
@@ -276,6 +275,10 @@ class Replicas implements RecordSync {
     } finally {
       this.#account(session);
     }
+  }
+
+  #held(): { digests: RecordDigests; records: HeldRecords; bytes: RecordBytes } {
+    return { digests: this.#digests, records: this.#components.records, bytes: this.#recordBytes };
   }
 
   #session(stream: MeshStream): Session {

@@ -42,9 +42,7 @@ test('R20: changes gossiped in any order, lost and repeated, end in the same rec
           lab
             .at(at)
             .sync.publish(
-              [...records]
-                .reverse()
-                .map((record) => ({ record: lab.at(at).held.get(recordKey(record)) ?? record })),
+              [...records].reverse().map((record) => lab.at(at).held.get(recordKey(record)) ?? record),
             );
           if (seed % 2 === 0) await lab.pass(50);
         }
@@ -134,7 +132,7 @@ test('R49: a record that changed after it was listed is left out, and comes with
     one.held.set(recordKey(newer), newer);
     const outcome = await other.sync.syncWith(one.peer);
     assert.deepEqual(outcome, { kind: 'exchanged', pulled: 20, pushed: 0, news: 20, moved: 1 });
-    one.sync.persisted([{ record: newer }], []);
+    one.sync.persisted([newer], []);
     assert.deepEqual(await other.sync.syncWith(one.peer), {
       kind: 'exchanged',
       pulled: 1,

@@ -86,16 +86,13 @@ export class Replica {
         removed.add(other);
       }
     }
-    this.sync.persisted(
-      [...put.values()].map((record) => ({ record })),
-      [...removed],
-    );
+    this.sync.persisted([...put.values()], [...removed]);
     return [...put.values()];
   }
 
   /** A change of this node's own: stored, and gossiped. */
   change(records: readonly KnownRecord[]): void {
-    this.sync.publish(this.take(records).map((record) => ({ record })));
+    this.sync.publish(this.take(records));
   }
 
   /** Every record by key and hash of its canonical bytes: what two replicas must have in common. */

@@ -7,6 +7,7 @@ import {
   GOSSIPED_RECORDS_MAX,
   type JobRecord,
   type KnownRecord,
+  RecordBytes,
   signJobSpec,
 } from '@cuadro/protocol';
 import { GOSSIP_INTERVAL_MS, WAITING_RECORDS_MAX } from '../../../node/src/replicas/limits.ts';
@@ -24,6 +25,7 @@ function publisherOf(reachable: readonly string[] = ['someone']) {
   const sent: { at: number; bytes: number; records: KnownRecord[] }[] = [];
   const publisher = new RecordPublisher({
     clock,
+    bytes: new RecordBytes(),
     mesh: {
       reachable: () => reachable,
       gossip: (_topic, message) => {
@@ -36,8 +38,7 @@ function publisherOf(reachable: readonly string[] = ['someone']) {
       },
     },
   });
-  const publish = (records: readonly KnownRecord[]): void =>
-    publisher.publish(records.map((record) => ({ record })));
+  const publish = (records: readonly KnownRecord[]): void => publisher.publish(records);
   return { clock, sent, publisher, publish };
 }
 
@@ -122,7 +123,7 @@ test('R46: what is held already is not looked at again, and what is gossiped is 
       assert.equal(lab.at(other).delivered.length, 5);
       assert.equal(lab.at(other).sync.status().gossip.batches, 0);
     }
-    lab.at(1).sync.publish(doneTasks(JOB, 5).map((record) => ({ record })));
+    lab.at(1).sync.publish(doneTasks(JOB, 5));
     await lab.pass(100);
     assert.equal(lab.at(0).delivered.length, 0);
     assert.equal(lab.at(2).delivered.length, 5);
@@ -165,7 +166,7 @@ test('R30: records signed by their authors pass, and one whose word was changed 
     await lab.pass(100);
     assert.equal(lab.at(1).held.size, 0);
     assert.equal(lab.at(1).sync.status().refused['badly-signed-record']?.count, 1);
-    lab.at(0).sync.publish([{ record: good }]);
+    lab.at(0).sync.publish([good]);
     await lab.pass(100);
     assert.deepEqual([...lab.at(1).held.values()], [good]);
   });
