@@ -56,6 +56,8 @@ export const blobLimits = {
   pinOwnerLength: 200,
   /** Damaged blobs kept for a look; the oldest go first. Evidence, not an archive. */
   quarantineFiles: 16,
+  /** Half-fetched blobs kept for going on with; more are forgotten, the oldest first. Each is a saved hour at best. */
+  suspendedArrivals: 16,
   /** Files of one tree: a production scene has thousands. */
   treeEntries: 200_000,
   /** Longest relative path of a tree in bytes, and of one name: what all file systems take below a data folder. */
