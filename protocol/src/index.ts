@@ -1,6 +1,7 @@
 export * from './api.ts';
 export * from './bundle.ts';
 export * from './codec.ts';
+export * from './content.ts';
 export * from './derive.ts';
 export * from './door-views.ts';
 export * from './errors.ts';

@@ -74,3 +74,11 @@ export const SYNC_GROUPS_MAX = 200_000;
 export const SYNC_RECORDS_MAX = 4_000_000;
 /** Records of one exchange that may be of no use here (a newer version's, badly signed ones) before it ends. */
 export const SYNC_BAD_RECORDS_MAX = 16;
+/** Files asked for by one request: few round trips for a bundle of many small files, and a head below 100 KB. */
+export const BLOB_HASHES_PER_REQUEST_MAX = 1_024;
+/** Pieces asked for by one request: 64 MiB, far more than a sensible one asks for. */
+export const BLOB_PIECES_PER_REQUEST_MAX = 64;
+/** The head of a frame between machines: a full request, or a batch of records to hold. */
+export const FRAME_HEAD_BYTES_MAX = 2_097_152;
+/** The body of a frame: the manifest of the largest blob (1 TiB in pieces of 4 MiB, 32 bytes each). */
+export const FRAME_BODY_BYTES_MAX = 8_388_608;

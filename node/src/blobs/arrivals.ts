@@ -50,7 +50,11 @@ export class Arrivals {
   async receive(manifest: BlobManifest, signal: AbortSignal): Promise<BlobArrival> {
     const { hash } = manifest;
     assertManifest(manifest);
-    if (this.#open.has(hash)) throw new RangeError('This blob is arriving already.');
+    // One that is just ending leaves the file behind that this one goes on with.
+    for (let open = this.#open.get(hash); open !== undefined; open = this.#open.get(hash)) {
+      if (!open.ending) throw new RangeError('This blob is arriving already.');
+      await open.gone;
+    }
     // Named as open first, so that the search for room does not take it away.
     const goesOn = this.#suspended.delete(hash);
     const arrival = new FileArrival(this.#components, manifest, (kept) => this.#ended(hash, kept));
@@ -98,6 +102,8 @@ class FileArrival implements BlobArrival {
   readonly #path: string;
   readonly #missing = new Set<number>();
   readonly #writing = new Set<Promise<unknown>>();
+  readonly #gone = Promise.withResolvers<void>();
+  #ending = false;
   #file: FileHandle | undefined;
   #room: Room | undefined;
 
@@ -136,6 +142,15 @@ class FileArrival implements BlobArrival {
     for (const [index, piece] of pieces.entries()) if (here[index] === piece) this.#missing.delete(index);
   }
 
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  /** Resolves once nothing of this arrival touches the file any more. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   missing(): number[] {
     return [...this.#missing];
   }
@@ -165,6 +180,7 @@ class FileArrival implements BlobArrival {
   finish(options: PutOptions = {}): Promise<BlobInfo> {
     return this.#components.run(options.signal, async (signal) => {
       if (this.#missing.size > 0) throw new RangeError('Pieces are missing.');
+      this.#ending = true;
       const { shelf } = this.#components;
       await this.#settle();
       await this.#file?.chmod(0o444);
@@ -178,14 +194,17 @@ class FileArrival implements BlobArrival {
       } finally {
         this.#room?.release();
         await this.#ended(false);
+        this.#gone.resolve();
       }
     });
   }
 
   async suspend(): Promise<void> {
-    if (this.#file === undefined) return;
+    if (this.#ending) return;
+    this.#ending = true;
     await this.#close();
     await this.#ended(true);
+    this.#gone.resolve();
   }
 
   async #close(release = true): Promise<void> {

@@ -21,9 +21,9 @@ export interface SpaceComponents {
 /** Room promised to a blob that fills it little by little. */
 export interface Room {
   /** So many bytes of it are on the disk now, and need not be found free any more. */
-  wrote(bytes: number): void;
+  readonly wrote: (bytes: number) => void;
   /** Takes the promise back, after the blob has arrived or was given up. */
-  release(): void;
+  readonly release: () => void;
 }
 
 /** Keeps quota and reserve: makes room by evicting, or says what is missing. */
