@@ -3,7 +3,7 @@ import { blobHashSchema } from './ids.ts';
 import { BLOB_HASHES_PER_REQUEST_MAX, BLOB_PIECES_PER_REQUEST_MAX } from './limits.ts';
 
 /**
- * How machines hand each other stored files (SPEC R63, R64). A request and its answers travel as frames on a stream:
+ * How machines hand each other stored files (SPEC R55, R56). A request and its answers travel as frames on a stream:
  * a head, which is one of these, and a body of raw bytes.
  */
 

@@ -11,7 +11,7 @@ const from = (...machines: Machine[]) => ({ holders: () => machines.map(({ peer 
 describe('holders that lie', () => {
   const content = contentOf(7, 6 * MIB);
 
-  it('R64: one that changes a piece is named, and the file comes from the other', async (test) => {
+  it('R56: one that changes a piece is named, and the file comes from the other', async (test) => {
     const farm = new TestFarm(test, ['here', 'liar', 'honest']);
     const here = await farm.start('here');
     const liar = await farm.start('liar', {
@@ -39,7 +39,7 @@ describe('holders that lie', () => {
     await assert.rejects(here.transfer.fetch(other.hash, from(liar)), { code: 'blob-unreachable' });
   });
 
-  it('R64: one that sends another small file is named', async (test) => {
+  it('R56: one that sends another small file is named', async (test) => {
     const farm = new TestFarm(test, ['here', 'liar', 'honest']);
     const here = await farm.start('here');
     const liar = await farm.start('liar', {
@@ -58,7 +58,7 @@ describe('holders that lie', () => {
     assert.deepEqual(here.transfer.status().liars, { [liar.peer]: { count: 1, hash } });
   });
 
-  it('R64: one that makes up a manifest is named, whether it serves all of it or honest pieces do not fit', async (test) => {
+  it('R56: one that makes up a manifest is named, whether it serves all of it or honest pieces do not fit', async (test) => {
     for (const servesAll of [true, false]) {
       const farm = new TestFarm(test, ['here', 'liar', 'honest']);
       const here = await farm.start('here');
@@ -87,7 +87,7 @@ describe('holders that lie', () => {
     }
   });
 
-  it('R63: one that speaks nonsense is named; one that asks nonsense is cut off', async (test) => {
+  it('R55: one that speaks nonsense is named; one that asks nonsense is cut off', async (test) => {
     const farm = new TestFarm(test, ['here', 'odd']);
     const here = await farm.start('here');
     const odd = await farm.start('odd');

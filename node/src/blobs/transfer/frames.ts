@@ -9,7 +9,7 @@ import type { MeshStream } from '../../mesh/interface.ts';
 import type { Clock } from '../../system/interface.ts';
 import { transferLimits } from './limits.ts';
 
-/** A message between machines (SPEC R63). */
+/** A message between machines (SPEC R55). */
 export interface Frame {
   /** Decoded, not checked. */
   readonly head: unknown;

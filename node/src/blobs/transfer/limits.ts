@@ -30,7 +30,7 @@ export const defaultTransferOptions: TransferOptions = {
 };
 
 export const transferLimits = {
-  /** A file up to this size travels whole (SPEC R64). */
+  /** A file up to this size travels whole (SPEC R56). */
   wholeBytes: MEBIBYTE,
   /** What one request asks for: long enough to fill the line, short enough to be given to another holder. */
   requestBytes: 4 * MEBIBYTE,
