@@ -326,7 +326,7 @@ describe('removal (R64)', () => {
     ];
     const before = studio.parts.core.memberRecords();
     await studio.farm.removeMember('laptop', '');
-    await studio.merge(before as KnownRecord[]);
+    await studio.merge(before);
     await tower.merge(studio.parts.core.memberRecords());
     assert.deepEqual(studio.members, tower.members);
     assert.ok(!tower.members.includes(laptop.peer));
