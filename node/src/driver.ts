@@ -1,7 +1,7 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
-import { knownRecordSchema, recordKey } from '@cuadro/protocol';
+import { assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
 import type {
   AttemptId,
   BlobHash,
@@ -50,7 +50,10 @@ export type DriverInput = WithoutNow<CoreInput>;
 export interface Driver extends Startable {
   readonly queries: CoreQueries;
   input(input: DriverInput): void;
-  /** Merges records as this machine's own, and resolves once they are durable. */
+  /**
+   * Merges records as this machine's own, and resolves once they are durable. Rejects, with nothing of them merged,
+   * where one could not be read again: `record-too-large`, `request-invalid`.
+   */
   merge(records: KnownRecord[]): Promise<void>;
   flushed(): Promise<void>;
 }
@@ -105,18 +108,49 @@ class CoreDriver implements Driver {
   input(input: DriverInput): void {
     if (this.#state !== 'running') return;
     const { clock, core } = this.#components;
-    const timed = { ...input, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
+    const taken = input.kind === 'ended' ? this.#readable(input) : input;
+    const timed = { ...taken, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
     for (const effect of core.step(timed)) this.#queue(effect);
     this.#pump();
   }
 
   async merge(records: KnownRecord[]): Promise<void> {
-    // What this machine makes must be readable again: a record that isn't would be lost at the next start.
-    for (const record of records) knownRecordSchema.parse(record);
+    for (const record of records) {
+      const known = this.#known(record);
+      assertWritable(known === undefined ? record : mergeRecords(known, record), known);
+    }
     this.input({ kind: 'records', from: this.queries.self, records });
     await this.flushed();
     // Whoever submitted a job may ask for its tasks by name at once, so its plan has to be there too.
     for (const record of records) if (record.kind === 'job') await this.#plansAsked.get(record.id);
+  }
+
+  /** What stands under the key of a record that people's changes add to. */
+  #known(record: KnownRecord): KnownRecord | undefined {
+    if (record.kind === 'job') return this.queries.jobRecord(record.id);
+    return record.kind === 'node' ? this.queries.nodeRecord(record.peer) : undefined;
+  }
+
+  /** A result that could not be read again is a failure, and tells why: else it would be gone at the next start. */
+  #readable(input: Extract<DriverInput, { kind: 'ended' }>): DriverInput {
+    const { attempt, outcome } = input;
+    if (outcome.kind !== 'result') return input;
+    const { kind: _kind, ...made } = outcome;
+    const why = whyNotKept({ ...made, attempt, peer: this.queries.self, state: 'rendered', holders: {} });
+    if (why === undefined) return input;
+    const { log, wallTime } = outcome;
+    return {
+      ...input,
+      outcome: {
+        kind: 'failure',
+        cause: 'failed',
+        code: 'result-unreadable',
+        message: why,
+        lines: [],
+        ...(log !== undefined && { log }),
+        wallTime,
+      },
+    };
   }
 
   flushed(): Promise<void> {

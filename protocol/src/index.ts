@@ -17,3 +17,4 @@ export * from './records.ts';
 export * from './signing.ts';
 export * from './views.ts';
 export * from './work.ts';
+export * from './writable.ts';

@@ -1,14 +1,16 @@
 import {
   CuadroError,
   JOB_ENDS,
-  REQUEST_TASKS_MAX,
+  REQUEST_RANGES_MAX,
   fieldSubject,
+  compareAttempts,
   framesToRanges,
   nextCounter,
   requestKey,
   signDeletion,
   signField,
   signTaskRequest,
+  type AttemptId,
   type ChangeView,
   type JobRecord,
   type NodeRecord,
@@ -75,7 +77,7 @@ function signedControl(
 }
 
 /**
- * Renders tasks again. What has a result is redone, and the request names the results that it discards; what is
+ * Renders tasks again. What has a result is redone, and the request names what it discards; what is
  * made of it (the film) is redone too. The rest is retried: its failures are void, and a result that comes
  * meanwhile stays (SPEC R33).
  */
@@ -142,33 +144,38 @@ function makeRequests(
   kind: 'redo' | 'retry',
   tasks: readonly number[],
 ): [string, TaskRequest][] {
-  const { queries } = components.driver;
   const seen = Object.values(record.requests).filter((request) => request.kind === kind);
   const level = 1 + seen.reduce((highest, request) => Math.max(highest, request.level), 0);
   const requests: [string, TaskRequest][] = [];
-  for (let start = 0; start < tasks.length; start += REQUEST_TASKS_MAX) {
-    const part = tasks.slice(start, start + REQUEST_TASKS_MAX);
-    const named =
-      kind === 'retry'
-        ? []
-        : part.flatMap((task) => {
-            const results = Object.values(queries.taskRecord(record.id, task)?.results ?? {});
-            return results.slice(0, 1).map(({ attempt }) => ({ task, attempt }));
-          });
-    const wallTime = components.clock.wallTime();
+  const newest = kind === 'redo' ? newestAttempt(components, record.id, tasks) : undefined;
+  const ranges = framesToRanges(tasks);
+  for (let start = 0; start < ranges.length; start += REQUEST_RANGES_MAX) {
     const request = signTaskRequest(components.signer, record.id, {
       kind,
       level,
-      tasks: framesToRanges(part),
-      named,
-      wallTime,
+      tasks: ranges.slice(start, start + REQUEST_RANGES_MAX),
+      ...(newest !== undefined && { newest }),
+      wallTime: components.clock.wallTime(),
     });
-    requests.push([
-      requestKey({ kind, level, author: request.author, part: start / REQUEST_TASKS_MAX }),
-      request,
-    ]);
+    const part = start / REQUEST_RANGES_MAX;
+    requests.push([requestKey({ kind, level, author: request.author, part }), request]);
   }
   return requests;
+}
+
+/** The newest attempt among the results of these tasks: what the person who discards them has seen (SPEC R33). */
+function newestAttempt(
+  { driver }: JobsComponents,
+  job: string,
+  tasks: readonly number[],
+): AttemptId | undefined {
+  let newest: AttemptId | undefined;
+  for (const task of tasks) {
+    for (const { attempt } of Object.values(driver.queries.taskRecord(job, task)?.results ?? {})) {
+      if (newest === undefined || compareAttempts(attempt, newest) > 0) newest = attempt;
+    }
+  }
+  return newest;
 }
 
 /** Deletes a job for good; collected files stay. */

@@ -12,7 +12,7 @@ import { createCollection, fetchJob } from '../../../node/src/jobs/collection.ts
 import { requeue } from '../../../node/src/jobs/control.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
-import { nodeOfOne } from './node-of-one.ts';
+import { nodeOfOne } from '../jobs/node-of-one.ts';
 
 describe('collecting', () => {
   let base: string;

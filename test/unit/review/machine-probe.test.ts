@@ -5,7 +5,7 @@ import type { BlenderSessions } from '../../../node/src/render/interface.ts';
 import { defaultConfig } from '../../../node/src/system/config.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createMachine } from '../../../node/src/worker/machine.ts';
-import { quiet } from './node-of-one.ts';
+import { quiet } from '../jobs/node-of-one.ts';
 
 it('lives on where Blender could not be tried, and tries again (DESIGN.md section 10, disk full)', async () => {
   const blobs = createMemoryBlobStore();

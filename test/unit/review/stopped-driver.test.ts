@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { nodeOfOne } from './node-of-one.ts';
+import { nodeOfOne } from '../jobs/node-of-one.ts';
 import { setNode } from '../../../node/src/jobs/control.ts';
 
 it('answers a change only if it was taken: not by a driver that has stopped (SPEC R60)', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { CuadroError, type JobView } from '@cuadro/protocol';
-import { nodeOfOne } from './node-of-one.ts';
+import { nodeOfOne } from '../jobs/node-of-one.ts';
 
 let base: string;
 before(async () => {

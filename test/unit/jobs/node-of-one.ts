@@ -9,6 +9,7 @@ import { temporaryIdentity } from '../../../node/src/system/identity.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
+import { createTemporaryFiles } from '../../../node/src/system/temporary-files.ts';
 import type { AttemptOutcome } from '../../../node/src/core/interface.ts';
 import type { Grant, JobView, RouteBody } from '@cuadro/protocol';
 import { capabilities } from '../core/farm.ts';
@@ -64,11 +65,13 @@ export async function nodeOfOne(init: Init = {}) {
     },
   });
   await driver.start();
+  const random = createSeededRandom(term + 1);
   const components = {
     clock,
-    random: createSeededRandom(term + 1),
+    random,
     logger: quiet,
     blobs,
+    temporaries: createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) }),
     store,
     signer,
     driver,
