@@ -17,6 +17,10 @@ import type {
 
 /** Writes of one group commit; more wait for the next, so that one batch stays a few megabytes. */
 const BATCH_RECORDS_MAX = 4_096;
+/** A plan that could not be read is read again after this long, and then after twice as long each time, in milliseconds. */
+const PLAN_RETRY_MS = 2_000;
+/** The longest pause: a disk that fails for minutes is looked at again when its owner does. */
+const PLAN_RETRY_MAX_MS = 120_000;
 
 /** What the driver carries effects out with; each is declared here by its consumer. */
 export interface DriverComponents {
@@ -85,6 +89,7 @@ class CoreDriver implements Driver {
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
   readonly #plansAsked = new Map<JobId, Promise<void>>();
+  readonly #planRetries = new Map<JobId, () => void>();
 
   constructor(components: DriverComponents) {
     this.#components = components;
@@ -102,6 +107,8 @@ class CoreDriver implements Driver {
     if (this.#state === 'running') this.#state = 'stopped';
     this.#cancelWake?.();
     this.#cancelWake = undefined;
+    for (const cancel of this.#planRetries.values()) cancel();
+    this.#planRetries.clear();
     while (this.#writing !== undefined) await this.#writing;
   }
 
@@ -246,7 +253,7 @@ class CoreDriver implements Driver {
     this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.input({ kind: 'wake' }));
   }
 
-  #askPlan(job: JobId, hash: BlobHash): void {
+  #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {
     if (this.#plansAsked.has(job)) return;
     const asked = this.#components
       .readPlan(hash)
@@ -255,10 +262,28 @@ class CoreDriver implements Driver {
         else this.#components.logger.warn('The plan of a job is not held here.', { job, plan: hash });
       })
       .catch((error: unknown) => {
-        this.#components.logger.error("The plan of a job can't be read.", { job, error: String(error) });
+        this.#components.logger.error("The plan of a job can't be read; it is tried again.", {
+          job,
+          error: String(error),
+        });
+        this.#askPlanLater(job, hash, retryMs);
       })
       .finally(() => this.#plansAsked.delete(job));
     this.#plansAsked.set(job, asked);
+  }
+
+  /** A disk that failed for a moment must not keep a job waiting for ever. */
+  #askPlanLater(job: JobId, hash: BlobHash, afterMs: number): void {
+    if (this.#state !== 'running') return;
+    this.#planRetries.get(job)?.();
+    const cancel = this.#components.clock.after(afterMs, () => {
+      this.#planRetries.delete(job);
+      const record = this.queries.jobRecord(job);
+      if (record === undefined || record.deleted !== undefined) return;
+      if (this.queries.plannedTask(job, 0) !== undefined) return;
+      this.#askPlan(job, hash, Math.min(2 * afterMs, PLAN_RETRY_MAX_MS));
+    });
+    this.#planRetries.set(job, cancel);
   }
 }
 

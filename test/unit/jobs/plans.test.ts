@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { CuadroError, type JobView } from '@cuadro/protocol';
-import { nodeOfOne } from '../jobs/node-of-one.ts';
+import { nodeOfOne } from './node-of-one.ts';
 
 let base: string;
 before(async () => {
@@ -40,3 +40,28 @@ for (const [what, settings] of [
     await node.driver.stop();
   });
 }
+
+it('reads a plan again that the disk would not give at first (promise 2)', async () => {
+  const first = await nodeOfOne({ outputBase: base, work: () => undefined });
+  const job = await first.submit({ type: 'echo-sleep', settings: { frames: '1-3', message: '' } });
+  await first.driver.stop();
+  let reads = 0;
+  const blobs = new Proxy(first.blobs, {
+    get: (target, property) => {
+      const value: unknown = Reflect.get(target, property, target);
+      if (property === 'read' && reads++ === 0) {
+        return () => Promise.reject(Object.assign(new Error('input/output error'), { code: 'EIO' }));
+      }
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+  const second = await nodeOfOne({ disk: first.disk, signer: first.signer, blobs });
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await settle();
+  assert.equal(second.core.plannedTask(job.id, 0), undefined);
+  second.clock.advance(2_000);
+  for (let turn = 0; turn < 100 && reads < 2; turn++) await settle();
+  await settle();
+  assert.equal(second.core.plannedTask(job.id, 0)?.name, 'frame 1');
+  await second.driver.stop();
+});
