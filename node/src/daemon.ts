@@ -20,6 +20,7 @@ import { createCore } from './core/core.ts';
 import type { Core, CoreQueries } from './core/interface.ts';
 import { createDriver, type Driver, type DriverInput } from './driver.ts';
 import { createJobActions } from './jobs/actions.ts';
+import { createCopyWatch } from './jobs/copies.ts';
 import { createCollection, type Collection } from './jobs/collection.ts';
 import { createContentReader, readPlan } from './jobs/content.ts';
 import { foundFarm } from './jobs/founding.ts';
@@ -311,6 +312,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         ...rendering.parts,
         { name: 'driver', component: driver },
         { name: 'collection', component: collection },
+        { name: 'copies', component: createCopyWatch(shared) },
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
         { name: 'api', component: api },

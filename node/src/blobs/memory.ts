@@ -196,8 +196,9 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async *check(): AsyncGenerator<types.BlobCheck> {
+    for (const hash of [...this.#pins.pinned()])
+      if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
     for (const hash of this.#index.hashes()) yield { hash, state: 'ok' };
-    for (const hash of this.#pins.pinned()) if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
   }
 
   subscribe(listener: (event: types.BlobEvent) => void): () => void {

@@ -227,15 +227,15 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.deepEqual(await again.has(hash), { hash, sizeBytes: 10 });
     });
 
-    it('checks everything, and names what is pinned and missing', async () => {
+    it('checks everything, and names first what is pinned and missing', async () => {
       const store = await started();
       const { hash } = await store.putBytes(bytesOf(2_000_000));
       await store.pin('2'.repeat(64), 'job');
       const seen = [];
       for await (const result of store.check()) seen.push(result);
       assert.deepEqual(seen, [
-        { hash, state: 'ok' },
         { hash: '2'.repeat(64), state: 'missing' },
+        { hash, state: 'ok' },
       ]);
     });
 

@@ -2,6 +2,7 @@ import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createCore } from '../../../node/src/core/core.ts';
 import { createDriver } from '../../../node/src/driver.ts';
+import { createCopyWatch } from '../../../node/src/jobs/copies.ts';
 import { readPlan } from '../../../node/src/jobs/content.ts';
 import { submitJob } from '../../../node/src/jobs/submission.ts';
 import { createMemoryStore, emptyDisk, type MemoryDisk } from '../../../node/src/store/memory-store.ts';
@@ -81,7 +82,15 @@ export async function nodeOfOne(init: Init = {}) {
     dataFolder: '/nowhere',
     emit: () => undefined,
   };
-  driver.input({ kind: 'worker', capabilities: capabilities(), slots: 1, bundles: [], accepting: true });
+  const copies = createCopyWatch(components);
+  await copies.start();
+  driver.input({
+    kind: 'worker',
+    capabilities: capabilities({ programs: ['/bin/true'] }),
+    slots: 1,
+    bundles: [],
+    accepting: true,
+  });
   return {
     disk,
     signer,
@@ -93,6 +102,10 @@ export async function nodeOfOne(init: Init = {}) {
     components,
     stops,
     damaged,
+    stop: async (): Promise<void> => {
+      await copies.stop();
+      await driver.stop();
+    },
     submit: async (body: Partial<RouteBody<'submit'>>): Promise<JobView> => {
       const signal = new AbortController().signal;
       return (await submitJob(components, body, { signal })).job;

@@ -28,7 +28,7 @@ for (const [what, settings] of [
       job = await node.submit({ type: 'echo-sleep', settings });
     } catch (error) {
       assert.ok(error instanceof CuadroError, 'refused, with a sentence');
-      await node.driver.stop();
+      await node.stop();
       return;
     }
     const [task] = node.core.tasks(job.id, { offset: 0, limit: 1 }).tasks;
@@ -37,14 +37,14 @@ for (const [what, settings] of [
       undefined,
       `accepted; ${node.core.task(job.id, task?.index ?? 0)?.why}`,
     );
-    await node.driver.stop();
+    await node.stop();
   });
 }
 
 it('reads a plan again that the disk would not give at first (promise 2)', async () => {
   const first = await nodeOfOne({ outputBase: base, work: () => undefined });
   const job = await first.submit({ type: 'echo-sleep', settings: { frames: '1-3', message: '' } });
-  await first.driver.stop();
+  await first.stop();
   let reads = 0;
   const blobs = new Proxy(first.blobs, {
     get: (target, property) => {
@@ -63,5 +63,5 @@ it('reads a plan again that the disk would not give at first (promise 2)', async
   for (let turn = 0; turn < 100 && reads < 2; turn++) await settle();
   await settle();
   assert.equal(second.core.plannedTask(job.id, 0)?.name, 'frame 1');
-  await second.driver.stop();
+  await second.stop();
 });

@@ -26,12 +26,12 @@ it('keeps a job of 12,000 frames over a restart after all of it was requeued (pr
   await requeue(first.components, job.id, 'all');
   const record = first.core.jobRecord(job.id);
   const bytes = encode(record).length;
-  await first.driver.stop();
+  await first.stop();
 
   const second = await nodeOfOne({ disk: first.disk, signer: first.signer, blobs: first.blobs });
   assert.equal(second.damaged, 0, `the stored record has ${bytes} bytes; ${RECORD_BYTES_MAX} are read back`);
   assert.notEqual(second.core.job(job.id), undefined, 'the acknowledged job is gone');
-  await second.driver.stop();
+  await second.stop();
 });
 
 it('keeps a small job over a restart, however often it was requeued', async () => {
@@ -41,12 +41,12 @@ it('keeps a small job over a restart, however often it was requeued', async () =
     await first.until(job.id, 'done');
     await requeue(first.components, job.id, 'all');
   }
-  await first.driver.stop();
+  await first.stop();
 
   const second = await nodeOfOne({ disk: first.disk, signer: first.signer, blobs: first.blobs });
   assert.equal(second.damaged, 0, `${encode(first.core.jobRecord(job.id)).length} bytes were stored`);
   assert.notEqual(second.core.job(job.id), undefined, 'the acknowledged job is gone');
-  await second.driver.stop();
+  await second.stop();
 });
 
 it('asks for a million tasks again in a few hundred bytes (SPEC R33)', async () => {
@@ -56,7 +56,7 @@ it('asks for a million tasks again in a few hundred bytes (SPEC R33)', async () 
   await requeue(node.components, job.id, 'all');
   const added = encode(node.core.jobRecord(job.id)).length - before;
   assert.ok(added > 0 && added < 1_000, `${added} bytes were added`);
-  await node.driver.stop();
+  await node.stop();
 });
 
 it('refuses a change whose record no node would take, before it is merged (SPEC R3)', async () => {
@@ -82,7 +82,7 @@ it('refuses a change whose record no node would take, before it is merged (SPEC 
   // What can't make it grow is still taken.
   await setJob(node.components, job.id, { desired: 'paused' });
   await deleteJob(node.components, job.id);
-  await node.driver.stop();
+  await node.stop();
 });
 
 for (const [what, files] of [
@@ -103,10 +103,10 @@ for (const [what, files] of [
     }
     const [attempt] = first.core.task(job.id, 0)?.attempts ?? [];
     assert.equal(attempt?.state === 'failed' ? attempt.code : attempt?.state, 'result-unreadable');
-    await first.driver.stop();
+    await first.stop();
     const second = await nodeOfOne({ disk: first.disk, signer: first.signer, blobs: first.blobs });
     assert.equal(second.damaged, 0);
     assert.equal(second.core.task(job.id, 0)?.failures, 1);
-    await second.driver.stop();
+    await second.stop();
   });
 }

@@ -5,7 +5,7 @@ import { setNode } from '../../../node/src/jobs/control.ts';
 
 it('answers a change only if it was taken: not by a driver that has stopped (SPEC R60)', async () => {
   const node = await nodeOfOne();
-  await node.driver.stop();
+  await node.stop();
   const answered = await setNode(node.components, node.signer.peer, { ownerDesired: 'paused' }).catch(
     () => undefined,
   );
@@ -17,5 +17,5 @@ it('answers a change only if it was taken: not by a driver that has stopped (SPE
       answered.message,
     );
   }
-  await again.driver.stop();
+  await again.stop();
 });
