@@ -235,7 +235,8 @@ function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: 
     readPlan: (hash) => readPlan(blobs, hash),
     onChanges: (changes) => {
       hub.notify(changes);
-      for (const { job } of changes.tasks) collection.changed(job);
+      for (const { job, indices } of changes.tasks) collection.changed(job, indices);
+      for (const job of changes.removed) collection.removed(job);
     },
     onBroken: (error) => init.onEnd?.({ error }),
   });

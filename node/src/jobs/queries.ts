@@ -12,7 +12,12 @@ export function withCollection(
     if (collection === undefined) return job;
     return {
       ...job,
-      live: { ...job.live, collected: collection.collected, keptForeign: collection.keptForeign.length },
+      live: {
+        ...job.live,
+        collected: collection.collected,
+        keptForeign: collection.keptForeign,
+        ...(collection.problem !== undefined && { problem: collection.problem }),
+      },
     };
   };
   // A view of the same object: everything but the two methods that show jobs goes through unchanged.

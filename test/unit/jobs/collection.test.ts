@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { createCollection, fetchJob } from '../../../node/src/jobs/collection.ts';
+import { createCollection } from '../../../node/src/jobs/collection.ts';
 import { requeue } from '../../../node/src/jobs/control.ts';
+import { fetchJob } from '../../../node/src/jobs/fetch.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
@@ -29,6 +30,10 @@ describe('collecting', () => {
     collection.changed(job.id);
     await collection.settled();
     assert.deepEqual((await readdir(join(disk.base, 'job'))).sort(), ['f_1.png', 'f_3.png', 'f_4.png']);
+    assert.match(
+      collection.state(job.id)?.problem ?? '',
+      /^The files of frame 2 can't be collected: The stored file .* is damaged/,
+    );
     await collection.stop();
     await node.stop();
   });
@@ -108,6 +113,64 @@ describe('collecting', () => {
     await after.settled();
     assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'new one');
     await after.stop();
+    await node.stop();
+  });
+
+  it('knows a file that it wrote just before the node was killed as its own', async () => {
+    for (const text of ['old one', 'new one']) await disk.put(text);
+    let text = 'old one';
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), text),
+    });
+    const job = await node.submit(framesJob('1'));
+    await node.until(job.id, 'done');
+    // The kill: the file has its name, and nothing can be noted any more.
+    const killed: typeof node.components.store = {
+      ...node.components.store,
+      getLocal: (key) => node.store.getLocal(key),
+      listLocal: (prefix) => node.store.listLocal(prefix),
+      setLocal: (entries) => {
+        const written = Object.values(entries).some((value) => (value as { attempt?: string }).attempt);
+        return written ? Promise.reject(new Error('killed')) : node.store.setLocal(entries);
+      },
+    };
+    const before = createCollection({ ...node.components, store: killed }, { onCollected: () => undefined });
+    await before.start();
+    before.changed(job.id);
+    await before.settled();
+    await before.stop();
+    assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'old one');
+    text = 'new one';
+    await requeue(node.components, job.id, ['1']);
+    await node.until(job.id, 'done');
+    const after = createCollection(node.components, { onCollected: () => undefined });
+    await after.start();
+    await after.settled();
+    assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'new one');
+    await after.stop();
+    await node.stop();
+  });
+
+  it('looks only at the tasks that changed, and forgets a deleted job', async () => {
+    for (const text of ['one', 'two']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), ['one', 'two'][grant.task] as string),
+    });
+    const collection = createCollection(node.components, { onCollected: () => undefined });
+    await collection.start();
+    const job = await node.submit(framesJob('1-2'));
+    await node.until(job.id, 'done');
+    collection.changed(job.id, [1]);
+    await collection.settled();
+    assert.deepEqual(await readdir(join(disk.base, 'job')), ['f_2.png']);
+    collection.removed(job.id);
+    assert.equal(collection.state(job.id), undefined);
+    await collection.stop();
+    assert.deepEqual(await node.store.listLocal('collected/'), []);
     await node.stop();
   });
 });
