@@ -202,6 +202,7 @@ async function assembleRendering(
         progress: (attempt, progress) => brain.input({ kind: 'progress', attempt, ...progress }),
         ended: (attempt, outcome) => brain.input({ kind: 'ended', attempt, outcome }),
       },
+      onMachineFault: (sentence) => machine.fault(sentence),
       runners: {
         'blender-frame': createBlenderFrameRunner({ blobs, pictures, logger, sessions, scenes }),
         film: createFilmRunner({ blobs, clock, random, tasks: brain.tasks, ffmpeg: () => machine.ffmpeg() }),

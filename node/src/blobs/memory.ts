@@ -30,6 +30,7 @@ class MemoryBlobStore implements types.BlobStore {
   readonly #index = new BlobIndex();
   readonly #pins = new PinTable();
   readonly #listeners = new Set<(event: types.BlobEvent) => void>();
+  #refusedBytes = 0;
   #uses = 0;
   #running = false;
 
@@ -51,7 +52,11 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async putFile(path: string, options: types.PutFileOptions): Promise<types.BlobInfo> {
-    const info = await this.putBytes(await readSource(path), options);
+    const info = await this.putBytes(await readSource(path), options).catch((error: unknown) => {
+      if (options.mode === 'move' && error instanceof StoreFullError)
+        this.#refusedBytes = Math.max(this.#refusedBytes, error.neededBytes);
+      throw error;
+    });
     if (options.mode === 'move') await rm(path);
     return info;
   }
@@ -178,7 +183,9 @@ class MemoryBlobStore implements types.BlobStore {
 
   async usage(): Promise<types.BlobUsage> {
     const pinnedBytes = this.#index.pinnedBytes(this.#pins);
-    const accepting = pinnedBytes < this.#quotaBytes;
+    const fits = pinnedBytes + this.#refusedBytes <= this.#quotaBytes;
+    if (fits) this.#refusedBytes = 0;
+    const accepting = fits && pinnedBytes < this.#quotaBytes;
     return {
       usedBytes: this.#index.usedBytes,
       pinnedBytes,

@@ -144,7 +144,13 @@ class FileBlobStore implements types.BlobStore {
   }
 
   putFile(path: string, options: types.PutFileOptions): Promise<types.BlobInfo> {
-    return this.#put(options.signal, ({ intake }, signal) => intake.putFile(path, { ...options, signal }));
+    return this.#put(options.signal, ({ intake, space }, signal) =>
+      intake.putFile(path, { ...options, signal }).catch((error: unknown) => {
+        // What is moved in is a result: others of its size would be refused too, and their work be lost.
+        if (options.mode === 'move' && error instanceof StoreFullError) space.refused(error.neededBytes);
+        throw error;
+      }),
+    );
   }
 
   putBytes(bytes: Uint8Array, options: types.PutOptions = {}): Promise<types.BlobInfo> {

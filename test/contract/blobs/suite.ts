@@ -211,6 +211,21 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.ok((await store.usage()).usedBytes <= 1_000);
     });
 
+    it('accepts nothing once a result found no room, until one of its size has some', async () => {
+      const store = await started(newFolder(), 1_000);
+      await store.putBytes(bytesOf(800), { pin: 'job' });
+      await assert.rejects(store.putBytes(bytesOf(700)), { code: 'store-full' });
+      assert.equal((await store.usage()).accepting, true, 'what was no result says nothing of results');
+      const result = join(root, 'result');
+      writeFileSync(result, bytesOf(300));
+      await assert.rejects(store.putFile(result, { mode: 'move', pin: 'job' }), { code: 'store-full' });
+      const { accepting, reason } = await store.usage();
+      assert.equal(accepting, false);
+      assert.match(reason ?? '', /quota/);
+      await store.unpinOwner('job');
+      assert.equal((await store.usage()).accepting, true);
+    });
+
     it('remembers pins by owner', async () => {
       const folder = newFolder();
       const store = await started(folder);

@@ -36,8 +36,42 @@ it('lives on where Blender could not be tried, and tries again (DESIGN.md sectio
   await machine.start();
   // Unhandled rejections are told after the turn in which they came; nothing else of the process is awaited.
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const before = tries;
+  await clock.advanceSettled(5_000);
+  for (let turn = 0; turn < 50 && tries === before; turn++) await new Promise((done) => setImmediate(done));
   process.off('unhandledRejection', hear);
   await machine.stop();
-  assert.equal(tries > 0, true);
+  assert.ok(before > 0 && tries > before, `${before} tries, then ${tries}`);
   assert.deepEqual(unhandled.map(String), [], 'an unhandled rejection ends the process');
+});
+
+it('takes no work for a while after a fault of its own, and says why (SPEC R53)', async () => {
+  const blobs = createMemoryBlobStore();
+  await blobs.start();
+  const told: { accepting: boolean; idleReason?: string }[] = [];
+  const clock = new ManualClock();
+  const machine = createMachine({
+    clock,
+    logger: quiet,
+    blobs,
+    sessions: {
+      capabilities: () =>
+        Promise.resolve({ state: 'no-blender', sentence: 'None.', cores: 1, confinement: { sentence: '' } }),
+      snapshot: () => [],
+    } as unknown as BlenderSessions,
+    config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    bundles: () => [],
+    onWorker: ({ accepting, idleReason }) =>
+      told.push({ accepting, ...(idleReason !== undefined && { idleReason }) }),
+    onLoad: () => undefined,
+  });
+  await machine.start();
+  await machine.probed;
+  assert.deepEqual(told, [{ accepting: true }]);
+  machine.fault('Blender does not start.');
+  assert.deepEqual(told.at(-1), { accepting: false, idleReason: 'Blender does not start.' });
+  await clock.advanceSettled(60_000);
+  for (let turn = 0; turn < 50 && told.length < 3; turn++) await new Promise((done) => setImmediate(done));
+  assert.deepEqual(told.at(-1), { accepting: true });
+  await machine.stop();
 });
