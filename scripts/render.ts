@@ -40,7 +40,12 @@ async function findNode(dataFolder: string): Promise<{ started?: CuadroNode; sig
     console.log(`Using the node that runs at ${file.address}.`);
     return { signin: signinAddress(file) };
   }
-  const started = await startNode({ dataFolder, human: process.stderr, onEnd: () => interrupted.abort() });
+  const started = await startNode({
+    dataFolder,
+    config: { network: false },
+    human: process.stderr,
+    onEnd: () => interrupted.abort(),
+  });
   console.log(
     `Started a node on this machine alone; no farm is opened to the network. Dashboard: ${started.address}`,
   );

@@ -28,7 +28,7 @@ await mkdir(target, { recursive: true });
 const node = await startNode({
   dataFolder: join(folder, 'data'),
   port: 0,
-  config: { outputFolder: join(folder, 'output'), name: 'atelier' },
+  config: { outputFolder: join(folder, 'output'), name: 'atelier', network: false },
 });
 const browser = await chromium.launch({
   executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',

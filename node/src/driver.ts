@@ -22,6 +22,11 @@ const PLAN_RETRY_MS = 2_000;
 /** The longest pause: a disk that fails for minutes is looked at again when its owner does. */
 const PLAN_RETRY_MAX_MS = 120_000;
 
+/** A wake this much too late is a gap in the node's own time: a loaded loop is late by tens of milliseconds. */
+const GAP_MS = 1_000;
+/** After a gap, time for what lies in the sockets to come in. */
+const DRAIN_MS = 50;
+
 /** What the driver carries effects out with; each is declared here by its consumer. */
 export interface DriverComponents {
   core: Core;
@@ -30,12 +35,17 @@ export interface DriverComponents {
   logger: Logger;
   /** Sends to another member; fire and forget. */
   send(to: PeerId, message: Message): void;
+  gossip(topic: 'claims' | 'pulse', message: Message): void;
+  /** Tells the others what this node itself changed; it is durable. */
+  publish(records: readonly KnownRecord[]): void;
   worker: {
     run(grant: Grant, job: JobRecord, task: PlannedTask): void;
     stop(attempt: AttemptId, reason: string): void;
   };
   /** Reads and checks a plan; undefined where it isn't held here. */
   readPlan(plan: BlobHash): Promise<Plan | undefined>;
+  /** These records are durable now, and those keys are gone, in the order of the writes. */
+  onDurable?(put: readonly KnownRecord[], removed: readonly string[]): void;
   /** Called after the changes are durable. */
   onChanges(changes: Changes): void;
   /** The records can't be written: the node must stop, since it could promise nothing any more. */
@@ -59,6 +69,10 @@ export interface Driver extends Startable {
    * where one could not be read again: `record-too-large`, `request-invalid`.
    */
   merge(records: KnownRecord[]): Promise<void>;
+  /** Merges what another member sent; its signatures are checked. Resolves once it is durable here. */
+  deliver(from: PeerId, records: KnownRecord[]): Promise<void>;
+  /** Another farm's record and its members take the place of this farm's; durable when it resolves. */
+  adopt(records: KnownRecord[]): Promise<void>;
   flushed(): Promise<void>;
 }
 
@@ -160,6 +174,16 @@ class CoreDriver implements Driver {
     };
   }
 
+  deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
+    this.input({ kind: 'records', from, records });
+    return this.flushed();
+  }
+
+  adopt(records: KnownRecord[]): Promise<void> {
+    this.input({ kind: 'adopt', records });
+    return this.flushed();
+  }
+
   flushed(): Promise<void> {
     if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
     return new Promise((resolve, reject) => {
@@ -212,6 +236,7 @@ class CoreDriver implements Driver {
       this.#components.onBroken(error);
       return;
     }
+    this.#components.onDurable?.(batch.put, batch.remove);
     this.#finish(group);
   }
 
@@ -227,6 +252,12 @@ class CoreDriver implements Driver {
         throw new TypeError('Writes are carried out in batches.');
       case 'send':
         components.send(effect.to, effect.message);
+        return;
+      case 'gossip':
+        components.gossip(effect.topic, effect.message);
+        return;
+      case 'publish':
+        components.publish(effect.records);
         return;
       case 'run':
         if (this.#state === 'running') components.worker.run(effect.grant, effect.job, effect.task);
@@ -250,7 +281,19 @@ class CoreDriver implements Driver {
     this.#cancelWake = undefined;
     if (at === undefined || this.#state !== 'running') return;
     const { clock } = this.#components;
-    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.input({ kind: 'wake' }));
+    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.#wake(at));
+  }
+
+  /** A wake that comes far too late says that this node stood still: what arrived meanwhile is to be heard first. */
+  #wake(at: number): void {
+    const lateMs = this.#components.clock.now() - at;
+    if (lateMs < GAP_MS) {
+      this.input({ kind: 'wake' });
+      return;
+    }
+    this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
+    this.input({ kind: 'gap', ms: lateMs });
+    this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
   }
 
   #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {

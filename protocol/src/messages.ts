@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { decode, encode, MalformedBytesError } from './codec.ts';
 import {
   attemptIdSchema,
   blobHashSchema,
@@ -183,3 +184,19 @@ export const messageSchema = z.discriminatedUnion('kind', [
   yieldSchema,
 ]);
 export type Message = z.infer<typeof messageSchema>;
+
+/** Largest message of a member: a beacon or a set of grants of the bounds above fits many times. */
+export const MESSAGE_BYTES_MAX = 262_144;
+
+export const encodeMessage = (message: Message): Uint8Array => encode(message);
+
+/** A member's message, or undefined for bytes that are none: the caller counts them and names the sender. */
+export function decodeMessage(bytes: Uint8Array): Message | undefined {
+  try {
+    const parsed = messageSchema.safeParse(decode(bytes, MESSAGE_BYTES_MAX));
+    return parsed.success ? parsed.data : undefined;
+  } catch (error) {
+    if (error instanceof MalformedBytesError) return undefined;
+    throw error;
+  }
+}

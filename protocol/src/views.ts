@@ -152,6 +152,18 @@ export const farmViewSchema = z.object({
   members: z.int(),
   coordinator: peerIdSchema.optional(),
   epochTerm: z.int(),
+  /** Who led, as the node that answers saw it, oldest first; `leaderlessMs`: for how long nobody led before. */
+  coordinators: z.array(
+    z.object({
+      peer: peerIdSchema,
+      name: z.string(),
+      term: z.int(),
+      /** Milliseconds since 1970, for display. */
+      at: z.number(),
+      cause: z.enum(['first', 'lost', 'yielded', 'found']),
+      leaderlessMs: z.number(),
+    }),
+  ),
   jobs: z.record(z.string(), z.int()),
   live: z.object({ running: z.int(), nodes: z.int() }),
 });
@@ -272,5 +284,14 @@ export const configSchema = z.object({
   reserveGiB: z.number().min(0).describe('Disk always left free, in GiB'),
   outputFolder: z.string().max(4_096).describe('Where jobs get their own folders of frames'),
   port: z.int().min(0).max(65_535).describe('Port of the dashboard'),
+  network: z.boolean().describe('Look for other machines on the local network, and be found by them'),
+  serviceName: z
+    .string()
+    .regex(/^[a-z0-9-]{1,15}$/)
+    .describe('Name of the announcements; nodes of different names never meet'),
+  interfaces: z.array(z.string().max(64)).max(32).describe('Network interfaces to use; empty for all'),
+  listen: z.array(z.string().max(64)).min(1).max(16).describe('IP addresses at which others may connect'),
+  meshPort: z.int().min(0).max(65_535).describe('Port for the members of the farm'),
+  lobbyPort: z.int().min(0).max(65_535).describe('Port for newcomers'),
 });
 export type Config = z.infer<typeof configSchema>;

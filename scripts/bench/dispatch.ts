@@ -94,6 +94,7 @@ function watched(store: RecordStore): WatchedStore {
     getLocal: (key) => store.getLocal(key),
     setLocal: (entries) => store.setLocal(entries),
     listLocal: (prefix) => store.listLocal(prefix),
+    listLocalText: (prefix) => store.listLocalText(prefix),
     write: async (batch) => {
       if (batches.length === 0) writingMs = 0;
       batches.push({ length: batch.put.length });
@@ -157,6 +158,8 @@ async function startFarm(folder: string): Promise<Farm> {
     clock,
     logger,
     send: () => undefined,
+    gossip: () => undefined,
+    publish: () => undefined,
     worker: {
       run: (grant, job, task) => worker.run(grant, job, task),
       stop: (attempt, reason) => worker.stopAttempt(attempt, reason),

@@ -123,7 +123,7 @@ export async function startNode(context: BenchContext, dataFolder: string): Prom
   const spawnedAt = performance.now();
   const child = context.spawn(
     process.execPath,
-    [...nodeOptions(), cuadroCommand, 'up', '--json', '--port', '0', '--data', dataFolder],
+    [...nodeOptions(), cuadroCommand, 'up', '--json', '--offline', '--port', '0', '--data', dataFolder],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let errors = '';

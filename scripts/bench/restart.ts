@@ -172,7 +172,10 @@ function doneFrame(job: string, index: number, peer: string): TaskRecord {
 function noteOf(task: TaskRecord): [string, unknown] {
   const [result] = Object.values(task.results);
   const files = Object.fromEntries((result?.files ?? []).map(({ name, blob }) => [name, blob]));
-  return [`collected/${task.job}/${task.index}`, { files, kept: [] }];
+  return [
+    `collected/${task.job}/${task.index}`,
+    { attempt: result && attemptKey(result.attempt), files, kept: [] },
+  ];
 }
 
 async function readAll(folder: string): Promise<number> {

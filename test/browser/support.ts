@@ -34,7 +34,11 @@ export async function openStage(): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'cuadro-browser-'));
   const dataFolder = join(folder, 'data');
   const start = (port: number): Promise<CuadroNode> =>
-    startNode({ dataFolder, port, config: { outputFolder: join(folder, 'output'), name: 'atelier' } });
+    startNode({
+      dataFolder,
+      port,
+      config: { outputFolder: join(folder, 'output'), name: 'atelier', network: false },
+    });
   let node = await start(0);
   let client = connectNode(dataFolder);
   const browser: Browser = await chromium.launch({

@@ -150,7 +150,9 @@ test('a Blender that takes too much memory is ended before the machine suffers',
 
 test('a taken port moves to the next and is told; none free is refused', async () => {
   const { servers, first } = await occupy(20);
-  const refused = await house.cuadro(['up', '--port', String(first)], { data: house.dataFolder('portless') });
+  const refused = await house.cuadro(['up', '--offline', '--port', String(first)], {
+    data: house.dataFolder('portless'),
+  });
   assert.equal(refused.code, 7, refused.stderr);
   assert.match(
     refused.stderr,
@@ -185,7 +187,7 @@ async function occupy(count: number): Promise<{ servers: Server[]; first: number
 
 test('a second node on the same data folder is refused, and the first does not notice', async () => {
   const node = await house.node({ name: 'twice' });
-  const second = await house.cuadro(['up', '--port', '0'], { data: node.dataFolder });
+  const second = await house.cuadro(['up', '--offline', '--port', '0'], { data: node.dataFolder });
   assert.equal(second.code, 7);
   assert.match(
     second.stderr,
@@ -205,7 +207,7 @@ test('a data folder that cannot be written or made', async (t) => {
   const readOnly = await house.mount('size=1m,ro');
   for (const data of [join(file, 'data'), '/proc/cuadro-data', ...(readOnly ? [readOnly] : [])]) {
     await t.test(data.replace(house.root, '…'), async () => {
-      const { code, stderr } = await house.cuadro(['up', '--port', '0'], { data });
+      const { code, stderr } = await house.cuadro(['up', '--offline', '--port', '0'], { data });
       assert.equal(code, 7, stderr);
       assert.match(stderr, /The data folder .* can't be written: /);
       assertPlain(stderr);
@@ -217,7 +219,7 @@ test('a damaged configuration is not guessed at', async () => {
   const data = house.dataFolder('misconfigured');
   await house.configure(data);
   await writeFile(join(data, 'config.json'), '{"slots": "many"}');
-  const { code, stderr } = await house.cuadro(['up', '--port', '0'], { data });
+  const { code, stderr } = await house.cuadro(['up', '--offline', '--port', '0'], { data });
   assert.equal(code, 7, stderr);
   assert.match(stderr, /config\.json: slots: .*Mend that file/);
   assertPlain(stderr);
@@ -227,7 +229,7 @@ test('a full disk: the start, a submission, and a render each say so, and room l
   const tiny = await house.mount('size=64k');
   if (tiny === undefined) return t.skip('needs the right to mount');
   await writeFile(join(tiny, 'filler'), Buffer.alloc(64 * 1024));
-  const refused = await house.cuadro(['up', '--port', '0'], { data: tiny });
+  const refused = await house.cuadro(['up', '--offline', '--port', '0'], { data: tiny });
   assert.equal(refused.code, 7, refused.stderr);
   assert.match(refused.stderr, /The disk of .* has too little room: /);
   assertPlain(refused.stderr);

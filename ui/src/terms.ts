@@ -119,6 +119,12 @@ export const terms = {
     reserveGiB: ['Disk always left free (GiB)', ''],
     outputFolder: ['Output folder', 'where jobs get their own folders'],
     port: ['Port of the dashboard', 'from the next start'],
+    network: ['Find other machines on the local network', 'from the next start'],
+    serviceName: ['Name of the announcements', 'nodes of different names never meet; from the next start'],
+    interfaces: ['Network interfaces', 'one per line; empty: all; from the next start'],
+    listen: ['Addresses for other machines', 'one per line; from the next start'],
+    meshPort: ['Port for the members of the farm', 'from the next start'],
+    lobbyPort: ['Port for newcomers', 'from the next start'],
   },
   jobs: {
     title: 'Jobs',

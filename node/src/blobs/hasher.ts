@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Startable } from '../system/interface.ts';
+import type { Clock, Startable } from '../system/interface.ts';
 import { StoreStoppedError } from './errors.ts';
 
 export type HashJob =
@@ -62,17 +62,28 @@ export class HashJobError extends Error {
 interface Thread {
   readonly worker: Worker;
   readonly jobs: Map<number, { resolve: (reply: HashReply) => void; reject: (error: unknown) => void }>;
+  /** Calls off the end that an idle thread is coming to. */
+  keep: (() => void) | undefined;
 }
 
-/** Worker threads for hashing and copying: started when first needed, ended by `stop`. */
+/** Worker threads for hashing and copying: started when needed, ended when idle for a while and by `stop`. */
 export class Hasher implements Startable {
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #threadsMax: number;
+  readonly #idleMs: number;
   readonly #threads: Thread[] = [];
   #nextId = 1;
   #stopped = true;
 
-  constructor(threadsMax: number) {
-    this.#threadsMax = threadsMax;
+  constructor(components: { clock: Pick<Clock, 'after'> }, init: { threadsMax: number; idleMs: number }) {
+    this.#clock = components.clock;
+    this.#threadsMax = init.threadsMax;
+    this.#idleMs = init.idleMs;
+  }
+
+  /** Threads that live, at work or not yet idle for long. */
+  get threadCount(): number {
+    return this.#threads.length;
   }
 
   async start(): Promise<void> {
@@ -81,7 +92,7 @@ export class Hasher implements Startable {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#threads.splice(0).map((thread) => end(thread)));
   }
 
   /** One pass over `source`, with a copy and a sync where asked. When it rejects no copy is left. */
@@ -126,6 +137,8 @@ export class Hasher implements Startable {
   #post(job: HashJob): Promise<HashReply> {
     if (this.#stopped) return Promise.reject(new StoreStoppedError());
     const thread = this.#leastBusy();
+    thread.keep?.();
+    thread.keep = undefined;
     return new Promise((resolve, reject) => {
       thread.jobs.set(job.id, { resolve, reject });
       thread.worker.ref();
@@ -144,13 +157,12 @@ export class Hasher implements Startable {
     // The published package holds emitted JavaScript, the checkout TypeScript.
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     const worker = new Worker(new URL(`./hash-worker${extension}`, import.meta.url), { name: 'cuadro-hash' });
-    const thread: Thread = { worker, jobs: new Map() };
+    const thread: Thread = { worker, jobs: new Map(), keep: undefined };
     this.#threads.push(thread);
     worker.on('message', (reply: HashReply) => {
       const job = thread.jobs.get(reply.id);
       thread.jobs.delete(reply.id);
-      // An idle thread must not keep the process alive.
-      if (thread.jobs.size === 0) worker.unref();
+      if (thread.jobs.size === 0) this.#rest(thread);
       job?.resolve(reply);
     });
     const onEnd = (error: unknown): void => {
@@ -163,4 +175,21 @@ export class Hasher implements Startable {
     worker.on('exit', () => onEnd(new StoreStoppedError()));
     return thread;
   }
+
+  #rest(thread: Thread): void {
+    // An idle thread must not keep the process alive.
+    thread.worker.unref();
+    thread.keep = this.#clock.after(this.#idleMs, () => {
+      const index = this.#threads.indexOf(thread);
+      // Taken out first, so that no job is given to a thread that is ending.
+      if (index >= 0) this.#threads.splice(index, 1);
+      void end(thread);
+    });
+  }
+}
+
+async function end(thread: Thread): Promise<void> {
+  thread.keep?.();
+  thread.keep = undefined;
+  await thread.worker.terminate();
 }

@@ -18,6 +18,11 @@ export interface BlobStoreOptions {
   readonly readBytesMax: number;
   /** Threads that hash and copy. One keeps a disk busy; the second lets a small file pass a large one. */
   readonly hashThreads: number;
+  /**
+   * How long an idle one of them is kept. It holds 12 MB and starts in 40 ms: 2 s keep it while frames of a second
+   * follow each other, and cost frames that come more slowly one or two hundredths of their time.
+   */
+  readonly hashIdleMs: number;
   /** Puts, and copies out of the store, in flight at once: enough to share folder syncs, few open files. */
   readonly concurrency: number;
 }
@@ -27,6 +32,7 @@ export const defaultBlobStoreOptions: BlobStoreOptions = {
   reserveBytes: 2 * gibibyte,
   readBytesMax: 64 * mebibyte,
   hashThreads: 2,
+  hashIdleMs: 2_000,
   concurrency: 16,
 };
 

@@ -67,7 +67,8 @@ class FileBlobStore implements types.BlobStore {
     this.#components = components;
     this.#options = { ...defaultBlobStoreOptions, ...init.options };
     this.#layout = blobLayout(init.folder);
-    this.#hasher = new Hasher(this.#options.hashThreads);
+    const { hashThreads: threadsMax, hashIdleMs: idleMs } = this.#options;
+    this.#hasher = new Hasher(components, { threadsMax, idleMs });
     this.#gate = new Gate(this.#options.concurrency);
   }
 

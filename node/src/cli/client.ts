@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import {
   CuadroError,
@@ -101,9 +101,11 @@ export class NodeClient {
       ...(body !== undefined && { 'content-type': 'application/json', 'content-length': body.length }),
     };
     const url = new URL(routePath(name, options.params, options.query), this.file.address);
+    // An `import` of node:http reads all that it exports, and with that loads Node's whole fetch: 12 MB and 25 ms.
+    const { request } = process.getBuiltinModule('node:http');
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const { signal } = options;
-      const call = httpRequest(url, { method, headers, agent: false, ...(signal && { signal }) }, resolve);
+      const call = request(url, { method, headers, agent: false, ...(signal && { signal }) }, resolve);
       call.on('error', (error) => reject(this.#explain(error)));
       call.end(body);
     });

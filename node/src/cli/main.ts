@@ -19,6 +19,10 @@ if (args.length === 0 || (args.length === 1 && ['--help', '-h', 'help'].includes
   const { helpText } = await import('./help.ts');
   process.stdout.write(helpText());
 } else {
+  if (args[0] === 'up') {
+    const { startAgain } = await import('./start-again.ts');
+    startAgain(args);
+  }
   // Compiled code, types stripped, is kept between calls: that halves the time of every command.
   enableCompileCache();
   const { runCommandLine } = await import('./run.ts');

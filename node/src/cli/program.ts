@@ -148,9 +148,11 @@ function addChangeCommands(add: Add): void {
 
 function addMachineCommands(add: Add): void {
   const machine = () => import('./commands/machine.ts');
-  add('up', async (context, _, options: { port?: number }) =>
+  add('up', async (context, _, options: { port?: number; offline?: boolean }) =>
     (await import('./commands/up.ts')).up(context, options),
-  ).option('--port <number>', 'Port of the dashboard; 0 takes a free one', portNumber);
+  )
+    .option('--port <number>', 'Port of the dashboard; 0 takes a free one', portNumber)
+    .option('--offline', 'Neither look for other machines nor be found by them');
   add('down', async (context) => (await machine()).down(context));
   add('nodes', async (context) => (await machine()).nodes(context));
   add('config', async (context, [action, key, values]) =>

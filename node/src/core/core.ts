@@ -1,13 +1,37 @@
-import { compareEpochs, type Grant, type KnownRecord, type Message } from '@cuadro/protocol';
+import {
+  compareEpochs,
+  recordKey,
+  type Claim,
+  type Epoch,
+  type Grant,
+  type KnownRecord,
+  type Message,
+  type PeerId,
+} from '@cuadro/protocol';
+import { takeGap } from './doubt.ts';
+import {
+  electionDeadline,
+  follow,
+  isLost,
+  peerChanged,
+  runElection,
+  startElection,
+  takeDoubt,
+  takeDoubtAnswer,
+  takePulse,
+  takeYield,
+} from './election.ts';
 import type { Core, CoreEffect, CoreInit, CoreInput } from './interface.ts';
 import type { Job } from './job.ts';
-import { endOverdueLeases, heard, nextDeadline, takeBackJob, takeBeacon, takePeerState } from './leases.ts';
-import { askPlan, takePlan, takeRecord } from './records-in.ts';
+import { endOverdueLeases, heard, leaseDeadline, takeBackJob, takeBeacon, takePeerState } from './leases.ts';
+import { takeRows } from './mirror.ts';
+import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
+import { speak, speechDeadline } from './pulse.ts';
+import { BrainQueries } from './queries.ts';
+import { adoptFarm, askPlan, takePlan, takeRecord } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { BrainState, StepOutput } from './state.ts';
-import { BrainQueries } from './queries.ts';
-import { WorkerSide } from './worker-side.ts';
 
 /** The farm's brain (see `interface.ts`). The records are merged as they come, in any order. */
 export function createCore(init: CoreInit): Core {
@@ -15,18 +39,16 @@ export function createCore(init: CoreInit): Core {
 }
 
 class Brain extends BrainQueries implements Core {
-  readonly #init: Pick<CoreInit, 'term'>;
-  readonly #worker: WorkerSide;
-  #started = false;
   #claimSequence = 0;
   #wakeAt: number | undefined;
 
   constructor(init: CoreInit) {
     const state = new BrainState(init);
     super(state);
-    this.#init = { term: init.term };
-    this.#worker = new WorkerSide(init.self);
+    state.isLoading = true;
     for (const record of init.records) takeRecord(state, record);
+    for (const job of state.jobs.values()) job.loaded();
+    state.isLoading = false;
     state.machine(init.self);
     state.settle(() => undefined);
     // What was read from the store is there already; what a tombstone absorbed goes with the first write.
@@ -40,10 +62,14 @@ class Brain extends BrainQueries implements Core {
     state.now = Math.max(state.now, input.now);
     if (input.wallTime !== undefined) state.wallTime = input.wallTime;
     this.#take(input);
+    giveBackEarly(state);
     endOverdueLeases(state);
     this.#settle();
+    runElection(state);
     grantAll(state);
     this.#settle();
+    this.#noteRows();
+    speak(state);
     return this.#effects();
   }
 
@@ -54,16 +80,20 @@ class Brain extends BrainQueries implements Core {
         this.#start();
         return;
       case 'records':
-        for (const record of input.records) this.#takeRecord(record);
+        this.#takeRecords(input.from, input.records);
+        return;
+      case 'adopt':
+        adoptFarm(state, input.records);
         return;
       case 'plan':
         takePlan(state, input.job, input.plan);
+        beginEarly(state);
         return;
       case 'message':
-        this.#takeMessage(input.from, input.message);
+        this.#takeMessage(input.from, input.message, input.gossiped === true);
         return;
       case 'peer':
-        takePeerState(state, input.peer, input.state);
+        this.#takePeer(input.peer, input.state);
         return;
       case 'worker':
         this.#takeWorker(input);
@@ -72,64 +102,122 @@ class Brain extends BrainQueries implements Core {
         this.#takeLoad(input.load, input.freeDiskBytes);
         return;
       case 'progress':
-        this.#takeProgress(input);
+        takeProgress(state, input);
         return;
       case 'ended':
-        this.#takeEnd(input);
+        takeEnd(state, input.attempt, input.outcome, input.wallTime);
+        return;
+      case 'root':
+        state.root = input.root;
+        return;
+      case 'gap':
+        takeGap(state, input.ms);
         return;
       case 'wake':
         this.#wakeAt = undefined;
     }
   }
 
-  /** Begins this node's reign: the term is durable before anything is granted in it (SPEC R40). */
   #start(): void {
-    if (this.#started) return;
-    this.#started = true;
     const { state } = this;
-    const term = this.#init.term + 1;
-    state.epoch = { term, peer: state.self };
-    this.#worker.follow(state.epoch);
-    state.out.term = term;
+    if (state.started) return;
+    state.started = true;
+    state.startedAt = state.now;
+    startElection(state);
     state.out.farm = true;
     for (const job of state.jobs.values()) if (!job.hasPlan) askPlan(state, job);
   }
 
-  #takeRecord(record: KnownRecord): void {
-    takeRecord(this.state, record);
+  #takeRecords(from: PeerId, records: readonly KnownRecord[]): void {
+    const { state } = this;
+    for (const record of records) {
+      takeRecord(state, record);
+      if (from !== state.self) continue;
+      const key = recordKey(record);
+      if (state.out.persist.has(key)) state.out.own.add(key);
+    }
+    beginEarly(state);
   }
 
-  #takeMessage(from: string, message: Message): void {
+  #takePeer(peer: PeerId, told: Extract<CoreInput, { kind: 'peer' }>['state']): void {
+    const { state } = this;
+    takePeerState(state, peer, told);
+    peerChanged(state, peer, told);
+    if (told === 'reachable') state.sayClaim(peer);
+    if (state.connected.size === 0) state.inDoubt = false;
+  }
+
+  #takeMessage(from: PeerId, message: Message, gossiped: boolean): void {
     const { state } = this;
     const machine = state.machine(from);
-    heard(state, machine);
+    state.inDoubt = false;
+    // Gossip comes by way of others: it is no sign of a connection that grants could take.
+    if (!gossiped) heard(state, machine);
     switch (message.kind) {
       case 'claim':
-        if (message.peer !== from) state.ignore('foreign-sender');
-        else if (machine.claim !== undefined && machine.claim.sequence >= message.sequence) {
-          state.ignore('stale-claim');
-        } else this.#takeClaim(message);
+        this.#takeOthersClaim(from, message, gossiped);
         return;
       case 'beacon':
-        if (message.peer === from) takeBeacon(state, machine, message);
-        else state.ignore('foreign-sender');
+        if (message.peer !== from) state.ignore('foreign-sender');
+        else if (state.epoch !== undefined) takeBeacon(state, machine, message);
+        else state.ignore('foreign-coordinator');
         return;
       case 'result':
         takeResult(state, from, message);
         return;
       case 'grants':
+        takeGrants(state, from, message);
+        return;
       case 'stop':
+        takeStop(state, from, message);
+        return;
       case 'pulse':
-        // This node follows its own reign; whom to follow when coordinators meet is the election's to say.
-        state.ignore(
-          state.epoch !== undefined && compareEpochs(message.epoch, state.epoch) < 0
-            ? 'stale-epoch'
-            : 'foreign-coordinator',
-        );
+        if (takePulse(state, from, message)) takeRows(state, from, message);
+        return;
+      case 'collect':
+        this.#takeCollect(from, message.epoch);
+        return;
+      case 'doubt':
+        takeDoubt(state, from, message.epoch);
+        return;
+      case 'doubt-answer':
+        takeDoubtAnswer(state, from, message);
+        return;
+      case 'yield':
+        takeYield(state, from, message);
     }
   }
 
-  #takeClaim(claim: Extract<Message, { kind: 'claim' }>): void {
+  #takeOthersClaim(from: PeerId, claim: Claim, gossiped: boolean): void {
+    const { state } = this;
+    const machine = state.machine(from);
+    const isOld = !gossiped && machine.claimIsOld === true;
+    if (claim.peer !== from) state.ignore('foreign-sender');
+    else if (!isOld && machine.claim !== undefined && machine.claim.sequence >= claim.sequence) {
+      state.ignore('stale-claim');
+    } else {
+      delete machine.claimIsOld;
+      this.#takeClaim(claim);
+    }
+  }
+
+  /** A new coordinator asks: it is followed if this node's own is lost, and is answered all the same. */
+  #takeCollect(from: PeerId, epoch: Epoch): void {
+    const { state } = this;
+    const { reign } = state;
+    if (epoch.peer !== from) {
+      state.ignore('foreign-sender');
+      return;
+    }
+    const lost = reign.role === 'looking' || (reign.role === 'following' && isLost(state, reign));
+    if (lost && (reign.role === 'looking' || compareEpochs(epoch, reign.epoch) > 0)) {
+      follow(state, epoch, reign.role === 'looking' ? 'found' : 'lost');
+      state.ledAt = state.now;
+    } else state.sayClaim(from);
+    state.sayBeacon(from);
+  }
+
+  #takeClaim(claim: Claim): void {
     const { state } = this;
     const machine = state.machine(claim.peer);
     machine.claim = claim;
@@ -144,7 +232,7 @@ class Brain extends BrainQueries implements Core {
     const { state } = this;
     const { slots, accepting, capabilities, bundles, idleReason } = input;
     this.#claimSequence++;
-    this.#takeClaim({
+    const claim: Claim = {
       kind: 'claim',
       peer: state.self,
       sequence: this.#claimSequence,
@@ -153,7 +241,11 @@ class Brain extends BrainQueries implements Core {
       capabilities,
       bundles,
       ...(idleReason !== undefined && { idleReason }),
-    });
+    };
+    this.#takeClaim(claim);
+    if (state.others().length > 0) state.out.gossip('claims', claim);
+    // Up the stream as well, for speed.
+    if (state.reign.role === 'following') state.out.send(state.reign.epoch.peer, claim);
   }
 
   #takeLoad(load: number, freeDiskBytes: number): void {
@@ -163,28 +255,11 @@ class Brain extends BrainQueries implements Core {
     this.state.out.node(machine.peer);
   }
 
-  #takeProgress(input: Extract<CoreInput, { kind: 'progress' }>): void {
-    const { state } = this;
-    const lease = this.ownLease(input.attempt);
-    if (lease === undefined) {
-      state.ignore('unknown-attempt');
-      return;
-    }
-    lease.seen = true;
-    lease.fraction = Math.min(1, Math.max(0, input.fraction));
-    if (input.remainingMs !== undefined) lease.remainingMs = input.remainingMs;
-    if (input.text !== undefined) lease.text = input.text;
-    state.out.task(lease.job, lease.index);
-    state.out.node(state.self);
-  }
-
-  #takeEnd(input: Extract<CoreInput, { kind: 'ended' }>): void {
-    const { state } = this;
-    const { outcome } = input;
-    if (outcome.kind !== 'stopped') state.wallTime = input.wallTime ?? outcome.wallTime;
-    const message = this.#worker.end(input.attempt, outcome);
-    if (message === undefined) state.ignore('unknown-attempt');
-    else takeResult(state, state.self, message);
+  /** Machines that changed in this step are told in the next pulse. */
+  #noteRows(): void {
+    const { reign, out } = this.state;
+    if (reign.role !== 'leading') return;
+    for (const peer of out.nodes) reign.changed.add(peer);
   }
 
   #settle(): void {
@@ -231,10 +306,17 @@ class Brain extends BrainQueries implements Core {
         ...(out.term !== undefined && { term: out.term }),
       });
     }
+    const own = [...out.own].flatMap((key) => out.persist.get(key) ?? []);
+    if (own.length > 0) effects.push({ kind: 'publish', records: own });
     effects.push(...out.effects);
     this.#addStops(out, effects);
     this.#addGrants(out, effects);
-    const wakeAt = nextDeadline(state);
+    const wakeAt = earliest([
+      leaseDeadline(state),
+      electionDeadline(state),
+      speechDeadline(state),
+      state.worker.earlyDeadline(),
+    ]);
     if (wakeAt !== this.#wakeAt) effects.push({ kind: 'wake-at', at: wakeAt });
     this.#wakeAt = wakeAt;
     const changes = out.changes();
@@ -272,9 +354,16 @@ class Brain extends BrainQueries implements Core {
         const job = jobs.get(grant.job);
         const task = job?.table.view?.task(grant.task);
         if (job === undefined || task === undefined) continue;
-        if (!this.#worker.accept(epoch, grant, task.requires.engine, capabilities)) continue;
+        const machine = { capabilities, now: this.state.now };
+        if (!this.state.worker.accept(epoch, grant, task.requires.engine, machine)) continue;
         effects.push({ kind: 'run', grant, job: job.record, task });
       }
     }
   }
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  let first: number | undefined;
+  for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time;
+  return first;
 }

@@ -21,7 +21,8 @@ import { writeTask } from './task-writes.ts';
 export function recordFailure(state: BrainState, job: Job, record: TaskRecord, failure: Failure): void {
   const { index } = record;
   let next = mergeRecords(record, { ...record, failures: { [attemptKey(failure.attempt)]: failure } });
-  const verdict = judge(next, state.options);
+  // The verdict is the coordinator's; a worker only keeps what happened to it.
+  const verdict = state.epoch === undefined ? undefined : judge(next, state.options);
   if (verdict !== undefined) {
     const outcome: FailedOutcome = { ...verdict, peer: state.self };
     next = { ...next, failed: next.failed ?? outcome };

@@ -2,6 +2,7 @@ import type {
   AttemptId,
   BlobHash,
   Capabilities,
+  Epoch,
   FarmView,
   Grant,
   JobId,
@@ -64,11 +65,18 @@ export type CoreInput = At &
     | { kind: 'start' }
     /** Records from this machine's people or a peer; signatures already checked. They are merged, persisted if new. */
     | { kind: 'records'; from: PeerId; records: KnownRecord[] }
+    /** This farm dissolved into another: its record (the first) replaces this farm's, and its members join. */
+    | { kind: 'adopt'; records: KnownRecord[] }
     /** A plan asked for by `need-plan`, decoded and checked. */
     | { kind: 'plan'; job: JobId; plan: Plan }
-    | { kind: 'message'; from: PeerId; message: Message }
-    /** A member became reachable or was lost (`refused`: its machine answered that nobody listens). */
-    | { kind: 'peer'; peer: PeerId; state: 'reachable' | 'refused' | 'silent' }
+    /** What a member says; `gossiped` where it came by way of others, which proves no connection. */
+    | { kind: 'message'; from: PeerId; message: Message; gossiped?: boolean }
+    /** The connection to a member: there, cut, refused by its machine (nobody listens), or without an answer. */
+    | { kind: 'peer'; peer: PeerId; state: 'reachable' | 'lost' | 'refused' | 'silent' }
+    /** This node's own time stood still for so long, in milliseconds: it doubts itself before it accuses others. */
+    | { kind: 'gap'; ms: number }
+    /** Digest of this node's records, for beacons and pulses (SPEC R45). */
+    | { kind: 'root'; root: string }
     /** What this machine's worker can do now; a new one replaces the old. */
     | {
         kind: 'worker';
@@ -98,6 +106,9 @@ export type CoreEffect =
   /** Make these records (and the term, if given) durable before any later effect. */
   | { kind: 'persist'; records: KnownRecord[]; removed: string[]; term?: number }
   | { kind: 'send'; to: PeerId; message: Message }
+  | { kind: 'gossip'; topic: 'claims' | 'pulse'; message: Message }
+  /** What this node itself changed, for the others; durable by then. */
+  | { kind: 'publish'; records: KnownRecord[] }
   /** This machine's worker runs the task; `ahead` while its slots are all taken. */
   | { kind: 'run'; grant: Grant; job: JobRecord; task: PlannedTask }
   | { kind: 'stop-attempt'; attempt: AttemptId; reason: string }
@@ -130,16 +141,34 @@ export interface CoreOptions {
   setAsideAfter: number;
   /** Pauses between attempts on the same machine, growing. */
   retryPausesMs: readonly number[];
+  pulseIntervalMs: number;
+  /** Pulses that may be missed before a cut coordinator is taken for gone. */
+  pulsesMissedMax: number;
+  /** Between one successor and the next. */
+  successorStepMs: number;
+  /** Without any pulse, every member may stand after this long. */
+  leaderlessMs: number;
+  /** A starting node looks for a pulse for so long after it met the first member, and for so long alone. */
+  lookAmongMembersMs: number;
+  lookAloneMs: number;
+  /** How long a new coordinator waits for what others hold before it grants what nobody is known to hold. */
+  collectMs: number;
 }
 
 /** Read access for the API, the submission and the collection; never changes anything. */
 export interface CoreQueries {
   readonly self: PeerId;
+  /** The reign that this node leads or follows. */
+  readonly epoch: Epoch | undefined;
   readonly isCoordinator: boolean;
   farm(): FarmView;
   jobs(): JobView[];
   job(id: JobId): JobView | undefined;
   jobRecord(id: JobId): JobRecord | undefined;
+  /** One record as it is stored, by its key. */
+  record(key: string): KnownRecord | undefined;
+  /** Keys of all records: of a job and its tasks, or of everything that belongs to no job. */
+  recordKeys(job?: JobId): Iterable<string>;
   jobIds(): JobId[];
   nodeRecord(peer: PeerId): NodeRecord | undefined;
   taskRecord(job: JobId, index: TaskIndex): TaskRecord | undefined;

@@ -53,7 +53,7 @@ export class Job {
   readonly #listener: JobListener;
   readonly #spoilers = new Map<TaskIndex, PeerId[]>();
   readonly #durations = new Map<number, number[]>();
-  #thumbnails: { at: number; index: TaskIndex }[] = [];
+  readonly #thumbnails: { at: number; index: TaskIndex }[] = [];
 
   constructor(record: JobRecord, listener: JobListener) {
     this.id = record.id;
@@ -104,6 +104,14 @@ export class Job {
   put(record: TaskRecord): void {
     this.table.put(record);
     this.#observe(record.index);
+  }
+
+  /** Its stored tasks are in the table: derives what follows from them. */
+  loaded(): void {
+    for (const index of this.table.records.keys()) {
+      this.table.refresh(index);
+      this.#observe(index);
+    }
   }
 
   /** The task is free again without having changed. */
@@ -172,12 +180,12 @@ export class Job {
     for (const failure of Object.values(record?.failures ?? {})) this.#sawAt(failure.wallTime);
     if (result !== undefined) {
       this.#sawAt(result.wallTime);
-      const task = this.table.view?.task(index);
-      if (task !== undefined) {
-        this.#keepDuration(task.group, result.renderMs);
+      const group = this.table.groupOf(index);
+      const requires = this.table.view?.plan.groups[group]?.requires;
+      if (requires !== undefined) {
+        this.#keepDuration(group, result.renderMs);
         const { engineVersion } = result;
-        if (engineVersion !== undefined)
-          this.bindVersion(task.requires.engine, engineVersion, result.attempt);
+        if (engineVersion !== undefined) this.bindVersion(requires.engine, engineVersion, result.attempt);
       }
       if (result.thumbnail !== undefined) this.#keepThumbnail(index, result.wallTime);
     }
@@ -201,9 +209,13 @@ export class Job {
   #keepThumbnail(index: TaskIndex, at: number): void {
     const last = this.#thumbnails.at(-1);
     if (this.#thumbnails.length >= THUMBNAILS_SHOWN && last !== undefined && at < last.at) return;
-    this.#thumbnails = [{ at, index }, ...this.#thumbnails.filter((other) => other.index !== index)]
-      .sort((a, b) => b.at - a.at || b.index - a.index)
-      .slice(0, THUMBNAILS_SHOWN);
+    const kept = this.#thumbnails;
+    const known = kept.findIndex((other) => other.index === index);
+    if (known >= 0) kept.splice(known, 1);
+    // Newest first, and of one time the later task.
+    const place = kept.findIndex((other) => at > other.at || (at === other.at && index > other.index));
+    kept.splice(place < 0 ? kept.length : place, 0, { at, index });
+    if (kept.length > THUMBNAILS_SHOWN) kept.pop();
   }
 
   #setSpoilers(index: TaskIndex, peers: PeerId[]): void {

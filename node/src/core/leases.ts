@@ -1,8 +1,10 @@
 import {
   attemptKey,
+  compareEpochs,
   compareText,
   type AttemptId,
   type Beacon,
+  type HeldAttempt,
   type PeerId,
   type TaskIndex,
 } from '@cuadro/protocol';
@@ -36,18 +38,48 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
     stopping: false,
     fraction: 0,
   };
+  placeLease(state, machine, job, lease);
+  const granted = state.out.grants.get(machine.peer);
+  if (granted === undefined) state.out.grants.set(machine.peer, [lease]);
+  else granted.push(lease);
+}
+
+function placeLease(state: BrainState, machine: Machine, job: Job, lease: Lease): void {
   if (machine.leases.size === 0) machine.leasedAt = state.now;
   machine.leases.set(lease.key, lease);
   job.addLease(lease);
   state.leaseCount++;
-  const version = machine.claim?.capabilities.engines[task.requires.engine];
-  if (version !== undefined && VERSIONED_ENGINES.has(task.requires.engine)) {
-    job.bindVersion(task.requires.engine, version, attempt);
-  }
-  const granted = state.out.grants.get(machine.peer);
-  if (granted === undefined) state.out.grants.set(machine.peer, [lease]);
-  else granted.push(lease);
+  const engine = job.table.view?.task(lease.index)?.requires.engine ?? '';
+  const version = machine.claim?.capabilities.engines[engine];
+  if (version !== undefined && VERSIONED_ENGINES.has(engine)) job.bindVersion(engine, version, lease.attempt);
   tellLease(state, job, lease);
+}
+
+/**
+ * Takes over what a machine says it holds: a coordinator from beacons, a follower from the coordinator's rows.
+ * False where it is of no use any more: its task has ended, is another's, or belongs to a lower level.
+ */
+export function adoptLease(state: BrainState, machine: Machine, held: HeldAttempt): boolean {
+  const job = state.jobs.get(held.job);
+  // Its record may be on its way; the next beacon or row tells again.
+  if (job === undefined || job.table.view?.task(held.task) === undefined) return true;
+  const { redo } = job.table.levels(held.task);
+  if (held.redo < redo || !job.table.isOpen(held.task) || job.leases.has(held.task)) return false;
+  placeLease(state, machine, job, {
+    attempt: held.attempt,
+    key: attemptKey(held.attempt),
+    job: job.id,
+    index: held.task,
+    group: job.table.groupOf(held.task),
+    redo: held.redo,
+    retry: held.retry,
+    peer: machine.peer,
+    seen: true,
+    missed: 0,
+    stopping: false,
+    fraction: held.fraction,
+  });
+  return true;
 }
 
 /** The attempt has ended, or is given up: the task and the machine's place are free. */
@@ -84,29 +116,50 @@ function tellLease(state: BrainState, job: Job, lease: Lease): void {
   state.out.farm = true;
 }
 
-/** What the worker says it runs; everything else that it was granted is in doubt. */
+/** What the worker says it holds; everything else that it was granted is in doubt. */
 export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon): void {
+  const { reign } = state;
+  // The first beacon in a reign answers the collection: what it leaves out had ended before, or never arrived.
+  const isAnswer = machine.followsSince === undefined;
+  if (reign.role === 'leading') {
+    machine.followsSince ??= state.now;
+    machine.beaconAt = state.now;
+    reign.collecting?.waiting.delete(machine.peer);
+  }
   machine.load = beacon.load;
   machine.freeDiskBytes = beacon.freeDiskBytes;
   state.out.node(machine.peer);
   const listed = new Map(beacon.held.map((held) => [attemptKey(held.attempt), held]));
   for (const lease of [...machine.leases.values()]) {
-    const running = listed.get(lease.key);
-    if (running !== undefined) {
-      lease.seen = true;
-      lease.missed = 0;
-      lease.fraction = running.fraction;
-      if (running.remainingMs !== undefined) lease.remainingMs = running.remainingMs;
-      if (running.text !== undefined) lease.text = running.text;
-      state.out.task(lease.job, lease.index);
+    const held = listed.get(lease.key);
+    if (held !== undefined) {
+      renewLease(state, lease, held);
       continue;
     }
     lease.missed++;
-    if (lease.missed < BEACONS_MISSED_MAX) continue;
+    const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
+    if (lease.missed < BEACONS_MISSED_MAX && !(isAnswer && isOlder)) continue;
     // What was seen running and is no more without a word died with its worker; the rest never began.
-    if (lease.seen && !lease.stopping) recordLost(state, lease);
+    if (lease.seen && !lease.stopping && !isAnswer) recordLost(state, lease);
     releaseLease(state, machine, lease);
   }
+  for (const [key, held] of listed) {
+    if (machine.leases.has(key) || adoptLease(state, machine, held)) continue;
+    state.out.stops.push({
+      peer: machine.peer,
+      attempt: held.attempt,
+      reason: 'Another machine has this task, or it has ended.',
+    });
+  }
+}
+
+export function renewLease(state: BrainState, lease: Lease, held: HeldAttempt): void {
+  lease.seen = true;
+  lease.missed = 0;
+  lease.fraction = held.fraction;
+  if (held.remainingMs !== undefined) lease.remainingMs = held.remainingMs;
+  if (held.text !== undefined) lease.text = held.text;
+  state.out.task(lease.job, lease.index);
 }
 
 /** A sign of life. */
@@ -123,14 +176,18 @@ export function heard(state: BrainState, machine: Machine): void {
 export function takePeerState(
   state: BrainState,
   peer: PeerId,
-  told: 'reachable' | 'refused' | 'silent',
+  told: 'reachable' | 'lost' | 'refused' | 'silent',
 ): void {
   if (peer === state.self) return;
   const machine = state.machine(peer);
   if (told === 'reachable') {
+    state.connected.add(peer);
+    // A machine that was restarted counts its claims anew.
+    machine.claimIsOld = true;
     heard(state, machine);
     return;
   }
+  state.connected.delete(peer);
   if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
   if (!machine.reachable) return;
   machine.reachable = false;
@@ -151,6 +208,7 @@ function deadlineOf(state: BrainState, machine: Machine): number | undefined {
 
 /** Ends the leases of machines that were not heard in time. What they ran is lost, what they kept ahead is free. */
 export function endOverdueLeases(state: BrainState): void {
+  if (state.epoch === undefined || state.inDoubt) return;
   for (const machine of state.machines.values()) {
     const deadline = deadlineOf(state, machine);
     if (deadline === undefined || deadline > state.now) continue;
@@ -167,8 +225,9 @@ function loseMachine(state: BrainState, machine: Machine): void {
   }
 }
 
-/** The earliest time at which something is to be done without an input; undefined where there is none. */
-export function nextDeadline(state: BrainState): number | undefined {
+/** The earliest end of a lease or a pause; undefined where there is none, or where others lead. */
+export function leaseDeadline(state: BrainState): number | undefined {
+  if (state.epoch === undefined) return undefined;
   let next = state.pauses.peek();
   for (const machine of state.machines.values()) {
     const deadline = deadlineOf(state, machine);

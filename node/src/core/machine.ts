@@ -26,6 +26,8 @@ export interface Lease {
 export interface Machine {
   peer: PeerId;
   claim?: Claim;
+  /** The next claim that it sends itself replaces this one, whatever its sequence. */
+  claimIsOld?: boolean;
   /** Whether it may be granted anything: what it holds lasts as long as the lease. */
   reachable: boolean;
   /** Monotonic time of the last sign of life. */
@@ -36,6 +38,9 @@ export interface Machine {
   refusedUntil?: number;
   load: number;
   freeDiskBytes: number;
+  /** Since when it follows this node's reign, and when its latest beacon came; undefined before the first. */
+  followsSince?: number;
+  beaconAt?: number;
   /** In the order of granting: the first `slots` are what it runs, the rest is ahead. */
   leases: Map<string, Lease>;
   /** The version of the offers at which nothing was found for it. */

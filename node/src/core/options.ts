@@ -18,7 +18,45 @@ export const defaultOptions: CoreOptions = {
   setAsideAfter: 3,
   /** On the same machine a cause may pass (memory, a full disk), so the second pause is longer than the first. */
   retryPausesMs: [1_000, 5_000],
+  /** Two a second: a lost coordinator shows within 1.5 s, and 128 machines get 256 messages a second. */
+  pulseIntervalMs: 500,
+  /** A busy machine is late by one pulse, seldom by two. */
+  pulsesMissedMax: 3,
+  /** A pulse crosses a LAN in a few milliseconds, and a loaded machine in some tens. */
+  successorStepMs: 150,
+  /** Long past three missed pulses and five successors. */
+  leaderlessMs: 5_000,
+  /** Six pulses: whoever leads here would have been heard. */
+  lookAmongMembersMs: 3_000,
+  /** Other members may still be starting. */
+  lookAloneMs: 5_000,
+  /** An answer takes milliseconds; a machine that takes longer answers by its next beacon. */
+  collectMs: 100,
 };
+
+/** Successors named in a pulse. */
+export const SUCCESSORS_NAMED = 5;
+
+/** A member whose beacons are older than this is stale, and follows nobody: three are missed. */
+export const BEACON_STALE_MS = 3_500;
+
+/** Members that a successor asks whether they lost the coordinator too. */
+export const DOUBTS_ASKED = 3;
+
+/** All rows of a pulse together, in bytes; with the rest it stays under 16 KB. */
+export const PULSE_ROWS_BYTES = 14_000;
+
+/** Pulses in which every row is told at least once: 10 s. */
+export const ROWS_TURN_PULSES = 20;
+
+/** Ends of attempts told again to a new coordinator: what the old one may have heard alone. */
+export const ENDS_KEPT = 256;
+
+/** Grants of jobs whose record or plan is on its way wait for so long before they are given back. */
+export const EARLY_GRANT_MS = 15_000;
+
+/** Coordinators remembered for the history that people see. */
+export const REIGNS_KEPT = 50;
 
 /** Engines whose version shows in what they make; within one job it is never mixed (SPEC R51). */
 export const VERSIONED_ENGINES: ReadonlySet<string> = new Set(['blender', 'ffmpeg']);

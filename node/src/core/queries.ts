@@ -1,14 +1,15 @@
 import {
-  attemptKey,
   compareText,
   CuadroError,
   eachFrame,
   parseFrames,
-  type AttemptId,
+  recordKey,
+  type Epoch,
   type FarmView,
   type JobId,
   type JobRecord,
   type JobView,
+  type KnownRecord,
   type NodeRecord,
   type NodeView,
   type PeerId,
@@ -21,7 +22,6 @@ import {
 } from '@cuadro/protocol';
 import type { CoreQueries } from './interface.ts';
 import { compareJobs, type Job } from './job.ts';
-import type { Lease } from './machine.ts';
 import type { BrainState } from './state.ts';
 import { farmView, jobView, nodeViews, taskDetail, taskStateOf, taskView } from './views.ts';
 
@@ -35,6 +35,10 @@ export class BrainQueries implements CoreQueries {
 
   get self(): PeerId {
     return this.state.self;
+  }
+
+  get epoch(): Epoch | undefined {
+    return this.state.coordinator;
   }
 
   get isCoordinator(): boolean {
@@ -56,6 +60,40 @@ export class BrainQueries implements CoreQueries {
 
   jobRecord(id: JobId): JobRecord | undefined {
     return this.state.jobs.get(id)?.record ?? this.state.tombstones.get(id);
+  }
+
+  record(key: string): KnownRecord | undefined {
+    const [kind, id = '', index] = key.split('/');
+    switch (kind) {
+      case 'farm':
+        return this.state.farm?.id === id ? this.state.farm : undefined;
+      case 'member':
+        return this.state.members.get(id);
+      case 'node':
+        return this.state.nodes.get(id);
+      case 'job':
+        return this.jobRecord(id);
+      case 'task': {
+        const tasks = this.state.jobs.get(id)?.table.records ?? this.state.orphans.get(id);
+        return tasks?.get(Number(index));
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  *recordKeys(job?: JobId): Iterable<string> {
+    const { farm, members, nodes, jobs, orphans } = this.state;
+    if (job === undefined) {
+      if (farm !== undefined) yield recordKey(farm);
+      for (const record of members.values()) yield recordKey(record);
+      for (const record of nodes.values()) yield recordKey(record);
+      return;
+    }
+    const record = this.jobRecord(job);
+    if (record !== undefined) yield recordKey(record);
+    const tasks = jobs.get(job)?.table.records ?? orphans.get(job);
+    for (const task of tasks?.values() ?? []) yield recordKey(task);
   }
 
   /** Every job, deleted ones included, in a fixed order. */
@@ -164,10 +202,6 @@ export class BrainQueries implements CoreQueries {
 
   ignored(): Readonly<Record<string, number>> {
     return this.state.ignoredCounts;
-  }
-
-  protected ownLease(attempt: AttemptId): Lease | undefined {
-    return this.state.machines.get(this.state.self)?.leases.get(attemptKey(attempt));
   }
 
   #jobsInOrder(): Job[] {

@@ -13,7 +13,7 @@ import {
 } from '@cuadro/protocol';
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
-import { takeBack, takeBackFrom, takeBackJob } from './leases.ts';
+import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { stopLosers } from './results.ts';
 import type { BrainState } from './state.ts';
 
@@ -49,6 +49,17 @@ function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm'
   state.farm = merged;
   state.out.persist.set(recordKey(merged), merged);
   state.out.farm = true;
+}
+
+/** Jobs, machines and members stay; only the farm's own record gives way, in the same write (SPEC R36). */
+export function adoptFarm(state: BrainState, records: readonly KnownRecord[]): void {
+  const farm = records.find((record) => record.kind === 'farm');
+  if (farm !== undefined && state.farm !== undefined && farm.id !== state.farm.id) {
+    state.out.removed.add(recordKey(state.farm));
+    state.out.persist.delete(recordKey(state.farm));
+    state.farm = undefined;
+  }
+  for (const record of records) takeRecord(state, record);
 }
 
 function takeInto<R extends KnownRecord>(
@@ -168,16 +179,27 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   const before = known.get(record.index);
   const merged = before === undefined ? record : mergeRecords(before, record);
   if (merged === before) return;
-  state.out.persist.set(recordKey(merged), merged);
-  if (job === undefined) {
+  if (!state.isLoading) state.out.persist.set(recordKey(merged), merged);
+  if (job === undefined || state.isLoading) {
     known.set(record.index, merged);
     return;
   }
   job.put(merged);
   state.touch(job);
+  endToldAttempt(state, job, merged);
   if (state.epoch !== undefined) judgeMerged(state, job, record.index);
   stopLosers(state, job, record.index);
   stopOlderLevels(state, job);
+}
+
+/** The record may come before the word of the machine that ran the attempt. */
+function endToldAttempt(state: BrainState, job: Job, { index, results, failures }: TaskRecord): void {
+  const lease = job.leases.get(index);
+  const machine = lease && state.machines.get(lease.peer);
+  if (lease === undefined || machine === undefined || lease.peer === state.self) return;
+  if (Object.hasOwn(results, lease.key) || Object.hasOwn(failures, lease.key)) {
+    releaseLease(state, machine, lease);
+  }
 }
 
 function orphansOf(state: BrainState, job: JobId): Map<number, TaskRecord> {
@@ -205,7 +227,7 @@ export function takePlan(state: BrainState, id: JobId, plan: Plan): void {
 function jobListener(state: BrainState): JobListener {
   return {
     taskChanged: (job, index) => {
-      state.out.task(job.id, index);
+      if (!state.isLoading) state.out.task(job.id, index);
       state.touch(job);
     },
     offered: (job) => {

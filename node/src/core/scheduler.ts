@@ -11,7 +11,8 @@ import type { BrainState } from './state.ts';
  * while another has none.
  */
 export function grantAll(state: BrainState): void {
-  if (state.epoch === undefined) return;
+  const { reign } = state;
+  if (reign.role !== 'leading' || reign.collecting !== undefined || state.inDoubt) return;
   for (const pauseEnd of pausesEnded(state)) if (pauseEnd <= state.now) state.offersVersion++;
   if (state.offers.length === 0) return;
   const hungry: Machine[] = [];

@@ -19,6 +19,8 @@ import type { Changes, CoreEffect, CoreInit, CoreOptions } from './interface.ts'
 import { compareJobs, Job, type JobListener } from './job.ts';
 import { newMachine, type Lease, type Machine } from './machine.ts';
 import { defaultOptions } from './options.ts';
+import type { PastReign, Reign } from './reign.ts';
+import { WorkerSide } from './worker-side.ts';
 
 /** Why the brain had no use for something; counted, and never an error (DESIGN.md section 10). */
 export type IgnoredReason =
@@ -47,9 +49,24 @@ export class BrainState {
   now = 0;
   /** Latest wall-clock time seen, for display in what the core itself writes. */
   wallTime = 0;
-  /** The reign of this node, once it began. */
+  readonly worker: WorkerSide;
+  started = false;
+  startedAt = 0;
+  reign: Reign = { role: 'looking', since: 0, metAt: undefined };
+  /** The reign of this node while it leads. */
   epoch: Epoch | undefined;
+  /** The highest term that is durable here or about to be. */
+  highestTerm: number;
   sequence = 0;
+  /** Monotonic time at which a coordinator was last heard. */
+  ledAt: number | undefined;
+  readonly history: PastReign[] = [];
+  /** After a gap in its own time a node hears a member before it stands, grants or accuses (DESIGN.md section 4). */
+  inDoubt = false;
+  /** Members with a direct connection. */
+  readonly connected = new Set<PeerId>();
+  /** Digest of this node's records. */
+  root: string | undefined;
   farm: FarmRecord | undefined;
   readonly members = new Map<PeerId, MemberRecord>();
   readonly nodes = new Map<PeerId, NodeRecord>();
@@ -69,12 +86,16 @@ export class BrainState {
   highestOrder = 0;
   leaseCount = 0;
   out = new StepOutput();
+  /** While what was stored comes in: nothing of it is to be written again, and tasks are derived once, at the end. */
+  isLoading = false;
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
 
   constructor(init: CoreInit) {
     this.self = init.self;
     this.name = init.name;
+    this.highestTerm = init.term;
+    this.worker = new WorkerSide(init.self);
     this.options = { ...defaultOptions, ...init.options };
   }
 
@@ -90,6 +111,49 @@ export class BrainState {
       this.out.node(peer);
     }
     return machine;
+  }
+
+  /** All other members of the farm. */
+  others(): PeerId[] {
+    const others: PeerId[] = [];
+    for (const [peer, { admissions, removals }] of this.members) {
+      if (peer === this.self || Object.keys(removals).length > 0) continue;
+      if (Object.keys(admissions).length > 0) others.push(peer);
+    }
+    return others;
+  }
+
+  reachableOthers(): PeerId[] {
+    return this.connected.size === 0 ? [] : this.others().filter((peer) => this.connected.has(peer));
+  }
+
+  /** The coordinator that this node leads as or follows. */
+  get coordinator(): Epoch | undefined {
+    return this.reign.role === 'looking' ? undefined : this.reign.epoch;
+  }
+
+  /** Tells a member what this machine can do, and how its latest attempts ended. */
+  sayClaim(to: PeerId): void {
+    const claim = this.machines.get(this.self)?.claim;
+    if (claim !== undefined) this.out.send(to, claim);
+    for (const end of this.worker.ends) this.out.send(to, end);
+  }
+
+  sayBeacon(to: PeerId): void {
+    const machine = this.machine(this.self);
+    this.out.send(to, {
+      kind: 'beacon',
+      peer: this.self,
+      held: this.worker.listed(machine.claim?.slots ?? 0),
+      load: machine.load,
+      freeDiskBytes: machine.freeDiskBytes,
+      ...(this.root !== undefined && { root: this.root }),
+    });
+  }
+
+  /** Every machine's view may have changed. */
+  tellNodes(): void {
+    for (const peer of this.machines.keys()) this.out.node(peer);
   }
 
   /** The stricter of what the farm and what its owner want of a machine (SPEC R37). */
@@ -186,6 +250,8 @@ export class StepOutput {
   readonly effects: CoreEffect[] = [];
   readonly persist = new Map<string, KnownRecord>();
   readonly removed = new Set<string>();
+  /** Keys of the persisted records that this node itself changed: they go out to the others. */
+  readonly own = new Set<string>();
   term: number | undefined;
   farm = false;
   /** Grants by machine, so that one message carries them. */
@@ -216,6 +282,15 @@ export class StepOutput {
 
   send(to: PeerId, message: Message): void {
     this.effects.push({ kind: 'send', to, message });
+  }
+
+  gossip(topic: 'claims' | 'pulse', message: Message): void {
+    this.effects.push({ kind: 'gossip', topic, message });
+  }
+
+  /** Machines that changed in this step. */
+  get nodes(): ReadonlySet<PeerId> {
+    return this.#nodes;
   }
 
   changes(): Changes | undefined {

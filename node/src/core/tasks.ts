@@ -3,8 +3,6 @@ import {
   compareText,
   countingResult,
   emptyTask,
-  heldBy,
-  ownState,
   type JobId,
   type JobRecord,
   type PeerId,
@@ -13,6 +11,7 @@ import {
   type TaskIndex,
   type TaskRecord,
   type TaskRequest,
+  type TaskResult,
   type TaskState,
 } from '@cuadro/protocol';
 
@@ -273,10 +272,10 @@ export class TaskTable {
     const before = this.#codes[index];
     if (before === undefined) return;
     const record = this.effective(index);
-    let code = CODES[ownState(record)];
-    if (code === OPEN && this.#inputsAreBad(index)) code = CODES.skipped;
     const result = record && countingResult(record);
-    const oneCopy = result !== undefined && heldBy(result.holders).length < 2 ? 1 : 0;
+    let code = CODES[result?.state ?? (record?.failed === undefined ? 'open' : 'failed')];
+    if (code === OPEN && this.#inputsAreBad(index)) code = CODES.skipped;
+    const oneCopy = result !== undefined && isOneCopy(result) ? 1 : 0;
     this.oneCopyOnly += oneCopy - (this.#oneCopy[index] as number);
     this.#oneCopy[index] = oneCopy;
     if (code !== before) this.#change(index, before, code);
@@ -334,6 +333,13 @@ export class TaskTable {
     const number = this.view?.task(index)?.number as number;
     return needs.flatMap((needed) => this.view?.indexOf(needed, number) ?? []);
   }
+}
+
+/** Whether fewer than two machines hold it. */
+function isOneCopy({ holders }: TaskResult): boolean {
+  let held = 0;
+  for (const peer in holders) if (holders[peer]?.held === true) held++;
+  return held < 2;
 }
 
 /** The machines on which attempts at the task failed, in a fixed order. */

@@ -9,17 +9,23 @@ import {
   type Capabilities,
   type Epoch,
   type Grant,
+  type HeldAttempt,
   type PeerId,
   type ResultMessage,
 } from '@cuadro/protocol';
 import type { AttemptOutcome } from './interface.ts';
-import { VERSIONED_ENGINES } from './options.ts';
+import { EARLY_GRANT_MS, ENDS_KEPT, VERSIONED_ENGINES } from './options.ts';
 
 interface Held {
   grant: Grant;
   engine: string;
   /** The engine's version when it was granted. */
   engineVersion: string | undefined;
+  fraction: number;
+  remainingMs?: number;
+  text?: string;
+  /** Granted before its job's record and plan were here: monotonic time at which it is given back. */
+  earlyUntil?: number;
 }
 
 /**
@@ -29,6 +35,8 @@ interface Held {
 export class WorkerSide {
   readonly #self: PeerId;
   readonly #held = new Map<string, Held>();
+  /** How the latest attempts ended: a new coordinator is told, since the old one may have been the only one. */
+  #ends: ResultMessage[] = [];
   #obeyed: Epoch | undefined;
 
   constructor(self: PeerId) {
@@ -43,6 +51,10 @@ export class WorkerSide {
     return this.#held.size;
   }
 
+  get ends(): readonly ResultMessage[] {
+    return this.#ends;
+  }
+
   /** Follows a coordinator: the caller decided that its reign is the one that counts. Older epochs are refused. */
   follow(epoch: Epoch): boolean {
     if (this.#obeyed !== undefined && compareEpochs(epoch, this.#obeyed) < 0) return false;
@@ -55,19 +67,77 @@ export class WorkerSide {
     return this.#obeyed !== undefined && compareEpochs(epoch, this.#obeyed) === 0;
   }
 
-  /** Takes a grant of the epoch; false where it isn't obeyed or is known already. */
-  accept(epoch: Epoch, grant: Grant, engine: string, capabilities: Capabilities | undefined): boolean {
+  /**
+   * Takes a grant of the epoch; false where it isn't obeyed or is known already. Without an engine it is early:
+   * its job isn't known here yet, and `begin` must follow by `now` plus the bound.
+   */
+  accept(
+    epoch: Epoch,
+    grant: Grant,
+    engine: string | undefined,
+    machine: { capabilities: Capabilities | undefined; now: number },
+  ): boolean {
     const key = attemptKey(grant.attempt);
     const ofEpoch = compareEpochs(grant.attempt.epoch, epoch) === 0;
     if (!this.obeys(epoch) || !ofEpoch || this.#held.has(key)) return false;
-    const engines = capabilities?.engines ?? {};
-    const engineVersion = Object.hasOwn(engines, engine) ? engines[engine] : undefined;
-    this.#held.set(key, { grant, engine, engineVersion });
+    const held: Held = { grant, engine: '', engineVersion: undefined, fraction: 0 };
+    if (engine === undefined) held.earlyUntil = machine.now + EARLY_GRANT_MS;
+    else setEngine(held, engine, machine.capabilities);
+    this.#held.set(key, held);
     return true;
+  }
+
+  /** Early grants, in the order of granting. */
+  early(): Grant[] {
+    if (this.#held.size === 0) return [];
+    return [...this.#held.values()].flatMap((held) => (held.earlyUntil === undefined ? [] : held.grant));
+  }
+
+  /** The job of an early grant is known now. */
+  begin(attempt: AttemptId, engine: string, capabilities: Capabilities | undefined): void {
+    const held = this.#held.get(attemptKey(attempt));
+    if (held === undefined) return;
+    delete held.earlyUntil;
+    setEngine(held, engine, capabilities);
+  }
+
+  /** The earliest time at which an early grant is given back. */
+  earlyDeadline(): number | undefined {
+    let next: number | undefined;
+    for (const { earlyUntil } of this.#held.values()) {
+      if (earlyUntil !== undefined && (next === undefined || earlyUntil < next)) next = earlyUntil;
+    }
+    return next;
+  }
+
+  overdueEarly(now: number): Grant[] {
+    return [...this.#held.values()].flatMap(({ grant, earlyUntil }) =>
+      earlyUntil !== undefined && earlyUntil <= now ? grant : [],
+    );
   }
 
   holds(attempt: AttemptId): boolean {
     return this.#held.has(attemptKey(attempt));
+  }
+
+  progress(attempt: AttemptId, told: { fraction: number; remainingMs?: number; text?: string }): void {
+    const held = this.#held.get(attemptKey(attempt));
+    if (held !== undefined) Object.assign(held, told);
+  }
+
+  /** What a beacon tells; the first `slots` in the order of granting run. */
+  listed(slots: number): HeldAttempt[] {
+    return [...this.#held.values()].map(({ grant, fraction, remainingMs, text, earlyUntil }, place) => ({
+      attempt: grant.attempt,
+      job: grant.job,
+      task: grant.task,
+      redo: grant.redo,
+      retry: grant.retry,
+      running: earlyUntil === undefined && (fraction > 0 || place < slots),
+      fraction,
+      ...(remainingMs !== undefined && { remainingMs }),
+      ...(text !== undefined && { text }),
+    }));
   }
 
   /** The message that tells how an attempt ended; undefined for one that this machine was not granted. */
@@ -77,7 +147,18 @@ export class WorkerSide {
     if (held === undefined) return undefined;
     this.#held.delete(key);
     const { job, task, redo, retry } = held.grant;
-    return { kind: 'result', job, task, redo, retry, attempt, outcome: this.#told(held, outcome) };
+    const message: ResultMessage = {
+      kind: 'result',
+      job,
+      task,
+      redo,
+      retry,
+      attempt,
+      outcome: this.#told(held, outcome),
+    };
+    this.#ends.push(message);
+    if (this.#ends.length > 2 * ENDS_KEPT) this.#ends = this.#ends.slice(-ENDS_KEPT);
+    return message;
   }
 
   #told({ grant, engine, engineVersion }: Held, outcome: AttemptOutcome): ResultMessage['outcome'] {
@@ -103,6 +184,12 @@ export class WorkerSide {
       },
     };
   }
+}
+
+function setEngine(held: Held, engine: string, capabilities: Capabilities | undefined): void {
+  const engines = capabilities?.engines ?? {};
+  held.engine = engine;
+  held.engineVersion = Object.hasOwn(engines, engine) ? engines[engine] : undefined;
 }
 
 /** An engine's words may be of any length; a record's are not. */

@@ -3,13 +3,13 @@ import {
   attemptKey,
   countingResult,
   type JobId,
-  type OutputFile,
   type TaskIndex,
   type TaskResult,
 } from '@cuadro/protocol';
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+import { type CollectedTask, CollectionNotes, keptBlob } from './notes.ts';
 import { takeBackUnfinished } from './orphans.ts';
 import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
@@ -20,29 +20,21 @@ const RETRY_MS = 10_000;
 /** So many tasks in a row that can't be collected mean that the folder is at fault: the rest waits for the next try. */
 const FAILURES_IN_A_ROW = 32;
 
-/** What was collected of one task: file name → blob that was written. */
-interface CollectedTask {
-  /** The result that was looked at: a redo that gives the same content is still looked at anew. */
-  attempt?: string;
-  files: Record<string, string>;
-  kept: string[];
-  /** Names that another task's file had taken already → the name that was given instead. */
-  renamed?: Record<string, string>;
-  /** What was about to be written, by file name: a file that has such content after a kill is ours. */
-  intended?: Record<string, string[]>;
-}
-
 export interface CollectionState {
+  /** Files written. */
   collected: number;
+  /** Files of others that were kept instead. */
   keptForeign: number;
   /** What can't be collected at the moment, and why: one sentence. */
   problem?: string;
 }
 
-interface JobCollection extends CollectionState {
+interface JobCollection {
   local: LocalJob;
-  tasks: Map<TaskIndex, CollectedTask>;
-  names: OutputNames;
+  notes: CollectionNotes;
+  /** Made when the first file of this run is to be named. */
+  names?: OutputNames;
+  problem?: string;
   /** Tasks that could not be collected, and why. */
   failed: Map<TaskIndex, string>;
   cancelRetry?: () => void;
@@ -80,6 +72,7 @@ class FolderCollection implements Collection {
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
   #started = false;
+  #starting: Promise<void> | undefined;
 
   constructor(components: JobsComponents, init: { onCollected: (job: JobId) => void }) {
     this.#components = components;
@@ -87,20 +80,24 @@ class FolderCollection implements Collection {
   }
 
   async start(): Promise<void> {
-    if (this.#started) return;
-    this.#started = true;
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     const { store, driver, temporaries } = this.#components;
     await takeBackUnfinished(this.#components);
     for (const [key, value] of await store.listLocal('job/')) {
       this.#jobs.set(key.slice('job/'.length), emptyCollection(value as LocalJob));
     }
-    for (const [key, value] of await store.listLocal('collected/')) {
+    for (const [key, text] of await store.listLocalText('collected/')) {
       const [, job, task] = key.split('/') as [string, string, string];
-      const known = this.#jobs.get(job);
-      if (known !== undefined) keep(known, Number(task), value as CollectedTask);
+      this.#jobs.get(job)?.notes.add(Number(task), text);
     }
-    for (const [id, job] of this.#jobs) {
-      await temporaries.sweep(job.local.folder);
+    for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);
+    // Only now: a job looked at without its notes would be collected all over again.
+    this.#started = true;
+    for (const id of this.#jobs.keys()) {
       if (driver.queries.jobRecord(id) !== undefined) this.changed(id);
     }
   }
@@ -132,7 +129,7 @@ class FolderCollection implements Collection {
     if (known === undefined) return;
     known.cancelRetry?.();
     this.#jobs.delete(job);
-    const notes = [...known.tasks.keys()].map((index) => [noteKey(job, index), undefined]);
+    const notes = [...known.notes.indices()].map((index) => [noteKey(job, index), undefined]);
     // Where this is lost, the next start removes them.
     this.#components.store
       .setLocal({ ...Object.fromEntries(notes), [localJobKey(job)]: undefined })
@@ -140,7 +137,11 @@ class FolderCollection implements Collection {
   }
 
   state(job: JobId): CollectionState | undefined {
-    return this.#jobs.get(job);
+    const known = this.#jobs.get(job);
+    if (known === undefined) return undefined;
+    const { notes, problem } = known;
+    const { collected, keptForeign } = notes;
+    return { collected, keptForeign, ...(problem !== undefined && { problem }) };
   }
 
   async settled(): Promise<void> {
@@ -152,7 +153,7 @@ class FolderCollection implements Collection {
     const task = this.#components.driver.queries.taskRecord(job, index);
     const result = task && countingResult(task);
     if (result === undefined || result.files.length === 0) return undefined;
-    return isCollected(this.#jobs.get(job)?.tasks.get(index), result) ? undefined : result;
+    return this.#jobs.get(job)?.notes.isCollected(index, result) === true ? undefined : result;
   }
 
   async #run(): Promise<void> {
@@ -227,7 +228,7 @@ class FolderCollection implements Collection {
   async #noteIntents(id: JobId, job: JobCollection, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
     const intents: Record<string, CollectedTask> = {};
     for (const [index, { files }] of due) {
-      const before = job.tasks.get(index) ?? { files: {}, kept: [] };
+      const before = job.notes.get(index) ?? { files: {}, kept: [] };
       const intended = { ...before.intended };
       let isNew = false;
       for (const { name, blob } of files) {
@@ -238,7 +239,7 @@ class FolderCollection implements Collection {
       }
       if (!isNew) continue;
       const noted = { ...before, intended };
-      replace(job, index, noted);
+      job.notes.set(index, noted);
       intents[noteKey(id, index)] = noted;
     }
     if (Object.keys(intents).length > 0) await this.#components.store.setLocal(intents);
@@ -262,7 +263,8 @@ class FolderCollection implements Collection {
     { files, attempt }: TaskResult,
   ): Promise<CollectedTask> {
     const number = this.#components.driver.queries.plannedTask(id, index)?.number;
-    const before = job.tasks.get(index);
+    const before = job.notes.get(index);
+    job.names ??= namesOf(job.notes);
     await sweepBelow(this.#components, job.local.folder, files);
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const { name: own, blob } of files) {
@@ -274,10 +276,10 @@ class FolderCollection implements Collection {
       });
       if (outcome === 'kept-foreign') collected.kept.push(name);
       // What is kept counts as looked at, but never as ours.
-      collected.files[own] = outcome === 'kept-foreign' ? `kept:${blob}` : blob;
+      collected.files[own] = outcome === 'kept-foreign' ? keptBlob(blob) : blob;
       if (name !== own) collected.renamed = { ...collected.renamed, [own]: name };
     }
-    replace(job, index, collected);
+    job.notes.set(index, collected);
     return collected;
   }
 
@@ -304,50 +306,20 @@ class FolderCollection implements Collection {
 }
 
 function emptyCollection(local: LocalJob): JobCollection {
-  return {
-    local,
-    tasks: new Map(),
-    names: new OutputNames(),
-    failed: new Map(),
-    collected: 0,
-    keptForeign: 0,
-  };
+  return { local, notes: new CollectionNotes(), failed: new Map() };
 }
 
-/** Takes what is known of a task in place of what was, and counts it. */
-function replace(job: JobCollection, index: TaskIndex, task: CollectedTask): void {
-  const before = job.tasks.get(index);
-  for (const [known, sign] of [
-    [before, -1],
-    [task, 1],
-  ] as const) {
-    if (known === undefined) continue;
-    job.keptForeign += sign * known.kept.length;
-    job.collected += sign * (Object.keys(known.files).length - known.kept.length);
+/** The names that files of the job have in its folder already. */
+function namesOf(notes: CollectionNotes): OutputNames {
+  const names = new OutputNames();
+  for (const [index, { files, renamed }] of notes.all()) {
+    for (const own of Object.keys(files)) names.take(renamed?.[own] ?? own, { index, number: undefined });
   }
-  job.tasks.set(index, task);
-}
-
-/** Takes a note that an earlier run left, with the names that its files have. */
-function keep(job: JobCollection, index: TaskIndex, task: CollectedTask): void {
-  replace(job, index, task);
-  for (const own of Object.keys(task.files)) {
-    job.names.take(task.renamed?.[own] ?? own, { index, number: undefined });
-  }
+  return names;
 }
 
 /** The contents that mark a file of this name as one that we wrote. */
 function oursOf(task: CollectedTask | undefined, name: string): ReadonlySet<string> {
   const written = task?.files[name];
   return new Set([...(written === undefined ? [] : [written]), ...(task?.intended?.[name] ?? [])]);
-}
-
-function isCollected(task: CollectedTask | undefined, { files, attempt }: TaskResult): boolean {
-  return (
-    task !== undefined &&
-    task.attempt === attemptKey(attempt) &&
-    files.every(
-      ({ name, blob }: OutputFile) => task.files[name] === blob || task.files[name] === `kept:${blob}`,
-    )
-  );
 }

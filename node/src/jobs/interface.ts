@@ -18,7 +18,7 @@ export interface JobsComponents {
   blobs: BlobStore;
   /** Names of files on their way into output folders; the same that `blobs` takes its names from. */
   temporaries: TemporaryFiles;
-  store: Pick<RecordStore, 'getLocal' | 'setLocal' | 'listLocal'>;
+  store: Pick<RecordStore, 'getLocal' | 'setLocal' | 'listLocal' | 'listLocalText'>;
   signer: Signer;
   driver: {
     readonly queries: CoreQueries;

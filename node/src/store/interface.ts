@@ -21,4 +21,6 @@ export interface RecordStore extends Startable {
   setLocal(entries: Record<string, unknown>): Promise<void>;
   /** All local values whose key starts with `prefix`. */
   listLocal(prefix: string): Promise<[key: string, value: unknown][]>;
+  /** The same as the JSON text that is stored, for values of which there are very many; it may be damaged. */
+  listLocalText(prefix: string): Promise<[key: string, text: string][]>;
 }

@@ -8,6 +8,11 @@ import { recordFromBytes, recordToBytes } from './record-bytes.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
 
+/** Values read at once: enough to share the way to the database's thread, and soon taken apart. */
+const READ_COUNT = 1_000;
+/** So that a read ends by that count: the usual 16 KiB end it after 20 task records. */
+const READ = { highWaterMarkBytes: 4 * 2 ** 20 };
+
 const text = new TextEncoder();
 const fromText = new TextDecoder();
 const jsonBytes = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
@@ -38,8 +43,9 @@ class LevelStore implements RecordStore {
       throw new StoreError('store-open-failed', `The records in ${this.#folder} can't be opened.`, { cause });
     }
     this.#database = database;
-    const format = await this.#number('format');
-    if (format === undefined) await this.#batch([this.#metaPut('format', FORMAT)]);
+    const format = (await this.#number('format')) ?? 0;
+    // Before anything is written that an older node could not read.
+    if (format < FORMAT) await this.#batch([this.#metaPut('format', FORMAT)]);
     else if (format > FORMAT) {
       await this.stop();
       throw new StoreError(
@@ -58,18 +64,21 @@ class LevelStore implements RecordStore {
   async load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
     const records: KnownRecord[] = [];
     let damaged = 0;
-    const iterator = this.#open().values(spaceRange('record'));
-    for (;;) {
-      // Reading many at a time costs a tenth of reading one by one.
-      const values = await iterator.nextv(1_000);
-      if (values.length === 0) break;
-      for (const value of values) {
-        const record = recordFromBytes(value);
-        if (record === undefined) damaged++;
-        else records.push(record);
+    const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
+    try {
+      let reading = iterator.nextv(READ_COUNT);
+      for (let values = await reading; values.length > 0; values = await reading) {
+        // The database reads on in its own thread while these are taken apart.
+        reading = iterator.nextv(READ_COUNT);
+        for (const value of values) {
+          const record = recordFromBytes(value);
+          if (record === undefined) damaged++;
+          else records.push(record);
+        }
       }
+    } finally {
+      await iterator.close();
     }
-    await iterator.close();
     return { records, term: (await this.#number('term')) ?? 0, damaged };
   }
 
@@ -100,8 +109,13 @@ class LevelStore implements RecordStore {
   }
 
   async listLocal(prefix: string): Promise<[string, unknown][]> {
-    const entries = await this.#open().iterator(spaceRange('local', prefix)).all();
-    return entries.map(([key, value]) => [withoutSpace(key), JSON.parse(fromText.decode(value)) as unknown]);
+    return (await this.listLocalText(prefix)).map(([key, value]) => [key, JSON.parse(value) as unknown]);
+  }
+
+  async listLocalText(prefix: string): Promise<[string, string][]> {
+    const options = { ...spaceRange('local', prefix), ...READ, valueEncoding: 'utf8' };
+    const entries = await this.#open().iterator<string, string>(options).all();
+    return entries.map(([key, value]) => [withoutSpace(key), value]);
   }
 
   #open(): Level<string, Uint8Array> {

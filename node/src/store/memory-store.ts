@@ -64,11 +64,12 @@ class MemoryStore implements RecordStore {
   }
 
   async listLocal(prefix: string): Promise<[string, unknown][]> {
+    return (await this.listLocalText(prefix)).map(([key, text]) => [key, JSON.parse(text) as unknown]);
+  }
+
+  async listLocalText(prefix: string): Promise<[string, string][]> {
     const { local } = await this.#open();
-    return [...local.keys()]
-      .filter((key) => key.startsWith(prefix))
-      .sort()
-      .map((key) => [key, JSON.parse(local.get(key) as string) as unknown]);
+    return [...local].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   #open(): Promise<MemoryDisk> {

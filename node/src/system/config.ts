@@ -31,6 +31,13 @@ export function defaultConfig(): Config {
     // Where people look for what they made: beside their other folders.
     outputFolder: join(homedir() || '.', 'Cuadro'),
     port: DEFAULT_PORT,
+    // Nothing to configure: machines that run Cuadro find each other.
+    network: true,
+    serviceName: 'cuadro',
+    interfaces: [],
+    listen: ['0.0.0.0'],
+    meshPort: DEFAULT_PORT + 1,
+    lobbyPort: DEFAULT_PORT + 2,
   };
 }
 

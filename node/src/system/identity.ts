@@ -21,11 +21,22 @@ import type { Random } from './interface.ts';
 const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
 /** DER of SubjectPublicKeyInfo for Ed25519 before the 32 bytes of the key (RFC 8410). */
 const SPKI_PREFIX = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
+/** DER of PrivateKeyInfo for Ed25519 before the 32 bytes of the seed (RFC 8410). */
+const PKCS8_PREFIX = Uint8Array.of(
+  ...[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20],
+);
+const SEED_BYTES = 32;
 /** Public keys parsed lately; a farm has at most some hundred members. */
 const KEYS_KEPT = 1_024;
 
+/** A machine's own key: it signs, and the mesh proves with it who this machine is. */
+export interface Identity extends Signer {
+  /** The 32 bytes of the Ed25519 seed. Only the mesh needs them; a method, so that no log or event shows them. */
+  privateKey(): Uint8Array;
+}
+
 /** Reads the node's key from `path`, or makes one there, readable by its owner only. */
-export async function loadIdentity(components: { random: Random }, path: string): Promise<Signer> {
+export async function loadIdentity(components: { random: Random }, path: string): Promise<Identity> {
   let pem: string;
   try {
     pem = await readFile(path, 'utf8');
@@ -34,15 +45,29 @@ export async function loadIdentity(components: { random: Random }, path: string)
     pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     await writeFileDurably(components, path, pem, { mode: 0o600 });
   }
-  return signerOf(createPrivateKey(pem));
+  return identityOfKey(createPrivateKey(pem));
 }
 
 /** A new identity that is kept nowhere, for tests and benches. */
-export const temporaryIdentity = (): Signer => signerOf(generateKeyPairSync('ed25519').privateKey);
+export const temporaryIdentity = (): Identity => identityOfKey(generateKeyPairSync('ed25519').privateKey);
 
-function signerOf(key: KeyObject): Signer {
+/** The identity that a seed stands for, as `privateKey` gives it. */
+export function identityOf(seed: Uint8Array): Identity {
+  if (seed.length !== SEED_BYTES) throw new RangeError(`A seed has ${SEED_BYTES} bytes, not ${seed.length}.`);
+  const der = Buffer.from([...PKCS8_PREFIX, ...seed]);
+  return identityOfKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
+}
+
+function identityOfKey(key: KeyObject): Identity {
   const raw = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
-  return { peer: peerIdOf(raw), sign: (bytes) => new Uint8Array(sign(null, bytes, key)) };
+  return {
+    peer: peerIdOf(raw),
+    sign: (bytes) => new Uint8Array(sign(null, bytes, key)),
+    privateKey: () => {
+      const der = key.export({ type: 'pkcs8', format: 'der' });
+      return new Uint8Array(der.subarray(PKCS8_PREFIX.length, PKCS8_PREFIX.length + SEED_BYTES));
+    },
+  };
 }
 
 function peerIdOf(publicKey: Uint8Array): PeerId {

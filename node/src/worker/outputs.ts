@@ -15,6 +15,11 @@ export interface OutputComponents {
   logger: Logger;
 }
 
+interface SmallPictures {
+  thumbnail?: BlobHash;
+  preview?: BlobHash;
+}
+
 /** Formats that browsers show as they are. */
 const SHOWN_BY_BROWSERS: ReadonlySet<string> = new Set(['png', 'jpeg', 'webp']);
 
@@ -28,17 +33,20 @@ export async function keepFrame(
   place: { job: JobId; folder: string; startedAt: number; signal: AbortSignal },
 ): Promise<{ files: OutputFile[]; thumbnail?: BlobHash }> {
   refuseUnsafe(frame.files);
-  const verified: VerifiedFrame[] = [];
-  for (const file of frame.files) {
-    verified.push(
-      await verifyFrame(components, { ...file, notBefore: place.startedAt }, { signal: place.signal }),
-    );
-  }
-  const pictures = await makePictures(components, frame, verified, place);
+  const verified = await verifyFiles(components, frame, place);
+  const [first] = verified;
+  const thumbnail = first?.thumbnail;
+  const pictures: SmallPictures =
+    thumbnail === undefined ? await makePictures(components, frame, verified, place) : {};
+  // All in one go: what is stored together shares its syncs.
   const stored = await components.blobs.putMany(
-    frame.files.map((file) => ({ path: file.path, mode: 'move' as const })),
+    [
+      ...frame.files.map((file) => ({ path: file.path, mode: 'move' as const })),
+      ...(thumbnail === undefined ? [] : [{ bytes: thumbnail }]),
+    ],
     { pin: place.job, signal: place.signal },
   );
+  if (thumbnail !== undefined) pictures.thumbnail = (stored.at(-1) as { hash: string }).hash;
   const files = frame.files.map((file, i): OutputFile => {
     const { width, height, pixelHash } = verified[i] as VerifiedFrame;
     const { hash, sizeBytes } = stored[i] as { hash: string; sizeBytes: number };
@@ -57,18 +65,37 @@ export async function keepFrame(
   return { files, ...(pictures.thumbnail && { thumbnail: pictures.thumbnail }) };
 }
 
+async function verifyFiles(
+  components: OutputComponents,
+  frame: FrameResult,
+  place: { startedAt: number; signal: AbortSignal },
+): Promise<VerifiedFrame[]> {
+  const verified: VerifiedFrame[] = [];
+  for (const [i, file] of frame.files.entries()) {
+    // Blender's own preview, where it made one, shows the frame better than its file does.
+    const wantsThumbnail = i === 0 && frame.preview === undefined;
+    const check = {
+      ...file,
+      notBefore: place.startedAt,
+      ...(wantsThumbnail && { thumbnailLongSide: workerLimits.thumbnailLongSide }),
+    };
+    verified.push(await verifyFrame(components, check, { signal: place.signal }));
+  }
+  return verified;
+}
+
 /** A thumbnail, and a preview where browsers can't show the frame: best effort, a frame doesn't fail for them. */
 async function makePictures(
   components: OutputComponents,
   frame: FrameResult,
   verified: readonly VerifiedFrame[],
   place: { job: JobId; folder: string; signal: AbortSignal },
-): Promise<{ thumbnail?: BlobHash; preview?: BlobHash }> {
+): Promise<SmallPictures> {
   const [first] = frame.files;
   if (first === undefined) return {};
   const source = frame.preview?.path ?? first.path;
   const { signal, job } = place;
-  const pictures: { thumbnail?: BlobHash; preview?: BlobHash } = {};
+  const pictures: SmallPictures = {};
   try {
     const thumbnail = join(place.folder, 'thumbnail.webp');
     await makeThumbnail(

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { emptyTask, type FarmRecord } from '@cuadro/protocol';
+import { Level } from 'level';
+import { encode, emptyTask, recordKey, type FarmRecord, type KnownRecord } from '@cuadro/protocol';
 import type { RecordStore } from '../../../node/src/store/interface.ts';
 import { createLevelStore } from '../../../node/src/store/level-store.ts';
 import { createMemoryStore, emptyDisk } from '../../../node/src/store/memory-store.ts';
@@ -17,10 +18,39 @@ const farm: FarmRecord = {
   name: { value: 'Farm', counter: 1, peer: PEER },
 };
 
+const HASH = 'a1'.repeat(32);
+const doneTask = (index: number): KnownRecord => ({
+  ...emptyTask(JOB, index),
+  results: {
+    [`1.${index + 1}.${PEER}`]: {
+      attempt: { epoch: { term: 1, peer: PEER }, sequence: index + 1 },
+      peer: PEER,
+      state: 'rendered',
+      files: [{ name: `frame_${index}.png`, blob: HASH, sizeBytes: 7, role: 'image', width: 6, height: 4 }],
+      holders: { [PEER]: { held: true, counter: 1 } },
+      renderMs: 500.5,
+      wallTime: 1_700_000_000_000,
+    },
+  },
+});
+
+function flipped(bytes: Uint8Array, at: number, bits: number): Uint8Array {
+  const changed = Uint8Array.from(bytes);
+  changed[at] = (changed[at] as number) ^ bits;
+  return changed;
+}
+
 interface Implementation {
   name: string;
-  /** `reopen` gives a second store on what the first wrote. */
-  make(): Promise<{ open(): RecordStore; remove(): Promise<void> }>;
+  make(): Promise<Made>;
+}
+
+interface Made {
+  /** A second call gives a second store on what the first wrote. */
+  open(): RecordStore;
+  /** Changes what is stored of a record, as a failing disk would; the store must be stopped. */
+  damage(record: KnownRecord, change: (stored: Uint8Array) => Uint8Array): Promise<void>;
+  remove(): Promise<void>;
 }
 
 const implementations: Implementation[] = [
@@ -28,31 +58,52 @@ const implementations: Implementation[] = [
     name: 'LevelDB',
     make: async () => {
       const folder = await mkdtemp(join(tmpdir(), 'cuadro-store-'));
-      return { open: () => createLevelStore(folder), remove: () => rm(folder, { recursive: true }) };
+      return {
+        open: () => createLevelStore(folder),
+        damage: async (record, change) => {
+          const database = new Level<string, Uint8Array>(folder, { valueEncoding: 'view' });
+          const key = `1!${recordKey(record)}`;
+          await database.put(key, change((await database.get(key)) ?? new Uint8Array()));
+          await database.close();
+        },
+        remove: () => rm(folder, { recursive: true }),
+      };
     },
   },
   {
     name: 'memory',
     make: () => {
       const disk = emptyDisk();
-      return Promise.resolve({ open: () => createMemoryStore(disk), remove: () => Promise.resolve() });
+      return Promise.resolve({
+        open: () => createMemoryStore(disk),
+        damage: async (record, change) => {
+          const key = recordKey(record);
+          disk.records.set(key, change(disk.records.get(key) as Uint8Array));
+        },
+        remove: () => Promise.resolve(),
+      });
     },
   },
 ];
 
 for (const implementation of implementations) {
   describe(`record store: ${implementation.name}`, () => {
-    const withStore = async (use: (open: () => Promise<RecordStore>) => Promise<void>): Promise<void> => {
+    const withStore = async (
+      use: (open: () => Promise<RecordStore>, damage: Made['damage']) => Promise<void>,
+    ): Promise<void> => {
       const made = await implementation.make();
       const opened: RecordStore[] = [];
       try {
-        await use(async () => {
-          for (const store of opened) await store.stop();
-          const store = made.open();
-          opened.push(store);
-          await store.start();
-          return store;
-        });
+        await use(
+          async () => {
+            for (const store of opened) await store.stop();
+            const store = made.open();
+            opened.push(store);
+            await store.start();
+            return store;
+          },
+          (record, change) => made.damage(record, change),
+        );
       } finally {
         for (const store of opened) await store.stop();
         await made.remove();
@@ -86,6 +137,49 @@ for (const implementation of implementations) {
         assert.deepEqual((await (await open()).load()).records, [newer]);
       }));
 
+    it('leaves out and counts whatever was damaged, wherever it was, and gives back the rest', () =>
+      withStore(async (open, damage) => {
+        const damaged = doneTask(1);
+        const kept = [farm, doneTask(0), doneTask(2)];
+        let store = await open();
+        await store.write({ put: [...kept, damaged], remove: [] });
+        await store.stop();
+        let whole: Uint8Array = new Uint8Array();
+        await damage(damaged, (stored) => {
+          whole = Uint8Array.from(stored);
+          return stored;
+        });
+        const changes = [
+          new Uint8Array(),
+          whole.subarray(0, 4),
+          whole.subarray(0, -1),
+          new Uint8Array([...whole, 0]),
+          ...Array.from({ length: Math.ceil(whole.length / 11) }, (_, i) =>
+            flipped(whole, i * 11, 1 << (i % 8)),
+          ),
+        ];
+        for (const change of changes) {
+          await damage(damaged, () => change);
+          store = await open();
+          const loaded = await store.load();
+          assert.equal(loaded.damaged, 1, `with ${Buffer.from(change).toString('hex')}`);
+          assert.deepEqual(loaded.records, kept);
+          await store.stop();
+        }
+        await damage(damaged, () => whole);
+        assert.equal((await (await open()).load()).damaged, 0);
+      }));
+
+    it('reads records as the first version stored them: canonical bytes without a checksum', () =>
+      withStore(async (open, damage) => {
+        const records = [farm, doneTask(0)];
+        const store = await open();
+        await store.write({ put: records, remove: [] });
+        await store.stop();
+        for (const record of records) await damage(record, () => encode(record));
+        assert.deepEqual(await (await open()).load(), { records, term: 0, damaged: 0 });
+      }));
+
     it('keeps local values apart from records', () =>
       withStore(async (open) => {
         const store = await open();
@@ -95,6 +189,7 @@ for (const implementation of implementations) {
         assert.deepEqual(await again.getLocal('other'), true);
         assert.equal(await again.getLocal('nothing'), undefined);
         assert.deepEqual(await again.listLocal('collected/'), [['collected/a', { frames: 3 }]]);
+        assert.deepEqual(await again.listLocalText('collected/'), [['collected/a', '{"frames":3}']]);
         assert.deepEqual((await again.load()).records, []);
       }));
 

@@ -140,7 +140,7 @@ export class House {
   /** Writes what the machine's owner set, as `cuadro config` does. */
   async configure(dataFolder: string, config: Partial<Config> = {}): Promise<void> {
     await mkdir(dataFolder, { recursive: true });
-    const set = { name: 'test', outputFolder: this.output, reserveGiB: 0, ...config };
+    const set = { name: 'test', outputFolder: this.output, reserveGiB: 0, network: false, ...config };
     await writeFile(join(dataFolder, 'config.json'), JSON.stringify(set));
   }
 

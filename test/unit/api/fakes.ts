@@ -90,6 +90,7 @@ export const farmView: FarmView = {
   members: 1,
   coordinator: SELF,
   epochTerm: 1,
+  coordinators: [],
   jobs: { active: 2 },
   live: { running: 1, nodes: 1 },
 };
@@ -106,6 +107,12 @@ export const config: Config = {
   reserveGiB: 5,
   outputFolder: '/tmp/output',
   port: 7700,
+  network: true,
+  serviceName: 'cuadro',
+  interfaces: [],
+  listen: ['0.0.0.0'],
+  meshPort: 7701,
+  lobbyPort: 7702,
 };
 
 export function hereView(): HereView {

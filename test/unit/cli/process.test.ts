@@ -43,6 +43,26 @@ describe('the process', () => {
     for (const args of [[], ['-h'], ['help']]) assert.equal((await run(args)).out, out);
   });
 
+  test('starts a node again as the same process, with an allocator that suits it', async (t) => {
+    if (process.platform !== 'linux') return t.skip('Only Linux has this allocator.');
+    const said = `console.error(JSON.stringify([process.pid, process.env.MALLOC_ARENA_MAX ?? '', process.env.MALLOC_TRIM_THRESHOLD_ ?? '']))`;
+    const env = {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(said)}`,
+      MALLOC_TRIM_THRESHOLD_: '9000000',
+    };
+    const { exit, out, err } = await run(['up', '--help'], env);
+    assert.equal(exit, EXIT.ok);
+    assert.match(out, /--port/);
+    const [first, second, ...more] = err
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as [number, string, string]);
+    // What the user has set himself stays.
+    assert.deepEqual(first?.slice(1), ['', '9000000']);
+    assert.deepEqual(second, [first?.[0], '1', '9000000']);
+    assert.deepEqual(more, []);
+  });
+
   test('answers with JSON on a pipe, without colours', async () => {
     const { exit, out } = await run(['jobs', '--json'], { FORCE_COLOR: '1' });
     assert.equal(exit, EXIT.ok);

@@ -270,7 +270,9 @@ export class Farm {
     return this.message(peer, {
       kind: 'beacon',
       peer,
-      held: grants.map(({ leaseMs: _, ...grant }) => ({ ...grant, running: true, fraction: 0.5 })),
+      held: grants.map(({ attempt, job, task, redo, retry }) => {
+        return { attempt, job, task, redo, retry, running: true, fraction: 0.5 };
+      }),
       load: 0.5,
       freeDiskBytes: 1e9,
     });

@@ -40,6 +40,8 @@ function harness(answer: (input: CoreInput) => CoreEffect[]) {
     clock,
     logger: quiet,
     send: (to) => told.push(`send ${to}`),
+    gossip: (topic) => told.push(`gossip ${topic}`),
+    publish: (records) => told.push(`publish ${records.length}`),
     worker: { run: () => told.push('run'), stop: (_, reason) => told.push(`stop ${reason}`) },
     readPlan: () => Promise.resolve(undefined),
     onChanges: (changes) => told.push(`changed ${changes.jobs.join()}`),

@@ -131,6 +131,7 @@ describe('collecting', () => {
       ...node.components.store,
       getLocal: (key) => node.store.getLocal(key),
       listLocal: (prefix) => node.store.listLocal(prefix),
+      listLocalText: (prefix) => node.store.listLocalText(prefix),
       setLocal: (entries) => {
         const written = Object.values(entries).some((value) => (value as { attempt?: string }).attempt);
         return written ? Promise.reject(new Error('killed')) : node.store.setLocal(entries);

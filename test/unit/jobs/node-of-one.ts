@@ -51,6 +51,8 @@ export async function nodeOfOne(init: Init = {}) {
     clock,
     logger: quiet,
     send: () => undefined,
+    gossip: () => undefined,
+    publish: () => undefined,
     worker: {
       run: (grant) => {
         const outcome = work(grant);

@@ -46,6 +46,27 @@ test('16-bit pictures with alpha keep it as WebP and lie on black as JPEG; nothi
   assert.ok((red as number) < 8);
 });
 
+test('a plain PNG gives its thumbnail along with its check, and keeps what is see-through', async () => {
+  const paints = { opaque: 1, 'see-through': 0.25 };
+  for (const [name, alpha] of Object.entries(paints)) {
+    const path = join(folder, `${name}.png`);
+    const background = { r: 200, g: 40, b: 90, alpha };
+    await sharp({ create: { width: 64, height: 32, channels: 4, background } })
+      .png()
+      .toFile(path);
+    const { thumbnail } = await pictures.verify({ path, width: 64, height: 32, thumbnailLongSide: 16 });
+    assert.ok(thumbnail);
+    const { data, info } = await sharp(thumbnail).raw().toBuffer({ resolveWithObject: true });
+    assert.deepEqual([info.width, info.height], [16, 8]);
+    const wanted = alpha === 1 ? [200, 40, 90] : [200, 40, 90, 64];
+    assert.equal(info.channels, wanted.length);
+    for (const [i, value] of wanted.entries())
+      assert.ok(Math.abs((data[i] as number) - value) < 8, `${name}: ${[...data.subarray(0, 4)].join()}`);
+    const unasked = await pictures.verify({ path, width: 64, height: 32 });
+    assert.equal(unasked.thumbnail, undefined);
+  }
+});
+
 test('a damaged or missing source leaves what stood at the destination', async () => {
   const destination = join(folder, 'kept.webp');
   writeFileSync(destination, 'as it was');

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { FrameError } from '../../../node/src/render/verify/errors.ts';
+import { PICTURE_NICENESS } from '../../../node/src/render/verify/limits.ts';
 import { alive, picture, pictureProcess, temporaryFolder, until } from './pictures.ts';
 
 const folder = temporaryFolder();
@@ -69,6 +71,20 @@ test('it starts at the first request, ends when idle, and starts again', async (
   await until(() => !alive(first));
   await pictures.verify({ path: good, ...size });
   assert.notEqual(pictures.pid(), first);
+});
+
+test('all its threads are more modest than Blender', {
+  skip: process.platform !== 'linux' && 'no /proc',
+}, async () => {
+  const pictures = pictureProcess();
+  await pictures.verify({ path: good, ...size });
+  const tasks = `/proc/${pictures.pid()}/task`;
+  const niceness = readdirSync(tasks).map((thread) => {
+    const stat = readFileSync(join(tasks, thread, 'stat'), 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+  });
+  assert.ok(niceness.length > 1);
+  assert.deepEqual(new Set(niceness), new Set([Math.max(getPriority(), PICTURE_NICENESS)]));
 });
 
 test('a killed child is replaced, and what it was doing is done by the next', async () => {

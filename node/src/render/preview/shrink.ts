@@ -4,6 +4,7 @@ import { ffmpegInput, runFfmpeg } from '../verify/decode.ts';
 import { SHARP_FORMATS } from '../verify/formats.ts';
 import { readPictureHeader } from '../verify/header.ts';
 import { DECODED_PIXELS_MAX } from '../verify/limits.ts';
+import type { PlainPixels } from '../verify/png-pixels.ts';
 import { PREVIEW_QUALITY, THUMBNAIL_EFFORT } from './limits.ts';
 import { PreviewError, type PreviewRequest, type PreviewResult } from './interface.ts';
 
@@ -14,11 +15,11 @@ export async function shrinkPicture(
   temporary: string,
 ): Promise<PreviewResult> {
   const input = await readable(ffmpeg, request.source);
-  const small = await resize(input, request);
+  const shrunk = await resize(input, request);
   try {
     const handle = await open(temporary, 'wx', 0o644);
     try {
-      await handle.writeFile(small.data);
+      await handle.writeFile(shrunk.data);
     } finally {
       await handle.close();
     }
@@ -30,18 +31,39 @@ export async function shrinkPicture(
       cause,
     });
   }
-  const { width, height } = small.info;
-  return { path: request.destination, width, height, sizeBytes: small.data.length };
+  const { width, height } = shrunk.info;
+  return { path: request.destination, width, height, sizeBytes: shrunk.data.length };
 }
+
+/** A WebP of pixels that are unpacked already; no file is touched. */
+export async function shrinkPixels(pixels: PlainPixels, longSide: number): Promise<Uint8Array> {
+  const { data, ...raw } = withoutOpaqueAlpha(pixels);
+  return small(sharp(data, { raw }), longSide)
+    .webp({ quality: PREVIEW_QUALITY, effort: THUMBNAIL_EFFORT })
+    .toBuffer();
+}
+
+/** Frames are mostly RGBA and opaque; weighing colours by an alpha that is 1 everywhere doubles the cost. */
+function withoutOpaqueAlpha(pixels: PlainPixels): PlainPixels {
+  const { width, height, channels, data } = pixels;
+  if (channels === 3) return pixels;
+  const opaque = Buffer.allocUnsafeSlow(width * height * 3);
+  let alpha = 255;
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+    opaque[to] = data[from] as number;
+    opaque[to + 1] = data[from + 1] as number;
+    opaque[to + 2] = data[from + 2] as number;
+    alpha &= data[from + 3] as number;
+  }
+  return alpha === 255 ? { width, height, channels: 3, data: opaque } : pixels;
+}
+
+const small = (input: Sharp, longSide: number): Sharp =>
+  input.resize({ width: longSide, height: longSide, fit: 'inside', withoutEnlargement: true });
 
 async function resize(input: Sharp, { source, longSide, format }: PreviewRequest) {
   try {
-    const image = input.resize({
-      width: longSide,
-      height: longSide,
-      fit: 'inside',
-      withoutEnlargement: true,
-    });
+    const image = small(input, longSide);
     const coded =
       format === 'webp'
         ? image.webp({ quality: PREVIEW_QUALITY, effort: THUMBNAIL_EFFORT })

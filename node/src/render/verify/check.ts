@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { exrUnpacks, hashByFfmpeg, hashBySharp, hashBytes } from './decode.ts';
+import { shrinkPixels } from '../preview/shrink.ts';
+import { exrUnpacks, hashByFfmpeg, hashBySharp, hashBytes, hashPlain } from './decode.ts';
 import { checkEnd, hashCineon, hashHdr } from './ends.ts';
 import { FrameError } from './errors.ts';
 import { checkExr } from './exr.ts';
@@ -8,6 +9,7 @@ import { type PictureHeader, readPictureHeader } from './header.ts';
 import type { FrameCheck, VerifiedFrame } from './interface.ts';
 import { DECODED_PIXELS_MAX, FILE_BYTES_MAX, FRESHNESS_SLACK_MS } from './limits.ts';
 import { checkPng } from './png.ts';
+import { type PlainPixels, plainPixels } from './png-pixels.ts';
 
 /** Looks at one frame; runs in the child process. @throws FrameError. */
 export async function checkFrame(ffmpeg: string, check: FrameCheck): Promise<VerifiedFrame> {
@@ -44,7 +46,8 @@ async function checkOpenFrame(ffmpeg: string, check: FrameCheck, handle: FileHan
   if (expected !== undefined && header.format !== expected) {
     throw new FrameError('frame-undecodable', `The file is ${header.format}, though ${expected} was asked.`);
   }
-  const found = await decode({ ffmpeg, path: check.path, handle, sizeBytes }, header);
+  const source = { ffmpeg, path: check.path, handle, sizeBytes };
+  const found = await decode(source, header, check.thumbnailLongSide);
   const { width, height } = header;
   if ((check.width > 0 && width !== check.width) || (check.height > 0 && height !== check.height)) {
     const asked = `${check.width} × ${check.height}`;
@@ -67,9 +70,13 @@ interface Source {
   readonly sizeBytes: number;
 }
 
-type Decoded = Pick<VerifiedFrame, 'pixelHash' | 'decoded'>;
+type Decoded = Pick<VerifiedFrame, 'pixelHash' | 'decoded' | 'thumbnail'>;
 
-async function decode(source: Source, header: PictureHeader): Promise<Decoded> {
+async function decode(
+  source: Source,
+  header: PictureHeader,
+  thumbnailLongSide: number | undefined,
+): Promise<Decoded> {
   const { ffmpeg, path, handle, sizeBytes } = source;
   if (header.format === 'exr') return decodeExr(source, header);
   if (sizeBytes > FILE_BYTES_MAX) {
@@ -79,13 +86,15 @@ async function decode(source: Source, header: PictureHeader): Promise<Decoded> {
   if (file.length !== sizeBytes) {
     throw new FrameError('frame-truncated', 'The file changed its length while it was being read.');
   }
-  if (header.format === 'png') checkPng(file);
-  else guard(header.format, () => checkEnd(header.format, file));
+  const png = header.format === 'png' ? checkPng(file) : undefined;
+  if (png === undefined) guard(header.format, () => checkEnd(header.format, file));
   if (header.format === 'hdr') return { pixelHash: hashHdr(file, header), decoded: 'pixels' };
   if (header.format === 'cineon') return { pixelHash: hashCineon(file, header), decoded: 'pixels' };
   if (header.width * header.height > DECODED_PIXELS_MAX) {
     return { pixelHash: hashBytes(file, header), decoded: 'structure' };
   }
+  const plain = png && plainPixels(png);
+  if (plain !== undefined) return decodedPlain(plain, thumbnailLongSide);
   if (SHARP_FORMATS.has(header.format)) {
     const { pixelHash, width, height } = await hashBySharp(file);
     if (width !== header.width || height !== header.height) {
@@ -96,6 +105,14 @@ async function decode(source: Source, header: PictureHeader): Promise<Decoded> {
   const pixelHash = await hashByFfmpeg(ffmpeg, path, header);
   if (pixelHash !== undefined) return { pixelHash, decoded: 'pixels' };
   return { pixelHash: hashBytes(file, header), decoded: 'structure' };
+}
+
+async function decodedPlain(pixels: PlainPixels, thumbnailLongSide: number | undefined): Promise<Decoded> {
+  const decoded = { pixelHash: hashPlain(pixels), decoded: 'pixels' } as const;
+  if (thumbnailLongSide === undefined) return decoded;
+  // Best effort: a frame is good without it, and whoever needs one asks again.
+  const thumbnail = await shrinkPixels(pixels, thumbnailLongSide).catch(() => undefined);
+  return { ...decoded, ...(thumbnail && { thumbnail }) };
 }
 
 async function decodeExr(

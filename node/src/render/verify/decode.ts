@@ -6,6 +6,7 @@ import { FrameError } from './errors.ts';
 import type { PictureFormat } from './formats.ts';
 import type { PictureHeader } from './header.ts';
 import { FFMPEG_ERROR_BYTES } from './limits.ts';
+import type { PlainPixels } from './png-pixels.ts';
 
 /** Decoding with what is there: libvips by sharp, and ffmpeg for the rest. Runs in the child process only. */
 
@@ -32,6 +33,11 @@ export async function hashBySharp(
     const why = cause instanceof Error ? cause.message.trim().split('\n')[0] : String(cause);
     throw new FrameError('frame-undecodable', `The picture can't be decoded: ${why}.`, { cause });
   }
+}
+
+/** The same hash as `hashBySharp`'s, of pixels that are unpacked already. */
+export function hashPlain({ width, height, channels, data }: PlainPixels): string {
+  return startPixelHash(`${width} ${height} ${channels} uchar`).update(data).digest('hex');
 }
 
 const FFMPEG_DECODERS: Partial<Record<PictureFormat, string>> = {

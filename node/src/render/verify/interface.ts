@@ -25,6 +25,8 @@ export interface FrameCheck {
    * clock*, best taken as the `mtimeMs` of a folder or file that was made beside it before rendering began.
    */
   readonly notBefore?: number;
+  /** Bound of the longer side of a thumbnail that is wanted, where making it needs no second decoding. */
+  readonly thumbnailLongSide?: number;
 }
 
 export interface VerifiedFrame {
@@ -43,6 +45,8 @@ export interface VerifiedFrame {
    * machine decodes its compression (no ffmpeg, or a picture larger than the bound).
    */
   readonly decoded: 'pixels' | 'structure';
+  /** A WebP; only where one was wanted and cost little. Whoever needs one in any case asks for it with `shrink`. */
+  readonly thumbnail?: Uint8Array;
 }
 
 export interface PictureOptions {

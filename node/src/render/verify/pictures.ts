@@ -1,13 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { getPriority, setPriority } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock, Logger, Random } from '../../system/interface.ts';
 import { PreviewError, type PreviewRequest, type PreviewResult } from '../preview/interface.ts';
 import { FrameError } from './errors.ts';
 import type { FrameCheck, PictureOptions, PictureProcess, VerifiedFrame } from './interface.ts';
-import { type PictureLimits, pictureLimits } from './limits.ts';
+import { PICTURE_NICENESS, type PictureLimits, pictureLimits } from './limits.ts';
 import type { PictureAnswer, PictureMessage, PictureOrder } from './messages.ts';
 
 interface Components {
@@ -155,11 +156,13 @@ class ForkedPictures implements PictureProcess {
     const process = fork(program, [], {
       env: childEnvironment(),
       execArgv: [],
-      serialization: 'json',
+      // Thumbnails come back as bytes.
+      serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // A group of its own: it ends as a whole with the decoders that it runs, and Ctrl-C is the node's affair.
       detached: globalThis.process.platform !== 'win32',
     });
+    lowerPriority(process);
     let lastWords = '';
     process.stderr?.on('data', (data: Buffer) => {
       lastWords = (lastWords + data.toString('utf8')).slice(-this.#limits.keptErrorBytes);
@@ -241,6 +244,16 @@ class ForkedPictures implements PictureProcess {
     process.ref();
     this.#gone.add(gone);
     killGroup(process);
+  }
+}
+
+/** At once, so that all its threads are begun with it. */
+function lowerPriority({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, Math.max(getPriority(), PICTURE_NICENESS));
+  } catch {
+    // It has ended already, or this system forbids it: then it looks at pictures with the node's own priority.
   }
 }
 

@@ -9,8 +9,8 @@ import type { PictureAnswer, PictureMessage } from './messages.ts';
 
 // Every frame is another file: a cache would only hold memory.
 sharp.cache(false);
-// Rendering owns the cores; two threads overlap decoding with the rest.
-sharp.concurrency(2);
+// Rendering owns the cores: each further thread would only cost its handing over.
+sharp.concurrency(1);
 
 const answer = (message: PictureAnswer) => process.send?.(message, () => undefined);
 

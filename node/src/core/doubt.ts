@@ -1,0 +1,25 @@
+import type { BrainState } from './state.ts';
+
+/**
+ * Self-doubt (DESIGN.md section 4): after its own time stood still a node moves all deadlines by the gap, and hears
+ * a member before it stands, grants or accuses. Whoever is connected to nobody has nobody to wait for.
+ */
+export function takeGap(state: BrainState, ms: number): void {
+  if (!(ms > 0)) return;
+  for (const machine of state.machines.values()) {
+    machine.heardAt += ms;
+    machine.leasedAt += ms;
+    if (machine.beaconAt !== undefined) machine.beaconAt += ms;
+    if (machine.refusedUntil !== undefined) machine.refusedUntil += ms;
+  }
+  const { reign } = state;
+  if (reign.role === 'looking') {
+    reign.since += ms;
+    if (reign.metAt !== undefined) reign.metAt += ms;
+  } else if (reign.role === 'following') {
+    reign.heardAt += ms;
+    if (reign.cutAt !== undefined) reign.cutAt += ms;
+    if (reign.refusedAt !== undefined) reign.refusedAt += ms;
+  }
+  state.inDoubt = state.reachableOthers().length > 0;
+}

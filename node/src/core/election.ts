@@ -1,0 +1,326 @@
+import {
+  compareEpochs,
+  compareText,
+  type Epoch,
+  type Message,
+  type PeerId,
+  type Pulse,
+} from '@cuadro/protocol';
+import { judgeMerged } from './failure-policy.ts';
+import { DOUBTS_ASKED, REIGNS_KEPT } from './options.ts';
+import type { Following, Leading, ReignCause } from './reign.ts';
+import type { BrainState } from './state.ts';
+
+/**
+ * Who coordinates (SPEC R40 to R44): succession, not voting. Every transition stands here; each is caused by an
+ * input or by a deadline that `electionDeadline` names.
+ */
+
+/** Begins the search, or leads at once where nobody else could. */
+export function startElection(state: BrainState): void {
+  state.reign = { role: 'looking', since: state.now, metAt: undefined };
+  if (state.others().length === 0) stand(state, 'first');
+}
+
+/** Deadlines that have come. Called in each step, after its input. */
+export function runElection(state: BrainState): void {
+  if (!state.started || state.inDoubt) return;
+  const { reign } = state;
+  if (reign.role === 'leading') {
+    const { collecting } = reign;
+    if (collecting === undefined) return;
+    if (collecting.until <= state.now || collecting.waiting.size === 0) reign.collecting = undefined;
+    return;
+  }
+  const standsAt = standTime(state);
+  if (standsAt !== undefined && standsAt <= state.now)
+    stand(state, reign.role === 'looking' ? 'first' : 'lost');
+}
+
+/** When this node stands unless it hears something; undefined where it leads. */
+export function electionDeadline(state: BrainState): number | undefined {
+  if (!state.started || state.inDoubt) return undefined;
+  const { reign } = state;
+  if (reign.role === 'leading') return reign.collecting?.until;
+  return standTime(state);
+}
+
+function standTime(state: BrainState): number | undefined {
+  const { reign, options } = state;
+  if (reign.role === 'leading') return undefined;
+  if (reign.role === 'looking') {
+    if (state.others().length === 0) return state.now;
+    const rank = rankAmongReachable(state);
+    const among = reign.metAt === undefined ? undefined : reign.metAt + options.lookAmongMembersMs;
+    return (among ?? reign.since + options.lookAloneMs) + rank * options.successorStepMs;
+  }
+  return Math.min(successorTime(state, reign), leaderlessTime(state, reign));
+}
+
+/** A successor's time to stand, once its coordinator is suspected. */
+function successorTime(state: BrainState, reign: Following): number {
+  const { options } = state;
+  const rank = reign.successors.indexOf(state.self);
+  if (rank < 0 || reign.cutAt === undefined) return Number.POSITIVE_INFINITY;
+  const step = rank * options.successorStepMs;
+  if (reign.refusedAt !== undefined) return reign.refusedAt + step;
+  if (othersLostIt(reign)) return reign.cutAt + step;
+  return Math.max(reign.cutAt, reign.heardAt + options.pulseIntervalMs * options.pulsesMissedMax) + step;
+}
+
+function othersLostIt({ asked }: Following): boolean {
+  return asked.size > 0 && [...asked.values()].every((lost) => lost === true);
+}
+
+function leaderlessTime(state: BrainState, { heardAt }: Following): number {
+  return heardAt + state.options.leaderlessMs + rankAmongReachable(state) * state.options.successorStepMs;
+}
+
+/** Members that this node reaches and that come before it. */
+function rankAmongReachable(state: BrainState): number {
+  return state.reachableOthers().filter((peer) => compareText(peer, state.self) < 0).length;
+}
+
+/** This node leads from now on; its term is durable before anything is said in it (SPEC R40). */
+export function stand(state: BrainState, cause: ReignCause): void {
+  const before = state.reign;
+  const term = Math.max(state.highestTerm, before.role === 'looking' ? 0 : before.epoch.term) + 1;
+  const epoch: Epoch = { term, peer: state.self };
+  const leading: Leading = {
+    role: 'leading',
+    epoch,
+    pulses: 0,
+    pulseDueAt: state.now,
+    followers: 0,
+    inherited: before.role === 'following' ? before.successors : [],
+    collecting: undefined,
+    changed: new Set(state.machines.keys()),
+    turn: 0,
+  };
+  state.reign = leading;
+  begin(state, epoch, cause);
+  state.sequence = 0;
+  const others = state.reachableOthers();
+  for (const machine of state.machines.values()) {
+    // Leases that this node only mirrored are its own now: from here on their holders must be heard.
+    machine.leasedAt = Math.max(machine.leasedAt, state.now);
+    delete machine.followsSince;
+    delete machine.beaconAt;
+  }
+  if (others.length > 0) {
+    leading.collecting = { until: state.now + state.options.collectMs, waiting: new Set(others) };
+    for (const peer of others) state.out.send(peer, { kind: 'collect', epoch });
+  }
+  for (const job of state.jobs.values()) {
+    for (const [index, record] of job.table.records) {
+      if (Object.keys(record.failures).length > 0) judgeMerged(state, job, index);
+    }
+  }
+  state.offersVersion++;
+}
+
+/** The same reign goes on under a higher term, so that a coordinator that yields is followed nowhere else. */
+function raise(state: BrainState, reign: Leading, above: number): void {
+  const epoch: Epoch = { term: Math.max(state.highestTerm, above) + 1, peer: state.self };
+  reign.epoch = epoch;
+  reign.pulseDueAt = state.now;
+  begin(state, epoch, undefined);
+  state.sequence = 0;
+}
+
+function begin(state: BrainState, epoch: Epoch, cause: ReignCause | undefined): void {
+  state.epoch = epoch;
+  state.highestTerm = epoch.term;
+  state.out.term = epoch.term;
+  state.out.farm = true;
+  state.worker.follow(epoch);
+  if (cause !== undefined) remember(state, epoch, cause);
+  state.tellNodes();
+}
+
+function remember(state: BrainState, epoch: Epoch, cause: ReignCause): void {
+  const leaderlessMs = Math.max(0, Math.round(state.now - (state.ledAt ?? state.startedAt)));
+  const { history } = state;
+  history.push({ epoch, wallTime: state.wallTime, cause, leaderlessMs });
+  if (history.length > REIGNS_KEPT) history.shift();
+}
+
+/** Follows another's reign; what this node leads or followed before ends. */
+export function follow(state: BrainState, epoch: Epoch, cause: ReignCause, pulse?: Pulse): void {
+  const before = state.reign;
+  // Until its own are heard, those of the reign before stand in.
+  const successors = before.role === 'following' ? before.successors : [];
+  state.epoch = undefined;
+  state.highestTerm = Math.max(state.highestTerm, epoch.term);
+  state.reign = {
+    role: 'following',
+    epoch,
+    heardAt: state.now,
+    sequence: pulse?.sequence ?? 0,
+    successors: pulse?.successors ?? successors.filter((peer) => peer !== epoch.peer),
+    cutAt: undefined,
+    refusedAt: undefined,
+    asked: new Map(),
+    doubters: new Set(),
+    beaconDueAt: state.now,
+  };
+  state.worker.follow(epoch);
+  remember(state, epoch, cause);
+  state.out.farm = true;
+  state.tellNodes();
+  state.sayClaim(epoch.peer);
+}
+
+/** A pulse, by stream or gossip. True where it is of the coordinator that this node follows now. */
+export function takePulse(state: BrainState, from: PeerId, pulse: Pulse): boolean {
+  const { epoch } = pulse;
+  if (epoch.peer !== from || from === state.self) {
+    state.ignore('foreign-sender');
+    return false;
+  }
+  const { reign } = state;
+  if (reign.role === 'leading') {
+    meet(state, reign, pulse);
+    return false;
+  }
+  if (reign.role === 'looking') follow(state, epoch, 'found', pulse);
+  else if (reign.epoch.peer === epoch.peer) return renew(state, reign, pulse);
+  else if (compareEpochs(epoch, reign.epoch) > 0 && isLost(state, reign)) follow(state, epoch, 'lost', pulse);
+  else {
+    state.ignore('foreign-coordinator');
+    return false;
+  }
+  state.ledAt = state.now;
+  return true;
+}
+
+function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
+  const order = compareEpochs(pulse.epoch, reign.epoch);
+  if (order < 0 || (order === 0 && pulse.sequence <= reign.sequence)) {
+    if (order < 0) state.ignore('stale-epoch');
+    return false;
+  }
+  if (order > 0) {
+    reign.epoch = pulse.epoch;
+    state.highestTerm = Math.max(state.highestTerm, pulse.epoch.term);
+    state.worker.follow(pulse.epoch);
+    state.out.farm = true;
+  }
+  reign.sequence = pulse.sequence;
+  reign.successors = pulse.successors;
+  reign.heardAt = state.now;
+  state.ledAt = state.now;
+  return true;
+}
+
+/** Whether the followed coordinator is lost from here: cut off, or not heard for three pulses. */
+export function isLost(state: BrainState, reign: Following): boolean {
+  const { pulseIntervalMs, pulsesMissedMax } = state.options;
+  return reign.cutAt !== undefined || state.now - reign.heardAt >= pulseIntervalMs * pulsesMissedMax;
+}
+
+/** Two coordinators meet: the one with more followers stays, then the longer reign, then the lower peer id. */
+function meet(state: BrainState, reign: Leading, pulse: Pulse): void {
+  const order =
+    reign.followers - pulse.followers ||
+    reign.pulses - pulse.sequence ||
+    compareText(pulse.epoch.peer, reign.epoch.peer);
+  if (order > 0) {
+    // The other one yields when it hears a higher term from here. Answering each pulse at once would go to and fro.
+    if (reign.epoch.term <= pulse.epoch.term) raise(state, reign, pulse.epoch.term);
+  } else if (pulse.epoch.term > reign.epoch.term) yieldTo(state, reign, pulse);
+  // Else it rises above this term once it has heard this node's next pulse.
+}
+
+function yieldTo(state: BrainState, reign: Leading, pulse: Pulse): void {
+  const message: Message = { kind: 'yield', epoch: reign.epoch, to: pulse.epoch };
+  for (const machine of state.machines.values()) {
+    if (machine.peer !== pulse.epoch.peer && machine.followsSince !== undefined) {
+      state.out.send(machine.peer, message);
+    }
+  }
+  follow(state, pulse.epoch, 'yielded', pulse);
+  state.ledAt = state.now;
+}
+
+/** The followed coordinator gives way and says to whom. */
+export function takeYield(
+  state: BrainState,
+  from: PeerId,
+  message: Extract<Message, { kind: 'yield' }>,
+): void {
+  const { reign } = state;
+  const { epoch, to } = message;
+  if (reign.role !== 'following' || reign.epoch.peer !== from || epoch.peer !== from) {
+    state.ignore('foreign-coordinator');
+  } else if (compareEpochs(to, reign.epoch) < 0) state.ignore('stale-epoch');
+  else if (to.peer === state.self) stand(state, 'yielded');
+  else follow(state, to, 'yielded');
+}
+
+/** Whether the coordinator of an epoch is lost from here as well: answered now, and again once it is. */
+export function takeDoubt(state: BrainState, from: PeerId, epoch: Epoch): void {
+  const { reign } = state;
+  const follows = reign.role === 'following' && reign.epoch.peer === epoch.peer;
+  if (follows) reign.doubters.add(from);
+  const lost = follows ? reign.cutAt !== undefined : reign.role === 'looking';
+  state.out.send(from, { kind: 'doubt-answer', epoch, lost });
+}
+
+export function takeDoubtAnswer(
+  state: BrainState,
+  from: PeerId,
+  { epoch, lost }: Extract<Message, { kind: 'doubt-answer' }>,
+): void {
+  const { reign } = state;
+  const expected =
+    reign.role === 'following' && compareEpochs(reign.epoch, epoch) === 0 && reign.asked.has(from);
+  if (expected) reign.asked.set(from, lost);
+  else state.ignore('foreign-sender');
+}
+
+/** What a connection's change means for who leads. */
+export function peerChanged(
+  state: BrainState,
+  peer: PeerId,
+  told: 'reachable' | 'lost' | 'refused' | 'silent',
+): void {
+  const { reign } = state;
+  if (reign.role === 'looking') {
+    if (told === 'reachable') reign.metAt ??= state.now;
+    return;
+  }
+  if (reign.role === 'leading') {
+    if (told === 'reachable') {
+      // It may follow nobody, or another coordinator: either way it is to hear of this one now.
+      reign.pulseDueAt = state.now;
+      reign.changed.add(peer);
+    } else reign.collecting?.waiting.delete(peer);
+    return;
+  }
+  if (peer !== reign.epoch.peer) return;
+  if (told === 'reachable') {
+    reign.cutAt = undefined;
+    reign.refusedAt = undefined;
+    reign.asked.clear();
+    state.sayClaim(peer);
+    reign.beaconDueAt = state.now;
+    return;
+  }
+  reign.cutAt ??= state.now;
+  if (told === 'refused') reign.refusedAt ??= state.now;
+  for (const doubter of reign.doubters) {
+    state.out.send(doubter, { kind: 'doubt-answer', epoch: reign.epoch, lost: true });
+  }
+  reign.doubters.clear();
+  if (told === 'lost' && reign.successors[0] === state.self) askOthers(state, reign);
+}
+
+function askOthers(state: BrainState, reign: Following): void {
+  reign.asked.clear();
+  const others = state.reachableOthers().filter((other) => other !== reign.epoch.peer);
+  for (const other of others.slice(0, DOUBTS_ASKED)) {
+    reign.asked.set(other, undefined);
+    state.out.send(other, { kind: 'doubt', epoch: reign.epoch });
+  }
+}

@@ -1,0 +1,31 @@
+import { attemptKey, type PeerId, type Pulse, type PulseRow } from '@cuadro/protocol';
+import { adoptLease, releaseLease, renewLease } from './leases.ts';
+import type { BrainState } from './state.ts';
+
+/**
+ * What a follower knows of the other machines: the coordinator's rows (SPEC R42). They make all dashboards show the
+ * same, and let this node know the grants if it is the next to lead.
+ */
+export function takeRows(state: BrainState, from: PeerId, { rows }: Pulse): void {
+  for (const row of rows) if (row.peer !== state.self) takeRow(state, from, row);
+}
+
+function takeRow(state: BrainState, from: PeerId, row: PulseRow): void {
+  const machine = state.machine(row.peer);
+  const reachable = row.reachable || row.peer === from;
+  if (machine.reachable !== reachable) {
+    machine.reachable = reachable;
+    state.out.farm = true;
+  }
+  machine.load = row.load;
+  machine.freeDiskBytes = row.freeDiskBytes;
+  machine.heardAt = state.now;
+  state.out.node(row.peer);
+  const listed = new Map(row.held.map((held) => [attemptKey(held.attempt), held]));
+  for (const lease of [...machine.leases.values()]) {
+    const held = listed.get(lease.key);
+    if (held === undefined) releaseLease(state, machine, lease);
+    else renewLease(state, lease, held);
+  }
+  for (const [key, held] of listed) if (!machine.leases.has(key)) adoptLease(state, machine, held);
+}

@@ -1,0 +1,124 @@
+import {
+  attemptKey,
+  type AttemptId,
+  type Epoch,
+  type Grant,
+  type Message,
+  type PeerId,
+  type PlannedTask,
+} from '@cuadro/protocol';
+import type { AttemptOutcome, CoreInput } from './interface.ts';
+import { adoptLease } from './leases.ts';
+import { takeResult } from './results.ts';
+import type { BrainState } from './state.ts';
+
+/** What this machine's worker is granted by another coordinator, and what becomes of all that it was granted. */
+
+/** Orders are taken from the coordinator that this node follows, and of its own epoch only (SPEC R40). */
+function obeys(state: BrainState, from: PeerId, epoch: Epoch): boolean {
+  if (epoch.peer !== from || state.reign.role !== 'following' || state.reign.epoch.peer !== from) {
+    state.ignore('foreign-coordinator');
+  } else if (!state.worker.obeys(epoch)) state.ignore('stale-epoch');
+  else return true;
+  return false;
+}
+
+export function takeGrants(
+  state: BrainState,
+  from: PeerId,
+  { epoch, grants }: Extract<Message, { kind: 'grants' }>,
+): void {
+  if (!obeys(state, from, epoch)) return;
+  const machine = { capabilities: state.machine(state.self).claim?.capabilities, now: state.now };
+  for (const grant of grants) {
+    const engine = plannedTask(state, grant)?.requires.engine;
+    if (!state.worker.accept(epoch, grant, engine, machine)) continue;
+    if (engine !== undefined) run(state, grant);
+  }
+}
+
+function plannedTask(state: BrainState, grant: Grant): PlannedTask | undefined {
+  return state.jobs.get(grant.job)?.table.view?.task(grant.task);
+}
+
+/** The attempt begins, and shows as this machine's lease. */
+function run(state: BrainState, grant: Grant): void {
+  const job = state.jobs.get(grant.job);
+  const task = plannedTask(state, grant);
+  if (job === undefined || task === undefined) return;
+  const { attempt, redo, retry } = grant;
+  const held = { attempt, job: grant.job, task: grant.task, redo, retry, running: false, fraction: 0 };
+  if (adoptLease(state, state.machine(state.self), held)) {
+    state.out.effects.push({ kind: 'run', grant, job: job.record, task });
+  } else takeEnd(state, attempt, { kind: 'stopped', reason: 'The task had ended before it arrived here.' });
+}
+
+/** Jobs that came to be known may be those of grants that came before them. */
+export function beginEarly(state: BrainState): void {
+  for (const grant of state.worker.early()) {
+    const task = plannedTask(state, grant);
+    if (task === undefined) continue;
+    const { capabilities } = state.machine(state.self).claim ?? {};
+    state.worker.begin(grant.attempt, task.requires.engine, capabilities);
+    run(state, grant);
+  }
+}
+
+export function giveBackEarly(state: BrainState): void {
+  for (const { attempt } of state.worker.overdueEarly(state.now)) {
+    takeEnd(state, attempt, {
+      kind: 'stopped',
+      reason: "The job's plan has not arrived on this machine.",
+    });
+  }
+}
+
+export function takeStop(
+  state: BrainState,
+  from: PeerId,
+  { epoch, attempts, reason }: Extract<Message, { kind: 'stop' }>,
+): void {
+  if (!obeys(state, from, epoch)) return;
+  const early = new Set(state.worker.early().map(({ attempt }) => attemptKey(attempt)));
+  for (const attempt of attempts) {
+    if (!state.worker.holds(attempt)) continue;
+    if (early.has(attemptKey(attempt))) takeEnd(state, attempt, { kind: 'stopped', reason });
+    else state.out.effects.push({ kind: 'stop-attempt', attempt, reason });
+  }
+}
+
+export function takeProgress(state: BrainState, input: Extract<CoreInput, { kind: 'progress' }>): void {
+  const { attempt, remainingMs, text } = input;
+  const told = {
+    fraction: Math.min(1, Math.max(0, input.fraction)),
+    ...(remainingMs !== undefined && { remainingMs }),
+    ...(text !== undefined && { text }),
+  };
+  state.worker.progress(attempt, told);
+  const lease = state.machines.get(state.self)?.leases.get(attemptKey(attempt));
+  if (lease === undefined) {
+    state.ignore('unknown-attempt');
+    return;
+  }
+  lease.seen = true;
+  Object.assign(lease, told);
+  state.out.task(lease.job, lease.index);
+  state.out.node(state.self);
+}
+
+/** The end of an attempt of this machine: a record of its own, and a word to the coordinator. */
+export function takeEnd(
+  state: BrainState,
+  attempt: AttemptId,
+  outcome: AttemptOutcome,
+  wallTime?: number,
+): void {
+  if (outcome.kind !== 'stopped') state.wallTime = wallTime ?? outcome.wallTime;
+  const message = state.worker.end(attempt, outcome);
+  if (message === undefined) {
+    state.ignore('unknown-attempt');
+    return;
+  }
+  takeResult(state, state.self, message);
+  if (state.reign.role === 'following') state.out.send(state.reign.epoch.peer, message);
+}

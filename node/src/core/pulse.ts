@@ -1,0 +1,129 @@
+import { compareText, type HeldAttempt, type PeerId, type Pulse, type PulseRow } from '@cuadro/protocol';
+import { isRunning, type Lease, type Machine } from './machine.ts';
+import { BEACON_STALE_MS, PULSE_ROWS_BYTES, ROWS_TURN_PULSES, SUCCESSORS_NAMED } from './options.ts';
+import type { Leading } from './reign.ts';
+import type { BrainState } from './state.ts';
+
+/** What a coordinator says to all twice a second, and what its followers say to it once a second (SPEC R42). */
+
+/** Rough sizes of a row and of one held attempt as canonical bytes: for the bound alone. */
+const ROW_BYTES = 160;
+const HELD_BYTES = 260;
+
+/** Says pulse or beacon where it is due. */
+export function speak(state: BrainState): void {
+  const { reign } = state;
+  if (!state.started || state.inDoubt) return;
+  if (reign.role === 'leading' && reign.pulseDueAt <= state.now) pulse(state, reign);
+  if (reign.role !== 'following' || reign.beaconDueAt > state.now) return;
+  reign.beaconDueAt = state.now + state.options.beaconIntervalMs;
+  state.sayBeacon(reign.epoch.peer);
+}
+
+/** When something is to be said next; undefined where nobody would hear it. */
+export function speechDeadline(state: BrainState): number | undefined {
+  const { reign } = state;
+  if (!state.started || state.inDoubt || state.others().length === 0) return undefined;
+  if (reign.role === 'leading') return reign.pulseDueAt;
+  return reign.role === 'following' ? reign.beaconDueAt : undefined;
+}
+
+function pulse(state: BrainState, reign: Leading): void {
+  reign.pulseDueAt = state.now + state.options.pulseIntervalMs;
+  const others = state.others();
+  if (others.length === 0) return;
+  const following = [...state.machines.values()].filter((machine) => follows(state, machine));
+  reign.pulses++;
+  reign.followers = following.length;
+  const message: Pulse = {
+    kind: 'pulse',
+    epoch: reign.epoch,
+    sequence: reign.pulses,
+    successors: successorsOf(state, reign, following),
+    followers: reign.followers,
+    stale: staleMembers(state),
+    rows: rowsOf(state, reign),
+    ...(state.root !== undefined && { root: state.root }),
+  };
+  for (const peer of state.reachableOthers()) state.out.send(peer, message);
+  state.out.gossip('pulse', message);
+}
+
+/** Who followed longest comes first; a young reign fills up with the successors of the one before, then with all. */
+function successorsOf(state: BrainState, reign: Leading, following: readonly Machine[]): PeerId[] {
+  const proven = [...following]
+    .sort((a, b) => (a.followsSince ?? 0) - (b.followsSince ?? 0) || compareText(a.peer, b.peer))
+    .map(({ peer }) => peer);
+  const reachable = state.reachableOthers();
+  const inherited = reign.inherited.filter((peer) => reachable.includes(peer));
+  const all = new Set([...proven, ...inherited, ...reachable.sort(compareText)]);
+  return [...all].slice(0, SUCCESSORS_NAMED);
+}
+
+function follows(state: BrainState, machine: Machine): boolean {
+  return (
+    machine.followsSince !== undefined &&
+    machine.beaconAt !== undefined &&
+    state.now - machine.beaconAt < BEACON_STALE_MS
+  );
+}
+
+function staleMembers(state: BrainState): PeerId[] {
+  return state.others().filter((peer) => {
+    const machine = state.machines.get(peer);
+    return machine?.followsSince !== undefined && !follows(state, machine);
+  });
+}
+
+/** Changed rows first, then others in turn, within the bound; what doesn't fit comes with the next pulse. */
+function rowsOf(state: BrainState, reign: Leading): PulseRow[] {
+  const rows: PulseRow[] = [];
+  let bytes = 0;
+  const add = (peer: PeerId): boolean => {
+    const machine = state.machines.get(peer);
+    if (machine === undefined) return true;
+    const row = rowOf(state, machine);
+    bytes += ROW_BYTES + row.held.length * HELD_BYTES;
+    if (bytes > PULSE_ROWS_BYTES && rows.length > 0) return false;
+    rows.push(row);
+    return true;
+  };
+  for (const peer of [...reign.changed].sort(compareText)) {
+    if (!add(peer)) return rows;
+    reign.changed.delete(peer);
+  }
+  const peers = [...state.machines.keys()].sort(compareText);
+  for (let i = 0; i < Math.ceil(peers.length / ROWS_TURN_PULSES); i++) {
+    const peer = peers[reign.turn % peers.length] as PeerId;
+    if (rows.some((row) => row.peer === peer) || add(peer)) reign.turn++;
+    else break;
+  }
+  return rows;
+}
+
+function rowOf(state: BrainState, machine: Machine): PulseRow {
+  return {
+    peer: machine.peer,
+    reachable: machine.peer === state.self || machine.reachable,
+    load: machine.load,
+    freeDiskBytes: machine.freeDiskBytes,
+    held: [...machine.leases.values()]
+      .filter((lease) => !lease.stopping)
+      .map((lease) => heldOf(lease, isRunning(machine, lease))),
+  };
+}
+
+export function heldOf(lease: Lease, running: boolean): HeldAttempt {
+  const { attempt, job, index, redo, retry, fraction, remainingMs, text } = lease;
+  return {
+    attempt,
+    job,
+    task: index,
+    redo,
+    retry,
+    running,
+    fraction,
+    ...(remainingMs !== undefined && { remainingMs }),
+    ...(text !== undefined && { text }),
+  };
+}

@@ -1,0 +1,65 @@
+import type { Epoch, PeerId } from '@cuadro/protocol';
+
+/**
+ * Who leads, as this node sees it (SPEC R40 to R44). A node looks for a coordinator, follows one, or leads. States
+ * hold only what they need; `election.ts` has the transitions.
+ */
+
+export interface Looking {
+  role: 'looking';
+  /** Monotonic time at which the search began, and at which the first member was met in it. */
+  since: number;
+  metAt: number | undefined;
+}
+
+export interface Following {
+  role: 'following';
+  epoch: Epoch;
+  /** Monotonic time of the latest pulse, whichever way it came. */
+  heardAt: number;
+  /** Of the latest pulse. */
+  sequence: number;
+  successors: readonly PeerId[];
+  /** The direct connection to the coordinator is cut since. */
+  cutAt: number | undefined;
+  /** A redial was refused: nobody listens there any more. */
+  refusedAt: number | undefined;
+  /** Members that were asked whether they lost the coordinator too → their answer, once it is there. */
+  asked: Map<PeerId, boolean | undefined>;
+  /** Members that asked this node. */
+  doubters: Set<PeerId>;
+  beaconDueAt: number;
+}
+
+export interface Leading {
+  role: 'leading';
+  epoch: Epoch;
+  /** Pulses of this reign; it goes on through a rise of the term. */
+  pulses: number;
+  pulseDueAt: number;
+  /** Followers as the latest pulse told them: what counts when coordinators meet. */
+  followers: number;
+  /** Successors of the reign before. */
+  inherited: readonly PeerId[];
+  /** What a new coordinator waits for before it grants. */
+  collecting: { until: number; waiting: Set<PeerId> } | undefined;
+  /** Machines whose rows changed since the latest pulse. */
+  changed: Set<PeerId>;
+  /** Where the turn of the other rows stands. */
+  turn: number;
+}
+
+export type Reign = Looking | Following | Leading;
+
+/** Why the farm has the coordinator that it has. */
+export type ReignCause = 'first' | 'lost' | 'yielded' | 'found';
+
+/** One entry of the history that people see. */
+export interface PastReign {
+  epoch: Epoch;
+  /** Milliseconds since 1970, for display. */
+  wallTime: number;
+  cause: ReignCause;
+  /** For how long nobody led before it, as this node saw it, in milliseconds. */
+  leaderlessMs: number;
+}

@@ -1,0 +1,40 @@
+import { createEventHub, type EventHub } from '../api/event-hub.ts';
+import type { Core } from '../core/interface.ts';
+import { createDriver, type Driver } from '../driver.ts';
+import { createCollection, type Collection } from '../jobs/collection.ts';
+import { readPlan } from '../jobs/content.ts';
+import { withCollection } from '../jobs/queries.ts';
+import type { Foundation, NodeInit } from './foundation.ts';
+import type { Rendering } from './rendering.ts';
+
+/** The brain with its driver, and what people do with jobs. `hub` hears of every change once it is durable. */
+export function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: () => Rendering) {
+  const { clock, random, logger, signer, store, blobs, temporaries } = base;
+  const driver: Driver = createDriver({
+    core,
+    store,
+    clock,
+    logger,
+    send: (to, message) => logger.warn('There is no way to another machine yet.', { to, kind: message.kind }),
+    gossip: () => undefined,
+    publish: () => undefined,
+    worker: {
+      run: (grant, job, task) => rendering().worker.run(grant, job, task),
+      stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),
+    },
+    readPlan: (hash) => readPlan(blobs, hash),
+    onChanges: (changes) => {
+      hub.notify(changes);
+      for (const { job, indices } of changes.tasks) collection.changed(job, indices);
+      for (const job of changes.removed) collection.removed(job);
+    },
+    onBroken: (error) => init.onEnd?.({ error }),
+  });
+  const shared = { clock, random, logger, blobs, temporaries, store, signer, driver };
+  const collection: Collection = createCollection(shared, {
+    onCollected: (job) => hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false }),
+  });
+  const queries = withCollection(core, (job) => collection.state(job));
+  const hub: EventHub = createEventHub({ queries, clock });
+  return { driver, shared, collection, queries, hub };
+}

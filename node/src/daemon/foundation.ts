@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { verifyRecord, type Config, type KnownRecord, type Signer } from '@cuadro/protocol';
+import type { BlobStore } from '../blobs/interface.ts';
+import { createFileBlobStore } from '../blobs/store.ts';
+import type { RenderLimits } from '../render/limits.ts';
+import type { RecordStore } from '../store/interface.ts';
+import { createLevelStore } from '../store/level-store.ts';
+import { createSystemClock } from '../system/clock.ts';
+import { loadConfig } from '../system/config.ts';
+import { createFolderLock } from '../system/folder-lock.ts';
+import { createVerifier, loadIdentity } from '../system/identity.ts';
+import type { Clock, Random, Startable } from '../system/interface.ts';
+import { createLogger, type OwnedLogger } from '../system/logger.ts';
+import { createLoopDelay, type LoopDelay } from '../system/metrics.ts';
+import { createSystemRandom } from '../system/random.ts';
+import { startError } from '../system/start-error.ts';
+import { createTemporaryFiles, type TemporaryFiles } from '../system/temporary-files.ts';
+
+export interface NodeInit {
+  dataFolder: string;
+  /** First port of the dashboard; the configured one by default, 0 for any. */
+  port?: number;
+  /** Replaces configured values for this run only. */
+  config?: Partial<Config>;
+  /** Bounds of rendering other than the usual ones. */
+  renderLimits?: Partial<RenderLimits>;
+  /** Called when the node can't go on (its records can't be written) or was asked to end through the API. */
+  onEnd?: (reason: { error?: unknown }) => void;
+  /** Short lines for people; none by default. */
+  human?: { write(line: string): unknown };
+}
+
+/** What everything else stands on, started in this order: lock, log, records, blobs. */
+export interface Foundation {
+  clock: Clock;
+  random: Random;
+  logger: OwnedLogger;
+  loopDelay: LoopDelay;
+  config: Config;
+  signer: Signer;
+  store: RecordStore;
+  blobs: BlobStore;
+  temporaries: TemporaryFiles;
+  records: KnownRecord[];
+  term: number;
+}
+
+/**
+ * Opens the data folder. What was started is in `started`, which the caller stops in reverse, also after an error.
+ * @throws CuadroError `data-folder-in-use`, `store-unwritable`, `config-invalid`.
+ */
+export async function openFoundation(init: NodeInit, started: Startable[]): Promise<Foundation> {
+  const clock = createSystemClock();
+  const random = createSystemRandom();
+  const folder = init.dataFolder;
+  const lock = createFolderLock(folder);
+  await lock.start().catch((error: unknown) => {
+    throw startError(error, folder);
+  });
+  const logger = createLogger(
+    { clock },
+    {
+      file: { path: join(folder, 'node.log') },
+      ...(init.human && { human: { stream: init.human, level: 'warn' as const } }),
+    },
+  );
+  started.push(lock, logger);
+  const start = async <T extends Startable>(component: T): Promise<T> => {
+    await component.start();
+    started.push(component);
+    return component;
+  };
+  await logger.start();
+  const config = { ...(await loadConfig(folder)), ...init.config };
+  const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
+  const store = await start(createLevelStore(join(folder, 'records')));
+  const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
+  const blobs = createFileBlobStore({ clock, random, temporaries }, { folder, options: blobOptions(config) });
+  const loopDelay = await start(createLoopDelay());
+  // The folders of the blobs are listed in another thread, while the records are read.
+  const loading = store.load();
+  loading.catch(() => undefined);
+  await start(blobs);
+  const { records, term, damaged } = await loading;
+  if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
+  const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries };
+  return { ...shared, config, records: trustedRecords(records, logger), term };
+}
+
+const GIB = 2 ** 30;
+const blobOptions = (config: Config): { quotaBytes: number; reserveBytes: number } => ({
+  quotaBytes: config.quotaGiB * GIB,
+  reserveBytes: config.reserveGiB * GIB,
+});
+
+/** Stored records whose signatures are good; the rest is told and left out. */
+function trustedRecords(records: readonly KnownRecord[], logger: OwnedLogger): KnownRecord[] {
+  const verify = createVerifier();
+  const trusted = records.filter((record) => verifyRecord(record, verify));
+  const count = records.length - trusted.length;
+  if (count > 0) logger.error('Stored records with bad signatures were left out.', { count });
+  return trusted;
+}
+
+/** The configuration as it is now; parts ask for it each time. */
+export interface LiveConfig {
+  current: Config;
+}

@@ -1,0 +1,85 @@
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { DriverInput } from '../driver.ts';
+import { createBlenderSessions } from '../render/blender/pool.ts';
+import { createPictureProcess } from '../render/verify/pictures.ts';
+import type { LifecyclePart } from '../system/lifecycle.ts';
+import type { TaskReader } from '../worker/interface.ts';
+import { createMachine, type Machine } from '../worker/machine.ts';
+import { createBlenderFrameRunner } from '../worker/runners/blender-frame.ts';
+import { createCommandRunner } from '../worker/runners/command.ts';
+import { createEchoSleepRunner } from '../worker/runners/echo-sleep.ts';
+import { createFilmRunner } from '../worker/runners/film.ts';
+import { SceneFolders } from '../worker/scenes.ts';
+import { createWorker, type Worker } from '../worker/worker.ts';
+import type { Foundation, LiveConfig, NodeInit } from './foundation.ts';
+
+/** What renders: engines, the worker, and what this machine can do. */
+export interface Rendering {
+  parts: LifecyclePart[];
+  machine: Machine;
+  worker: Worker;
+}
+
+/** Engines and worker; what they tell goes to `input`. */
+export async function assembleRendering(
+  init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
+  base: Foundation,
+  live: LiveConfig,
+  brain: { tasks: TaskReader; input(input: DriverInput): void },
+): Promise<Rendering> {
+  const { clock, random, logger, blobs } = base;
+  const { slots, confine, blender, ffmpeg } = live.current;
+  const folder = init.dataFolder;
+  const scenes = new SceneFolders({ blobs, random }, { folder: join(folder, 'scenes') });
+  await mkdir(scenes.folder, { recursive: true });
+  const threads = Math.max(1, Math.floor(availableParallelism() / slots));
+  const sessions = createBlenderSessions(
+    { clock, random, logger },
+    {
+      sessionsDirectory: join(folder, 'sessions'),
+      readableDirectories: [scenes.folder],
+      slots: Array.from({ length: slots }, () => (slots === 1 ? {} : { threads })),
+      confine,
+      ...(blender !== '' && { blender }),
+      ...(init.renderLimits && { limits: init.renderLimits }),
+    },
+  );
+  const pictures = createPictureProcess({ clock, random, logger }, ffmpeg === '' ? {} : { ffmpeg });
+  const machine = createMachine({
+    clock,
+    logger,
+    blobs,
+    sessions,
+    config: () => live.current,
+    bundles: () => scenes.bundles(),
+    onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
+    onLoad: (load) => brain.input({ kind: 'load', ...load }),
+  });
+  const worker = createWorker(
+    {
+      clock,
+      logger,
+      blobs,
+      reports: {
+        progress: (attempt, progress) => brain.input({ kind: 'progress', attempt, ...progress }),
+        ended: (attempt, outcome) => brain.input({ kind: 'ended', attempt, outcome }),
+      },
+      onMachineFault: (sentence) => machine.fault(sentence),
+      runners: {
+        'blender-frame': createBlenderFrameRunner({ blobs, pictures, logger, sessions, scenes }),
+        film: createFilmRunner({ blobs, clock, random, tasks: brain.tasks, ffmpeg: () => machine.ffmpeg() }),
+        command: createCommandRunner({ blobs, clock, random, allowedPrograms: () => live.current.programs }),
+        'echo-sleep': createEchoSleepRunner({ clock }),
+      },
+    },
+    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots },
+  );
+  const parts = [
+    { name: 'sessions', component: sessions },
+    { name: 'pictures', component: pictures },
+    { name: 'worker', component: worker },
+  ];
+  return { parts, machine, worker };
+}

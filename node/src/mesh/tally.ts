@@ -1,0 +1,53 @@
+import type { PeerId } from '@cuadro/protocol';
+import type { GossipTopic, MeshListener, MeshStatus, PeerState } from './interface.ts';
+
+/** Reasons kept apart; all are names in this room's code, so this only guards against a mistake of ours. */
+const REASONS_MAX = 64;
+
+/** Counts what the mesh saw, for people and metrics. */
+export class Tally {
+  readonly gossip = { sent: 0, received: 0, dropped: 0 };
+  readonly #refused = new Map<string, { count: number; peer: PeerId | undefined }>();
+
+  /** Something of no use came, or could not be sent; `peer` is whose it was, where that is known. */
+  refuse(reason: string, peer: PeerId | undefined): void {
+    const entry = this.#refused.get(reason);
+    if (entry !== undefined) {
+      entry.count += 1;
+      entry.peer = peer ?? entry.peer;
+    } else if (this.#refused.size < REASONS_MAX) {
+      this.#refused.set(reason, { count: 1, peer });
+    }
+  }
+
+  counts(): Pick<MeshStatus, 'gossip' | 'refused'> {
+    const refused = Object.fromEntries([...this.#refused].map(([reason, entry]) => [reason, { ...entry }]));
+    return { gossip: { ...this.gossip }, refused };
+  }
+}
+
+/** Tells all listeners, in the order in which they came; those that come or go meanwhile do not disturb it. */
+export class Listeners {
+  readonly #listeners = new Set<MeshListener>();
+
+  add(listener: MeshListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  peer(peer: PeerId, state: PeerState): void {
+    for (const listener of [...this.#listeners]) listener.peer?.(peer, state);
+  }
+
+  message(from: PeerId, bytes: Uint8Array): void {
+    for (const listener of [...this.#listeners]) listener.message?.(from, bytes);
+  }
+
+  gossip(topic: GossipTopic, from: PeerId, bytes: Uint8Array): void {
+    for (const listener of [...this.#listeners]) listener.gossip?.(topic, from, bytes);
+  }
+
+  found(node: Parameters<NonNullable<MeshListener['found']>>[0]): void {
+    for (const listener of [...this.#listeners]) listener.found?.(node);
+  }
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { Hasher } from '../../../node/src/blobs/hasher.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { contentOf, temporaryFolder } from './helpers.ts';
+
+const { signal } = new AbortController();
+
+describe('hash threads', () => {
+  const withHasher = async (
+    use: (hasher: Hasher, clock: ManualClock, file: string, hash: string) => Promise<void>,
+  ): Promise<void> => {
+    const folder = temporaryFolder();
+    const clock = new ManualClock();
+    const hasher = new Hasher({ clock }, { threadsMax: 2, idleMs: 2_000 });
+    const content = contentOf(1, 100_000);
+    const file = join(folder.path, 'file');
+    writeFileSync(file, content);
+    try {
+      await hasher.start();
+      await use(hasher, clock, file, createHash('sha256').update(content).digest('hex'));
+    } finally {
+      await hasher.stop();
+      folder.remove();
+    }
+  };
+
+  it('end when they were idle for a while, and start again when needed', () =>
+    withHasher(async (hasher, clock, file, hash) => {
+      assert.equal(hasher.threadCount, 0);
+      for (let round = 0; round < 2; round++) {
+        assert.equal((await hasher.digest(file, { signal })).hash, hash);
+        clock.advance(1_999);
+        assert.equal(hasher.threadCount, 1);
+        clock.advance(1);
+        assert.equal(hasher.threadCount, 0);
+      }
+    }));
+
+  it('stay while jobs follow each other, and through a long one', () =>
+    withHasher(async (hasher, clock, file, hash) => {
+      for (let round = 0; round < 3; round++) {
+        await hasher.digest(file, { signal });
+        clock.advance(1_500);
+      }
+      const long = hasher.digest(file, { signal });
+      clock.advance(60_000);
+      assert.equal(hasher.threadCount, 1);
+      assert.equal((await long).hash, hash);
+    }));
+});

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { KnownRecord } from '@cuadro/protocol';
+import { createCore } from '../../../node/src/core/core.ts';
+import type { Core } from '../../../node/src/core/interface.ts';
+import { JOB, jobArbitrary, PEERS, taskAt } from '../protocol/arbitraries.ts';
+import { framesPlan } from './farm.ts';
+
+const newCore = (records: KnownRecord[]): Core =>
+  createCore({ self: PEERS[0] as string, name: 'belén', term: 0, records });
+
+/** All that people can see of it. */
+const seen = (core: Core): unknown => ({
+  farm: core.farm(),
+  jobs: core.jobs(),
+  tasks: core.tasks(JOB, { offset: 0, limit: 100 }),
+  details: Array.from({ length: 10 }, (_, index) => core.task(JOB, index)),
+  withResult: core.tasksWithResult(JOB),
+});
+
+describe('stored records', () => {
+  const some = fc
+    .tuple(jobArbitrary, fc.array(taskAt(fc.nat({ max: 9 })), { maxLength: 12 }))
+    .chain(([job, tasks]) => fc.shuffledSubarray<KnownRecord>([job, ...tasks], { minLength: 1 }));
+
+  it('R80: give what the same records give when they come one by one, with a plan and without', () => {
+    fc.assert(
+      fc.property(some, fc.boolean(), (records, film) => {
+        const stored = newCore(records);
+        const told = newCore([]);
+        told.step({ now: 0, kind: 'records', from: PEERS[1] as string, records });
+        assert.deepEqual(seen(stored), seen(told));
+        const plan = framesPlan('1-9', { film });
+        for (const core of [stored, told]) core.step({ now: 1, kind: 'plan', job: JOB, plan });
+        assert.deepEqual(seen(stored), seen(told));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('are not written again, except that what a tombstone absorbs is removed', () => {
+    fc.assert(
+      fc.property(some, (records) => {
+        const core = newCore(records);
+        const effects = core.step({ now: 0, kind: 'start' });
+        const [persist] = effects.filter((effect) => effect.kind === 'persist');
+        assert.deepEqual(persist?.records, []);
+      }),
+    );
+  });
+});

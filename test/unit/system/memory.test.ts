@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createMemoryKeeper, createMemoryProbe, type MemoryProbe } from '../../../node/src/system/memory.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+
+const MB = 1_000_000;
+
+interface Readings {
+  busy: number;
+  youngMB: number;
+  usedMB: number;
+}
+
+async function keeperOn(readings: Readings): Promise<{
+  clock: ManualClock;
+  collections: number[];
+  stop: () => Promise<void>;
+}> {
+  const clock = new ManualClock();
+  const collections: number[] = [];
+  const probe: MemoryProbe = {
+    busyShare: () => readings.busy,
+    youngBytes: () => readings.youngMB * MB,
+    usedBytes: () => readings.usedMB * MB,
+    collect: () => void collections.push(clock.now()),
+  };
+  const keeper = createMemoryKeeper({ clock }, { probe });
+  await keeper.start();
+  await keeper.start();
+  return { clock, collections, stop: () => keeper.stop() };
+}
+
+describe('the memory keeper', () => {
+  const quiet: Readings = { busy: 0.01, youngMB: 20, usedMB: 30 };
+
+  it('collects once the loop is quiet, and then at most once a minute', async () => {
+    const readings = { ...quiet, busy: 0.5 };
+    const { clock, collections } = await keeperOn(readings);
+    clock.advance(5_000);
+    assert.deepEqual(collections, []);
+    readings.busy = 0.01;
+    clock.advance(70_000);
+    assert.deepEqual(collections, [6_000, 66_000]);
+  });
+
+  for (const [why, readings] of [
+    ['there is little to gain', { ...quiet, youngMB: 3 }],
+    ['the heap is so large that the loop would stand still', { ...quiet, usedMB: 300 }],
+  ] as const) {
+    it(`leaves the memory alone where ${why}`, async () => {
+      const { clock, collections } = await keeperOn(readings);
+      clock.advance(200_000);
+      assert.deepEqual(collections, []);
+    });
+  }
+
+  it('looks no more once it is stopped', async () => {
+    const { clock, collections, stop } = await keeperOn(quiet);
+    await stop();
+    clock.advance(10_000);
+    assert.deepEqual(collections, []);
+  });
+
+  it('really shrinks the young generation of this very process', () => {
+    const probe = createMemoryProbe();
+    // Objects that survive a while make V8 widen its young generation.
+    const kept: object[][] = [];
+    for (let i = 0; i < 400 && probe.youngBytes() < 8 * MB; i++) {
+      kept.push(Array.from({ length: 10_000 }, (_, at) => ({ at })));
+      if (kept.length > 8) kept.shift();
+    }
+    assert.ok(probe.youngBytes() >= 8 * MB);
+    probe.collect();
+    assert.ok(probe.youngBytes() < 4 * MB, `${probe.youngBytes()} bytes`);
+    assert.ok(probe.usedBytes() > 0);
+    assert.equal('gc' in globalThis, false);
+  });
+
+  it('knows a busy loop', async () => {
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    const probe = createMemoryProbe();
+    probe.busyShare();
+    const until = performance.now() + 50;
+    while (performance.now() < until);
+    await turn();
+    const share = probe.busyShare();
+    assert.ok(share > 0.3 && share <= 1, String(share));
+  });
+});
