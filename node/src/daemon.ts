@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CuadroError, EXIT, type Config, type ExitCode } from '@cuadro/protocol';
+import { CuadroError, EXIT, JOB_ENDS, type Config, type ExitCode } from '@cuadro/protocol';
 import { createApi, type Api } from './api/server.ts';
 import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
@@ -62,6 +62,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const rendering: Rendering = await assembleRendering(init, base, live, {
     tasks: core,
     input: (input) => driver.input(input),
+    wantedBundles: () => wantedBundles(core),
   });
   const { machine, worker } = rendering;
   const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, () => rendering);
@@ -139,6 +140,12 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
     },
   };
+}
+
+/** Scenes of jobs that have not ended. */
+function wantedBundles(queries: CoreQueries): Set<string> {
+  const jobs = queries.jobs().filter(({ state }) => !JOB_ENDS.has(state));
+  return new Set(jobs.flatMap(({ id }) => queries.jobRecord(id)?.spec.bundle ?? []));
 }
 
 function nodeMetrics(loopDelay: LoopDelay): Metrics {

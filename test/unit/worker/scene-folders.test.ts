@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, it } from 'node:test';
+import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { SceneFolders } from '../../../node/src/worker/scenes.ts';
 import { removeTree } from '../../../node/src/blobs/tree.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../../../node/src/${path}`, import.meta.url));
@@ -56,4 +59,21 @@ it('removes scenes that nobody uses, also as an ordinary user', () => {
     2,
     'two idle scenes are kept; the rest stays on the disk for good',
   );
+});
+
+it('removes at start what no job needs any more, and keeps what one does', async () => {
+  const folder = join(base, 'swept');
+  const scenes = new SceneFolders(
+    { blobs: createMemoryBlobStore(), random: createSystemRandom() },
+    { folder },
+  );
+  const [wanted, other] = ['a'.repeat(64), 'b'.repeat(64)];
+  for (const name of [wanted, other]) {
+    const tree = join(folder, name.slice(0, 32), 'textures');
+    await mkdir(tree, { recursive: true });
+    await writeFile(join(tree, 'x.png'), '');
+    await chmod(tree, 0o555);
+  }
+  await scenes.sweep(new Set([wanted]));
+  assert.deepEqual(readdirSync(folder), [wanted.slice(0, 32)]);
 });
