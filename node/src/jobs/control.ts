@@ -92,9 +92,13 @@ export async function requeue(
   const hasResult = (index: number): boolean =>
     Object.keys(queries.taskRecord(job, index)?.results ?? {}).length > 0;
   const discarded = chosen.filter(hasResult);
-  const made = queries.dependents(job, discarded).filter(hasResult);
+  // Also what is only being made of them: a film of a discarded frame must not count, whenever it arrives (SPEC R39).
+  const made = queries.dependents(job, discarded);
   const redo = [...new Set([...discarded, ...made])].sort((a, b) => a - b);
-  const retry = chosen.filter((index) => !hasResult(index));
+  const redone = new Set(redo);
+  const asked = new Set(chosen);
+  const again = redo.filter((index) => asked.has(index) || hasResult(index)).length;
+  const retry = chosen.filter((index) => !redone.has(index));
   // Tasks that were skipped because of a failed one have no failures of their own, and simply become open.
   const requests = [
     ...makeRequests(components, record, 'redo', redo),
@@ -109,7 +113,7 @@ export async function requeue(
     },
   ]);
   const parts = [
-    redo.length > 0 && `${count(redo.length)} rendered again`,
+    again > 0 && `${count(again)} rendered again`,
     retry.length > 0 && `${count(retry.length)} tried again`,
   ].filter((part) => part !== false);
   return answer(`${parts.join(', ')}.`);

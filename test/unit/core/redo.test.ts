@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BELEN, capabilities, Farm, framesPlan, SELF, withRequest } from '../core/farm.ts';
+import { BELEN, capabilities, Farm, framesPlan, SELF, withRequest } from './farm.ts';
 
-describe('the brain', () => {
+describe('what a redo discards', () => {
   it('takes no film made of a frame that is being made again (SPEC R39)', () => {
     const farm = new Farm().start();
     const job = farm.submit(framesPlan('1-2', { film: true }));
