@@ -10,6 +10,7 @@ import { assembleRendering, type Rendering } from './daemon/rendering.ts';
 import { createJobActions } from './jobs/actions.ts';
 import { createCopyWatch } from './jobs/copies.ts';
 import { createContentReader } from './jobs/content.ts';
+import { createPinKeeper } from './jobs/pins.ts';
 import { foundFarm } from './jobs/founding.ts';
 import { createSystemClock } from './system/clock.ts';
 import type { Startable } from './system/interface.ts';
@@ -108,6 +109,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         ...rendering.parts,
         { name: 'driver', component: driver },
         { name: 'collection', component: collection },
+        { name: 'pins', component: createPinKeeper(shared, base) },
         { name: 'copies', component: createCopyWatch(shared) },
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },

@@ -1,7 +1,7 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
-import { assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
+import { CuadroError, assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
 import type {
   AttemptId,
   BlobHash,
@@ -66,7 +66,7 @@ export interface Driver extends Startable {
   input(input: DriverInput): void;
   /**
    * Merges records as this machine's own, and resolves once they are durable. Rejects, with nothing of them merged,
-   * where one could not be read again: `record-too-large`, `request-invalid`.
+   * where one could not be read again (`record-too-large`, `request-invalid`) or the driver doesn't run (`node-stopping`).
    */
   merge(records: KnownRecord[]): Promise<void>;
   /** Merges what another member sent; its signatures are checked. Resolves once it is durable here. */
@@ -136,6 +136,7 @@ class CoreDriver implements Driver {
   }
 
   async merge(records: KnownRecord[]): Promise<void> {
+    this.#assertRunning();
     for (const record of records) {
       const known = this.#known(record);
       assertWritable(known === undefined ? record : mergeRecords(known, record), known);
@@ -144,6 +145,11 @@ class CoreDriver implements Driver {
     await this.flushed();
     // Whoever submitted a job may ask for its tasks by name at once, so its plan has to be there too.
     for (const record of records) if (record.kind === 'job') await this.#plansAsked.get(record.id);
+  }
+
+  /** Inputs are dropped by a driver that has stopped, and what was dropped must not be answered as durable (SPEC R60). */
+  #assertRunning(): void {
+    if (this.#state === 'stopped' || this.#state === 'new') throw new CuadroError('node-stopping');
   }
 
   /** What stands under the key of a record that people's changes add to. */
@@ -174,14 +180,16 @@ class CoreDriver implements Driver {
     };
   }
 
-  deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
+  async deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
+    this.#assertRunning();
     this.input({ kind: 'records', from, records });
-    return this.flushed();
+    await this.flushed();
   }
 
-  adopt(records: KnownRecord[]): Promise<void> {
+  async adopt(records: KnownRecord[]): Promise<void> {
+    this.#assertRunning();
     this.input({ kind: 'adopt', records });
-    return this.flushed();
+    await this.flushed();
   }
 
   flushed(): Promise<void> {

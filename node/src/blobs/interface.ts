@@ -149,6 +149,8 @@ export interface BlobStore extends Startable {
   unpinOwner(owner: PinOwner): Promise<void>;
   pins(hash: BlobHash): readonly PinOwner[];
   pinnedBy(owner: PinOwner): readonly BlobHash[];
+  /** Everyone who has pinned anything. */
+  pinOwners(): readonly PinOwner[];
 
   usage(): Promise<BlobUsage>;
   /** Evicts unpinned blobs, least recently used first, until quota and reserve hold. */

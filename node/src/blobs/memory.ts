@@ -181,6 +181,10 @@ class MemoryBlobStore implements types.BlobStore {
     return this.#pins.hashes(owner);
   }
 
+  pinOwners(): readonly types.PinOwner[] {
+    return this.#pins.allOwners();
+  }
+
   async usage(): Promise<types.BlobUsage> {
     const pinnedBytes = this.#index.pinnedBytes(this.#pins);
     const fits = pinnedBytes + this.#refusedBytes <= this.#quotaBytes;

@@ -53,6 +53,10 @@ export class PinTable {
     return [...(this.#hashes.get(owner) ?? [])];
   }
 
+  allOwners(): PinOwner[] {
+    return [...this.#hashes.keys()];
+  }
+
   pinned(): IterableIterator<BlobHash> {
     return this.#owners.keys();
   }

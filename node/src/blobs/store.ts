@@ -266,6 +266,10 @@ class FileBlobStore implements types.BlobStore {
     return this.#alive().shelf.pins.table.hashes(owner);
   }
 
+  pinOwners(): readonly types.PinOwner[] {
+    return this.#alive().shelf.pins.table.allOwners();
+  }
+
   usage(): Promise<types.BlobUsage> {
     return this.#during(undefined, ({ space }) => this.#currentUsage(space));
   }

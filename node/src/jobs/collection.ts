@@ -87,13 +87,20 @@ class FolderCollection implements Collection {
   async #start(): Promise<void> {
     const { store, driver, temporaries } = this.#components;
     await takeBackUnfinished(this.#components);
+    const isDeleted = (job: JobId): boolean => driver.queries.jobRecord(job)?.deleted !== undefined;
+    const useless: string[] = [];
     for (const [key, value] of await store.listLocal('job/')) {
-      this.#jobs.set(key.slice('job/'.length), emptyCollection(value as LocalJob));
+      const job = key.slice('job/'.length);
+      if (isDeleted(job)) useless.push(key);
+      else this.#jobs.set(job, emptyCollection(value as LocalJob));
     }
     for (const [key, text] of await store.listLocalText('collected/')) {
       const [, job, task] = key.split('/') as [string, string, string];
-      this.#jobs.get(job)?.notes.add(Number(task), text);
+      const known = this.#jobs.get(job);
+      if (known !== undefined) known.notes.add(Number(task), text);
+      else if (isDeleted(job)) useless.push(key);
     }
+    await this.#forget(useless);
     for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);
     // Only now: a job looked at without its notes would be collected all over again.
     this.#started = true;
@@ -129,11 +136,14 @@ class FolderCollection implements Collection {
     if (known === undefined) return;
     known.cancelRetry?.();
     this.#jobs.delete(job);
-    const notes = [...known.notes.indices()].map((index) => [noteKey(job, index), undefined]);
+    const notes = [...known.notes.indices()].map((index) => noteKey(job, index));
     // Where this is lost, the next start removes them.
-    this.#components.store
-      .setLocal({ ...Object.fromEntries(notes), [localJobKey(job)]: undefined })
-      .catch(() => undefined);
+    this.#forget([localJobKey(job), ...notes]).catch(() => undefined);
+  }
+
+  async #forget(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    await this.#components.store.setLocal(Object.fromEntries(keys.map((key) => [key, undefined])));
   }
 
   state(job: JobId): CollectionState | undefined {

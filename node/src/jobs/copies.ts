@@ -36,10 +36,7 @@ class CopyWatch implements Startable {
         this.#lost(event.hash, event.pinnedBy);
       }
     });
-    this.#checking ??= this.#check().catch((error: unknown) => {
-      if (this.#stop.signal.aborted) return;
-      this.#components.logger.warn("Stored files can't be checked.", { error: String(error) });
-    });
+    this.#checking ??= this.#checkForever();
     return Promise.resolve();
   }
 
@@ -49,17 +46,25 @@ class CopyWatch implements Startable {
     await this.#checking;
   }
 
+  async #checkForever(): Promise<void> {
+    const { clock, logger } = this.#components;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#check().catch((error: unknown) => {
+        if (!signal.aborted) logger.warn("Stored files can't be checked.", { error: String(error) });
+      });
+      await clock.sleep(CHECK_AGAIN_MS, { signal }).catch(() => undefined);
+    }
+  }
+
   async #check(): Promise<void> {
     const { blobs, clock, driver } = this.#components;
     const { signal } = this.#stop;
-    for (;;) {
-      for await (const { hash, state } of blobs.check({ signal })) {
-        // What is damaged is told as an event; a file that was gone before this start is seen only here.
-        if (state === 'missing') this.#lost(hash, blobs.pins(hash));
-        else await clock.sleep(CHECK_PAUSE_MS, { signal });
-        while (driver.queries.farm().live.running > 0) await clock.sleep(BUSY_PAUSE_MS, { signal });
-      }
-      await clock.sleep(CHECK_AGAIN_MS, { signal });
+    for await (const { hash, state } of blobs.check({ signal })) {
+      // What is damaged is told as an event; a file that was gone before this start is seen only here.
+      if (state === 'missing') this.#lost(hash, blobs.pins(hash));
+      else await clock.sleep(CHECK_PAUSE_MS, { signal });
+      while (driver.queries.farm().live.running > 0) await clock.sleep(BUSY_PAUSE_MS, { signal });
     }
   }
 

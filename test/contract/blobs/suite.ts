@@ -239,6 +239,7 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       const again = await started(folder);
       assert.deepEqual([...again.pins(hash)].sort(), ['a', 'b']);
       assert.deepEqual(again.pinnedBy('a'), [hash]);
+      assert.deepEqual([...again.pinOwners()].sort(), ['a', 'b']);
       assert.deepEqual(await again.has(hash), { hash, sizeBytes: 10 });
     });
 
