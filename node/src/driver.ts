@@ -1,7 +1,7 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
-import { knownRecordSchema, recordKey } from '@cuadro/protocol';
+import { CuadroError, assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
 import type {
   AttemptId,
   BlobHash,
@@ -17,6 +17,10 @@ import type {
 
 /** Writes of one group commit; more wait for the next, so that one batch stays a few megabytes. */
 const BATCH_RECORDS_MAX = 4_096;
+/** A plan that could not be read is read again after this long, and then after twice as long each time, in milliseconds. */
+const PLAN_RETRY_MS = 2_000;
+/** The longest pause: a disk that fails for minutes is looked at again when its owner does. */
+const PLAN_RETRY_MAX_MS = 120_000;
 
 /** A wake this much too late is a gap in the node's own time: a loaded loop is late by tens of milliseconds. */
 const GAP_MS = 1_000;
@@ -60,7 +64,10 @@ export type DriverInput = WithoutNow<CoreInput>;
 export interface Driver extends Startable {
   readonly queries: CoreQueries;
   input(input: DriverInput): void;
-  /** Merges records as this machine's own, and resolves once they are durable. */
+  /**
+   * Merges records as this machine's own, and resolves once they are durable. Rejects, with nothing of them merged,
+   * where one could not be read again (`record-too-large`, `request-invalid`) or the driver doesn't run (`node-stopping`).
+   */
   merge(records: KnownRecord[]): Promise<void>;
   /** Merges what another member sent; its signatures are checked. Resolves once it is durable here. */
   deliver(from: PeerId, records: KnownRecord[]): Promise<void>;
@@ -94,6 +101,7 @@ class CoreDriver implements Driver {
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
   readonly #plansAsked = new Map<JobId, Promise<void>>();
+  readonly #planRetries = new Map<JobId, () => void>();
 
   constructor(components: DriverComponents) {
     this.#components = components;
@@ -111,31 +119,70 @@ class CoreDriver implements Driver {
     if (this.#state === 'running') this.#state = 'stopped';
     this.#cancelWake?.();
     this.#cancelWake = undefined;
+    for (const cancel of this.#planRetries.values()) cancel();
+    this.#planRetries.clear();
     while (this.#writing !== undefined) await this.#writing;
   }
 
   input(input: DriverInput): void {
     if (this.#state !== 'running') return;
     const { clock, core } = this.#components;
-    const timed = { ...input, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
+    const taken = input.kind === 'ended' ? this.#readable(input) : input;
+    const timed = { ...taken, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
     for (const effect of core.step(timed)) this.#queue(effect);
     this.#pump();
   }
 
   async merge(records: KnownRecord[]): Promise<void> {
-    // What this machine makes must be readable again: a record that isn't would be lost at the next start.
-    for (const record of records) knownRecordSchema.parse(record);
+    this.#assertRunning();
+    for (const record of records) {
+      const known = this.#known(record);
+      assertWritable(known === undefined ? record : mergeRecords(known, record), known);
+    }
     this.input({ kind: 'records', from: this.queries.self, records });
     await this.flushed();
     // Whoever submitted a job may ask for its tasks by name at once, so its plan has to be there too.
     for (const record of records) if (record.kind === 'job') await this.#plansAsked.get(record.id);
   }
 
-  deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
-    this.input({ kind: 'records', from, records });
-    return this.flushed();
+  /** Inputs are dropped by a driver that has stopped, and what was dropped must not be answered as durable (SPEC R60). */
+  #assertRunning(): void {
+    if (this.#state === 'stopped' || this.#state === 'new') throw new CuadroError('node-stopping');
   }
 
+  /** What stands under the key of a record that people's changes add to. */
+  #known(record: KnownRecord): KnownRecord | undefined {
+    if (record.kind === 'job') return this.queries.jobRecord(record.id);
+    return record.kind === 'node' ? this.queries.nodeRecord(record.peer) : undefined;
+  }
+
+  /** A result that could not be read again is a failure, and tells why: else it would be gone at the next start. */
+  #readable(input: Extract<DriverInput, { kind: 'ended' }>): DriverInput {
+    const { attempt, outcome } = input;
+    if (outcome.kind !== 'result') return input;
+    const { kind: _kind, ...made } = outcome;
+    const why = whyNotKept({ ...made, attempt, peer: this.queries.self, state: 'rendered', holders: {} });
+    if (why === undefined) return input;
+    const { log, wallTime } = outcome;
+    return {
+      ...input,
+      outcome: {
+        kind: 'failure',
+        cause: 'failed',
+        code: 'result-unreadable',
+        message: why,
+        lines: [],
+        ...(log !== undefined && { log }),
+        wallTime,
+      },
+    };
+  }
+
+  async deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
+    this.#assertRunning();
+    this.input({ kind: 'records', from, records });
+    await this.flushed();
+  }
   flushed(): Promise<void> {
     if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
     return new Promise((resolve, reject) => {
@@ -248,7 +295,7 @@ class CoreDriver implements Driver {
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
   }
 
-  #askPlan(job: JobId, hash: BlobHash): void {
+  #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {
     if (this.#plansAsked.has(job)) return;
     const asked = this.#components
       .readPlan(hash)
@@ -257,10 +304,28 @@ class CoreDriver implements Driver {
         else this.#components.logger.warn('The plan of a job is not held here.', { job, plan: hash });
       })
       .catch((error: unknown) => {
-        this.#components.logger.error("The plan of a job can't be read.", { job, error: String(error) });
+        this.#components.logger.error("The plan of a job can't be read; it is tried again.", {
+          job,
+          error: String(error),
+        });
+        this.#askPlanLater(job, hash, retryMs);
       })
       .finally(() => this.#plansAsked.delete(job));
     this.#plansAsked.set(job, asked);
+  }
+
+  /** A disk that failed for a moment must not keep a job waiting for ever. */
+  #askPlanLater(job: JobId, hash: BlobHash, afterMs: number): void {
+    if (this.#state !== 'running') return;
+    this.#planRetries.get(job)?.();
+    const cancel = this.#components.clock.after(afterMs, () => {
+      this.#planRetries.delete(job);
+      const record = this.queries.jobRecord(job);
+      if (record === undefined || record.deleted !== undefined) return;
+      if (this.queries.plannedTask(job, 0) !== undefined) return;
+      this.#askPlan(job, hash, Math.min(2 * afterMs, PLAN_RETRY_MAX_MS));
+    });
+    this.#planRetries.set(job, cancel);
   }
 }
 

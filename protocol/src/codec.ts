@@ -35,10 +35,31 @@ export function decode(bytes: Uint8Array, limitBytes = RECORD_BYTES_MAX): unknow
     throw new MalformedBytesError(`The message has ${bytes.byteLength} bytes; ${limitBytes} is the limit.`);
   }
   try {
-    return dagCbor.decode(bytes);
+    const value: unknown = dagCbor.decode(bytes);
+    // The bytes are looked through first: nearly none hold the word, and a look at every property costs more.
+    if (!holdsText(bytes, '__proto__') || !namesPrototype(value)) return value;
   } catch (cause) {
     throw new MalformedBytesError('The bytes are not well-formed DAG-CBOR.', { cause });
   }
+  throw new MalformedBytesError('A property is named __proto__.');
+}
+
+/** Whether ASCII text stands anywhere in the bytes. */
+function holdsText(bytes: Uint8Array, text: string): boolean {
+  const first = text.charCodeAt(0);
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
+    let length = 1;
+    while (length < text.length && bytes[at + length] === text.charCodeAt(length)) length++;
+    if (length === text.length) return true;
+  }
+  return false;
+}
+
+/** Copied property by property, a property of this name would become the copy's prototype, and be lost (SPEC R4). */
+function namesPrototype(value: unknown): boolean {
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return false;
+  if (Array.isArray(value)) return value.some(namesPrototype);
+  return Object.entries(value).some(([key, item]) => key === '__proto__' || namesPrototype(item));
 }
 
 function dropUndefined(value: unknown): unknown {

@@ -42,15 +42,21 @@ export function requestedLevels(job: JobRecord, index: TaskIndex): { redo: numbe
 }
 
 /**
- * The result that counts: done before rendered, then the oldest attempt, so that a result once shown changes
- * as rarely as can be (SPEC R38).
+ * The result that counts: of those that any machine holds, done before rendered, then the oldest attempt, so that a
+ * result once shown changes as rarely as can be (SPEC R38).
  */
 export function countingResult(task: TaskRecord): TaskResult | undefined {
   let best: TaskResult | undefined;
   for (const result of Object.values(task.results)) {
-    if (best === undefined || outranks(result, best)) best = result;
+    if (best !== undefined && !outranks(result, best)) continue;
+    if (isHeld(result)) best = result;
   }
   return best;
+}
+
+function isHeld({ holders }: TaskResult): boolean {
+  for (const peer in holders) if (holders[peer]?.held === true) return true;
+  return false;
 }
 
 function outranks(a: TaskResult, b: TaskResult): boolean {

@@ -54,6 +54,11 @@ export const ERRORS = {
     EXIT.usage,
     'The job would have {count} tasks; a job holds {limit} at most. Split it into several.',
   ),
+  'record-too-large': entry(
+    400,
+    EXIT.refused,
+    'The record {record} would have {bytes} bytes; {limit} are the limit. Ask for less at once, or submit the job anew.',
+  ),
   'path-unsafe': entry(400, EXIT.refused, 'The path "{path}" leaves its folder, so it is refused.'),
   'token-missing': entry(
     401,

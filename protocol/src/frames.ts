@@ -62,7 +62,11 @@ export function parseFrames(text: string): FrameRange[] {
   if (total > TASKS_PER_JOB_MAX) {
     throw invalid(text, `it asks for ${total} frames and a job holds ${TASKS_PER_JOB_MAX} at most`);
   }
-  return normaliseFrames(ranges);
+  const normal = normaliseFrames(ranges);
+  if (normal.length > FRAME_RANGES_MAX) {
+    throw invalid(text, `its parts overlap so that only ${normal.length} others say the same`);
+  }
+  return normal;
 }
 
 function parsePart(text: string, part: string): FrameRange {
@@ -76,7 +80,9 @@ function parsePart(text: string, part: string): FrameRange {
   }
   if (end < start) throw invalid(text, `"${part}" ends before it starts`);
   if (step < 1) throw invalid(text, `the step of "${part}" must be 1 or more`);
-  return { start, end: start + Math.floor((end - start) / step) * step, step };
+  const last = start + Math.floor((end - start) / step) * step;
+  // The step of a single frame says nothing, and may be larger than a plan can hold.
+  return { start, end: last, step: last === start ? 1 : step };
 }
 
 function invalid(text: string, why: string): CuadroError {

@@ -24,3 +24,4 @@ export * from './sync.ts';
 export * from './views.ts';
 export * from './words.ts';
 export * from './work.ts';
+export * from './writable.ts';

@@ -11,6 +11,11 @@ export const TASKS_PER_JOB_MAX = 1_000_000;
 export const FRAME_RANGES_MAX = 10_000;
 /** One decoded message or record; gossip messages above 64 KB suffer, and records travel in gossip. */
 export const RECORD_BYTES_MAX = 1_048_576;
+/**
+ * What a node writes of its own may make a record only half as large, so that what the two halves of a cut farm
+ * write meanwhile still makes one that travels.
+ */
+export const RECORD_WRITE_BYTES_MAX = RECORD_BYTES_MAX / 2;
 /** A plan is templates and ranges, so even a large job's is small. */
 export const PLAN_BYTES_MAX = 8_388_608;
 /** A bundle of 100,000 files with long paths fits. */
@@ -36,8 +41,8 @@ export const LOG_LINES_MAX = 8;
 /** Priorities are a small scale that people can tell apart; 50 is the default. */
 export const PRIORITY_MAX = 100;
 export const PRIORITY_DEFAULT = 50;
-/** Results or tasks named by one signed request; a larger selection is split into several requests. */
-export const REQUEST_TASKS_MAX = 1_000;
+/** Ranges of tasks in one signed request; a more scattered selection is split into several requests. */
+export const REQUEST_RANGES_MAX = 1_000;
 /** Failures kept per task: beyond the policy's bounds (three failed, five lost) further ones tell nothing. */
 export const FAILURES_PER_TASK_MAX = 64;
 /** Groups of one plan: a job type has a handful of kinds of task. */

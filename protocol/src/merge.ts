@@ -42,7 +42,9 @@ function mergeByRules<T extends object>(a: T, b: T, rules: Rules): T {
   for (const [key, theirs] of Object.entries(b)) {
     if (theirs === undefined) continue;
     const ours = Object.hasOwn(a, key) ? mine[key] : undefined;
-    const rule: (a: unknown, b: unknown) => unknown = (rules[key] as never) ?? mergeUnknown;
+    // A newer version may say `constructor`: a name that every object has is no rule of ours.
+    const known = Object.hasOwn(rules, key) ? rules[key] : undefined;
+    const rule: (a: unknown, b: unknown) => unknown = (known as never) ?? mergeUnknown;
     const result = ours === undefined ? theirs : rule(ours, theirs);
     if (result === ours) continue;
     if (merged === mine) merged = { ...mine };

@@ -23,7 +23,7 @@ import {
   NOTES_LENGTH_MAX,
   OUTPUT_FILES_MAX,
   PRIORITY_MAX,
-  REQUEST_TASKS_MAX,
+  REQUEST_RANGES_MAX,
   TAGS_MAX,
 } from './limits.ts';
 import { frameRangeSchema, outputFileSchema } from './plan.ts';
@@ -111,8 +111,8 @@ export const taskRequestSchema = z.looseObject({
   ...signedShape,
   kind: z.enum(['redo', 'retry']),
   level: z.int().min(1).max(COUNTER_MAX),
-  tasks: z.array(frameRangeSchema).max(REQUEST_TASKS_MAX),
-  named: z.array(z.looseObject({ task: taskIndexSchema, attempt: attemptIdSchema })).max(REQUEST_TASKS_MAX),
+  tasks: z.array(frameRangeSchema).max(REQUEST_RANGES_MAX),
+  newest: attemptIdSchema.optional(),
   wallTime: wallTimeSchema,
 });
 

@@ -98,14 +98,14 @@ export interface JobSpec extends Signed {
 
 export type JobDesired = 'active' | 'paused' | 'canceled';
 
-/** One signed request about tasks: `redo` discards the results that it names, `retry` only voids failures (SPEC R33). */
+/** One signed request about tasks: `redo` discards their results, `retry` only voids failures (SPEC R33). */
 export interface TaskRequest extends Signed {
   kind: 'redo' | 'retry';
   /** The tasks' new redo or retry level: the highest seen plus one. */
   level: number;
   tasks: FrameRange[];
-  /** For a redo, the attempts whose results it discards, by task. */
-  named: { task: TaskIndex; attempt: AttemptId }[];
+  /** For a redo, the newest attempt among the results that its author saw and discards. */
+  newest?: AttemptId;
   wallTime: number;
 }
 

@@ -140,6 +140,9 @@ async function startFarm(folder: string): Promise<Farm> {
           onEnd.counted();
         },
       },
+      onMachineFault: (sentence) => {
+        throw new CouldNotMeasure(sentence);
+      },
       runners: {
         'blender-frame': neverHere,
         film: neverHere,

@@ -13,8 +13,8 @@ export type CollectOutcome = 'written' | 'already-there' | 'replaced' | 'kept-fo
 export interface CollectOptions extends SignalOption {
   /** Replace foreign files too. */
   readonly overwrite?: boolean;
-  /** The hash of what we wrote there before: a file that still has it is ours. */
-  readonly previousHash?: BlobHash;
+  /** The hashes of what we wrote there before: a file that still has one of them is ours. */
+  readonly ours?: ReadonlySet<BlobHash>;
 }
 
 /**
@@ -27,11 +27,12 @@ export async function collectFile(
   destination: string,
   options: CollectOptions = {},
 ): Promise<CollectOutcome> {
-  const { overwrite = false, previousHash, signal } = options;
+  const { overwrite = false, ours, signal } = options;
   const common = { ...(signal === undefined ? {} : { signal }), durable: true, fileMode: 0o644 };
   const standing = await standingAt(components.blobs, destination, options);
   if (holds(standing, hash)) return 'already-there';
-  if (standing.kind !== 'nothing' && !holds(standing, previousHash) && !overwrite) return 'kept-foreign';
+  const isOurs = standing.kind === 'file' && ours?.has(standing.hash) === true;
+  if (standing.kind !== 'nothing' && !isOurs && !overwrite) return 'kept-foreign';
   if (standing.kind !== 'nothing') {
     await components.blobs.materialize(hash, destination, { ...common, existing: 'replace' });
     return 'replaced';
@@ -74,6 +75,6 @@ async function standingAt(blobs: BlobStore, path: string, options: SignalOption)
   }
 }
 
-function holds(standing: Standing, hash: BlobHash | undefined): boolean {
+function holds(standing: Standing, hash: BlobHash): boolean {
   return standing.kind === 'file' && standing.hash === hash;
 }

@@ -186,7 +186,7 @@ export interface BlobStore extends Startable {
   usage(): Promise<BlobUsage>;
   /** Evicts unpinned blobs, least recently used first, until quota and reserve hold. */
   collectGarbage(): Promise<GarbageReport>;
-  /** Reads and verifies every blob and pin, one at a time; what is damaged goes to quarantine. */
+  /** Every pin without a blob, then every blob read and verified, one at a time; what is damaged goes to quarantine. */
   check(options?: SignalOption): AsyncIterable<BlobCheck>;
   /** Listeners are called synchronously; the returned function removes the listener. */
   subscribe(listener: (event: BlobEvent) => void): () => void;

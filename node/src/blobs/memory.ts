@@ -32,6 +32,7 @@ class MemoryBlobStore implements types.BlobStore {
   readonly #index = new BlobIndex();
   readonly #pins = new PinTable();
   readonly #listeners = new Set<(event: types.BlobEvent) => void>();
+  #refusedBytes = 0;
   #uses = 0;
   #running = false;
 
@@ -53,7 +54,11 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async putFile(path: string, options: types.PutFileOptions): Promise<types.BlobInfo> {
-    const info = await this.putBytes(await readSource(path), options);
+    const info = await this.putBytes(await readSource(path), options).catch((error: unknown) => {
+      if (options.mode === 'move' && error instanceof StoreFullError)
+        this.#refusedBytes = Math.max(this.#refusedBytes, error.neededBytes);
+      throw error;
+    });
     if (options.mode === 'move') await rm(path);
     return info;
   }
@@ -214,7 +219,9 @@ class MemoryBlobStore implements types.BlobStore {
 
   async usage(): Promise<types.BlobUsage> {
     const pinnedBytes = this.#index.pinnedBytes(this.#pins);
-    const accepting = pinnedBytes < this.#quotaBytes;
+    const fits = pinnedBytes + this.#refusedBytes <= this.#quotaBytes;
+    if (fits) this.#refusedBytes = 0;
+    const accepting = fits && pinnedBytes < this.#quotaBytes;
     return {
       usedBytes: this.#index.usedBytes,
       pinnedBytes,
@@ -232,8 +239,9 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async *check(): AsyncGenerator<types.BlobCheck> {
+    for (const hash of [...this.#pins.pinned()])
+      if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
     for (const hash of this.#index.hashes()) yield { hash, state: 'ok' };
-    for (const hash of this.#pins.pinned()) if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
   }
 
   subscribe(listener: (event: types.BlobEvent) => void): () => void {

@@ -8,6 +8,7 @@ import {
   isUnwritable,
   reasonOf,
   syncFolder,
+  systemCode,
 } from '../system/files.ts';
 import type { Clock, Random } from '../system/interface.ts';
 import type { BlobIndex, IndexEntry } from './blob-index.ts';
@@ -48,6 +49,8 @@ export class Shelf {
   readonly index: BlobIndex;
   readonly pins: PinJournal;
   readonly reader: VerifiedReader;
+  /** For use while the blob's own queue is held. */
+  readonly #readerWithin: VerifiedReader;
   readonly emit: (event: BlobEvent) => void;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -63,12 +66,16 @@ export class Shelf {
     this.#clock = components.clock;
     this.#random = components.random;
     this.#hasher = components.hasher;
-    this.reader = new VerifiedReader({
+    const reading = {
       layout: this.layout,
       hasher: this.#hasher,
-      quarantine: (hash) => this.quarantine(hash),
       keepPieces: (manifest: BlobManifest) =>
         this.keepPieces(manifest.hash, encodePieces(manifest)).catch(() => undefined),
+    };
+    this.reader = new VerifiedReader({ ...reading, quarantine: (hash) => this.quarantine(hash) });
+    this.#readerWithin = new VerifiedReader({
+      ...reading,
+      quarantine: (hash) => this.#quarantineNow(hash),
     });
   }
 
@@ -83,7 +90,7 @@ export class Shelf {
       const entry = this.index.get(hash);
       if (entry === undefined) return false;
       try {
-        await this.verify(entry, options.signal);
+        await this.verify(entry, options.signal, this.#readerWithin);
       } catch (error) {
         // A damaged or vanished copy is replaced by the new one.
         if (error instanceof BlobCorruptError || error instanceof BlobNotFoundError) return false;
@@ -138,10 +145,9 @@ export class Shelf {
   }
 
   /** Throws `blob-corrupt` (after quarantine) or `blob-not-found` when the copy on disk is not what its name says. */
-  async verify(entry: BlobInfo, signal: AbortSignal): Promise<void> {
-    if (entry.sizeBytes > blobLimits.inlineBytes)
-      await this.reader.verify(entry.hash, entry.sizeBytes, signal);
-    else await this.reader.open(entry.hash, entry.sizeBytes, { start: 0, end: entry.sizeBytes }, signal);
+  async verify(entry: BlobInfo, signal: AbortSignal, reader = this.reader): Promise<void> {
+    if (entry.sizeBytes > blobLimits.inlineBytes) await reader.verify(entry.hash, entry.sizeBytes, signal);
+    else await reader.open(entry.hash, entry.sizeBytes, { start: 0, end: entry.sizeBytes }, signal);
   }
 
   /** Notes a use; on disk at most once an hour, as the time of the file, which only orders later evictions. */
@@ -192,8 +198,34 @@ export class Shelf {
     this.emit({ type: 'blob-missing', hash, pinnedBy: this.pins.table.owners(hash) });
   }
 
-  /** Takes a damaged blob out of use at once; the file is kept for a look as long as there is room. */
-  async quarantine(hash: BlobHash): Promise<void> {
+  /**
+   * Takes a blob out of use that a reader found damaged. The reader may have had an older file open than the one that
+   * stands there now, so that is looked at again first.
+   */
+  quarantine(hash: BlobHash): Promise<void> {
+    return this.#byHash.run(hash, async () => {
+      if (this.index.get(hash) === undefined) return;
+      const state = await this.#stateOf(hash);
+      if (state === 'damaged') await this.#quarantineNow(hash);
+      else if (state === 'gone') this.lost(hash);
+    });
+  }
+
+  /** What stands under a blob's name now; `unknown` where it can't be told, as while the store stops. */
+  async #stateOf(hash: BlobHash): Promise<'whole' | 'damaged' | 'gone' | 'unknown'> {
+    try {
+      const { signal } = new AbortController();
+      const found = await this.#hasher.digest(this.layout.pathOf(hash), { signal });
+      return found.hash === hash ? 'whole' : 'damaged';
+    } catch (error) {
+      const code = systemCode(error) ?? (error as { code?: unknown }).code;
+      if (code === 'ENOENT') return 'gone';
+      return code === 'EIO' || code === 'ENOTFILE' || code === 'ECHANGED' ? 'damaged' : 'unknown';
+    }
+  }
+
+  /** The file is kept for a look as long as there is room. */
+  async #quarantineNow(hash: BlobHash): Promise<void> {
     if (this.index.remove(hash) === undefined) return;
     this.emit({ type: 'blob-corrupt', hash, pinnedBy: this.pins.table.owners(hash) });
     try {

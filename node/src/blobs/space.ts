@@ -33,6 +33,8 @@ export class Space {
   #promisedBytes = 0;
   /** Those of them that are on the disk already. */
   #writtenBytes = 0;
+  /** The largest result that was refused lately: nothing is accepted until one of its size has room. */
+  #refusedBytes = 0;
   #making: Promise<unknown> = Promise.resolve();
 
   constructor(components: SpaceComponents) {
@@ -90,6 +92,11 @@ export class Space {
     this.#promisedBytes += sizeBytes;
   }
 
+  /** A result of this size was refused. */
+  refused(sizeBytes: number): void {
+    this.#refusedBytes = Math.max(this.#refusedBytes, sizeBytes);
+  }
+
   async collect(): Promise<GarbageReport> {
     const turn = this.#making.then(() => this.#evict(0, 0));
     this.#making = turn.catch(() => undefined);
@@ -114,7 +121,19 @@ export class Space {
     else if (freeBytes + evictableBytes < options.reserveBytes)
       reason = sentenceOf('disk', freeBytes, options);
     else if (pinnedBytes >= options.quotaBytes) reason = sentenceOf('quota', freeBytes, options);
+    else reason = await this.#whyRefused(evictableBytes);
     return reason === undefined ? { ...state, accepting: true } : { ...state, accepting: false, reason };
+  }
+
+  /** Why the largest result that was refused would be refused again; it is forgotten once it has room. */
+  async #whyRefused(evictableBytes: number): Promise<string | undefined> {
+    if (this.#refusedBytes === 0) return undefined;
+    const { bytes, of, freeBytes } = await this.#shortage(this.#refusedBytes, this.#refusedBytes);
+    const needed = sizeText(this.#refusedBytes);
+    if (bytes > evictableBytes)
+      return `A result of ${needed} found no room. ${sentenceOf(of, freeBytes, this.#components.options)}`;
+    this.#refusedBytes = 0;
+    return undefined;
   }
 
   /** How much too little there is for a put, and of what. */
@@ -167,7 +186,7 @@ async function isReadOnly(folder: string): Promise<boolean> {
 
 function sentenceOf(of: 'disk' | 'quota', freeBytes: number, options: BlobStoreOptions): string {
   if (of === 'quota') {
-    return `The file store has reached its quota of ${sizeText(options.quotaBytes)}, and all of it is still needed.`;
+    return `The file store's quota is ${sizeText(options.quotaBytes)}, and all that it holds is still needed.`;
   }
   const reserve = sizeText(options.reserveBytes);
   return `The disk has only ${sizeText(freeBytes)} free; ${reserve} are kept in reserve for the system.`;

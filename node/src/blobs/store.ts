@@ -155,7 +155,13 @@ class FileBlobStore implements types.BlobStore {
   }
 
   putFile(path: string, options: types.PutFileOptions): Promise<types.BlobInfo> {
-    return this.#put(options.signal, ({ intake }, signal) => intake.putFile(path, { ...options, signal }));
+    return this.#put(options.signal, ({ intake, space }, signal) =>
+      intake.putFile(path, { ...options, signal }).catch((error: unknown) => {
+        // What is moved in is a result: others of its size would be refused too, and their work be lost.
+        if (options.mode === 'move' && error instanceof StoreFullError) space.refused(error.neededBytes);
+        throw error;
+      }),
+    );
   }
 
   putBytes(bytes: Uint8Array, options: types.PutOptions = {}): Promise<types.BlobInfo> {
@@ -287,15 +293,14 @@ class FileBlobStore implements types.BlobStore {
   }
 
   async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
-    const corrupt = new Set<BlobHash>();
-    for (const hash of this.#alive().shelf.index.hashes()) {
-      const state = await this.#during(options.signal, ({ shelf }, signal) => checkOne(shelf, hash, signal));
-      if (state === 'corrupt') corrupt.add(hash);
-      if (state !== undefined) yield { hash, state };
-    }
     const { shelf } = this.#alive();
-    for (const hash of shelf.pins.table.pinned()) {
-      if (shelf.index.get(hash) === undefined && !corrupt.has(hash)) yield { hash, state: 'missing' };
+    // What is not here at all costs nothing to find, so it is told first.
+    for (const hash of [...shelf.pins.table.pinned()]) {
+      if (shelf.index.get(hash) === undefined) yield { hash, state: 'missing' };
+    }
+    for (const hash of shelf.index.hashes()) {
+      const state = await this.#during(options.signal, (life, signal) => checkOne(life.shelf, hash, signal));
+      if (state !== undefined) yield { hash, state };
     }
   }
 
@@ -368,7 +373,7 @@ async function checkOne(
   shelf: Shelf,
   hash: BlobHash,
   signal: AbortSignal,
-): Promise<'ok' | 'corrupt' | undefined> {
+): Promise<types.BlobCheck['state'] | undefined> {
   const entry = shelf.index.get(hash);
   // Evicted since the check began.
   if (entry === undefined) return undefined;
@@ -379,7 +384,7 @@ async function checkOne(
     if (error instanceof BlobCorruptError) return 'corrupt';
     if (!(error instanceof BlobNotFoundError)) throw error;
     shelf.lost(hash);
-    return undefined;
+    return shelf.pins.table.isPinned(hash) ? 'missing' : undefined;
   }
 }
 

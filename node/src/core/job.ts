@@ -104,6 +104,7 @@ export class Job {
   put(record: TaskRecord): void {
     this.table.put(record);
     this.#observe(record.index);
+    this.#unbindVersions();
   }
 
   /** Its stored tasks are in the table: derives what follows from them. */
@@ -123,10 +124,11 @@ export class Job {
 
   /** Merges the new control record: the levels of tasks follow their requests. */
   setRecord(record: JobRecord): void {
+    const isAsked = Object.keys(record.requests).length > Object.keys(this.record.requests).length;
     this.record = record;
     const requests = Object.keys(record.requests).length;
     this.table.applyRequests(record);
-    this.#unbindVersions();
+    if (isAsked) this.#rebindVersions();
     if (requests > 0) for (const index of this.#spoilers.keys()) this.#observe(index);
   }
 
@@ -144,10 +146,39 @@ export class Job {
     this.#unbindVersions();
   }
 
-  /** With nothing made and nothing running, a new version mixes with nothing. */
+  /** With nothing made and nothing running of an engine, a new version of it mixes with nothing (SPEC R51). */
   #unbindVersions(): void {
-    const { rendered, done } = this.table.counts;
-    if (this.leases.size === 0 && rendered + done === 0) this.versions.clear();
+    for (const engine of this.versions.keys()) {
+      const isMade = this.#groupsOf(engine).some((group) => this.table.withResultIn(group) > 0);
+      if (!isMade && !this.#isRunning(engine)) this.versions.delete(engine);
+    }
+  }
+
+  /** A redo may have discarded the result that an engine's version followed from: the oldest that is left says it now. */
+  #rebindVersions(): void {
+    const before = [...this.versions];
+    this.versions.clear();
+    for (const index of before.length > 0 ? this.table.records.keys() : []) this.#observeVersion(index);
+    for (const [engine, bound] of before) {
+      if (!this.versions.has(engine) && this.#isRunning(engine)) this.versions.set(engine, bound);
+    }
+  }
+
+  #groupsOf(engine: string): number[] {
+    const groups = this.table.view?.plan.groups ?? [];
+    return groups.flatMap(({ requires }, group) => (requires.engine === engine ? group : []));
+  }
+
+  #isRunning(engine: string): boolean {
+    const groups = this.#groupsOf(engine);
+    for (const { group } of this.leases.values()) if (groups.includes(group)) return true;
+    return false;
+  }
+
+  #observeVersion(index: TaskIndex, result = this.result(index)): void {
+    const requires = this.table.view?.plan.groups[this.table.groupOf(index)]?.requires;
+    if (result?.engineVersion === undefined || requires === undefined) return;
+    this.bindVersion(requires.engine, result.engineVersion, result.attempt);
   }
 
   bindVersion(engine: string, version: string, attempt: AttemptId): void {
@@ -184,8 +215,7 @@ export class Job {
       const requires = this.table.view?.plan.groups[group]?.requires;
       if (requires !== undefined) {
         this.#keepDuration(group, result.renderMs);
-        const { engineVersion } = result;
-        if (engineVersion !== undefined) this.bindVersion(requires.engine, engineVersion, result.attempt);
+        this.#observeVersion(index, result);
       }
       if (result.thumbnail !== undefined) this.#keepThumbnail(index, result.wallTime);
     }

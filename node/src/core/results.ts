@@ -42,8 +42,11 @@ function isSensible(state: BrainState, from: PeerId, job: Job, message: ResultMe
   const now = job.table.levels(task);
   // Results belong to their redo level; failures to their retry level too.
   const current = redo === now.redo && (outcome.kind === 'result' || retry === now.retry);
-  if (!current) state.ignore('stale-level');
-  return current;
+  // A film of a frame that was discarded meanwhile is made anew, as if it had been stopped (SPEC R39).
+  const made = outcome.kind === 'result' ? outcome.result.inputRedo : undefined;
+  const isStale = made !== undefined && made < job.table.inputRedo(task);
+  if (!current || isStale) state.ignore('stale-level');
+  return current && !isStale;
 }
 
 function write(state: BrainState, job: Job, message: ResultMessage): void {

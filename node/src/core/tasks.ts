@@ -129,6 +129,10 @@ export class TaskTable {
     return this.#codes[index] === OPEN;
   }
 
+  withResultIn(group: number): number {
+    return this.#groups[group]?.withResult ?? 0;
+  }
+
   openIn(group: number): number {
     return this.#groups[group]?.open ?? 0;
   }

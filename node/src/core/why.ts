@@ -21,7 +21,10 @@ export function whyTask(state: BrainState, job: Job, index: TaskIndex): string {
     return `It failed: ${job.table.effective(index)?.failed?.message ?? 'its attempts are used up.'}`;
   }
   if (own === 'skipped') return skipped(job, index);
-  return running(state, job, index) ?? jobHolds(job) ?? whyOpen(state, job, index);
+  const why = running(state, job, index) ?? jobHolds(job) ?? whyOpen(state, job, index);
+  // A result that no machine holds any more (SPEC R38).
+  const lost = Object.keys(job.table.effective(index)?.results ?? {}).length > 0;
+  return lost ? `It was rendered, and every copy is damaged or gone, so it is rendered again. ${why}` : why;
 }
 
 function nameOf(job: Job, index: TaskIndex): string {

@@ -31,7 +31,8 @@ export function assembleBrain(
     onChanges: (changes) => {
       hub.notify(changes);
       if (changes.farm) farmChanged();
-      for (const { job } of changes.tasks) collection.changed(job);
+      for (const { job, indices } of changes.tasks) collection.changed(job, indices);
+      for (const job of changes.removed) collection.removed(job);
     },
     onBroken: (error) => init.onEnd?.({ error }),
   });

@@ -46,6 +46,8 @@ export interface Foundation {
   bytes: RecordBytes;
   records: KnownRecord[];
   term: number;
+  /** Whether every stored record could be read and trusted. */
+  isComplete: boolean;
 }
 
 /**
@@ -91,7 +93,9 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   const { records, term, damaged } = await loading;
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
   const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
-  return { ...shared, config, records: trustedRecords(records, { logger }), term };
+  const trusted = trustedRecords(records, { logger });
+  const isComplete = damaged === 0 && trusted.length === records.length;
+  return { ...shared, config, records: trusted, term, isComplete };
 }
 
 /** The configuration as it is now; parts ask for it each time. */

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { attemptKey } from '@cuadro/protocol';
+import { attemptKey, type BlobHash } from '@cuadro/protocol';
 import type { DriverInput } from '../driver.ts';
 import { createBlenderSessions } from '../render/blender/pool.ts';
 import { createStayAwake } from '../render/process/stay-awake.ts';
@@ -31,13 +31,19 @@ export async function assembleRendering(
   init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
   base: Foundation,
   live: LiveConfig,
-  brain: { tasks: TaskReader; input(input: DriverInput): void },
+  brain: {
+    tasks: TaskReader;
+    input(input: DriverInput): void;
+    /** Scenes of jobs that have not ended. */
+    wantedBundles(): ReadonlySet<BlobHash>;
+  },
 ): Promise<Rendering> {
   const { clock, random, logger, blobs } = base;
   const { slots, confine, blender, ffmpeg } = live.current;
   const folder = init.dataFolder;
-  const scenes = new SceneFolders({ blobs, random }, { folder: join(folder, 'scenes') });
+  const scenes = new SceneFolders({ blobs, random, logger }, { folder: join(folder, 'scenes') });
   await mkdir(scenes.folder, { recursive: true });
+  await scenes.sweep(brain.wantedBundles());
   const threads = Math.max(1, Math.floor(availableParallelism() / slots));
   const sessions = createBlenderSessions(
     { clock, random, logger },
@@ -76,6 +82,7 @@ export async function assembleRendering(
           brain.input({ kind: 'ended', attempt, outcome });
         },
       },
+      onMachineFault: (sentence) => machine.fault(sentence),
       runners: {
         'blender-frame': createBlenderFrameRunner({ blobs, pictures, logger, sessions, scenes }),
         film: createFilmRunner({ blobs, clock, random, tasks: brain.tasks, ffmpeg: () => machine.ffmpeg() }),

@@ -1,6 +1,6 @@
 import type { JobActions } from '../api/interface.ts';
-import { fetchJob } from './collection.ts';
 import { deleteJob, requeue, setJob, setNode } from './control.ts';
+import { fetchJob } from './fetch.ts';
 import { preflightJob, submitJob, type SubmissionComponents } from './submission.ts';
 
 /** The room's doors as the API wants them. */

@@ -1,41 +1,43 @@
-import { dirname, join } from 'node:path';
 import {
   CuadroError,
   attemptKey,
   countingResult,
-  isSafePath,
-  type FetchedView,
   type JobId,
-  type OutputFile,
-  type TaskResult,
   type TaskIndex,
+  type TaskResult,
 } from '@cuadro/protocol';
-import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
-import { makeFolder } from '../system/folders.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
 import { type CollectedTask, CollectionNotes, keptBlob } from './notes.ts';
 import { takeBackUnfinished } from './orphans.ts';
+import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
 /** Tasks collected between two writes of what was collected: few fsyncs, little to look at again after a crash. */
 const TASKS_PER_NOTE = 32;
-/** A folder that could not be written is tried again after this long, in milliseconds. */
+/** What could not be collected is tried again after this long, in milliseconds. */
 const RETRY_MS = 10_000;
+/** So many tasks in a row that can't be collected mean that the folder is at fault: the rest waits for the next try. */
+const FAILURES_IN_A_ROW = 32;
 
 export interface CollectionState {
   /** Files written. */
   collected: number;
   /** Files of others that were kept instead. */
   keptForeign: number;
-  /** Why the folder can't be written at the moment. */
+  /** What can't be collected at the moment, and why: one sentence. */
   problem?: string;
 }
 
 interface JobCollection {
   local: LocalJob;
   notes: CollectionNotes;
+  /** Made when the first file of this run is to be named. */
+  names?: OutputNames;
   problem?: string;
+  /** Tasks that could not be collected, and why. */
+  failed: Map<TaskIndex, string>;
+  cancelRetry?: () => void;
 }
 
 const noteKey = (job: JobId, task: TaskIndex): string => `collected/${job}/${task}`;
@@ -43,10 +45,13 @@ const noteKey = (job: JobId, task: TaskIndex): string => `collected/${job}/${tas
 /**
  * Puts finished files into the output folders of the jobs that this machine submitted, as they finish, and
  * remembers what it wrote: a redo replaces a file that is unchanged since, nothing else does (DESIGN.md section 1).
+ * A task that can't be collected keeps no other back; it is told, and tried again.
  */
 export interface Collection extends Startable {
-  /** Tasks of a job may have new results. */
-  changed(job: JobId): void;
+  /** These tasks of a job may have new results; without indices, any may. */
+  changed(job: JobId, indices?: readonly TaskIndex[]): void;
+  /** The job is deleted: what was noted of it goes. */
+  removed(job: JobId): void;
   state(job: JobId): CollectionState | undefined;
   /** Resolves once everything that is there now has been collected, or can't be. */
   settled(): Promise<void>;
@@ -63,10 +68,9 @@ class FolderCollection implements Collection {
   readonly #components: JobsComponents;
   readonly #onCollected: (job: JobId) => void;
   readonly #jobs = new Map<JobId, JobCollection>();
-  readonly #waiting = new Set<JobId>();
+  readonly #waiting = new Map<JobId, Set<TaskIndex> | 'all'>();
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
-  #retries = new Map<JobId, () => void>();
   #started = false;
   #starting: Promise<void> | undefined;
 
@@ -83,13 +87,20 @@ class FolderCollection implements Collection {
   async #start(): Promise<void> {
     const { store, driver, temporaries } = this.#components;
     await takeBackUnfinished(this.#components);
+    const isDeleted = (job: JobId): boolean => driver.queries.jobRecord(job)?.deleted !== undefined;
+    const useless: string[] = [];
     for (const [key, value] of await store.listLocal('job/')) {
-      this.#jobs.set(key.slice('job/'.length), emptyCollection(value as LocalJob));
+      const job = key.slice('job/'.length);
+      if (isDeleted(job)) useless.push(key);
+      else this.#jobs.set(job, emptyCollection(value as LocalJob));
     }
     for (const [key, text] of await store.listLocalText('collected/')) {
       const [, job, task] = key.split('/') as [string, string, string];
-      this.#jobs.get(job)?.notes.add(Number(task), text);
+      const known = this.#jobs.get(job);
+      if (known !== undefined) known.notes.add(Number(task), text);
+      else if (isDeleted(job)) useless.push(key);
     }
+    await this.#forget(useless);
     for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);
     // Only now: a job looked at without its notes would be collected all over again.
     this.#started = true;
@@ -100,17 +111,39 @@ class FolderCollection implements Collection {
 
   async stop(): Promise<void> {
     this.#stop.abort(new CuadroError('node-stopping'));
-    for (const cancel of this.#retries.values()) cancel();
-    this.#retries.clear();
+    for (const job of this.#jobs.values()) job.cancelRetry?.();
     await this.#loop;
   }
 
-  changed(job: JobId): void {
+  changed(job: JobId, indices?: readonly TaskIndex[]): void {
     if (!this.#started || this.#stop.signal.aborted) return;
-    this.#waiting.add(job);
+    const waiting = this.#waiting.get(job);
+    if (indices === undefined) this.#waiting.set(job, 'all');
+    else if (waiting !== 'all') {
+      // Progress of running tasks comes many times a second, and is nothing to collect.
+      const news = indices.filter((index) => this.#resultOf(job, index) !== undefined);
+      if (news.length === 0) return;
+      if (waiting === undefined) this.#waiting.set(job, new Set(news));
+      else for (const index of news) waiting.add(index);
+    }
     this.#loop ??= this.#run().finally(() => {
       this.#loop = undefined;
     });
+  }
+
+  removed(job: JobId): void {
+    const known = this.#jobs.get(job);
+    if (known === undefined) return;
+    known.cancelRetry?.();
+    this.#jobs.delete(job);
+    const notes = [...known.notes.indices()].map((index) => noteKey(job, index));
+    // Where this is lost, the next start removes them.
+    this.#forget([localJobKey(job), ...notes]).catch(() => undefined);
+  }
+
+  async #forget(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    await this.#components.store.setLocal(Object.fromEntries(keys.map((key) => [key, undefined])));
   }
 
   state(job: JobId): CollectionState | undefined {
@@ -125,52 +158,101 @@ class FolderCollection implements Collection {
     while (this.#loop !== undefined) await this.#loop;
   }
 
+  /** The result to collect of a task: undefined where it has none, or it is collected. */
+  #resultOf(job: JobId, index: TaskIndex): TaskResult | undefined {
+    const task = this.#components.driver.queries.taskRecord(job, index);
+    const result = task && countingResult(task);
+    if (result === undefined || result.files.length === 0) return undefined;
+    return this.#jobs.get(job)?.notes.isCollected(index, result) === true ? undefined : result;
+  }
+
   async #run(): Promise<void> {
     // Changes that arrive in the same moment are looked at together.
     await Promise.resolve();
-    for (const job of this.#waiting) {
+    for (const [job, indices] of this.#waiting) {
       this.#waiting.delete(job);
       if (this.#stop.signal.aborted) return;
-      await this.#collectJob(job).catch((error: unknown) => this.#failed(job, error));
+      await this.#collectJob(job, indices).catch((error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        this.#components.logger.warn("What was collected can't be noted.", { job, error: String(error) });
+      });
     }
   }
 
-  #failed(job: JobId, error: unknown): void {
-    if (this.#stop.signal.aborted) return;
-    const state = this.#jobs.get(job);
-    if (state) state.problem = reasonOf(error);
-    this.#components.logger.warn("Frames can't be collected; it is tried again.", {
-      job,
-      error: String(error),
-    });
-    this.#retries.get(job)?.();
-    this.#retries.set(
-      job,
-      this.#components.clock.after(RETRY_MS, () => this.changed(job)),
-    );
-    this.#onCollected(job);
-  }
-
-  async #collectJob(id: JobId): Promise<void> {
+  async #collectJob(id: JobId, wanted: Set<TaskIndex> | 'all'): Promise<void> {
     const { queries } = this.#components.driver;
     const record = queries.jobRecord(id);
     if (record === undefined || record.deleted !== undefined) return;
     const job = await this.#jobOf(id);
-    if (job === undefined) return;
-    let notes: Record<string, CollectedTask> = {};
-    for (const index of queries.tasksWithResult(id)) {
-      const task = queries.taskRecord(id, index);
-      const result = task && countingResult(task);
-      if (result === undefined || result.files.length === 0) continue;
-      if (job.notes.isCollected(index, result)) continue;
-      const collected = await this.#collectTask(job, index, result);
-      notes[noteKey(id, index)] = collected;
-      if (Object.keys(notes).length < TASKS_PER_NOTE) continue;
-      await this.#note(id, notes);
-      notes = {};
+    if (job === undefined || job.local.folder === '') return;
+    const indices = wanted === 'all' ? queries.tasksWithResult(id) : [...wanted].sort((a, b) => a - b);
+    if (wanted === 'all') job.failed.clear();
+    let inARow = 0;
+    for (let start = 0; start < indices.length; start += TASKS_PER_NOTE) {
+      inARow = await this.#collectSome(id, job, indices.slice(start, start + TASKS_PER_NOTE), inARow);
+      if (inARow < FAILURES_IN_A_ROW) continue;
+      this.#tellProblem(id, job, 'all');
+      return;
     }
-    if (Object.keys(notes).length > 0) await this.#note(id, notes);
-    delete job.problem;
+    this.#tellProblem(id, job, job.failed.size === 0 ? undefined : [...job.failed.keys()]);
+  }
+
+  /** Collects these tasks as far as they can be; returns how many of the last of them failed one after another. */
+  async #collectSome(
+    id: JobId,
+    job: JobCollection,
+    indices: readonly TaskIndex[],
+    failedBefore: number,
+  ): Promise<number> {
+    const due = new Map<TaskIndex, TaskResult>();
+    for (const index of indices) {
+      job.failed.delete(index);
+      const result = this.#resultOf(id, index);
+      if (result !== undefined) due.set(index, result);
+    }
+    await this.#noteIntents(id, job, due);
+    const { store } = this.#components;
+    const notes: Record<string, CollectedTask> = {};
+    let failed = failedBefore;
+    try {
+      for (const [index, result] of due) {
+        try {
+          notes[noteKey(id, index)] = await this.#collectTask(id, job, index, result);
+          failed = 0;
+        } catch (error) {
+          this.#stop.signal.throwIfAborted();
+          job.failed.set(index, reasonOf(error));
+          failed++;
+        }
+      }
+    } finally {
+      if (Object.keys(notes).length > 0) {
+        await store.setLocal(notes);
+        this.#onCollected(id);
+      }
+    }
+    return failed;
+  }
+
+  /** What is about to be written is noted first: after a kill it is still known as ours. */
+  async #noteIntents(id: JobId, job: JobCollection, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
+    const intents: Record<string, CollectedTask> = {};
+    for (const [index, { files }] of due) {
+      const before = job.notes.get(index) ?? { files: {}, kept: [] };
+      const intended = { ...before.intended };
+      let isNew = false;
+      for (const { name, blob } of files) {
+        const known = intended[name] ?? [];
+        if (known.includes(blob)) continue;
+        intended[name] = [...known, blob];
+        isNew = true;
+      }
+      if (!isNew) continue;
+      const noted = { ...before, intended };
+      job.notes.set(index, noted);
+      intents[noteKey(id, index)] = noted;
+    }
+    if (Object.keys(intents).length > 0) await this.#components.store.setLocal(intents);
   }
 
   async #jobOf(id: JobId): Promise<JobCollection | undefined> {
@@ -185,90 +267,69 @@ class FolderCollection implements Collection {
   }
 
   async #collectTask(
+    id: JobId,
     job: JobCollection,
     index: TaskIndex,
     { files, attempt }: TaskResult,
   ): Promise<CollectedTask> {
+    const number = this.#components.driver.queries.plannedTask(id, index)?.number;
     const before = job.notes.get(index);
+    job.names ??= namesOf(job.notes);
     await sweepBelow(this.#components, job.local.folder, files);
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
-    for (const file of files) {
-      const outcome = await writeOutput(this.#components, file, job.local.folder, {
+    for (const { name: own, blob } of files) {
+      const name = before?.renamed?.[own] ?? job.names.take(own, { index, number });
+      const outcome = await writeOutput(this.#components, { blob, name }, job.local.folder, {
         overwrite: job.local.overwrite,
-        previousHash: before?.files[file.name],
+        ours: oursOf(before, own),
         signal: this.#stop.signal,
       });
-      if (outcome === 'kept-foreign') collected.kept.push(file.name);
-      collected.files[file.name] = outcome === 'kept-foreign' ? keptBlob(file.blob) : file.blob;
+      if (outcome === 'kept-foreign') collected.kept.push(name);
+      // What is kept counts as looked at, but never as ours.
+      collected.files[own] = outcome === 'kept-foreign' ? keptBlob(blob) : blob;
+      if (name !== own) collected.renamed = { ...collected.renamed, [own]: name };
     }
     job.notes.set(index, collected);
     return collected;
   }
 
-  async #note(id: JobId, notes: Record<string, CollectedTask>): Promise<void> {
-    await this.#components.store.setLocal(notes);
+  /** Says what can't be collected, and tries these tasks again later. */
+  #tellProblem(id: JobId, job: JobCollection, again: 'all' | TaskIndex[] | undefined): void {
+    job.cancelRetry?.();
+    const before = job.problem;
+    if (again === undefined) {
+      delete job.problem;
+      delete job.cancelRetry;
+    } else {
+      const [[index, why] = [0, '']] = job.failed;
+      const name = this.#components.driver.queries.plannedTask(id, index)?.name ?? `task #${index}`;
+      const more = job.failed.size > 1 ? ` and ${job.failed.size - 1} more` : '';
+      job.problem = `The files of ${name}${more} can't be collected: ${why.replace(/\.$/, '')}.`;
+      job.cancelRetry = this.#components.clock.after(RETRY_MS, () => {
+        this.changed(id, again === 'all' ? undefined : again);
+      });
+    }
+    if (job.problem === before) return;
+    if (job.problem !== undefined) this.#components.logger.warn(job.problem, { job: id });
     this.#onCollected(id);
   }
 }
 
 function emptyCollection(local: LocalJob): JobCollection {
-  return { local, notes: new CollectionNotes() };
+  return { local, notes: new CollectionNotes(), failed: new Map() };
 }
 
-/** Folders inside the output folder, which the sweep at start doesn't look into. */
-async function sweepBelow(
-  { temporaries }: Pick<JobsComponents, 'temporaries'>,
-  folder: string,
-  files: readonly OutputFile[],
-): Promise<void> {
-  const below = new Set(files.map(({ name }) => dirname(name)));
-  below.delete('.');
-  for (const name of below) await temporaries.sweep(join(folder, name));
-}
-
-/** Writes one output file below a folder, making the folders that its name needs. */
-async function writeOutput(
-  components: Pick<JobsComponents, 'blobs'>,
-  file: OutputFile,
-  folder: string,
-  options: { overwrite: boolean; previousHash: string | undefined; signal: AbortSignal },
-): Promise<CollectOutcome> {
-  if (!isSafePath(file.name)) throw new CuadroError('path-unsafe', { path: file.name });
-  const destination = join(folder, file.name);
-  await makeFolder(dirname(destination));
-  const { previousHash, ...rest } = options;
-  return collectFile(components, file.blob, destination, {
-    ...rest,
-    ...(previousHash !== undefined && { previousHash }),
-  });
-}
-
-/** Writes all finished files of a job to any folder of this machine. */
-export async function fetchJob(
-  components: JobsComponents,
-  job: JobId,
-  folder: string,
-  options: { overwrite: boolean; signal: AbortSignal },
-): Promise<FetchedView> {
-  const { queries } = components.driver;
-  if (queries.jobRecord(job) === undefined) throw new CuadroError('job-not-found', { job });
-  const fetched: FetchedView = { folder, written: 0, alreadyThere: 0, keptForeign: [], missing: [] };
-  await makeFolder(folder).catch((cause: unknown) => {
-    throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
-  });
-  await components.temporaries.sweep(folder);
-  for (const index of queries.tasksWithResult(job)) {
-    const task = queries.taskRecord(job, index);
-    for (const file of (task && countingResult(task)?.files) ?? []) {
-      if ((await components.blobs.has(file.blob)) === undefined) {
-        fetched.missing.push(file.name);
-        continue;
-      }
-      const outcome = await writeOutput(components, file, folder, { ...options, previousHash: undefined });
-      if (outcome === 'kept-foreign') fetched.keptForeign.push(file.name);
-      else if (outcome === 'already-there') fetched.alreadyThere++;
-      else fetched.written++;
-    }
+/** The names that files of the job have in its folder already. */
+function namesOf(notes: CollectionNotes): OutputNames {
+  const names = new OutputNames();
+  for (const [index, { files, renamed }] of notes.all()) {
+    for (const own of Object.keys(files)) names.take(renamed?.[own] ?? own, { index, number: undefined });
   }
-  return fetched;
+  return names;
+}
+
+/** The contents that mark a file of this name as one that we wrote. */
+function oursOf(task: CollectedTask | undefined, name: string): ReadonlySet<string> {
+  const written = task?.files[name];
+  return new Set([...(written === undefined ? [] : [written]), ...(task?.intended?.[name] ?? [])]);
 }

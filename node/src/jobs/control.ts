@@ -1,14 +1,16 @@
 import {
   CuadroError,
   JOB_ENDS,
-  REQUEST_TASKS_MAX,
+  REQUEST_RANGES_MAX,
   fieldSubject,
+  compareAttempts,
   framesToRanges,
   nextCounter,
   requestKey,
   signDeletion,
   signField,
   signTaskRequest,
+  type AttemptId,
   type ChangeView,
   type JobRecord,
   type NodeRecord,
@@ -75,7 +77,7 @@ function signedControl(
 }
 
 /**
- * Renders tasks again. What has a result is redone, and the request names the results that it discards; what is
+ * Renders tasks again. What has a result is redone, and the request names what it discards; what is
  * made of it (the film) is redone too. The rest is retried: its failures are void, and a result that comes
  * meanwhile stays (SPEC R33).
  */
@@ -90,9 +92,13 @@ export async function requeue(
   const hasResult = (index: number): boolean =>
     Object.keys(queries.taskRecord(job, index)?.results ?? {}).length > 0;
   const discarded = chosen.filter(hasResult);
-  const made = queries.dependents(job, discarded).filter(hasResult);
+  // Also what is only being made of them: a film of a discarded frame must not count, whenever it arrives (SPEC R39).
+  const made = queries.dependents(job, discarded);
   const redo = [...new Set([...discarded, ...made])].sort((a, b) => a - b);
-  const retry = chosen.filter((index) => !hasResult(index));
+  const redone = new Set(redo);
+  const asked = new Set(chosen);
+  const again = redo.filter((index) => asked.has(index) || hasResult(index)).length;
+  const retry = chosen.filter((index) => !redone.has(index));
   // Tasks that were skipped because of a failed one have no failures of their own, and simply become open.
   const requests = [
     ...makeRequests(components, record, 'redo', redo),
@@ -107,7 +113,7 @@ export async function requeue(
     },
   ]);
   const parts = [
-    redo.length > 0 && `${count(redo.length)} rendered again`,
+    again > 0 && `${count(again)} rendered again`,
     retry.length > 0 && `${count(retry.length)} tried again`,
   ].filter((part) => part !== false);
   return answer(`${parts.join(', ')}.`);
@@ -142,33 +148,38 @@ function makeRequests(
   kind: 'redo' | 'retry',
   tasks: readonly number[],
 ): [string, TaskRequest][] {
-  const { queries } = components.driver;
   const seen = Object.values(record.requests).filter((request) => request.kind === kind);
   const level = 1 + seen.reduce((highest, request) => Math.max(highest, request.level), 0);
   const requests: [string, TaskRequest][] = [];
-  for (let start = 0; start < tasks.length; start += REQUEST_TASKS_MAX) {
-    const part = tasks.slice(start, start + REQUEST_TASKS_MAX);
-    const named =
-      kind === 'retry'
-        ? []
-        : part.flatMap((task) => {
-            const results = Object.values(queries.taskRecord(record.id, task)?.results ?? {});
-            return results.slice(0, 1).map(({ attempt }) => ({ task, attempt }));
-          });
-    const wallTime = components.clock.wallTime();
+  const newest = kind === 'redo' ? newestAttempt(components, record.id, tasks) : undefined;
+  const ranges = framesToRanges(tasks);
+  for (let start = 0; start < ranges.length; start += REQUEST_RANGES_MAX) {
     const request = signTaskRequest(components.signer, record.id, {
       kind,
       level,
-      tasks: framesToRanges(part),
-      named,
-      wallTime,
+      tasks: ranges.slice(start, start + REQUEST_RANGES_MAX),
+      ...(newest !== undefined && { newest }),
+      wallTime: components.clock.wallTime(),
     });
-    requests.push([
-      requestKey({ kind, level, author: request.author, part: start / REQUEST_TASKS_MAX }),
-      request,
-    ]);
+    const part = start / REQUEST_RANGES_MAX;
+    requests.push([requestKey({ kind, level, author: request.author, part }), request]);
   }
   return requests;
+}
+
+/** The newest attempt among the results of these tasks: what the person who discards them has seen (SPEC R33). */
+function newestAttempt(
+  { driver }: JobsComponents,
+  job: string,
+  tasks: readonly number[],
+): AttemptId | undefined {
+  let newest: AttemptId | undefined;
+  for (const task of tasks) {
+    for (const { attempt } of Object.values(driver.queries.taskRecord(job, task)?.results ?? {})) {
+      if (newest === undefined || compareAttempts(attempt, newest) > 0) newest = attempt;
+    }
+  }
+  return newest;
 }
 
 /** Deletes a job for good; collected files stay. */

@@ -6,6 +6,10 @@ export interface CollectedTask {
   attempt?: string;
   files: Record<string, string>;
   kept: string[];
+  /** Names that another task's file had taken already → the name that was given instead. */
+  renamed?: Record<string, string>;
+  /** What was about to be written, by file name: a file that has such content after a kill is ours. */
+  intended?: Record<string, string[]>;
 }
 
 /** The text of a note about one file that was written, as most are. */
@@ -39,6 +43,14 @@ export class CollectionNotes {
   get(index: TaskIndex): CollectedTask | undefined {
     const text = this.#texts.get(index);
     return text === undefined ? undefined : parse(text);
+  }
+
+  indices(): IterableIterator<TaskIndex> {
+    return this.#texts.keys();
+  }
+
+  *all(): Generator<[TaskIndex, CollectedTask]> {
+    for (const [index, text] of this.#texts) yield [index, parse(text) as CollectedTask];
   }
 
   /** Whether all files of the result were looked at. */

@@ -10,8 +10,9 @@ export function withCollection(
   const add = (job: JobView): JobView => {
     const collection = state(job.id);
     if (collection === undefined) return job;
-    const { collected, keptForeign } = collection;
-    return { ...job, live: { ...job.live, collected, keptForeign } };
+    const { collected, keptForeign, problem } = collection;
+    const live = { ...job.live, collected, keptForeign, ...(problem !== undefined && { problem }) };
+    return { ...job, live };
   };
   // A view of the same object: everything but the two methods that show jobs goes through unchanged.
   return new Proxy(queries, {

@@ -1,6 +1,7 @@
 import {
   CuadroError,
   FRAME_NUMBER_LIMIT,
+  NAME_LENGTH_MAX,
   formatFrames,
   type FrameRate,
   type SceneView,
@@ -55,7 +56,7 @@ export function filmName(scene: SceneFacts): string {
     .replace(/#+/g, '')
     .replace(/\.[^.]*$/, '')
     .replace(/[-_. ]+$/, '');
-  return `${base === '' ? 'film' : base}.mp4`;
+  return `${base.slice(0, NAME_LENGTH_MAX - '.mp4'.length) || 'film'}.mp4`;
 }
 
 /** What the API tells of a scene before it is submitted. */

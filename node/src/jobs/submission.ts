@@ -5,6 +5,7 @@ import {
   describeError,
   type FindingView,
   JOB_TYPES,
+  NAME_LENGTH_MAX,
   PlanView,
   makesFiles,
   compileJob,
@@ -138,7 +139,7 @@ async function accept(
   const draft = compileJob(type, examined?.settings ?? body.settings ?? {});
   // A plan that is too large is refused before anything is stored.
   const tasks = new PlanView(draft.plan).taskCount;
-  const name = body.name ?? (examined ? basename(examined.trace.blend, '.blend') : type.title);
+  const name = body.name ?? (examined ? nameOfScene(examined) : type.title);
   const { folder, isNew } = makesFiles(draft.plan)
     ? await prepareOutputFolder(components, {
         base: components.outputBase(),
@@ -184,6 +185,11 @@ async function accept(
     machines: 1,
     message: machinesSentence(),
   };
+}
+
+/** A job is named after its file; file names may be longer than names of jobs. */
+function nameOfScene({ trace }: ExaminedScene): string {
+  return basename(trace.blend, '.blend').slice(0, NAME_LENGTH_MAX);
 }
 
 /** How many machines hold what was accepted, in words (DESIGN.md section 1: one copy is labelled so). */

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { RECORD_BYTES_MAX, decode, encode, knownRecordSchema, type KnownRecord } from '@cuadro/protocol';
+import { decode, encode, knownRecordSchema, type KnownRecord } from '@cuadro/protocol';
 import { TaskReader } from './task-reader.ts';
 
 /**
@@ -19,10 +19,13 @@ export function recordToBytes(record: KnownRecord, canonical: Uint8Array = encod
   return bytes;
 }
 
-/** Reads a stored record; undefined where the bytes are damaged or of no kind that this version knows. */
+/**
+ * Reads a stored record; undefined where the bytes are damaged or of no kind that this version knows. What was
+ * merged here may have become larger than a record that is let in, and must not be lost for it (SPEC R3).
+ */
 export function recordFromBytes(bytes: Uint8Array): KnownRecord | undefined {
   const canonical = canonicalBytes(bytes);
-  if (canonical === undefined || canonical.length > RECORD_BYTES_MAX) return undefined;
+  if (canonical === undefined) return undefined;
   return tasks.read(canonical) ?? readAny(canonical);
 }
 
@@ -41,7 +44,7 @@ function canonicalBytes(bytes: Uint8Array): Uint8Array | undefined {
 
 function readAny(canonical: Uint8Array): KnownRecord | undefined {
   try {
-    const parsed = knownRecordSchema.safeParse(decode(canonical, RECORD_BYTES_MAX));
+    const parsed = knownRecordSchema.safeParse(decode(canonical, Number.POSITIVE_INFINITY));
     return parsed.success ? (parsed.data as unknown as KnownRecord) : undefined;
   } catch {
     return undefined;

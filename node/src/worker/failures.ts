@@ -12,13 +12,20 @@ export interface FailureDescription {
   lines: string[];
 }
 
-/** Codes that say the machine is at fault, not the task: the worker then stops claiming until it was looked at. */
+/**
+ * Codes that say the machine is at fault, not the task: the attempt counts as stopped, and the machine takes no work
+ * until it was looked at. What is written to while an attempt runs lies in the node's own data folder.
+ */
 const MACHINE_CODES: ReadonlySet<string> = new Set([
   'no-blender',
   'no-ffmpeg',
   'store-full',
   'store-unwritable',
+  'destination-unwritable',
   'start-failed',
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
 ]);
 
 /** What is told of an error that ended an attempt: its stable code, one sentence, the log's telling lines. */

@@ -10,6 +10,9 @@ import type { Clock, Logger, Startable } from '../system/interface.ts';
 /** Room on the disk and load are looked at this often; the beacon carries them once a second, people read them slower. */
 const LOOK_EVERY_MS = 2_000;
 
+/** After a fault of this machine that isn't the disk's it takes no work for so long, and then tries again. */
+const FAULT_PAUSE_MS = 30_000;
+
 export interface MachineComponents {
   clock: Clock;
   logger: Logger;
@@ -38,6 +41,8 @@ export interface Machine extends Startable {
   forPreflight(): MachineCapabilities[];
   /** Tells the brain anew, after the owner changed something. */
   tell(): void;
+  /** An attempt ended by a fault of this machine: it takes no work for a while, and says why. */
+  fault(sentence: string): void;
   view(): Promise<Pick<HereView, 'store' | 'blender' | 'ffmpeg' | 'sessions'>>;
 }
 
@@ -52,6 +57,7 @@ class LocalMachine implements Machine {
   #probing: Promise<void> | undefined;
   #usage: BlobUsage | undefined;
   #told = '';
+  #fault: { sentence: string; until: number } | undefined;
   #cancel: (() => void) | undefined;
   #looking: Promise<void> | undefined;
   #running = false;
@@ -64,7 +70,7 @@ class LocalMachine implements Machine {
     if (this.#running) return;
     this.#running = true;
     this.#usage = await this.#components.blobs.usage();
-    void this.probed;
+    this.#tryProbe();
     this.#look();
   }
 
@@ -98,16 +104,38 @@ class LocalMachine implements Machine {
   async #probe(): Promise<void> {
     const { sessions, clock, config } = this.#components;
     const { ffmpeg } = config();
-    [this.#blender, this.#ffmpeg] = await Promise.all([
-      sessions.capabilities(),
-      ffmpegCapabilities({ clock }, ffmpeg === '' ? {} : { ffmpeg }),
-    ]);
+    try {
+      [this.#blender, this.#ffmpeg] = await Promise.all([
+        sessions.capabilities(),
+        ffmpegCapabilities({ clock }, ffmpeg === '' ? {} : { ffmpeg }),
+      ]);
+    } catch (error) {
+      // Whoever asks next tries again: a full disk may have room by then.
+      this.#probing = undefined;
+      throw error;
+    }
+    this.tell();
+  }
+
+  /** Probes unless that was done; a machine that can't be probed now is tried again at the next look. */
+  #tryProbe(): void {
+    if (this.#blender !== undefined || this.#probing !== undefined) return;
+    this.probed.catch((error: unknown) => {
+      this.#components.logger.warn("The engines can't be tried; it is done again later.", {
+        error: String(error),
+      });
+    });
+  }
+
+  fault(sentence: string): void {
+    this.#fault = { sentence, until: this.#components.clock.now() + FAULT_PAUSE_MS };
     this.tell();
   }
 
   tell(): void {
     if (!this.#running || this.#blender === undefined || this.#usage === undefined) return;
-    const { accepting, reason } = this.#usage;
+    const accepting = this.#usage.accepting && this.#fault === undefined;
+    const reason = this.#usage.reason ?? this.#fault?.sentence;
     const worker = {
       capabilities: this.#capabilities(),
       slots: this.#components.config().slots,
@@ -148,6 +176,10 @@ class LocalMachine implements Machine {
       .usage()
       .then((usage) => {
         this.#usage = usage;
+        if (this.#fault !== undefined && this.#components.clock.now() >= this.#fault.until) {
+          this.#fault = undefined;
+        }
+        this.#tryProbe();
         this.#components.onLoad({ load: loadavg()[0] ?? 0, freeDiskBytes: usage.freeDiskBytes });
         this.tell();
       })

@@ -1,9 +1,9 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BUNDLE_BYTES_MAX, bundleSchema, decode, type BlobHash, type Bundle } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
-import { restoreTree } from '../blobs/tree.ts';
-import type { Random } from '../system/interface.ts';
+import { removeTree, restoreTree } from '../blobs/tree.ts';
+import type { Logger, Random } from '../system/interface.ts';
 import { workerLimits } from './limits.ts';
 
 /** A rebuilt scene that stays until `release` is called. */
@@ -24,12 +24,16 @@ export class SceneFolders {
   readonly folder: string;
   readonly #blobs: BlobStore;
   readonly #random: Random;
+  readonly #logger: Logger | undefined;
   readonly #entries = new Map<BlobHash, Entry>();
+  /** Scenes on their way out; one that is wanted again meanwhile waits until it is gone. */
+  readonly #leaving = new Map<BlobHash, Promise<void>>();
   #uses = 0;
 
-  constructor(components: { blobs: BlobStore; random: Random }, init: { folder: string }) {
+  constructor(components: { blobs: BlobStore; random: Random; logger?: Logger }, init: { folder: string }) {
     this.#blobs = components.blobs;
     this.#random = components.random;
+    this.#logger = components.logger;
     this.folder = init.folder;
   }
 
@@ -66,6 +70,7 @@ export class SceneFolders {
   }
 
   async #restore(hash: BlobHash): Promise<Bundle> {
+    await this.#leaving.get(hash);
     const bytes = await this.#blobs.read(hash, { maxBytes: BUNDLE_BYTES_MAX });
     const bundle = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
     const entries = bundle.files.map((file) => ({
@@ -87,7 +92,9 @@ export class SceneFolders {
       .sort((a, b) => b[1].lastUse - a[1].lastUse);
     for (const [hash] of idle.slice(workerLimits.idleScenes)) {
       this.#entries.delete(hash);
-      await rm(this.#directory(hash), { recursive: true, force: true }).catch(() => undefined);
+      const leaving = this.#remove(this.#directory(hash)).finally(() => this.#leaving.delete(hash));
+      this.#leaving.set(hash, leaving);
+      await leaving;
     }
   }
 
@@ -95,7 +102,14 @@ export class SceneFolders {
   async sweep(wanted: ReadonlySet<BlobHash>): Promise<void> {
     const keep = new Set([...wanted].map((hash) => hash.slice(0, 32)));
     for (const name of await readdir(this.folder).catch(() => [])) {
-      if (!keep.has(name)) await rm(join(this.folder, name), { recursive: true, force: true });
+      if (!keep.has(name)) await this.#remove(join(this.folder, name));
     }
+  }
+
+  /** Its folders are read-only; one that can't be removed takes room until the next start, and is told. */
+  async #remove(folder: string): Promise<void> {
+    await removeTree(folder).catch((error: unknown) => {
+      this.#logger?.warn("A scene that nobody uses can't be removed.", { folder, error: String(error) });
+    });
   }
 }

@@ -11,7 +11,7 @@ import {
 } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
-import { AttemptStopped, describeFailure } from './failures.ts';
+import { AttemptStopped, describeFailure, isMachineFault, type FailureDescription } from './failures.ts';
 import {
   type AttemptEnd,
   PREPARED_AHEAD,
@@ -26,6 +26,8 @@ export interface WorkerComponents {
   logger: Logger;
   blobs: BlobStore;
   reports: WorkerReports;
+  /** This machine can't do its work now, and why: it must stop taking any before the attempt is told as ended. */
+  onMachineFault(sentence: string): void;
   /** By `Work['kind']`. */
   runners: Readonly<Record<Work['kind'], TaskRunner>>;
 }
@@ -242,6 +244,12 @@ class SlotWorker implements Worker {
     }
     const failure = describeFailure(error);
     const { clock, logger } = this.#components;
+    const fault = await this.#machineFault(failure);
+    if (fault !== undefined) {
+      logger.warn('An attempt ended by a fault of this machine.', { job: attempt.job.id, ...failure });
+      this.#components.onMachineFault(fault);
+      return { kind: 'stopped', reason: fault };
+    }
     logger.warn('An attempt failed.', { job: attempt.job.id, task: attempt.task.name, ...failure });
     const log = await this.#keepLog(attempt, logFile);
     return {
@@ -251,6 +259,13 @@ class SlotWorker implements Worker {
       ...(log !== undefined && { log }),
       wallTime: clock.wallTime(),
     };
+  }
+
+  /** Why this machine, and not the task, is at fault; an engine on a full disk may say so in any words. */
+  async #machineFault({ code, message }: FailureDescription): Promise<string | undefined> {
+    if (isMachineFault(code)) return message;
+    const usage = await this.#components.blobs.usage().catch(() => undefined);
+    return usage?.accepting === false ? (usage.reason ?? message) : undefined;
   }
 
   /** A failed attempt's whole log is kept as a blob, so that every machine can show it. */

@@ -1,5 +1,8 @@
+import type { z } from 'zod';
 import { CuadroError } from '../errors.ts';
-import type { Plan } from '../plan.ts';
+import { encode } from '../codec.ts';
+import { PLAN_BYTES_MAX } from '../limits.ts';
+import { planSchema, type Plan } from '../plan.ts';
 import { blenderAnimation } from './blender-animation.ts';
 import { command } from './command.ts';
 import { echoSleep } from './echo-sleep.ts';
@@ -21,18 +24,26 @@ export function jobType(name: string, types: ReadonlyMap<string, JobType> = JOB_
 }
 
 /**
- * Checks settings and makes the plan.
+ * Checks settings and makes the plan, which every node must be able to read back: else the job would be accepted and
+ * never run.
  * @throws CuadroError `settings-invalid` with the first finding in one sentence, or the compiler's own error.
  */
 export function compileJob(type: JobType, input: unknown): { settings: Record<string, unknown>; plan: Plan } {
   const parsed = type.settings.safeParse(input);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const where = issue?.path.join('.') ?? '';
-    throw new CuadroError('settings-invalid', {
-      type: type.name,
-      why: `${where ? `${where}: ` : ''}${issue?.message ?? 'not readable'}`,
-    });
+  if (!parsed.success) throw settingsInvalid(type, parsed.error);
+  const plan = type.compile(parsed.data);
+  const read = planSchema.safeParse(plan);
+  if (!read.success) throw settingsInvalid(type, read.error);
+  const bytes = encode(plan).length;
+  if (bytes > PLAN_BYTES_MAX) {
+    const why = `their plan would have ${bytes} bytes, and ${PLAN_BYTES_MAX} are the limit`;
+    throw new CuadroError('settings-invalid', { type: type.name, why });
   }
-  return { settings: parsed.data as Record<string, unknown>, plan: type.compile(parsed.data) };
+  return { settings: parsed.data as Record<string, unknown>, plan };
+}
+
+function settingsInvalid(type: JobType, { issues: [issue] }: z.ZodError): CuadroError {
+  const where = issue?.path.join('.') ?? '';
+  const why = `${where ? `${where}: ` : ''}${issue?.message ?? 'not readable'}`;
+  return new CuadroError('settings-invalid', { type: type.name, why });
 }

@@ -211,6 +211,21 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.ok((await store.usage()).usedBytes <= 1_000);
     });
 
+    it('accepts nothing once a result found no room, until one of its size has some', async () => {
+      const store = await started(newFolder(), 1_000);
+      await store.putBytes(bytesOf(800), { pin: 'job' });
+      await assert.rejects(store.putBytes(bytesOf(700)), { code: 'store-full' });
+      assert.equal((await store.usage()).accepting, true, 'what was no result says nothing of results');
+      const result = join(root, 'result');
+      writeFileSync(result, bytesOf(300));
+      await assert.rejects(store.putFile(result, { mode: 'move', pin: 'job' }), { code: 'store-full' });
+      const { accepting, reason } = await store.usage();
+      assert.equal(accepting, false);
+      assert.match(reason ?? '', /quota/);
+      await store.unpinOwner('job');
+      assert.equal((await store.usage()).accepting, true);
+    });
+
     it('remembers pins by owner', async () => {
       const folder = newFolder();
       const store = await started(folder);
@@ -224,6 +239,7 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       const again = await started(folder);
       assert.deepEqual([...again.pins(hash)].sort(), ['a', 'b']);
       assert.deepEqual(again.pinnedBy('a'), [hash]);
+      assert.deepEqual([...again.pinOwners()].sort(), ['a', 'b']);
       assert.deepEqual(await again.has(hash), { hash, sizeBytes: 10 });
     });
 
@@ -291,15 +307,15 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       await assert.rejects(store.receive({ ...manifest, pieces }), { code: 'store-full' });
     });
 
-    it('checks everything, and names what is pinned and missing', async () => {
+    it('checks everything, and names first what is pinned and missing', async () => {
       const store = await started();
       const { hash } = await store.putBytes(bytesOf(2_000_000));
       await store.pin('2'.repeat(64), 'job');
       const seen = [];
       for await (const result of store.check()) seen.push(result);
       assert.deepEqual(seen, [
-        { hash, state: 'ok' },
         { hash: '2'.repeat(64), state: 'missing' },
+        { hash, state: 'ok' },
       ]);
     });
 

@@ -169,14 +169,14 @@ describe('trees and collected files', () => {
     const first = await blobs.putBytes(contentOf(20, 400_000));
     const second = await blobs.putBytes(contentOf(21, 1_000));
     const path = join(output, 'frame.png');
-    const previousHash = first.hash;
+    const ours = new Set([first.hash]);
     assert.equal(await collectFile({ blobs }, first.hash, path), 'written');
     assert.equal(await collectFile({ blobs }, first.hash, path), 'already-there');
     assert.equal(await collectFile({ blobs }, second.hash, path), 'kept-foreign', 'not known to be ours');
-    assert.equal(await collectFile({ blobs }, second.hash, path, { previousHash }), 'replaced', 'a redo');
+    assert.equal(await collectFile({ blobs }, second.hash, path, { ours }), 'replaced', 'a redo');
     writeFileSync(path, 'painted over by hand');
     assert.equal(
-      await collectFile({ blobs }, first.hash, path, { previousHash: second.hash }),
+      await collectFile({ blobs }, first.hash, path, { ours: new Set([second.hash]) }),
       'kept-foreign',
     );
     assert.equal(readFileSync(path, 'utf8'), 'painted over by hand');

@@ -118,7 +118,7 @@ export function withRequest(
   level: number,
 ): JobRecord {
   const tasks = indices.map((index) => ({ start: index, end: index, step: 1 }));
-  const request = signTaskRequest(signer(SELF), record.id, { kind, level, tasks, named: [], wallTime: 1 });
+  const request = signTaskRequest(signer(SELF), record.id, { kind, level, tasks, wallTime: 1 });
   return { ...record, requests: { ...record.requests, [`${kind}.${level}.0.${SELF}`]: request } };
 }
 

@@ -113,7 +113,6 @@ const request = withUnknown(
     kind: fc.constantFrom('redo' as const, 'retry' as const),
     level: fc.integer({ min: 1, max: 3 }),
     tasks: fc.array(range, { maxLength: 2 }),
-    named: fc.constant([]),
     wallTime,
   }),
 );

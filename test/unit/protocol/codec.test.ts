@@ -85,3 +85,12 @@ test('R3: a job that claims more tasks than a job may have is refused', () => {
   const huge = { ...job, spec: { ...job.spec, tasks: 1_000_001 } };
   assert.equal(knownRecordSchema.safeParse(huge).success, false);
 });
+
+test('R4: a property named __proto__ is refused; the word as a value is not', () => {
+  const named = encode({ a: [{ ['x'.repeat(9)]: 1 }] });
+  const bytes = Uint8Array.from(named);
+  const at = Buffer.from(bytes).indexOf('x'.repeat(9));
+  bytes.set(Buffer.from('__proto__'), at);
+  assert.throws(() => decode(bytes), MalformedBytesError);
+  assert.deepEqual(decode(encode({ a: '__proto__' })), { a: '__proto__' });
+});

@@ -50,7 +50,9 @@ function ownState(job: JobRecord, index: number, record: TaskRecord | undefined)
     else retry = Math.max(retry, request.level);
   }
   if (record === undefined || record.redo < redo) return { state: 'open', copies: undefined };
-  const results = Object.values(record.results);
+  const results = Object.values(record.results).filter((result) =>
+    Object.values(result.holders).some((entry) => entry.held),
+  );
   const counting = results
     .filter((result) => result.state === 'done' || results.every((other) => other.state !== 'done'))
     .sort((a, b) => {

@@ -41,7 +41,7 @@ const request = (kind: 'redo' | 'retry'): TaskRequest =>
     kind,
     level: 1,
     tasks: [{ start: 0, end: 3, step: 1 }],
-    named: [{ task: 0, attempt: { epoch: { term: 1, peer: ANA }, sequence: 1 } }],
+    newest: { epoch: { term: 1, peer: ANA }, sequence: 1 },
     wallTime: 5,
   });
 

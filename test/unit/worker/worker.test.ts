@@ -63,6 +63,7 @@ describe('the worker', () => {
   let runner: HeldRunner;
   let ends: Map<string, AttemptEnd>;
   let onEnd: () => void;
+  let faults: string[];
 
   const ended = async (sequence: number): Promise<AttemptEnd> => {
     for (;;) {
@@ -79,6 +80,7 @@ describe('the worker', () => {
     runner = new HeldRunner();
     ends = new Map();
     onEnd = () => undefined;
+    faults = [];
     const blobs = createMemoryBlobStore();
     await blobs.start();
     worker = createWorker(
@@ -93,6 +95,7 @@ describe('the worker', () => {
             onEnd();
           },
         },
+        onMachineFault: (sentence) => faults.push(sentence),
         runners: {
           'blender-frame': runner.run,
           film: runner.run,
@@ -181,6 +184,16 @@ describe('the worker', () => {
       await readFile(worker.logFile(JOB, 1, attemptKey(attempt(1))), 'utf8'),
       'Segmentation fault\n',
     );
+    await worker.stop();
+  });
+
+  it('tells a fault of the machine before the attempt ends, and ends it without a failure', async () => {
+    worker.run(grant(1), job, task(1));
+    const running = await runner.started(1);
+    onEnd = () => assert.deepEqual(faults, ['The disk is full.'], 'told first: no further task is granted');
+    running.fail(Object.assign(new Error('The disk is full.'), { code: 'store-full' }));
+    assert.deepEqual(await ended(1), { kind: 'stopped', reason: 'The disk is full.' });
+    assert.deepEqual(faults, ['The disk is full.']);
     await worker.stop();
   });
 

@@ -80,6 +80,7 @@ export class CuadroJob extends LitElement {
         ${job.oneCopyOnly > 0 ? html`<span title=${terms.job.oneCopyHint}>${terms.job.oneCopy(job.oneCopyOnly)}</span>` : ''}
         ${live.collected === undefined ? '' : html`<span>${terms.job.collected(live.collected)}</span>`}
         ${live.keptForeign ? html`<span class="warn">${terms.job.kept(live.keptForeign)}</span>` : ''}
+        ${live.problem === undefined ? '' : html`<span class="bad">${live.problem}</span>`}
         ${
           job.outputFolder === ''
             ? ''

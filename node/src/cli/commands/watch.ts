@@ -204,6 +204,7 @@ class WatchView {
       const waiting = this.waitingFor(files);
       if (waiting > 0)
         this.#output.note(`${count(waiting, 'file')} not yet in the folder; the node goes on writing.`);
+      for (const { live } of jobs) if (live.problem !== undefined) this.#output.note(plain(live.problem));
     }
     return jobs.every((job) => job.state === 'done') ? EXIT.ok : EXIT.jobFailed;
   }

@@ -1,0 +1,72 @@
+import { dirname, join } from 'node:path';
+import { CuadroError, isSafePath, type OutputFile, type TaskIndex } from '@cuadro/protocol';
+import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
+import { makeFolder } from '../system/folders.ts';
+import type { JobsComponents } from './interface.ts';
+
+/** Digits of the number that parts files of one name; as many as Blender's own frames have. */
+const NUMBER_DIGITS = 4;
+
+/**
+ * Which task of a job has which name in a folder. Programs may write one name for every frame: the first keeps it,
+ * the others get their task's number before the ending, so that none is taken for a foreign file or lost.
+ */
+export class OutputNames {
+  readonly #owners = new Map<string, TaskIndex>();
+
+  /** The name under which this task's file stands, taken for it. */
+  take(name: string, task: { index: TaskIndex; number: number | undefined }): string {
+    if (this.#isFree(name, task.index)) return this.#keep(name, task.index);
+    if (task.number === undefined) throw new Error("the job's plan is not here yet");
+    const numbered = withNumber(name, task.number);
+    const free = [numbered, withNumber(numbered, task.index)].find((wanted) =>
+      this.#isFree(wanted, task.index),
+    );
+    // Indices differ, so the second is free unless a program names its files like that to spite us.
+    if (free === undefined) throw new Error(`other tasks have taken the name ${name}`);
+    return this.#keep(free, task.index);
+  }
+
+  #isFree(name: string, index: TaskIndex): boolean {
+    const owner = this.#owners.get(name);
+    return owner === undefined || owner === index;
+  }
+
+  #keep(name: string, index: TaskIndex): string {
+    this.#owners.set(name, index);
+    return name;
+  }
+}
+
+/** `out/log.txt` and 7 give `out/log_0007.txt`. */
+function withNumber(name: string, number: number): string {
+  const digits = String(Math.abs(number)).padStart(NUMBER_DIGITS, '0');
+  const base = name.slice(name.lastIndexOf('/') + 1);
+  const dot = base.lastIndexOf('.');
+  const end = dot > 0 ? name.length - base.length + dot : name.length;
+  return `${name.slice(0, end)}_${number < 0 ? '-' : ''}${digits}${name.slice(end)}`;
+}
+
+/** Folders inside the output folder, which the sweep at start doesn't look into. */
+export async function sweepBelow(
+  { temporaries }: Pick<JobsComponents, 'temporaries'>,
+  folder: string,
+  files: readonly OutputFile[],
+): Promise<void> {
+  const below = new Set(files.map(({ name }) => dirname(name)));
+  below.delete('.');
+  for (const name of below) await temporaries.sweep(join(folder, name));
+}
+
+/** Writes one output file below a folder under a name, making the folders that it needs. */
+export async function writeOutput(
+  components: Pick<JobsComponents, 'blobs'>,
+  file: { blob: string; name: string },
+  folder: string,
+  options: { overwrite: boolean; ours?: ReadonlySet<string>; signal: AbortSignal },
+): Promise<CollectOutcome> {
+  if (!isSafePath(file.name)) throw new CuadroError('path-unsafe', { path: file.name });
+  const destination = join(folder, file.name);
+  await makeFolder(dirname(destination));
+  return collectFile(components, file.blob, destination, options);
+}

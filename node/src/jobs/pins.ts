@@ -1,0 +1,118 @@
+import {
+  BUNDLE_BYTES_MAX,
+  JOB_ENDS,
+  bundleSchema,
+  decode,
+  jobIdSchema,
+  type BlobHash,
+  type JobId,
+  type JobRecord,
+} from '@cuadro/protocol';
+import type { Startable } from '../system/interface.ts';
+import { nextTurn } from '../system/turn.ts';
+import type { JobsComponents } from './interface.ts';
+
+/** Ended jobs are gone through this often, in milliseconds: what they hold for nothing is only room on the disk. */
+const RELEASE_EVERY_MS = 3_600_000;
+/** Tasks looked at in one turn of the event loop. */
+const TASKS_PER_TURN = 1_000;
+
+export type PinKeeperComponents = Pick<JobsComponents, 'blobs' | 'clock' | 'driver' | 'logger'>;
+
+/**
+ * Gives up pins that no record accounts for: at start those of jobs that are deleted or were never accepted, and
+ * later, of jobs that have ended, what a redo discarded or an ignored result left (SPEC R53). A pinned file counts
+ * against the quota and is never evicted, so each would be lost room for good.
+ *
+ * `isComplete` says that every stored record could be read: else a job may be unknown only because its record is
+ * damaged, and its files are all that is left of it.
+ */
+export function createPinKeeper(components: PinKeeperComponents, init: { isComplete: boolean }): Startable {
+  return new PinKeeper(components, init);
+}
+
+class PinKeeper implements Startable {
+  readonly #components: PinKeeperComponents;
+  readonly #isComplete: boolean;
+  readonly #stop = new AbortController();
+  #releasing: Promise<void> | undefined;
+
+  constructor(components: PinKeeperComponents, init: { isComplete: boolean }) {
+    this.#components = components;
+    this.#isComplete = init.isComplete;
+  }
+
+  /** Resolves before anything may be submitted: a submission pins before its job is known. */
+  async start(): Promise<void> {
+    if (this.#releasing !== undefined) return;
+    const { blobs, driver } = this.#components;
+    for (const owner of blobs.pinOwners()) {
+      if (!jobIdSchema.safeParse(owner).success) continue;
+      const record = driver.queries.jobRecord(owner);
+      const isOrphan = record === undefined ? this.#isComplete : record.deleted !== undefined;
+      if (isOrphan) await blobs.unpinOwner(owner);
+    }
+    this.#releasing = this.#release();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#releasing;
+  }
+
+  async #release(): Promise<void> {
+    const { clock, driver, logger } = this.#components;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await clock.sleep(RELEASE_EVERY_MS, { signal }).catch(() => undefined);
+      for (const id of driver.queries.jobIds()) {
+        if (signal.aborted) return;
+        await releaseUnnamed(this.#components, id, signal).catch((error: unknown) => {
+          if (!signal.aborted) logger.warn("Files can't be released.", { job: id, error: String(error) });
+        });
+      }
+    }
+  }
+}
+
+/** Unpins what an ended job has pinned and none of its records names. */
+export async function releaseUnnamed(
+  { blobs, driver }: Pick<JobsComponents, 'blobs' | 'driver'>,
+  id: JobId,
+  signal: AbortSignal,
+): Promise<void> {
+  const { queries } = driver;
+  const isAtRest = (): boolean => {
+    const job = queries.job(id);
+    return job !== undefined && JOB_ENDS.has(job.state) && job.live.running === 0;
+  };
+  const record = queries.jobRecord(id);
+  if (record === undefined || !isAtRest()) return;
+  const unnamed = new Set(blobs.pinnedBy(id));
+  for (const hash of await namedBySpec(blobs, record)) unnamed.delete(hash);
+  for (let index = 0; index < record.spec.tasks && unnamed.size > 0; index++) {
+    if (index % TASKS_PER_TURN === 0) await nextTurn();
+    signal.throwIfAborted();
+    const task = queries.taskRecord(id, index);
+    for (const { files, thumbnail, log } of Object.values(task?.results ?? {})) {
+      for (const { blob, preview } of files) drop(unnamed, blob, preview);
+      drop(unnamed, thumbnail, log);
+    }
+    for (const { log } of Object.values(task?.failures ?? {})) drop(unnamed, log);
+  }
+  // Work that began meanwhile may pin what was unnamed a moment ago.
+  if (!isAtRest()) return;
+  // All begun in one turn, so that no pin that is set while they are written is taken for an old one.
+  await Promise.all([...unnamed].map((hash) => blobs.unpin(hash, id)));
+}
+
+async function namedBySpec(blobs: JobsComponents['blobs'], { spec }: JobRecord): Promise<BlobHash[]> {
+  if (spec.bundle === undefined) return [spec.plan];
+  const bytes = await blobs.read(spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
+  const { files } = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
+  return [spec.plan, spec.bundle, ...files.map(({ blob }) => blob)];
+}
+
+function drop(from: Set<BlobHash>, ...hashes: (BlobHash | undefined)[]): void {
+  for (const hash of hashes) if (hash !== undefined) from.delete(hash);
+}

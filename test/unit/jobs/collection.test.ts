@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { createCollection } from '../../../node/src/jobs/collection.ts';
+import { requeue } from '../../../node/src/jobs/control.ts';
+import { fetchJob } from '../../../node/src/jobs/fetch.ts';
+import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
+import { nodeOfOne } from './node-of-one.ts';
+
+describe('collecting', () => {
+  let disk: DiskBlobs;
+  beforeEach(async () => {
+    disk = await DiskBlobs.make();
+  });
+  afterEach(() => disk.remove());
+
+  it('goes on with the other frames where one is damaged', async () => {
+    for (const text of ['one', 'two', 'three', 'four']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), ['one', 'two', 'three', 'four'][grant.task] as string),
+    });
+    const collection = createCollection(node.components, { onCollected: () => undefined });
+    await collection.start();
+    const job = await node.submit(framesJob('1-4'));
+    await node.until(job.id, 'done');
+    await disk.damage('two');
+    collection.changed(job.id);
+    await collection.settled();
+    assert.deepEqual((await readdir(join(disk.base, 'job'))).sort(), ['f_1.png', 'f_3.png', 'f_4.png']);
+    assert.match(
+      collection.state(job.id)?.problem ?? '',
+      /^The files of frame 2 can't be collected: The stored file .* is damaged/,
+    );
+    await collection.stop();
+    await node.stop();
+  });
+
+  it('fetches the other frames where one is damaged, and names it', async () => {
+    for (const text of ['one', 'two', 'three']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), ['one', 'two', 'three'][grant.task] as string),
+    });
+    const job = await node.submit(framesJob('1-3'));
+    await node.until(job.id, 'done');
+    await disk.damage('two');
+    const to = join(disk.base, 'fetched');
+    const signal = new AbortController().signal;
+    const fetched = await fetchJob(node.components, job.id, to, { overwrite: false, signal }).catch(
+      () => undefined,
+    );
+    assert.deepEqual((await readdir(to)).sort(), ['f_1.png', 'f_3.png']);
+    assert.deepEqual(fetched?.missing, ['f_2.png']);
+    await node.stop();
+  });
+
+  it('takes no file of its own for a foreign one: two frames that write one name', async () => {
+    for (const text of ['one', 'two']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      // As a command that writes `out.txt` for each frame gives it.
+      work: (grant) => disk.result('out.txt', ['one', 'two'][grant.task] as string),
+    });
+    const collection = createCollection(node.components, { onCollected: () => undefined });
+    await collection.start();
+    const job = await node.submit({ ...framesJob('1-2'), overwrite: true });
+    await node.until(job.id, 'done');
+    collection.changed(job.id);
+    await collection.settled();
+    const names = await readdir(join(disk.base, 'job'));
+    const found = await Promise.all(names.map((name) => readFile(join(disk.base, 'job', name), 'utf8')));
+    const { collected } = collection.state(job.id) ?? {};
+    assert.equal(
+      found.length,
+      collected,
+      `${collected} files are said to be collected; there are: ${found.join()}`,
+    );
+    await collection.stop();
+    await node.stop();
+  });
+
+  it('replaces a file of its own by a redo also after a crash or a failure in between', async () => {
+    for (const text of ['old one', 'new one', 'two']) await disk.put(text);
+    let redone = false;
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), grant.task === 1 ? 'two' : redone ? 'new one' : 'old one'),
+    });
+    const job = await node.submit(framesJob('1-2'));
+    await node.until(job.id, 'done');
+    // The second frame can't be written for a while, so nothing is noted of the first.
+    await disk.damage('two');
+    const before = createCollection(node.components, { onCollected: () => undefined });
+    await before.start();
+    before.changed(job.id);
+    await before.settled();
+    await before.stop();
+    assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'old one');
+    // The node ends; before the folder is looked at again the first frame is redone.
+    redone = true;
+    await requeue(node.components, job.id, ['1']);
+    await node.until(job.id, 'done');
+    await disk.put('two');
+    const after = createCollection(node.components, { onCollected: () => undefined });
+    await after.start();
+    after.changed(job.id);
+    await after.settled();
+    assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'new one');
+    await after.stop();
+    await node.stop();
+  });
+
+  it('knows a file that it wrote just before the node was killed as its own', async () => {
+    for (const text of ['old one', 'new one']) await disk.put(text);
+    let text = 'old one';
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), text),
+    });
+    const job = await node.submit(framesJob('1'));
+    await node.until(job.id, 'done');
+    // The kill: the file has its name, and nothing can be noted any more.
+    const killed: typeof node.components.store = {
+      ...node.components.store,
+      getLocal: (key) => node.store.getLocal(key),
+      listLocal: (prefix) => node.store.listLocal(prefix),
+      listLocalText: (prefix) => node.store.listLocalText(prefix),
+      setLocal: (entries) => {
+        const written = Object.values(entries).some((value) => (value as { attempt?: string }).attempt);
+        return written ? Promise.reject(new Error('killed')) : node.store.setLocal(entries);
+      },
+    };
+    const before = createCollection({ ...node.components, store: killed }, { onCollected: () => undefined });
+    await before.start();
+    before.changed(job.id);
+    await before.settled();
+    await before.stop();
+    assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'old one');
+    text = 'new one';
+    await requeue(node.components, job.id, ['1']);
+    await node.until(job.id, 'done');
+    const after = createCollection(node.components, { onCollected: () => undefined });
+    await after.start();
+    await after.settled();
+    assert.equal(await readFile(join(disk.base, 'job', 'f_1.png'), 'utf8'), 'new one');
+    await after.stop();
+    await node.stop();
+  });
+
+  it('looks only at the tasks that changed, and forgets a deleted job', async () => {
+    for (const text of ['one', 'two']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), ['one', 'two'][grant.task] as string),
+    });
+    const collection = createCollection(node.components, { onCollected: () => undefined });
+    await collection.start();
+    const job = await node.submit(framesJob('1-2'));
+    await node.until(job.id, 'done');
+    collection.changed(job.id, [1]);
+    await collection.settled();
+    assert.deepEqual(await readdir(join(disk.base, 'job')), ['f_2.png']);
+    collection.removed(job.id);
+    assert.equal(collection.state(job.id), undefined);
+    await collection.stop();
+    assert.deepEqual(await node.store.listLocal('collected/'), []);
+    await node.stop();
+  });
+});

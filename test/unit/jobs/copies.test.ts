@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { blobLayout } from '../../../node/src/blobs/layout.ts';
+import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
+import { nodeOfOne } from './node-of-one.ts';
+
+describe('the copies that this machine says it holds (SPEC R24)', () => {
+  let disk: DiskBlobs;
+  beforeEach(async () => {
+    disk = await DiskBlobs.make();
+  });
+  afterEach(() => disk.remove());
+
+  /** A job of two done frames, pinned as their attempts pin them; further attempts never end. */
+  async function twoDone() {
+    const texts = ['one', 'two'];
+    for (const text of texts) await disk.put(text);
+    const made = new Set<number>();
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => {
+        if (made.has(grant.task)) return undefined;
+        made.add(grant.task);
+        return disk.result(nameOf(grant), texts[grant.task] as string);
+      },
+    });
+    const job = await node.submit(framesJob('1-2'));
+    await node.until(job.id, 'done');
+    for (const text of texts) await disk.put(text, job.id);
+    return { node, job: job.id };
+  }
+
+  it('renders a frame again whose only copy is damaged, and says so (promise 5, R38)', async () => {
+    const { node, job } = await twoDone();
+    await disk.damage('two');
+    await assert.rejects(disk.blobs.read(disk.hashOf('two')), { code: 'blob-corrupt' });
+    await node.driver.flushed();
+    const task = node.core.task(job, 1);
+    assert.equal(task?.state, 'open');
+    assert.equal(task?.copies, 0);
+    assert.match(task?.why ?? '', /every copy is damaged or gone, so it is rendered again/);
+    assert.equal(task?.live.running, true);
+    assert.equal(node.core.task(job, 0)?.state, 'rendered', 'the other frame stands');
+    await node.stop();
+  });
+
+  it('finds a file that went while the node was off, at the next start', async () => {
+    const { node, job } = await twoDone();
+    await node.stop();
+    await disk.blobs.stop();
+    await rm(blobLayout(join(disk.base, 'data')).pathOf(disk.hashOf('one')));
+    await disk.blobs.start();
+    const again = await nodeOfOne({
+      disk: node.disk,
+      signer: node.signer,
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: () => undefined,
+    });
+    for (let turn = 0; turn < 1_000 && again.core.task(job, 0)?.state !== 'open'; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(again.core.task(job, 0)?.state, 'open');
+    assert.equal(again.core.task(job, 1)?.state, 'rendered');
+    await again.stop();
+  });
+});
