@@ -101,7 +101,10 @@ export interface DerivedJob {
   oneCopyOnly: number;
 }
 
-/** What a job needs to know of others: their state by id; undefined where the record hasn't arrived. */
+/**
+ * What a job needs to know of others: their state by id; undefined where the record hasn't arrived. A job that was
+ * deleted when it was done counts as done.
+ */
 export type StateOfJob = (job: JobId) => JobState | undefined;
 
 /** Derives one job by looking at every task: the definition; the core keeps the same figures step by step. */

@@ -214,7 +214,7 @@ export class PlanView {
     const wanted = text.trim().toLowerCase();
     const byIndex = /^#(\d+)$/.exec(wanted);
     if (byIndex) return Number(byIndex[1]) < this.taskCount ? Number(byIndex[1]) : undefined;
-    const match = /^(?:([a-z-]+)\s*)?(-?\d+)?$/.exec(wanted);
+    const match = /^(?:([a-z](?:[a-z-]*[a-z])?)\s*)?(-?\d+)?$/.exec(wanted);
     if (match === null || wanted === '') return undefined;
     for (const [i, group] of this.plan.groups.entries()) {
       if (match[1] !== undefined && group.name !== match[1]) continue;

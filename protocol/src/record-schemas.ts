@@ -131,7 +131,9 @@ export const jobRecordSchema = z.looseObject({
   requests: z.record(z.string(), taskRequestSchema),
   holders: z.looseObject({ bundle: holdersSchema, plan: holdersSchema }),
   acknowledged: z.boolean(),
-  deleted: z.looseObject({ ...signedShape, wallTime: wallTimeSchema }).optional(),
+  deleted: z
+    .looseObject({ ...signedShape, wallTime: wallTimeSchema, done: z.boolean().optional() })
+    .optional(),
 });
 
 export const failureSchema: z.ZodType<Failure> = z.looseObject({

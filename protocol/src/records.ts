@@ -109,6 +109,12 @@ export interface TaskRequest extends Signed {
   wallTime: number;
 }
 
+export interface Deletion extends Signed {
+  wallTime: number;
+  /** The job was done, so that jobs that wait for it may go on. */
+  done?: boolean;
+}
+
 export interface JobRecord {
   kind: 'job';
   id: JobId;
@@ -129,7 +135,7 @@ export interface JobRecord {
   /** Grow-only: durable on as many machines as could be reached, two at most (SPEC R60). */
   acknowledged: boolean;
   /** A tombstone absorbs the job's task records and is never purged (SPEC R34). */
-  deleted?: Signed & { wallTime: number };
+  deleted?: Deletion;
 }
 
 /** Why an attempt ended without a result. Stops by an owner, a cancel or a losing copy are none of these (SPEC R53). */

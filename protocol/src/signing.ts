@@ -3,6 +3,7 @@ import type { PeerId } from './ids.ts';
 import type { Field } from './fields.ts';
 import type {
   Admission,
+  Deletion,
   JobRecord,
   JobSpec,
   KnownRecord,
@@ -57,11 +58,8 @@ export const signJobSpec = (signer: Signer, spec: Unsigned<JobSpec>): JobSpec =>
   sign<JobSpec>(signer, 'job-spec', spec.id, spec);
 export const signTaskRequest = (signer: Signer, job: string, request: Unsigned<TaskRequest>): TaskRequest =>
   sign<TaskRequest>(signer, 'request', job, request);
-export const signDeletion = (
-  signer: Signer,
-  job: string,
-  deletion: { wallTime: number },
-): Signed & { wallTime: number } => sign<Signed & { wallTime: number }>(signer, 'deleted', job, deletion);
+export const signDeletion = (signer: Signer, job: string, deletion: Unsigned<Deletion>): Deletion =>
+  sign<Deletion>(signer, 'deleted', job, deletion);
 
 /** A signed write to a field; its counter is the highest seen plus one. */
 export function signField<T>(

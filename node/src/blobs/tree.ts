@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf, systemCode } from '../system/files.ts';
+import { ownRun } from '../system/own-run.ts';
 import type { Random } from '../system/interface.ts';
 import { BlobStoreError, DestinationUnwritableError } from './errors.ts';
 import { mapBounded } from './gate.ts';
@@ -150,8 +151,8 @@ function treeOf(marker: string): unknown {
 }
 
 async function readBootId(): Promise<string> {
-  // Systems without it get a constant: their trees are trusted by marker and size alone.
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')).trim();
+  // Systems without it get this process's own: a tree of an earlier one is hashed before it is used again.
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(ownRun)).trim();
 }
 
 /** Removes a restored tree: its folders are read-only and must be opened first. Nothing there is fine. */

@@ -1,12 +1,15 @@
 import {
   compareText,
+  countFrames,
   CuadroError,
   eachFrame,
   parseFrames,
+  TASKS_PER_JOB_MAX,
   recordKey,
   type Epoch,
   type FarmRecord,
   type FarmView,
+  type FrameRange,
   type JobId,
   type JobRecord,
   type JobView,
@@ -131,8 +134,10 @@ export class BrainQueries implements CoreQueries {
     const job = this.state.jobs.get(id);
     if (job === undefined) return undefined;
     const found = new Set<TaskIndex>();
+    // Thousands of texts, each of a million frames, would keep the node busy for minutes.
+    const budget = { frames: TASKS_PER_JOB_MAX };
     for (const text of texts) {
-      const indices = findNamed(job, text);
+      const indices = findNamed(job, text, budget);
       if (indices.length === 0) return undefined;
       for (const index of indices) found.add(index);
     }
@@ -225,22 +230,27 @@ function hasResult(job: Job, index: TaskIndex): boolean {
 }
 
 /** Tasks that one text names: `film`, `frame 7`, `#12`, or frames such as `3-9` of the first group that has them. */
-function findNamed(job: Job, text: string): TaskIndex[] {
+function findNamed(job: Job, text: string, budget: { frames: number }): TaskIndex[] {
   const { view } = job.table;
   const single = view?.find(text);
   if (view === undefined) return [];
   if (single !== undefined) return [single];
-  const numbers = framesOf(text.replace(/^\s*frames?\s+/i, ''));
+  const ranges = framesOf(text.replace(/^\s*frames?\s+/i, ''));
+  budget.frames -= countFrames(ranges);
+  if (budget.frames < 0) {
+    const why = `the tasks that it names are more than ${TASKS_PER_JOB_MAX} in all`;
+    throw new CuadroError('request-invalid', { why });
+  }
   for (const group of view.plan.groups.keys()) {
-    const found = [...numbers].flatMap((number) => view.indexOf(group, number) ?? []);
+    const found = [...eachFrame(ranges)].flatMap((number) => view.indexOf(group, number) ?? []);
     if (found.length > 0) return found;
   }
   return [];
 }
 
-function framesOf(text: string): number[] {
+function framesOf(text: string): FrameRange[] {
   try {
-    return [...eachFrame(parseFrames(text))];
+    return parseFrames(text);
   } catch (error) {
     if (error instanceof CuadroError) return [];
     throw error;

@@ -14,7 +14,7 @@ import {
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
 import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
-import { stopLosers } from './results.ts';
+import { noticeSetAside, stopLosers } from './results.ts';
 import type { BrainState } from './state.ts';
 
 /** Records come in by merging only (SPEC R20); what changed is made durable and derived anew. */
@@ -182,8 +182,10 @@ function takeTask(state: BrainState, record: TaskRecord): void {
     known.set(record.index, merged);
     return;
   }
+  const spoiledBefore = job.spoiled.size;
   job.put(merged);
   state.touch(job);
+  if (job.spoiled.size + spoiledBefore > 0) noticeSetAside(state, job);
   endToldAttempt(state, job, merged);
   if (state.epoch !== undefined) judgeMerged(state, job, record.index);
   stopLosers(state, job, record.index);

@@ -75,7 +75,8 @@ export function stopLosers(state: BrainState, job: Job, task: number, except?: s
   takeBack(state, lease, 'Another machine finished it first.');
 }
 
-function noticeSetAside(state: BrainState, job: Job): void {
+/** Who may have tasks of the job may have changed: results show that others could do what one could not. */
+export function noticeSetAside(state: BrainState, job: Job): void {
   state.offersVersion++;
   for (const lease of [...job.leases.values()]) {
     if (!isSetAside(state, lease.peer, job)) continue;

@@ -216,7 +216,9 @@ export class BrainState {
   }
 
   stateOfJob(id: JobId) {
-    return this.tombstones.has(id) ? ('deleted' as const) : this.jobs.get(id)?.state;
+    const tombstone = this.tombstones.get(id);
+    if (tombstone === undefined) return this.jobs.get(id)?.state;
+    return tombstone.deleted?.done === true ? ('done' as const) : ('deleted' as const);
   }
 
   isGranting(job: Job): boolean {

@@ -7,6 +7,7 @@ import {
   CuadroError,
   attemptKey,
   compareAttempts,
+  parseAttemptKey,
   type AttemptId,
   type BlobHash,
 } from '@cuadro/protocol';
@@ -41,7 +42,8 @@ export function createContentReader(components: {
       const running = queries.task(job, task)?.attempts.map((view) => view.attempt) ?? [];
       const wanted = attempt ?? running.at(0) ?? (known[0] && attemptKey(known[0].attempt));
       const notFound = new CuadroError('attempt-not-found', { attempt: wanted ?? 'latest' });
-      if (wanted === undefined) throw notFound;
+      // It becomes part of a path, so it must be an attempt's name and nothing else.
+      if (wanted === undefined || parseAttemptKey(wanted) === undefined) throw notFound;
       const local = await readFile(logFile(job, task, wanted), 'utf8').catch(() => undefined);
       if (local !== undefined) return local;
       const blob = known.find((entry) => attemptKey(entry.attempt) === wanted)?.log;

@@ -185,7 +185,9 @@ function newestAttempt(
 /** Deletes a job for good; collected files stay. */
 export async function deleteJob(components: JobsComponents, job: string): Promise<ChangeView> {
   const record = recordOf(components, job);
-  const deleted = signDeletion(components.signer, job, { wallTime: components.clock.wallTime() });
+  const isDone = components.driver.queries.job(job)?.state === 'done';
+  const wallTime = components.clock.wallTime();
+  const deleted = signDeletion(components.signer, job, { wallTime, ...(isDone && { done: true }) });
   await components.driver.merge([{ ...record, deleted }]);
   await components.blobs.unpinOwner(job);
   return answer('The job is deleted; collected files stay where they are.');

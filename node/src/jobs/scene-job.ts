@@ -20,7 +20,7 @@ import { SceneError } from '../render/scene/errors.ts';
 import { layoutBundle } from '../render/scene/layout.ts';
 import { preflight } from '../render/scene/preflight.ts';
 import { mixSound, traceScene, type SceneTools } from '../render/scene/tracer.ts';
-import { chosenScene, completeSettings, sceneView } from './scene-settings.ts';
+import { chosenScene, completeSettings, filmFindings, sceneView } from './scene-settings.ts';
 
 /** Where the mixed sound lies in the bundle. */
 const SOUND_PATH = '_cuadro/sound.flac';
@@ -73,7 +73,13 @@ export async function examineScene(
     },
     components.machines(),
   ).map((finding): FindingView => ({ ...finding }));
-  return { trace, scene, layout: layoutBundle(trace), settings, findings };
+  return {
+    trace,
+    scene,
+    layout: layoutBundle(trace),
+    settings,
+    findings: [...findings, ...filmFindings(scene, settings)],
+  };
 }
 
 function firstFrames(ranges: ReturnType<typeof parseFrames>): number[] {

@@ -3,10 +3,23 @@ import {
   FRAME_NUMBER_LIMIT,
   NAME_LENGTH_MAX,
   formatFrames,
+  type FindingView,
   type FrameRate,
   type SceneView,
 } from '@cuadro/protocol';
+import { previewLongSide } from '../render/limits.ts';
 import type { BundleLayout, SceneFacts, SceneTrace } from '../render/scene/interface.ts';
+
+/** Formats whose pictures a film takes as they are, and not their previews. */
+const FILMED_AS_THEY_ARE: ReadonlySet<string> = new Set([
+  'PNG',
+  'JPEG',
+  'WEBP',
+  'TIFF',
+  'BMP',
+  'TARGA',
+  'TARGA_RAW',
+]);
 
 /** The scene of a trace that a job renders: the named or the active one. */
 export function chosenScene(trace: SceneTrace, wanted: unknown): SceneFacts {
@@ -57,6 +70,16 @@ export function filmName(scene: SceneFacts): string {
     .replace(/\.[^.]*$/, '')
     .replace(/[-_. ]+$/, '');
   return `${base.slice(0, NAME_LENGTH_MAX - '.mp4'.length) || 'film'}.mp4`;
+}
+
+/** What to know of the film that a job would make. */
+export function filmFindings(scene: SceneFacts, settings: Readonly<Record<string, unknown>>): FindingView[] {
+  const format = typeof settings['format'] === 'string' ? settings['format'] : scene.output.format;
+  const percent = Number(settings['resolutionPercent'] ?? scene.resolutionPercentage);
+  const longSide = (Math.max(scene.resolutionX, scene.resolutionY) * percent) / 100;
+  if (settings['film'] === false || FILMED_AS_THEY_ARE.has(format) || longSide <= previewLongSide) return [];
+  const message = `The film will be at most ${previewLongSide} pixels wide or high: frames in ${format} are shown in it by their previews. The frames themselves keep their size.`;
+  return [{ code: 'film-from-previews', severity: 'note', message, subject: format }];
 }
 
 /** What the API tells of a scene before it is submitted. */

@@ -136,11 +136,11 @@ async function accept(
     examined = await examineScene(components, body, { signal });
     refuseErrors(examined);
   }
-  const draft = compileJob(type, examined?.settings ?? body.settings ?? {});
+  let compiled = compileJob(type, examined?.settings ?? body.settings ?? {});
   // A plan that is too large is refused before anything is stored.
-  const tasks = new PlanView(draft.plan).taskCount;
+  const tasks = new PlanView(compiled.plan).taskCount;
   const name = body.name ?? (examined ? nameOfScene(examined) : type.title);
-  const { folder, isNew } = makesFiles(draft.plan)
+  const { folder, isNew } = makesFiles(compiled.plan)
     ? await prepareOutputFolder(components, {
         base: components.outputBase(),
         name,
@@ -155,33 +155,25 @@ async function accept(
   const { store } = components;
   await store.setLocal({ [localJobKey(id)]: local, [submissionKey(id)]: submission });
   undo.push(() => store.setLocal({ [localJobKey(id)]: undefined, [submissionKey(id)]: undefined }));
-  let compiled = draft;
   let bundle: string | undefined;
   if (examined) {
     const stored = await storeScene(components, examined, { pin: id, signal, onStep: step });
     bundle = stored.bundle;
     compiled = compileJob(type, stored.settings);
   }
-  const record = await jobRecord(components, {
-    id,
-    name,
-    type: type.name,
-    tasks,
-    ...compiled,
-    bundle,
-    after,
-    folder,
-    body,
-  });
+  const plan = await components.blobs.putBytes(encode(compiled.plan), { pin: id });
   signal.throwIfAborted();
-  await components.driver.merge([record]);
+  const { settings } = compiled;
+  const draft = { id, name, type: type.name, tasks, settings, plan: plan.hash, bundle, after, folder, body };
+  // The order number is taken and merged in one turn, so that of jobs submitted at once each gets its own.
+  await components.driver.merge([jobRecord(components, draft)]);
   // Nobody waits for this: where it is lost, the next start finds the job accepted.
   store.setLocal({ [submissionKey(id)]: undefined }).catch(() => undefined);
   const job = components.driver.queries.job(id);
   if (job === undefined) throw new CuadroError('internal', { why: 'the accepted job is not there' });
   return {
     job,
-    findings: [...(examined?.findings ?? []), ...programFindings(components, draft.plan)],
+    findings: [...(examined?.findings ?? []), ...programFindings(components, compiled.plan)],
     machines: 1,
     message: machinesSentence(),
   };
@@ -234,17 +226,16 @@ interface JobDraft {
   type: string;
   tasks: number;
   settings: Record<string, unknown>;
-  plan: Plan;
+  plan: string;
   bundle: string | undefined;
   after: string[];
   folder: string;
   body: RouteBody<'submit'>;
 }
 
-async function jobRecord(components: SubmissionComponents, draft: JobDraft): Promise<JobRecord> {
-  const { signer, clock, blobs, driver } = components;
+function jobRecord(components: SubmissionComponents, draft: JobDraft): JobRecord {
+  const { signer, clock, driver } = components;
   const { id, body } = draft;
-  const plan = await blobs.putBytes(encode(draft.plan), { pin: id });
   const control = {
     ...(body.priority !== undefined && { priority: body.priority }),
     ...(body.paused === true && { desired: 'paused' as const }),
@@ -264,7 +255,7 @@ async function jobRecord(components: SubmissionComponents, draft: JobDraft): Pro
       name: draft.name,
       type: draft.type,
       settings: draft.settings,
-      plan: plan.hash,
+      plan: draft.plan,
       ...(draft.bundle !== undefined && { bundle: draft.bundle }),
       tasks: draft.tasks,
       order: driver.queries.nextOrder(),

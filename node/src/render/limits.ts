@@ -61,3 +61,6 @@ export const renderLimits: RenderLimits = {
   logBytes: 32 * MEBIBYTE,
   messageBytes: 4 * MEBIBYTE,
 };
+
+/** Longest side of what browsers and films show in place of an EXR, in pixels: a screen's. */
+export const previewLongSide = 1_920;

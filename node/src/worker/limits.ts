@@ -1,3 +1,5 @@
+import { previewLongSide } from '../render/limits.ts';
+
 /** Bounds of the worker, each with its reason. */
 export const workerLimits = {
   /** Attempts that verify and store while the next one renders: more would only hide a slow disk. */
@@ -8,8 +10,7 @@ export const workerLimits = {
   logBytesMax: 32 * 2 ** 20,
   /** Longest side of a thumbnail on the frame wall, in pixels, at twice its size on screen. */
   thumbnailLongSide: 320,
-  /** Longest side of what browsers show in place of an EXR. */
-  previewLongSide: 1_920,
+  previewLongSide,
   /** Rebuilt scenes kept when no attempt uses them: the current and the previous job's. */
   idleScenes: 2,
 } as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { signJobSpec, type CuadroError, type JobRecord, type KnownRecord } from '@cuadro/protocol';
+import { signJobSpec, type CuadroError, type JobRecord } from '@cuadro/protocol';
 import { House, type Machine, type MachineInit } from './house.ts';
 
 let house: House;

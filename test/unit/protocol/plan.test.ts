@@ -7,4 +7,5 @@ it('finds a negative frame by its number, as any other (its log, its detail)', (
   const view = new PlanView(framesPlan('-5-5'));
   assert.equal(view.find('frame -3'), 2);
   assert.equal(view.find('-3'), 2);
+  assert.equal(view.find('frame-3'), 2);
 });
