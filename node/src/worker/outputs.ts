@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobHash, JobId, OutputFile } from '@cuadro/protocol';
+import { CuadroError, isSafePath, type BlobHash, type JobId, type OutputFile } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { FrameResult } from '../render/interface.ts';
 import { makePreview, makeThumbnail } from '../render/preview/make.ts';
@@ -32,6 +32,7 @@ export async function keepFrame(
   frame: FrameResult,
   place: { job: JobId; folder: string; startedAt: number; signal: AbortSignal },
 ): Promise<{ files: OutputFile[]; thumbnail?: BlobHash }> {
+  requireSafeNames(frame.files);
   const verified = await verifyFiles(components, frame, place);
   const [first] = verified;
   const thumbnail = first?.thumbnail;
@@ -128,6 +129,7 @@ export async function keepFiles(
   files: readonly { path: string; name: string; role: string }[],
   place: { job: JobId; signal: AbortSignal },
 ): Promise<OutputFile[]> {
+  requireSafeNames(files);
   const stored = await components.blobs.putMany(
     files.map((file) => ({ path: file.path, mode: 'move' as const })),
     { pin: place.job, signal: place.signal },
@@ -136,6 +138,12 @@ export async function keepFiles(
     const { hash, sizeBytes } = stored[i] as { hash: string; sizeBytes: number };
     return { name, role, blob: hash, sizeBytes };
   });
+}
+
+/** What no node would take, or collect, must not become a result (SPEC R62). */
+function requireSafeNames(files: readonly { name: string }[]): void {
+  const unsafe = files.find(({ name }) => !isSafePath(name));
+  if (unsafe !== undefined) throw new CuadroError('path-unsafe', { path: unsafe.name });
 }
 
 /** The file system's own time of a folder just made: what is older was not written by this attempt. */
