@@ -51,7 +51,9 @@ function placeLease(state: BrainState, machine: Machine, job: Job, lease: Lease)
   state.leaseCount++;
   const engine = job.table.view?.task(lease.index)?.requires.engine ?? '';
   const version = machine.claim?.capabilities.engines[engine];
-  if (version !== undefined && VERSIONED_ENGINES.has(engine)) job.bindVersion(engine, version, lease.attempt);
+  if (version !== undefined && VERSIONED_ENGINES.has(engine)) {
+    job.bindVersion(engine, version, lease.attempt, false);
+  }
   tellLease(state, job, lease);
 }
 
