@@ -76,12 +76,12 @@ export function heldBy(holders: Holders): PeerId[] {
 export function mergeMaps<V>(
   a: Record<string, V>,
   b: Record<string, V>,
-  mergeValue: (a: V, b: V) => V,
+  mergeValue: (a: V, b: V, key: string) => V,
 ): Record<string, V> {
   let merged = a;
   for (const [key, value] of Object.entries(b)) {
     const known = Object.hasOwn(a, key) ? (a[key] as V) : undefined;
-    const result = known === undefined ? value : mergeValue(known, value);
+    const result = known === undefined ? value : mergeValue(known, value, key);
     if (result === known) continue;
     if (merged === a) merged = { ...a };
     merged[key] = result;
@@ -89,7 +89,7 @@ export function mergeMaps<V>(
   return merged;
 }
 
-function looksLikeField(value: unknown): value is Field<unknown> {
+export function looksLikeField(value: unknown): value is Field<unknown> {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -1,6 +1,6 @@
 import { compareCanonical } from './codec.ts';
-import { mergeField, mergeHolders, mergeMaps, mergeUnknown, type Field } from './fields.ts';
-import { compareAttempts } from './ids.ts';
+import { looksLikeField, mergeField, mergeHolders, mergeMaps, mergeUnknown, type Field } from './fields.ts';
+import { compareAttempts, type PeerId } from './ids.ts';
 import {
   emptyTask,
   recordKey,
@@ -24,7 +24,9 @@ export function mergeRecords<R extends KnownRecord>(a: R, b: R): R {
     case 'member':
       return mergeByRules(a, b, MEMBER_RULES);
     case 'node':
-      return mergeByRules(a, b, { fields: mergeFields });
+      return mergeByRules(a, b, {
+        fields: (x: Record<string, unknown>, y: Record<string, unknown>) => mergeNodeFields(a.peer, x, y),
+      });
     case 'job':
       return mergeJobs(a, b as JobRecord) as R;
     case 'task':
@@ -60,6 +62,22 @@ function mergeOptionalField(a: Field<unknown>, b: Field<unknown>): Field<unknown
 /** A map whose values are all fields, known or not. */
 function mergeFields(a: Record<string, unknown>, b: Record<string, unknown>): Record<string, unknown> {
   return mergeMaps(a, b, mergeUnknown);
+}
+
+/**
+ * A machine's fields: of `ownerDesired` what the machine itself wrote beats whatever others wrote, by any counter, so
+ * that nobody else's word takes the place of its owner's (SPEC R37).
+ */
+function mergeNodeFields(
+  peer: PeerId,
+  a: Record<string, unknown>,
+  b: Record<string, unknown>,
+): Record<string, unknown> {
+  const isOwners = (value: unknown) => looksLikeField(value) && value.peer === peer;
+  return mergeMaps(a, b, (x, y, name) => {
+    if (name === 'ownerDesired' && isOwners(x) !== isOwners(y)) return isOwners(x) ? x : y;
+    return mergeUnknown(x, y);
+  });
 }
 
 /** The greater by canonical bytes: for what is written once and should be equal anyway. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bundlePathSchema } from './bundle.ts';
 import { CuadroError } from './errors.ts';
 import { countFrames, countRange, frameAt, positionOf, type FrameRange } from './frames.ts';
 import { blobHashSchema, type BlobHash, type TaskIndex } from './ids.ts';
@@ -39,7 +40,7 @@ export interface OutputFile {
 
 /** Loose, since newer versions may say more; typed as what this version reads. */
 export const outputFileSchema: z.ZodType<OutputFile> = z.looseObject({
-  name: z.string().min(1).max(PATH_LENGTH_MAX),
+  name: bundlePathSchema,
   blob: blobHashSchema,
   sizeBytes: z.number().min(0),
   pixels: z.string().max(128).optional(),

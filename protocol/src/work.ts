@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bundlePathSchema } from './bundle.ts';
 import { FRAME_NUMBER_LIMIT, NAME_LENGTH_MAX, PATH_LENGTH_MAX } from './limits.ts';
 
 /**
@@ -37,9 +38,9 @@ export const filmWorkSchema = z.looseObject({
   frames: z.int().min(0),
   rate: frameRateSchema,
   /** The scene's mixed sound, a path in the bundle. */
-  sound: path.optional(),
+  sound: bundlePathSchema.optional(),
   /** Name below the output folder. */
-  output: path,
+  output: bundlePathSchema,
 });
 
 /** Run a program once for each frame. `{frame}`, `{output}` and `{bundle}` are replaced in the arguments. */

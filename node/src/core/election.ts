@@ -104,6 +104,8 @@ export function stand(state: BrainState, cause: ReignCause): void {
   for (const machine of state.machines.values()) {
     // Leases that this node only mirrored are its own now: from here on their holders must be heard.
     machine.leasedAt = Math.max(machine.leasedAt, state.now);
+    // Whom the coordinator before reached is not reached from here for that.
+    machine.reachable = machine.peer === state.self || state.connected.has(machine.peer);
     delete machine.followsSince;
     delete machine.beaconAt;
   }

@@ -40,8 +40,8 @@ export class Job {
   readonly leases = new Map<TaskIndex, Lease>();
   /** Machines at work on it → how many leases. */
   readonly machines = new Map<PeerId, number>();
-  /** Engine → the version that the job is bound to (SPEC R51). */
-  readonly versions = new Map<string, { version: string; attempt: AttemptId }>();
+  /** Engine → the version that the job is bound to, and whether by a result or only by a grant (SPEC R51). */
+  readonly versions = new Map<string, { version: string; attempt: AttemptId; made: boolean }>();
   /** Machine → tasks that failed there and that others rendered. */
   readonly spoiled = new Map<PeerId, number>();
   /** Task → monotonic time before which it isn't tried again where it failed. */
@@ -178,14 +178,15 @@ export class Job {
   #observeVersion(index: TaskIndex, result = this.result(index)): void {
     const requires = this.table.view?.plan.groups[this.table.groupOf(index)]?.requires;
     if (result?.engineVersion === undefined || requires === undefined) return;
-    this.bindVersion(requires.engine, result.engineVersion, result.attempt);
+    this.bindVersion(requires.engine, result.engineVersion, result.attempt, true);
   }
 
-  bindVersion(engine: string, version: string, attempt: AttemptId): void {
+  /** The oldest result binds the job, and the first grant only while there is no result. */
+  bindVersion(engine: string, version: string, attempt: AttemptId, made: boolean): void {
     const bound = this.versions.get(engine);
-    if (bound === undefined || compareAttempts(attempt, bound.attempt) < 0) {
-      this.versions.set(engine, { version, attempt });
-    }
+    const outranks =
+      bound === undefined || (made === bound.made ? compareAttempts(attempt, bound.attempt) < 0 : made);
+    if (outranks) this.versions.set(engine, { version, attempt, made });
   }
 
   /** Median of the newest render times of a group, in milliseconds. */

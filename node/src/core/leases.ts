@@ -53,7 +53,9 @@ function placeLease(state: BrainState, machine: Machine, job: Job, lease: Lease)
   state.leaseCount++;
   const engine = job.table.view?.task(lease.index)?.requires.engine ?? '';
   const version = machine.claim?.capabilities.engines[engine];
-  if (version !== undefined && VERSIONED_ENGINES.has(engine)) job.bindVersion(engine, version, lease.attempt);
+  if (version !== undefined && VERSIONED_ENGINES.has(engine)) {
+    job.bindVersion(engine, version, lease.attempt, false);
+  }
   tellLease(state, job, lease);
 }
 
@@ -132,6 +134,8 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   machine.freeDiskBytes = beacon.freeDiskBytes;
   state.out.node(machine.peer);
   const listed = new Map(beacon.held.map((held) => [attemptKey(held.attempt), held]));
+  // Before any is released: what stands behind those that run is only kept ahead.
+  const ran = new Set([...machine.leases.values()].filter((lease) => isRunning(machine, lease)));
   for (const lease of [...machine.leases.values()]) {
     const held = listed.get(lease.key);
     if (held !== undefined) {
@@ -142,7 +146,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
     if (lease.missed < BEACONS_MISSED_MAX && !(isAnswer && isOlder)) continue;
     // What was seen running and is no more without a word died with its worker; the rest never began.
-    if (lease.seen && !lease.stopping && !isAnswer) recordLost(state, lease);
+    if (lease.seen && ran.has(lease) && !isAnswer) recordLost(state, lease);
     releaseLease(state, machine, lease);
   }
   for (const [key, held] of listed) {

@@ -47,10 +47,11 @@ export interface Machine {
   dryAt: number;
 }
 
-export function newMachine(peer: PeerId, now: number): Machine {
+/** A machine is reachable once it was heard itself: what others tell of it proves no connection. */
+export function newMachine(peer: PeerId, now: number, reachable: boolean): Machine {
   return {
     peer,
-    reachable: true,
+    reachable,
     heardAt: now,
     leasedAt: now,
     load: 0,

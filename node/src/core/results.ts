@@ -63,8 +63,9 @@ function write(state: BrainState, job: Job, message: ResultMessage): void {
     // Who may have what changes when this result shows that others could do what one could not.
     if (job.spoiled.size > 0 || setAsideBefore > 0) noticeSetAside(state, job);
     stopLosers(state, job, task, attemptKey(attempt));
-  } else if (outcome.kind === 'failure' && job.table.isOpen(task)) {
-    recordFailure(state, job, record, outcome.failure);
+  } else if (outcome.kind === 'failure') {
+    if (job.table.isOpen(task)) recordFailure(state, job, record, outcome.failure);
+    else state.ignore('task-ended');
   }
 }
 

@@ -29,6 +29,7 @@ export type IgnoredReason =
   | 'unknown-task'
   | 'unknown-attempt'
   | 'stale-level'
+  | 'task-ended'
   | 'stale-claim'
   | 'stale-epoch'
   | 'foreign-sender'
@@ -108,7 +109,7 @@ export class BrainState {
   machine(peer: PeerId): Machine {
     let machine = this.machines.get(peer);
     if (machine === undefined) {
-      machine = newMachine(peer, this.now);
+      machine = newMachine(peer, this.now, peer === this.self);
       this.machines.set(peer, machine);
       this.out.node(peer);
     }

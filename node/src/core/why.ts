@@ -1,5 +1,5 @@
 import { JOB_ENDS, type TaskIndex } from '@cuadro/protocol';
-import { isSetAside, machinesInOrder, title, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
+import { isSetAside, machinesInOrder, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
 import type { Job } from './job.ts';
 import { isRunning, type Machine } from './machine.ts';
 import { MACHINES_NAMED } from './options.ts';
@@ -119,7 +119,7 @@ function whyNotOffered(state: BrainState, machine: Machine, job: Job): string | 
   for (const [group, { requires }] of groups.entries()) {
     if (job.table.openIn(group) === 0 || job.table.isBlocked(group)) continue;
     const why = whyNotAble(state, machine, job, requires);
-    if (why !== undefined) return `The job ${name} needs ${title(requires.engine)}. ${why}`;
+    if (why !== undefined) return `For the job ${name}: ${why}`;
   }
   return isSetAside(state, machine.peer, job) ? `It is set aside for the job ${name}.` : undefined;
 }

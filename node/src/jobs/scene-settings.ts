@@ -65,7 +65,9 @@ function lastFrame({ start, end, step }: { start: number; end: number; step: num
 
 /** The film is named after the frames: `shot_####.png` becomes `shot.mp4`. */
 export function filmName(scene: SceneFacts): string {
+  // A scene from Windows names its drive and folders too, which are no part of a name here (SPEC R62).
   const base = scene.output.template
+    .replace(/^.*[/\\:]/, '')
     .replace(/#+/g, '')
     .replace(/\.[^.]*$/, '')
     .replace(/[-_. ]+$/, '');

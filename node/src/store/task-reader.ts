@@ -3,6 +3,7 @@ import {
   FAILURES_PER_TASK_MAX,
   OUTPUT_FILES_MAX,
   PATH_LENGTH_MAX,
+  isSafePath,
   type AttemptId,
   type Holders,
   type OutputFile,
@@ -187,7 +188,7 @@ export class TaskReader {
     const blob = cbor.hash();
     cbor.check(cbor.hasKey(KEYS.name));
     const name = cbor.text(PATH_LENGTH_MAX);
-    cbor.check(name.length > 0 && cbor.hasKey(KEYS.role));
+    cbor.check(isSafePath(name) && cbor.hasKey(KEYS.role));
     const role = cbor.shared(this.#roles);
     const width = take(KEYS.width) ? cbor.integer() : undefined;
     const height = take(KEYS.height) ? cbor.integer() : undefined;

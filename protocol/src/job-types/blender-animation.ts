@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isSafePath } from '../bundle.ts';
+import { bundlePathSchema } from '../bundle.ts';
 import { countFrames, parseFrames } from '../frames.ts';
 import { NAME_LENGTH_MAX } from '../limits.ts';
 import { frameRateSchema } from '../work.ts';
@@ -25,12 +25,9 @@ const settings = z.object({
     .default('sequential')
     .describe('Coarse to fine: first, last, middle…'),
   film: z.boolean().default(true).describe('Join the frames into a film'),
-  filmName: name
-    .refine(isSafePath, 'it leaves the output folder')
-    .default('film.mp4')
-    .describe('Name of the film'),
+  filmName: bundlePathSchema.max(NAME_LENGTH_MAX).default('film.mp4').describe('Name of the film'),
   rate: frameRateSchema.default({ numerator: 24, denominator: 1 }).describe('Frames per second'),
-  sound: z.string().min(1).optional().describe("The scene's mixed sound, a path in the bundle"),
+  sound: bundlePathSchema.optional().describe("The scene's mixed sound, a path in the bundle"),
   renderEngine: name.optional().describe("The scene's render engine, which a machine must have"),
   denoiser: name.optional().describe("The scene's denoiser, which a machine must have"),
   engineVersion: z.string().max(64).optional().describe('The exact Blender version to use'),

@@ -6,6 +6,7 @@ import {
   decode,
   encode,
   FAILURES_PER_TASK_MAX,
+  isSafePath,
   OUTPUT_FILES_MAX,
   taskRecordSchema,
   type TaskRecord,
@@ -31,7 +32,7 @@ const pixelSide = fc.integer({ min: 1, max: 70_000 });
 
 const file = fc.record(
   {
-    name: text(80).filter((name) => name.length > 0),
+    name: text(80).filter(isSafePath),
     blob: hash,
     sizeBytes: size,
     role: text(32),
@@ -211,6 +212,7 @@ describe('the task reader', () => {
     ['too many files', withResult({ files: Array(OUTPUT_FILES_MAX + 1).fill(only.files[0]) })],
     ['a log that is no hash', withResult({ log: 'A'.repeat(64) })],
     ['a file without a name', withFile({ name: '' })],
+    ['a file that leaves its folder', withFile({ name: '../frame_0008.png' })],
     ['a name that is too long', withFile({ name: 'x'.repeat(1_025) })],
     ['a picture of no width', withFile({ width: 0 })],
     ['half a pixel', withFile({ height: 0.5 })],

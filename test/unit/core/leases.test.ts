@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Grant, type JobRecord } from '@cuadro/protocol';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import { beaconOf } from './members.ts';
+import {
+  BELEN,
+  CARMEN,
+  deleted,
+  Farm,
+  framesPlan,
+  grantsTo,
+  nodeDesired,
+  SELF,
+  stopsTo,
+  withControl,
+  withDesired,
+  withRequest,
+} from './farm.ts';
+
+interface Working {
+  farm: Farm;
+  record: JobRecord;
+  running: Grant;
+  ahead: Grant;
+}
+
+/** Belén runs one task and keeps one ahead; Carmen is there and has room. */
+function working(frames = '1-9'): Working {
+  const farm = new Farm();
+  farm.step({ kind: 'start' });
+  farm.claim(BELEN);
+  const record = farm.submit(framesPlan(frames));
+  const [running, ahead] = grantsTo(BELEN, farm.effects);
+  assert.ok(running && ahead);
+  beacon(farm, [running], [ahead]);
+  return { farm, record, running, ahead };
+}
+
+const beacon = (farm: Farm, running: Grant[], ahead: Grant[]): CoreEffect[] =>
+  farm.message(BELEN, beaconOf(BELEN, running, ahead));
+
+/** Carmen comes with room for everything, so that what is free shows at once. */
+const freeTasks = (farm: Farm): number[] =>
+  grantsTo(CARMEN, farm.claim(CARMEN, { slots: 20 })).map(({ task }) => task);
+
+/** Time passes, and Belén says each half second what she holds. */
+function pass(farm: Farm, ms: number, running: Grant[], ahead: Grant[]): void {
+  for (let left = ms; left > 0; left -= 500) {
+    farm.advance(Math.min(left, 500));
+    beacon(farm, running, ahead);
+  }
+}
+
+describe('a lease', () => {
+  it('R52: is on one task at one redo and retry level', () => {
+    const farm = new Farm();
+    farm.step({ kind: 'start' });
+    const record = farm.submit(framesPlan('1-3'));
+    farm.records(withRequest(withRequest(record, 'redo', [1, 2], 4), 'retry', [2], 7));
+    farm.claim(BELEN, { slots: 3 });
+    const levels = grantsTo(BELEN, farm.effects).map(({ task, redo, retry }) => [task, redo, retry]);
+    assert.deepEqual(levels, [
+      [0, 0, 0],
+      [1, 4, 0],
+      [2, 4, 7],
+    ]);
+  });
+
+  it('R52: is the only one on its task', () => {
+    const { farm, running, ahead } = working('1-2');
+    assert.deepEqual(freeTasks(farm), []);
+    // Whoever says that it holds the task under another attempt is told to stop.
+    const other: Grant = { ...running, attempt: { epoch: running.attempt.epoch, sequence: 900 } };
+    assert.deepEqual(stopsTo(CARMEN, farm.beacon(CARMEN, [other])), [other.attempt]);
+    assert.deepEqual(stopsTo(BELEN, beacon(farm, [running], [ahead])), []);
+  });
+
+  it('R52: lasts as long as beacons list it', () => {
+    const { farm, running, ahead } = working();
+    pass(farm, 60_000, [running], [ahead]);
+    assert.deepEqual(freeTasks(farm), [2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it('R52: ends with the result of its attempt, and the place is free at once', () => {
+    const { farm, running } = working();
+    assert.deepEqual(
+      grantsTo(BELEN, farm.ended(BELEN, running, 'result')).map(({ task }) => task),
+      [2],
+    );
+  });
+
+  for (const [what, beacons, ends] of [
+    ['is left out by two successive beacons', ['-', '-'], true],
+    ['is left out by one beacon', ['-'], false],
+    ['is left out, listed and left out again', ['-', 'ahead', '-'], false],
+    ['is left out, listed, and left out twice', ['-', 'ahead', '-', '-'], true],
+  ] as const) {
+    it(`R52: ${ends ? 'ends when it' : 'does not end when it'} ${what}`, () => {
+      const { farm, running, ahead } = working();
+      const effects = beacons.flatMap((listed) => beacon(farm, [running], listed === '-' ? [] : [ahead]));
+      // Belén herself has room for it again, under another attempt.
+      assert.deepEqual(
+        grantsTo(BELEN, effects).map(({ task }) => task),
+        ends ? [ahead.task] : [],
+      );
+    });
+  }
+
+  for (const [what, told, ms, ends] of [
+    ['its machine was silent for 4 s', undefined, 4_000, true],
+    ['its machine was silent for less than 4 s', undefined, 3_999, false],
+    ['its machine lost its connection and was silent for 4 s', 'lost', 4_000, true],
+    ['its machine lost its connection 2 s ago', 'lost', 2_000, false],
+    ['its machine refused a redial and was not heard for 2 s', 'refused', 2_000, true],
+    ['its machine refused a redial less than 2 s ago', 'refused', 1_999, false],
+  ] as const) {
+    it(`R52: ${ends ? 'ends' : 'does not end'} when ${what}`, () => {
+      const { farm } = working();
+      if (told !== undefined) farm.step({ kind: 'peer', peer: BELEN, state: told });
+      farm.advance(ms);
+      const free = freeTasks(farm);
+      assert.deepEqual([free.includes(0), free.includes(1)], [ends, ends]);
+    });
+  }
+
+  it('R52: does not end when its machine refused a redial and was heard within 2 s', () => {
+    const { farm, running, ahead } = working();
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    farm.advance(1_500);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    pass(farm, 3_000, [running], [ahead]);
+    assert.deepEqual(freeTasks(farm), [2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it('R52: has its ends without any further input, by the wake that the core asks for', () => {
+    const { farm } = working();
+    const end = farm.now + 4_000;
+    assert.equal(farm.wakeAt, end);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    assert.equal(farm.wakeAt, farm.now + 2_000);
+  });
+});
+
+/** What takes leases back: all of them at once, and whether the tasks then go to another machine. */
+const TAKEN_BACK: Record<string, { does: (working: Working) => CoreEffect[]; free: boolean }> = {
+  'a cancel': { does: ({ farm, record }) => farm.records(withDesired(record, 'canceled')), free: false },
+  'a deletion': { does: ({ farm, record }) => farm.records(deleted(record)), free: false },
+  'a pause of the machine': { does: ({ farm }) => farm.records(nodeDesired(BELEN, 'paused')), free: true },
+  'a redo': { does: ({ farm, record }) => farm.records(withRequest(record, 'redo', [0, 1], 1)), free: true },
+  'results made elsewhere': {
+    does: ({ farm, running, ahead }) => [
+      ...farm.ended(CARMEN, { ...running, attempt: elsewhere(1) }, 'result'),
+      ...farm.ended(CARMEN, { ...ahead, attempt: elsewhere(2) }, 'result'),
+    ],
+    free: false,
+  },
+  "the job's end": {
+    does: ({ farm, record }) => {
+      farm.records(withControl(record, 'failureShare', 0));
+      const effects: CoreEffect[] = [];
+      for (const task of [6, 7, 8]) {
+        for (const sequence of [1, 2, 3]) {
+          const attempt = elsewhere(10 * task + sequence);
+          effects.push(
+            ...farm.ended(
+              CARMEN,
+              { attempt, job: record.id, task, redo: 0, retry: 0, leaseMs: 1 },
+              'failure',
+            ),
+          );
+        }
+      }
+      assert.equal(farm.core.job(record.id)?.state, 'failed');
+      return effects;
+    },
+    free: false,
+  },
+};
+
+/** An attempt that the coordinator before granted. */
+const elsewhere = (sequence: number): Grant['attempt'] => ({ epoch: { term: 0, peer: SELF }, sequence });
+
+describe('a lease taken back', () => {
+  for (const [what, { does, free }] of Object.entries(TAKEN_BACK)) {
+    it(`R52: by ${what} is stopped at its worker, and the task is free at once`, () => {
+      const made = working();
+      const { farm, running, ahead } = made;
+      const stops = stopsTo(BELEN, does(made));
+      assert.deepEqual(stops, [running.attempt, ahead.attempt]);
+      const tasks = freeTasks(farm);
+      assert.deepEqual([tasks.includes(0), tasks.includes(1)], [free, free]);
+    });
+  }
+
+  it('R52: keeps its place until it has stopped there', () => {
+    const { farm, running, ahead, record } = working();
+    const effects = farm.records(withRequest(record, 'redo', [0, 1], 1));
+    assert.deepEqual(grantsTo(BELEN, effects), []);
+    assert.equal(grantsTo(BELEN, farm.ended(BELEN, running, 'stopped')).length, 1);
+    assert.equal(grantsTo(BELEN, farm.ended(BELEN, ahead, 'stopped')).length, 1);
+  });
+
+  it('R52: is told once', () => {
+    const { farm, running, ahead, record } = working();
+    farm.records(withDesired(record, 'canceled'));
+    const later = [
+      ...beacon(farm, [running], [ahead]),
+      ...farm.advance(1_000),
+      ...farm.records(deleted(record)),
+    ];
+    assert.deepEqual(stopsTo(BELEN, later), []);
+  });
+});
+
+describe('a paused job', () => {
+  it('R52: has its running tasks go on to their end; only what was granted ahead is taken back', () => {
+    const { farm, record, running, ahead } = working();
+    const paused = withDesired(record, 'paused');
+    assert.deepEqual(stopsTo(BELEN, farm.records(paused)), [ahead.attempt]);
+    farm.ended(BELEN, ahead, 'stopped');
+    pass(farm, 10_000, [running], []);
+    assert.deepEqual(freeTasks(farm), [], 'nothing new begins');
+    farm.ended(BELEN, running, 'result');
+    assert.equal(farm.core.taskState(record.id, running.task), 'rendered');
+    const resumed = farm.records(withDesired(paused, 'active'));
+    assert.ok(
+      [...grantsTo(BELEN, resumed), ...grantsTo(CARMEN, resumed)].some(({ task }) => task === ahead.task),
+    );
+  });
+});
