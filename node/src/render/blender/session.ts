@@ -58,6 +58,8 @@ export class Session {
   readonly #components: SessionComponents;
   readonly #init: SessionInit;
   #live: Live | undefined;
+  /** Of the last process's folder. */
+  #removal: Promise<void> = Promise.resolve();
   #cancelIdle: () => void = () => {};
   #busy = false;
 
@@ -122,6 +124,8 @@ export class Session {
         return await this.#renderLogged(request, options, log);
       } catch (error) {
         if (this.#live?.process.state === 'ending') await this.end({ kind: 'retired' });
+        // Whoever canceled finds nothing left of the process, its folder included.
+        await this.#removal;
         // Whatever broke because of the kill, the caller's own reason comes first.
         options.signal.throwIfAborted();
         throw error;
@@ -238,8 +242,13 @@ export class Session {
     return grown || live.frames >= framesPerProcess;
   }
 
-  async #forget(live: Live): Promise<void> {
+  #forget(live: Live): Promise<void> {
     if (this.#live === live) this.#live = undefined;
+    this.#removal = this.#removeFolder(live);
+    return this.#removal;
+  }
+
+  async #removeFolder(live: Live): Promise<void> {
     await rm(live.folder, { recursive: true, force: true }).catch((error: unknown) => {
       this.#components.logger.warn('A session folder could not be removed', {
         folder: live.folder,
