@@ -1,13 +1,16 @@
 """Opens a .blend without running its scripts and says what it needs, or mixes its sound into a file.
 
-Run as: blender -b --factory-startup --disable-autoexec -noaudio --python-exit-code 7 --python trace.py --
-REQUEST RESULT. REQUEST is a JSON file {"mode": "trace", "blend": path} or {"mode": "sound", "blend", "output",
+Run as: blender -b --factory-startup --disable-autoexec -noaudio --python-exit-code 7 --python trace.py
+Over file descriptor 3 come lines ["REQUEST", "RESULT"]; each is answered by a line {"answered": true} once RESULT is
+there, and by {"restingBytes": …}, the memory that stays in use, once the scene is forgotten. The end of file ends it.
+REQUEST is a JSON file {"mode": "trace", "blend": path} or {"mode": "sound", "blend", "output",
 "frameStart", "frameEnd", "scene"?}. RESULT is written whole (temporary name, then renamed):
 {"ok": true, "trace" | "sound": …} or {"ok": false, "code", "message"}.
 """
 
 import json
 import os
+import socket
 import sys
 import traceback
 
@@ -15,6 +18,7 @@ import bpy
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import cuadro_memory  # noqa: E402
 import remap  # noqa: E402
 import trace_engines  # noqa: E402
 import trace_facts  # noqa: E402
@@ -92,8 +96,7 @@ def run(request):
     return {'ok': True, 'trace': trace(request)}
 
 
-def main():
-    request_path, result_path = sys.argv[sys.argv.index('--') + 1:]
+def answer(request_path, result_path):
     with open(request_path, encoding='utf-8') as file:
         request = json.load(file)
     try:
@@ -106,6 +109,29 @@ def main():
     with open(result_path + '.part', 'w', encoding='utf-8', errors='surrogateescape') as file:
         json.dump(result, file, ensure_ascii=False)
     os.replace(result_path + '.part', result_path)
+
+
+def forget():
+    """Nothing of the scene stays: the next one is opened as in a Blender that was just started."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True, load_ui=False)
+
+
+def main():
+    channel = socket.socket(fileno=3)
+
+    def send(message):
+        channel.sendall((json.dumps(message) + '\n').encode('utf-8'))
+
+    try:
+        for line in channel.makefile('r', encoding='utf-8'):
+            answer(*json.loads(line))
+            send({'answered': True})
+            forget()
+            send({'restingBytes': cuadro_memory.resident_bytes()})
+    except OSError:
+        pass  # The node is gone.
+    # Blender's own way out frees all that it holds, piece by piece.
+    os._exit(0)
 
 
 main()

@@ -79,7 +79,9 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     ...shared,
     tools: async () => {
       const blender = await machine.blender();
-      return blender.state === 'ready' ? { blender: blender.path, clock } : undefined;
+      return blender.state === 'ready'
+        ? { blender: blender.path, clock, keeper: rendering.keeper }
+        : undefined;
     },
     machines: () => machine.forPreflight(),
     outputBase: () => live.current.outputFolder,
@@ -136,6 +138,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
         { name: 'api', component: api },
+        { name: 'tracer', component: rendering.keeper },
       ],
     },
   );

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { SceneError } from '../../node/src/render/scene/errors.ts';
 import type { BundleLayout, SceneTrace } from '../../node/src/render/scene/interface.ts';
+import { createTraceKeeper } from '../../node/src/render/scene/keeper.ts';
 import { layoutBundle } from '../../node/src/render/scene/layout.ts';
 import { preflight } from '../../node/src/render/scene/preflight.ts';
 import { mixSound, traceScene } from '../../node/src/render/scene/tracer.ts';
@@ -221,6 +222,17 @@ test('a .blend that is none, or is damaged, is refused with a code', async (t) =
     const signal = AbortSignal.timeout(300);
     await assert.rejects(traceScene(tools, blends.get('plain') ?? '', { signal }), { name: 'TimeoutError' });
   });
+});
+
+test('a Blender that is kept reads each scene as a new one does, whatever it read before', async (t) => {
+  const keeper = createTraceKeeper({ clock }, { blender });
+  t.after(() => keeper.stop());
+  const kept = { ...tools, keeper };
+  const whole = awkwardSceneNames.filter((name) => name !== 'garbage' && name !== 'truncated');
+  for (const name of [...whole, ...whole.toReversed()]) {
+    await assert.rejects(traceScene(kept, blends.get('garbage') ?? ''), { code: 'blend-garbage' });
+    assert.deepEqual(await traceScene(kept, blends.get(name) ?? ''), await traceOf(name), name);
+  }
 });
 
 test('a scene that names folders, devices and pipes as its files takes none of them along', async () => {

@@ -5,6 +5,7 @@ import { attemptKey, type BlobHash } from '@cuadro/protocol';
 import type { DriverInput } from '../driver.ts';
 import { createBlenderSessions } from '../render/blender/pool.ts';
 import { createStayAwake } from '../render/process/stay-awake.ts';
+import { createTraceKeeper, type TraceKeeper } from '../render/scene/keeper.ts';
 import { createPictureProcess } from '../render/verify/pictures.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { TaskReader } from '../worker/interface.ts';
@@ -22,6 +23,7 @@ export interface Rendering {
   parts: LifecyclePart[];
   machine: Machine;
   worker: Worker;
+  keeper: TraceKeeper;
   /** Begins what the brain granted; the machine stays awake until all of it has ended. */
   run: Worker['run'];
 }
@@ -92,6 +94,7 @@ export async function assembleRendering(
     },
     { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots },
   );
+  const keeper = createTraceKeeper({ clock }, { ...(blender !== '' && { blender }) });
   const parts = [
     { name: 'awake', component: awake },
     { name: 'sessions', component: sessions },
@@ -103,5 +106,5 @@ export async function assembleRendering(
     awake.busy(true);
     worker.run(grant, job, task);
   };
-  return { parts, machine, worker, run };
+  return { parts, machine, worker, keeper, run };
 }

@@ -8,6 +8,12 @@ export const sceneLimits = {
   resultBytes: 256 * 1024 * 1024,
   /** The last output of Blender that an error carries; its telling line comes at the end. */
   logBytes: 16 * 1024,
+  /** A line that the Blender that reads scenes sends: two words and a number. */
+  lineBytes: 1024,
+  /** After this long without a scene it ends: it holds 90 MB of its own. The same as of render sessions. */
+  idleMs: 5 * 60_000,
+  /** With no scene in it it has some 240 MB, shared libraries included; one that keeps more than this is replaced. */
+  restingBytesMax: 512 * 1024 * 1024,
   /** A killed Blender is gone at once; what still holds its pipes after this is left behind, in milliseconds. */
   killWaitMs: 10_000,
   /** Bytes read to recognise a .blend, enough for the first block of a compressed one. */

@@ -1,57 +1,137 @@
-import { startProcessGroup } from '../process/group.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../../system/interface.ts';
+import { readLines } from '../blender/channel.ts';
+import { type GroupEnding, type ProcessGroup, startProcessGroup } from '../process/group.ts';
 import { SceneError } from './errors.ts';
 import { sceneLimits } from './limits.ts';
-import type { SceneTools } from './tracer.ts';
 
-/** How a run of Blender ended, and the last of what it printed. */
-export interface BlenderRun {
-  exitCode: number | null;
-  log: string;
+/** Where the Python that runs inside Blender lies. */
+const script = fileURLToPath(new URL('../../../blender/trace.py', import.meta.url));
+
+interface Cause {
+  reason: unknown;
 }
 
 /**
- * Runs Blender to its end as its own process group. The first of abort, time limit and exit wins; the first
- * two kill the whole group at once, because Blender takes up to 20 s to act on a gentler signal.
+ * A Blender that opens scenes without running their scripts, one question after the other, as its own process group.
+ * A question may be asked before it has started.
  */
-export async function runBlender(
-  tools: SceneTools,
-  args: readonly string[],
-  options: { timeoutMs: number; temporary: string; signal?: AbortSignal },
-): Promise<BlenderRun> {
-  const { signal, timeoutMs, temporary } = options;
-  const environment = Object.fromEntries(
-    Object.entries(process.env).filter((entry) => entry[1] !== undefined),
-  );
-  const group = startProcessGroup<{ reason: unknown }>(
-    tools,
-    {
-      file: tools.blender,
-      arguments: args,
-      // Blender leaves its own temporary folder behind when it is killed: it goes with ours.
-      environment: { ...(environment as Record<string, string>), TMPDIR: temporary, TEMP: temporary },
-      directory: temporary,
-    },
-    { killWaitMs: sceneLimits.killWaitMs },
-  );
-  let log = '';
-  for (const stream of [group.output, group.errors]) {
-    stream?.on('data', (chunk: Buffer) => {
-      log = (log + chunk.toString('utf8')).slice(-sceneLimits.logBytes);
+export class TraceProcess {
+  readonly blender: string;
+  /** Resolves once it and its folder are gone. */
+  readonly ended: Promise<GroupEnding<Cause>>;
+  /** Memory that it holds with no scene in it, in bytes; 0 before the first was forgotten. */
+  restingBytes = 0;
+  /** No question was put to it yet. */
+  fresh = true;
+  readonly #clock: Pick<Clock, 'after'>;
+  readonly #group: ProcessGroup<Cause>;
+  #log = '';
+  #answered: (() => void) | undefined;
+  #onRest: () => void = () => undefined;
+
+  private constructor(tools: { blender: string; clock: Pick<Clock, 'after'> }, folder: string) {
+    this.blender = tools.blender;
+    this.#clock = tools.clock;
+    this.#group = startProcessGroup<Cause>(tools, commandOf(tools.blender, folder), {
+      killWaitMs: sceneLimits.killWaitMs,
+    });
+    for (const stream of [this.#group.output, this.#group.errors]) {
+      stream?.on('data', (chunk: Buffer) => {
+        this.#log = (this.#log + chunk.toString('utf8')).slice(-sceneLimits.logBytes);
+      });
+    }
+    if (this.#group.pid !== undefined)
+      readLines(this.#group.channel, sceneLimits.lineBytes, (line) => this.#hear(line));
+    this.ended = this.#group.ended.then(async (ending) => {
+      this.#group.channel?.destroy();
+      // Only now is its folder free to be removed.
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      return ending;
     });
   }
-  const aborted = (): void => group.end({ reason: signal?.reason });
-  const cancelTimer = tools.clock.after(timeoutMs, () => group.end({ reason: timeout(timeoutMs) }));
-  signal?.addEventListener('abort', aborted, { once: true });
-  try {
-    const ending = await group.ended;
-    if (ending.kind === 'not-started') throw noBlender(tools.blender, ending.error);
-    // Only now is its folder free to be removed.
-    if (ending.kind === 'ended') throw ending.cause.reason;
-    return { exitCode: ending.kind === 'exited' ? ending.code : null, log };
-  } finally {
-    cancelTimer();
-    signal?.removeEventListener('abort', aborted);
+
+  static async start(tools: { blender: string; clock: Pick<Clock, 'after'> }): Promise<TraceProcess> {
+    return new TraceProcess(tools, await mkdtemp(join(tmpdir(), 'cuadro-trace-')));
   }
+
+  /** The group's leader; undefined when the program could not be started. */
+  get pid(): number | undefined {
+    return this.#group.pid;
+  }
+
+  /** The last of what it printed. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Called whenever it has forgotten a scene. */
+  onRest(listener: () => void): void {
+    this.#onRest = listener;
+  }
+
+  /**
+   * Puts one question, which the caller wrote to a file. The first of answer, abort, time limit and exit wins; abort
+   * and time limit kill the whole group at once, because Blender takes up to 20 s to act on a gentler signal. False
+   * when it ended by itself. Rejects with a SceneError, or the signal's reason.
+   */
+  async ask(
+    files: { request: string; result: string },
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<boolean> {
+    const { timeoutMs, signal } = options;
+    this.fresh = false;
+    const aborted = (): void => this.#group.end({ reason: signal?.reason });
+    const cancelTimer = this.#clock.after(timeoutMs, () => this.#group.end({ reason: timeout(timeoutMs) }));
+    signal?.addEventListener('abort', aborted, { once: true });
+    if (signal?.aborted) aborted();
+    try {
+      const answer = new Promise<'answered'>((resolve) => {
+        this.#answered = () => resolve('answered');
+      });
+      this.#group.channel?.write(`${JSON.stringify([files.request, files.result])}\n`);
+      const outcome = await Promise.race([answer, this.ended]);
+      if (outcome === 'answered') return true;
+      if (outcome.kind === 'not-started') throw noBlender(this.blender, outcome.error);
+      if (outcome.kind === 'ended') throw outcome.cause.reason;
+      return false;
+    } finally {
+      this.#answered = undefined;
+      cancelTimer();
+      signal?.removeEventListener('abort', aborted);
+    }
+  }
+
+  /** Kills it; resolves when it is gone. */
+  async end(): Promise<void> {
+    this.#group.end({ reason: new SceneError('trace-failed', 'The Blender that reads scenes was ended.') });
+    await this.ended;
+  }
+
+  #hear(line: string): void {
+    const message = JSON.parse(line) as { answered?: true; restingBytes?: number };
+    if (message.answered === true) this.#answered?.();
+    if (message.restingBytes === undefined) return;
+    this.restingBytes = message.restingBytes;
+    this.#onRest();
+  }
+}
+
+function commandOf(blender: string, folder: string) {
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const args = ['-b', '--factory-startup', '--disable-autoexec', '-noaudio', '--python-exit-code', '7'];
+  return {
+    file: blender,
+    arguments: [...args, '--python', script],
+    // Blender leaves its own temporary folder behind when it is killed: it goes with ours.
+    environment: { ...environment, TMPDIR: folder, TEMP: folder },
+    directory: folder,
+  };
 }
 
 function timeout(timeoutMs: number): SceneError {

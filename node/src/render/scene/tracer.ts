@@ -1,14 +1,14 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ZodType } from 'zod';
 import type { Clock } from '../../system/interface.ts';
 import { SceneError, type SceneErrorCode } from './errors.ts';
 import { type BlendHeader, readBlendHeader } from './header.ts';
 import type { RemapEntry, SceneTrace } from './interface.ts';
 import { sceneLimits } from './limits.ts';
-import { runBlender } from './process.ts';
+import type { TraceKeeper } from './keeper.ts';
+import { TraceProcess } from './process.ts';
 import { soundResult, traceResult } from './schema.ts';
 
 /** What tracing needs of the rest of the node. */
@@ -16,6 +16,8 @@ export interface SceneTools {
   /** Path or name of the Blender program. */
   blender: string;
   clock: Pick<Clock, 'after'>;
+  /** Has a Blender ready; without it one is started for each question. */
+  keeper?: TraceKeeper;
 }
 
 /** The frames whose sound is wanted: both ends included. */
@@ -31,14 +33,11 @@ export interface SoundRequest {
   directory?: string;
 }
 
-/** Where the Python that runs inside Blender lies. */
-const script = fileURLToPath(new URL('../../../blender/trace.py', import.meta.url));
-
 const known: readonly SceneErrorCode[] = ['blend-missing', 'blend-garbage', 'no-scene'];
 
 /**
  * Opens the .blend in a Blender of its own, without running its scripts, and says what it needs and what it is.
- * Takes 1–2 s for small scenes. Aborting, or the time limit, kills Blender and everything it started.
+ * Takes 1–2 s for small scenes, most of it Blender's start where none is ready. Aborting, or the time limit, kills Blender and everything it started.
  * Throws SceneError; rejects with the signal's reason when aborted.
  */
 export async function traceScene(
@@ -84,15 +83,33 @@ async function ask<T>(
   try {
     const [requestPath, resultPath] = [join(directory, 'request.json'), join(directory, 'result.json')];
     await writeFile(requestPath, JSON.stringify(request));
-    const args = ['-b', '--factory-startup', '--disable-autoexec', '-noaudio', '--python-exit-code', '7'];
-    const run = await runBlender(tools, [...args, '--python', script, '--', requestPath, resultPath], {
-      timeoutMs,
-      temporary: directory,
-      ...(signal && { signal }),
-    });
-    return await readResult(resultPath, schema, run.log);
+    const log = await putQuestion(tools, { request: requestPath, result: resultPath }, { timeoutMs, signal });
+    return await readResult(resultPath, schema, log);
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Has the question answered by a Blender that is ready, else by a new one; returns what it printed. */
+async function putQuestion(
+  tools: SceneTools,
+  files: { request: string; result: string },
+  options: { timeoutMs: number; signal: AbortSignal | undefined },
+): Promise<string> {
+  const { keeper } = tools;
+  const asked = { timeoutMs: options.timeoutMs, ...(options.signal && { signal: options.signal }) };
+  for (;;) {
+    const blender = await (keeper?.take(tools.blender) ?? TraceProcess.start(tools));
+    const { fresh } = blender;
+    let answered = false;
+    try {
+      answered = await blender.ask(files, asked);
+    } finally {
+      if (answered && keeper !== undefined) keeper.giveBack(blender);
+      else await blender.end();
+    }
+    // One that had read others before may have ended for their sake: only a new one's end tells of this scene.
+    if (answered || fresh) return blender.log;
   }
 }
 
