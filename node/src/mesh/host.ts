@@ -19,6 +19,8 @@ export interface HostInit {
   readonly privateKey: Uint8Array;
   readonly listen: readonly string[];
   readonly port: number;
+  /** Until whoever connects must have proved its key, and named a protocol for each stream. */
+  readonly upgradeMs: number;
 }
 
 /** The host that members meet on. */
@@ -36,6 +38,7 @@ export async function createFarmLibp2p(
     ...(await commonOptions(init)),
     connectionGater: membersOnly(isMember),
     connectionManager: {
+      ...timesOf(init),
       maxConnections: limits.MESH_CONNECTIONS_MAX,
       inboundConnectionThreshold: limits.MESH_CONNECTIONS_PER_SECOND,
       maxIncomingPendingConnections: limits.MESH_CONNECTIONS_PENDING_MAX,
@@ -76,6 +79,7 @@ export async function createLobbyLibp2p(init: HostInit): Promise<Libp2p> {
   return createLibp2p({
     ...(await commonOptions(init)),
     connectionManager: {
+      ...timesOf(init),
       maxConnections: limits.LOBBY_CONNECTIONS_MAX,
       inboundConnectionThreshold: limits.LOBBY_CONNECTIONS_PER_SECOND,
       maxIncomingPendingConnections: limits.LOBBY_CONNECTIONS_PENDING_MAX,
@@ -101,6 +105,12 @@ async function commonOptions(init: HostInit): Promise<Libp2pOptions> {
     connectionMonitor: { enabled: false },
   };
 }
+
+const timesOf = ({ upgradeMs }: HostInit): NonNullable<Libp2pOptions['connectionManager']> => ({
+  inboundUpgradeTimeout: upgradeMs,
+  inboundStreamProtocolNegotiationTimeout: upgradeMs,
+  outboundStreamProtocolNegotiationTimeout: upgradeMs,
+});
 
 /** The door of the mesh host: whoever is no member is turned away once it has proved who it is. */
 function membersOnly(isMember: (peer: PeerId) => boolean): ConnectionGater {

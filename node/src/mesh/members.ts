@@ -204,11 +204,11 @@ export class Members {
     connection: Connection,
     attempt: NonNullable<Member['attempt']>,
   ): Promise<'met' | 'duplicate' | 'unwanted'> {
-    const { clock, limits } = this.#components;
+    const { clock, limits, tally } = this.#components;
     const bound = deadline(clock, limits.helloMs, attempt.controller, () => new Error('No hello.'));
     try {
       const stream = await connection.newStream(this.#protocol, { signal: bound.signal });
-      const session = new Session({ connection, stream, now: () => clock.now() });
+      const session = new Session({ connection, stream, tally, now: () => clock.now() });
       const { promise, resolve } = Promise.withResolvers<Frame | undefined>();
       const onAbort = (): void => session.close('No hello came, or it was not needed any more.');
       bound.signal.addEventListener('abort', onAbort, { once: true });
@@ -249,7 +249,7 @@ export class Members {
   #onHelloStream(stream: Stream, connection: Connection): void {
     const { clock, limits, tally } = this.#components;
     const peer = connection.remotePeer.toString();
-    const session = new Session({ connection, stream, now: () => clock.now() });
+    const session = new Session({ connection, stream, tally, now: () => clock.now() });
     const cancel = clock.after(limits.helloMs, () => session.close('No hello came.'));
     session.listen({
       frame: (frame) => {

@@ -68,6 +68,7 @@ class Libp2pMesh implements mesh.Mesh {
         privateKey: this.#init.privateKey,
         listen: this.#init.listen,
         port: this.#init.lobbyPort,
+        upgradeMs: this.#limits.upgradeMs,
         handler: this.#lobbyHandler,
       });
       await this.#settle({ throws: true });
@@ -213,6 +214,7 @@ class Libp2pMesh implements mesh.Mesh {
           privateKey: this.#init.privateKey,
           listen: this.#init.listen,
           port: this.#meshPort,
+          upgradeMs: this.#limits.upgradeMs,
           self: this.self,
           membership: wanted,
           handlers: this.#handlers,

@@ -26,7 +26,7 @@ export class RateLimit {
     const tokens = Math.min(burst, bucket.tokens + regained);
     // Moved to the end, so that the longest unheard is forgotten first.
     this.#buckets.delete(key);
-    this.#buckets.set(key, { tokens: Math.max(tokens - 1, Math.min(tokens, 0)), atMs: nowMs });
+    this.#buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs: nowMs });
     const oldest = this.#buckets.keys().next().value;
     if (this.#buckets.size > keysMax && oldest !== undefined) this.#buckets.delete(oldest);
     return tokens >= 1;

@@ -1,6 +1,7 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import type { PeerId } from '@cuadro/protocol';
 import { encodeFrame, FRAME, type Frame, FrameDecoder, FrameError } from './frames.ts';
+import type { Tally } from './tally.ts';
 import { MESSAGE_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from './limits.ts';
 
 export interface SessionListener {
@@ -17,6 +18,7 @@ export class Session {
   readonly peer: PeerId;
   readonly connection: Connection;
   readonly #stream: Stream;
+  readonly #tally: Tally;
   readonly #decoder = new FrameDecoder(MESSAGE_BYTES_MAX);
   #listener: SessionListener | undefined;
   #closed = false;
@@ -27,7 +29,8 @@ export class Session {
   #sentAtMs: number;
   readonly #now: () => number;
 
-  constructor(init: { connection: Connection; stream: Stream; now: () => number }) {
+  constructor(init: { connection: Connection; stream: Stream; tally: Tally; now: () => number }) {
+    this.#tally = init.tally;
     this.connection = init.connection;
     this.peer = init.connection.remotePeer.toString();
     this.#stream = init.stream;
@@ -113,6 +116,7 @@ export class Session {
       }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
+      this.#tally.refuse('frame-invalid', this.peer);
       this.close('The peer sent a frame beyond its bound.');
     }
   }

@@ -43,7 +43,7 @@ export interface Node {
   readonly told: Told;
   readonly init: MeshInit;
   /** What it told of one peer, in order. */
-  statesOf(peer: PeerId): PeerState[];
+  readonly statesOf: (peer: PeerId) => PeerState[];
 }
 
 /** A machine of a network; started by `gather` or by the test. */
