@@ -23,8 +23,8 @@ export interface FarmHostComponents {
 
 /** How often members and streams are looked after; also the resolution of silence and stalls. */
 const TICK_MS = 250;
-/** A tick that comes later than this by itself means that this node stood still. */
-const GAP_MS = 500;
+/** A tick that comes so much too late means that this node stood still. */
+const GAP_MS = 100;
 
 /**
  * The host on which members of one farm meet. It lives as long as the node belongs to that farm. This file and what

@@ -1,0 +1,178 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+/**
+ * Hosts on local networks, made of network namespaces on this machine: a switch (a bridge in a namespace of its own)
+ * for each network, and a cable (a veth pair) for each host on it. Nothing of it touches the machine's own network,
+ * and removing the namespaces removes all of it.
+ */
+
+const PREFIX = 'cuadro-test-';
+
+/** Why no hosts can be made here, in a sentence; undefined where they can. */
+export function whyNoHosts(): string | undefined {
+  if (process.platform !== 'linux') return 'Network namespaces are Linux’s.';
+  if (process.getuid?.() !== 0) return 'Network namespaces need root.';
+  for (const tool of ['ip', 'bridge'])
+    if (!['/usr/sbin', '/sbin', '/usr/bin', '/bin'].some((folder) => existsSync(`${folder}/${tool}`)))
+      return `The program ${tool} (iproute2) is missing.`;
+  const probe = `${PREFIX}${process.pid}-probe`;
+  try {
+    run('ip', 'netns', 'add', probe);
+    run('ip', 'netns', 'del', probe);
+    return undefined;
+  } catch {
+    return 'This machine does not let network namespaces be made (a container without the capability?).';
+  }
+}
+
+export interface HostInit {
+  readonly name: string;
+  /** The networks that it is on, by number; its interfaces are eth0, eth1… in this order. */
+  readonly networks: readonly number[];
+  /** The network that its default route leads to; none by default. */
+  readonly defaultRoute?: number;
+}
+
+/** A set of hosts and networks, gone with `remove`. */
+export class Lan {
+  readonly #id = `${PREFIX}${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
+  readonly #hosts: Host[] = [];
+  readonly #networks = new Set<number>();
+
+  constructor() {
+    removeLeftovers();
+    run('ip', 'netns', 'add', this.#switch);
+    run('ip', '-n', this.#switch, 'link', 'set', 'lo', 'up');
+  }
+
+  get #switch(): string {
+    return `${this.#id}-switch`;
+  }
+
+  host(init: HostInit): Host {
+    const space = `${this.#id}-${init.name}`;
+    run('ip', 'netns', 'add', space);
+    run('ip', '-n', space, 'link', 'set', 'lo', 'up');
+    const host = new Host(space, this.#switch, this.#hosts.length + 1);
+    this.#hosts.push(host);
+    for (const network of init.networks) this.plug(host, network);
+    if (init.defaultRoute !== undefined)
+      run('ip', '-n', space, 'route', 'add', 'default', 'via', `10.77.${init.defaultRoute}.254`);
+    return host;
+  }
+
+  /** A cable from a host's next interface to a network. */
+  plug(host: Host, network: number): void {
+    if (!this.#networks.has(network)) {
+      this.#networks.add(network);
+      run('ip', '-n', this.#switch, 'link', 'add', `br${network}`, 'type', 'bridge', 'mcast_snooping', '0');
+      run('ip', '-n', this.#switch, 'link', 'set', `br${network}`, 'up');
+    }
+    host.plug(network);
+  }
+
+  /** Ends what runs on the hosts, and removes them. */
+  async remove(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => host.killAll()));
+    for (const { space } of this.#hosts) run('ip', 'netns', 'del', space);
+    run('ip', 'netns', 'del', this.#switch);
+  }
+}
+
+export class Host {
+  readonly space: string;
+  readonly #switch: string;
+  readonly #index: number;
+  #interfaces = 0;
+  readonly #processes = new Set<ChildProcess>();
+
+  constructor(space: string, switchSpace: string, index: number) {
+    this.space = space;
+    this.#switch = switchSpace;
+    this.#index = index;
+  }
+
+  addressOn(network: number): string {
+    return `10.77.${network}.${this.#index}`;
+  }
+
+  /** A program that runs on this host; its standard input and output are pipes. */
+  spawn(command: string, args: readonly string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', this.space, command, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#processes.add(child);
+    child.on('exit', () => this.#processes.delete(child));
+    return child;
+  }
+
+  plug(network: number): void {
+    const name = `eth${this.#interfaces}`;
+    this.#interfaces += 1;
+    const port = this.#port(name);
+    const cable = ['link', 'add', name, 'type', 'veth', 'peer', 'name', port, 'netns', this.#switch];
+    run('ip', '-n', this.space, ...cable);
+    run('ip', '-n', this.#switch, 'link', 'set', port, 'master', `br${network}`, 'up');
+    run('ip', '-n', this.space, 'address', 'add', `${this.addressOn(network)}/24`, 'dev', name);
+    run('ip', '-n', this.space, 'link', 'set', name, 'up');
+  }
+
+  /** Takes an interface and its address away, as a laptop that leaves a network. */
+  unplug(name: string): void {
+    run('ip', '-n', this.space, 'link', 'del', name);
+  }
+
+  /** Pulls the cable at the switch's end, or puts it back: the host itself is not told. */
+  cable(name: string, isIn: boolean): void {
+    run('bridge', '-n', this.#switch, 'link', 'set', 'dev', this.#port(name), 'state', isIn ? '3' : '0');
+  }
+
+  /** Whether the switch passes multicast on to this host, as some access points do not. */
+  multicast(name: string, isOn: boolean): void {
+    const flood = isOn ? 'on' : 'off';
+    run('bridge', '-n', this.#switch, 'link', 'set', 'dev', this.#port(name), 'mcast_flood', flood);
+  }
+
+  /** Limits what the host may send. */
+  limit(name: string, megabitsPerSecond: number): void {
+    const filter = ['rate', `${megabitsPerSecond}mbit`, 'burst', '64kb', 'latency', '20ms'];
+    run('ip', 'netns', 'exec', this.space, 'tc', 'qdisc', 'replace', 'dev', name, 'root', 'tbf', ...filter);
+  }
+
+  async killAll(): Promise<void> {
+    await Promise.all(
+      [...this.#processes].map(
+        (child) =>
+          new Promise((ended) => {
+            child.on('exit', ended);
+            child.kill('SIGKILL');
+          }),
+      ),
+    );
+  }
+
+  /** The switch's end of a cable; a name of an interface has 15 characters at most. */
+  #port(name: string): string {
+    return `p${this.#index}${name}`;
+  }
+}
+
+/** Namespaces of test runs whose process is gone. */
+function removeLeftovers(): void {
+  const spaces = run('ip', 'netns', 'list')
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '');
+  for (const space of spaces) {
+    const pid = Number(/^cuadro-test-(\d+)-/.exec(space)?.[1]);
+    if (pid > 0 && !existsSync(`/proc/${pid}`)) run('ip', 'netns', 'del', space);
+  }
+}
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 10_000,
+  });
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { FarmId, PeerId } from '@cuadro/protocol';
+import type { FoundNode, MeshStatus, PeerState } from '../../../node/src/mesh/interface.ts';
+import { identityOf } from '../../../node/src/system/identity.ts';
+import { until } from '../../e2e/support/wait.ts';
+import type { Host } from './hosts.ts';
+
+export interface ProcessInit {
+  readonly seed: string;
+  readonly farm: FarmId;
+  readonly members: readonly PeerId[];
+  readonly serviceName: string | undefined;
+}
+
+export type Command =
+  | { readonly do: 'send'; readonly to: PeerId; readonly text: string }
+  | { readonly do: 'gossip'; readonly text: string }
+  | { readonly do: 'add'; readonly peer: PeerId; readonly addresses: readonly string[] }
+  | { readonly do: 'bulk'; readonly to: PeerId; readonly bytes: number }
+  | { readonly do: 'search' | 'status' };
+
+export type Event =
+  | { readonly kind: 'peer'; readonly peer: PeerId; readonly state: PeerState }
+  | { readonly kind: 'found'; readonly node: FoundNode }
+  | { readonly kind: 'message' | 'gossip'; readonly from: PeerId; readonly text: string }
+  | { readonly kind: 'status'; readonly status: MeshStatus }
+  | { readonly kind: 'bulk' };
+
+const SCRIPT = join(import.meta.dirname, 'mesh-process.ts');
+
+/** The key of a named machine of a test, the same in each of its runs. */
+export const seedOf = (name: string): Uint8Array => createHash('sha256').update(`test ${name}`).digest();
+export const peerOf = (name: string): PeerId => identityOf(seedOf(name)).peer;
+
+/** A mesh in a process of its own on a host of a test. */
+export class RemoteMesh {
+  readonly peer: PeerId;
+  readonly events: Event[] = [];
+  readonly #child: ReturnType<Host['spawn']>;
+
+  constructor(host: Host, name: string, init: Omit<ProcessInit, 'seed'>) {
+    this.peer = peerOf(name);
+    const seed = Buffer.from(seedOf(name)).toString('hex');
+    this.#child = host.spawn(process.execPath, [SCRIPT, JSON.stringify({ ...init, seed })]);
+    if (this.#child.stdout === null) throw new Error('The process has no standard output.');
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      this.events.push(JSON.parse(line) as Event);
+    });
+  }
+
+  /** Resolves when it listens and knows its members. */
+  async started(): Promise<MeshStatus> {
+    return until('the mesh has started', () => this.#lastStatus());
+  }
+
+  do(command: Command): void {
+    this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
+  }
+
+  async status(): Promise<MeshStatus> {
+    const count = this.events.filter(({ kind }) => kind === 'status').length;
+    this.do({ do: 'status' });
+    return until('it tells its status', () => {
+      const statuses = this.events.filter((event) => event.kind === 'status');
+      return statuses.length > count ? statuses.at(-1)?.status : undefined;
+    });
+  }
+
+  statesOf(peer: PeerId): PeerState[] {
+    return this.events
+      .filter((event) => event.kind === 'peer')
+      .flatMap((event) => (event.peer === peer ? [event.state] : []));
+  }
+
+  reaches(peer: PeerId): boolean {
+    return this.statesOf(peer).at(-1) === 'reachable';
+  }
+
+  /** The latest announcement that it heard of a peer. */
+  found(peer: PeerId): FoundNode | undefined {
+    return this.events.filter((event) => event.kind === 'found').findLast(({ node }) => node.peer === peer)
+      ?.node;
+  }
+
+  heard(kind: 'message' | 'gossip', text: string): boolean {
+    return this.events.some((event) => event.kind === kind && event.text === text);
+  }
+
+  /** No goodbye, no close: the process is gone. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #lastStatus(): MeshStatus | undefined {
+    return this.events.filter((event) => event.kind === 'status').at(-1)?.status;
+  }
+}
