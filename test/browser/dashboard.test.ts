@@ -86,6 +86,7 @@ describe('the dashboard', () => {
         `/jobs/${failed}/tasks`,
         `/jobs/${failed}/details`,
         '/machines',
+        '/door',
         '/docs',
       ]) {
         const page = await stage.open(path, { theme });
@@ -106,6 +107,7 @@ describe('the dashboard', () => {
       `/jobs/${failed}/tasks`,
       `/jobs/${failed}/details`,
       '/machines',
+      '/door',
       '/docs',
     ]) {
       const page = await stage.open(path, { width: 390, height: 844 });

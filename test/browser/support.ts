@@ -5,7 +5,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 import { connectNode, type NodeClient } from '../../node/src/cli/client.ts';
 import { startNode, type CuadroNode } from '../../node/src/daemon.ts';
 
-const CHROMIUM_FLAGS = [
+export const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

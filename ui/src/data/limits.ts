@@ -18,3 +18,6 @@ export const HERE_INTERVAL_MS = 1_000;
 export const EVENTS_WAITING_MAX = 20_000;
 /** Characters of a log that are shown; the whole file can be saved. */
 export const LOG_LENGTH_MAX = 1_000_000;
+
+/** How often the countdown of an open door is drawn anew. */
+export const DOOR_TICK_MS = 1_000;

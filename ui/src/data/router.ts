@@ -4,6 +4,7 @@ export type Route =
   | { page: 'jobs' }
   | { page: 'job'; job: string; tab: JobTab; task?: number }
   | { page: 'machines' }
+  | { page: 'door' }
   | { page: 'docs'; name: string }
   | { page: 'unknown'; path: string };
 
@@ -22,6 +23,7 @@ export function parsePath(path: string, search = ''): Route {
     return { page: 'job', job: second, tab, ...(index !== undefined && { task: index }) };
   }
   if (first === 'machines') return { page: 'machines' };
+  if (first === 'door') return { page: 'door' };
   if (first === 'docs') return { page: 'docs', name: second ?? 'getting-started' };
   return { page: 'unknown', path };
 }
@@ -38,6 +40,7 @@ export const paths = {
   farm: '/',
   jobs: '/jobs',
   machines: '/machines',
+  door: '/door',
   docs: (name?: string) => (name === undefined ? '/docs' : `/docs/${name}`),
   job: (job: string, tab?: JobTab, task?: number) =>
     `/jobs/${encodeURIComponent(job)}${tab === undefined || tab === 'frames' ? '' : `/${tab}`}${task === undefined ? '' : `?task=${task}`}`,

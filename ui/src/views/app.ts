@@ -10,6 +10,7 @@ import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 import { type ThemeChoice, chooseTheme, themeChoice } from '../theme/theme.ts';
 import './docs.ts';
+import './door.ts';
 import './farm.ts';
 import './job.ts';
 import './jobs.ts';
@@ -38,6 +39,7 @@ export class CuadroApp extends LitElement {
       nav a.item { display: flex; align-items: center; gap: 10px; min-height: 34px; padding: 0 10px; border-radius: var(--radius); color: var(--text-quiet); font-weight: 500; }
       nav a.item:hover { background: var(--surface-hover); color: var(--text); }
       nav a.item[aria-current='page'] { background: var(--surface-hover); color: var(--text); }
+      .badge { margin-left: auto; min-width: 18px; padding: 0 5px; border-radius: 9px; background: var(--warn); color: #1b1400; font-size: 11px; line-height: 18px; text-align: center; }
       .foot { margin-top: auto; display: flex; align-items: center; justify-content: space-between; gap: var(--space-2); }
       main { padding: var(--space-6) clamp(var(--space-4), 3vw, 40px) 64px; max-width: 1500px; width: 100%; margin: 0 auto; }
       .lost { position: fixed; z-index: 20; inset: 0 0 auto 0; display: flex; justify-content: center; align-items: center; gap: var(--space-3); padding: 6px; background: var(--warn); color: #1b1400; font-weight: 600; }
@@ -49,6 +51,7 @@ export class CuadroApp extends LitElement {
         nav { position: fixed; inset: auto 0 0 0; height: auto; z-index: 10; flex-direction: row; padding: 6px max(8px, env(safe-area-inset-left)) calc(6px + env(safe-area-inset-bottom)); border: 0; border-top: 1px solid var(--line); justify-content: space-around; }
         .brand, .foot cuadro-state { display: none; }
         nav a.item { flex-direction: column; gap: 2px; font-size: 11px; min-height: 44px; justify-content: center; padding: 0 8px; }
+        .badge { position: absolute; margin: -12px 0 0 34px; }
         nav .submit { order: 9; margin: 0; align-self: center; }
         .foot { margin: 0; }
         main { padding: var(--space-4) var(--space-4) 96px; }
@@ -67,7 +70,7 @@ export class CuadroApp extends LitElement {
     this.theme = themeChoice();
     this.submitting = false;
     this.slow = false;
-    this.addController(new Watch(this, () => ['connection']));
+    this.addController(new Watch(this, () => ['connection', 'door']));
   }
 
   override connectedCallback(): void {
@@ -128,14 +131,23 @@ export class CuadroApp extends LitElement {
       farm: terms.farm.title,
       jobs: terms.jobs.title,
       machines: terms.machine.title,
+      door: terms.door.title,
       docs: terms.docs.title,
     };
     document.title = `${job ?? (page in titles ? titles[page as keyof typeof titles] : terms.unknown.title)} · ${terms.product}`;
   }
 
-  #item(path: string, pages: readonly Route['page'][], icon: string, label: string): TemplateResult {
+  #item(
+    path: string,
+    pages: readonly Route['page'][],
+    icon: string,
+    label: string,
+    waiting = 0,
+  ): TemplateResult {
     const here = pages.includes(this.route.page);
-    return html`<a class="item" href=${path} aria-current=${here ? 'page' : 'false'}><cuadro-icon name=${icon}></cuadro-icon>${label}</a>`;
+    return html`<a class="item" href=${path} aria-current=${here ? 'page' : 'false'}><cuadro-icon name=${icon}></cuadro-icon>${label}${
+      waiting === 0 ? '' : html`<b class="badge" aria-label=${terms.nav.doorWaiting(waiting)}>${waiting}</b>`
+    }</a>`;
   }
 
   #view(): TemplateResult {
@@ -153,6 +165,8 @@ export class CuadroApp extends LitElement {
         return html`<cuadro-job .job=${route.job} .tab=${route.tab} .task=${route.task}></cuadro-job>`;
       case 'machines':
         return html`<cuadro-machine></cuadro-machine>`;
+      case 'door':
+        return html`<cuadro-door></cuadro-door>`;
       case 'docs':
         return html`<cuadro-docs .name=${route.name}></cuadro-docs>`;
       case 'unknown':
@@ -169,6 +183,7 @@ export class CuadroApp extends LitElement {
         ${this.#item(paths.farm, ['farm'], 'farm', terms.nav.farm)}
         ${this.#item(paths.jobs, ['jobs', 'job'], 'jobs', terms.nav.jobs)}
         ${this.#item(paths.machines, ['machines'], 'machine', terms.nav.machines)}
+        ${this.#item(paths.door, ['door'], 'door', terms.nav.door, store.door?.newcomers.length)}
         ${this.#item(paths.docs(), ['docs'], 'docs', terms.nav.docs)}
         <div class="foot">
           <cuadro-state .tone=${live ? 'good' : 'warn'} .label=${live ? terms.connection.live : terms.common.loading}></cuadro-state>

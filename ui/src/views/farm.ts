@@ -1,6 +1,7 @@
 import type { JobView, NodeView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import '../components/door-notice.ts';
 import '../components/progress.ts';
 import '../components/state.ts';
 import '../components/thumbnail.ts';
@@ -58,6 +59,7 @@ export class CuadroFarm extends LitElement {
         <h1>${store.farm?.name ?? terms.farm.title}</h1>
         <span class="quiet">${terms.farm.summary(store.nodes.length, running)}</span>
       </header>
+      <cuadro-door-notice></cuadro-door-notice>
       ${
         store.jobs.length === 0
           ? this.#first()
