@@ -95,6 +95,13 @@ export const ERRORS = {
     EXIT.notFound,
     'Several wait at the door: {newcomers}. Name one by its three words.',
   ),
+  'door-empty': entry(404, EXIT.notFound, 'Nobody is at the door. `cuadro door` shows who waits.'),
+  'no-other-farm': entry(
+    404,
+    EXIT.notFound,
+    'No other farm was found on this network. `cuadro join ADDRESS` names one that is elsewhere.',
+  ),
+  'farm-ambiguous': entry(409, EXIT.notFound, 'Several farms were found: {farms}. Name one by its id.'),
   'farm-not-found': entry(
     404,
     EXIT.notFound,

@@ -49,13 +49,16 @@ export interface DoorActions {
   closeDoor(): Promise<ChangeView>;
   /**
    * Admits a newcomer, named by its three words, its peer id or its name; the only one that waits by default.
-   * @throws CuadroError `newcomer-not-found`, `newcomer-ambiguous`, `door-refused`.
+   * @throws CuadroError `door-empty`, `newcomer-not-found`, `newcomer-ambiguous`, `door-refused`.
    */
   admit(newcomer: string | undefined): Promise<ChangeView>;
   refuse(newcomer: string | undefined): Promise<ChangeView>;
   /** @throws CuadroError `node-not-found`, `door-refused`. */
   removeMember(member: string, reason: string): Promise<ChangeView>;
-  /** Wants this farm and another to merge: by id or name, the only one that was found by default. */
+  /**
+   * Wants this farm and another to merge: by id or name, the only one that was found by default.
+   * @throws CuadroError `no-other-farm`, `farm-not-found`, `farm-ambiguous`, `door-refused`.
+   */
   mergeFarm(farm: string | undefined): Promise<ChangeView>;
   /** @throws CuadroError `address-invalid`, `lobby-unreachable`, `door-refused`. */
   joinAddress(address: string): Promise<ChangeView>;

@@ -82,8 +82,10 @@ function findNewcomer(state: FarmState, farm: FarmRecord, text: string | undefin
     throw new CuadroError('newcomer-ambiguous', { newcomers: named });
   }
   const [match] = matches;
-  if (match === undefined) throw new CuadroError('newcomer-not-found', { newcomer: text ?? 'anything' });
-  return match;
+  if (match !== undefined) return match;
+  throw text === undefined
+    ? new CuadroError('door-empty')
+    : new CuadroError('newcomer-not-found', { newcomer: text });
 }
 
 /** Removes a member for good (SPEC R64). Its jobs and frames stay. */
@@ -129,10 +131,14 @@ export async function mergeFarm(state: FarmState, text: string | undefined): Pro
     ([id, name]) => text === undefined || id === text || name.toLowerCase() === text.toLowerCase(),
   );
   const [match] = matches;
-  if (match === undefined || matches.length > 1) {
-    throw new CuadroError('farm-not-found', {
-      farm: text ?? (match === undefined ? 'anything' : 'just one'),
-    });
+  if (matches.length > 1) {
+    const farms = matches.map(([id, name]) => `${name} (${id})`).join(', ');
+    throw new CuadroError('farm-ambiguous', { farms });
+  }
+  if (match === undefined) {
+    throw text === undefined
+      ? new CuadroError('no-other-farm')
+      : new CuadroError('farm-not-found', { farm: text });
   }
   const [id, name] = match;
   const waiting = state.door.newcomers().find((newcomer) => newcomer.farm?.id === id);

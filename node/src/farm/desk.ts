@@ -182,6 +182,7 @@ export class LobbyDesk {
     const { roster, components, self } = this.#state;
     const proof = roster.proof([peer, self]);
     const addresses = proof
+      .slice(0, ADDRESSED_MEMBERS)
       .map((record) => ({ peer: record.peer, mesh: this.#addressesOf(record.peer) }))
       .filter(({ mesh }) => mesh.length > 0);
     components.logger.debug('A member was answered in the lobby.', { peer });
@@ -208,6 +209,8 @@ export class LobbyDesk {
 
 /** Addresses told of each member: the rest is found by sync, and an answer has a bound. */
 const ADDRESSES_TOLD = 3;
+/** Members whose addresses are told: a newcomer needs a few to begin with. */
+const ADDRESSED_MEMBERS = 16;
 
 function readRequest(bytes: Uint8Array): LobbyRequest | undefined {
   try {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { signJobSpec, type CuadroError, type JobRecord } from '@cuadro/protocol';
+import { admit, ownRecord } from '../../../node/src/farm/founding.ts';
+import { identityOf } from '../../../node/src/system/identity.ts';
 import { House, type Machine, type MachineInit } from './house.ts';
 
 let house: House;
@@ -137,6 +139,7 @@ describe('newcomers (R67, R69)', () => {
     await assert.rejects(studio.farm.admit('able able able'), code('newcomer-not-found'));
     await studio.farm.admit('tablet');
     await studio.farm.admit(undefined);
+    await assert.rejects(studio.farm.admit(undefined), code('door-empty'));
     await house.until(() => house.isOne(), 5_000);
   });
 
@@ -245,6 +248,31 @@ describe('farms that merge (R66)', () => {
     assert.equal(newcomer?.words, higher.farm.door().asked[0]?.words);
     await lower.farm.admit(undefined);
     await house.until(() => house.isOne(), 10_000);
+  });
+
+  test('a farm of a hundred machines moves whole, in parts that fit the lobby (R68)', async () => {
+    const [lower, higher] = await twoFarms(async (machines) => {
+      await close(machines);
+      const [crowded] = machines.toSorted((a, b) => ((a.farmId ?? '') > (b.farmId ?? '') ? -1 : 1));
+      assert.ok(crowded);
+      const farm = crowded.parts.core.farmRecord();
+      assert.ok(farm);
+      const { clock, random } = house;
+      const crowd = Array.from({ length: 99 }, (_, i) =>
+        ownRecord(identityOf(random.bytes(32)), `machine ${i} ${'x'.repeat(80)}`),
+      );
+      const signer = crowded.identity;
+      await crowded.merge(crowd.map((record) => admit({ clock, signer }, farm, record)));
+      assert.equal(crowded.members.length, 100);
+    });
+    await assert.rejects(higher.farm.mergeFarm('nowhere'), code('farm-not-found'));
+    await lower.farm.mergeFarm(undefined);
+    await higher.farm.mergeFarm(undefined);
+    await house.until(() => house.isOne(), 20_000);
+    assert.equal(lower.members.length, 101);
+    await house.until(() => higher.parts.mesh.reachable().length === 1, 5_000);
+    await house.sync();
+    assert.deepEqual(higher.members, lower.members);
   });
 
   test('a farm of one joins the one that its person names, whichever id is lower', async () => {
