@@ -16,6 +16,8 @@ export const LOBBY_BYTES_MAX = 65_536;
 export const LOBBY_RECORDS_MAX = 64;
 /** Bytes of the records in one answer: what does not fit comes by sync. */
 export const LOBBY_RECORDS_BYTES_MAX = 49_152;
+/** Members whose addresses are asked for at once; others follow. */
+export const LOBBY_WANTS_MAX = 16;
 /** The port of a people's farm's lobby; a taken one moves, and is announced. */
 export const LOBBY_PORT_DEFAULT = 7_790;
 
@@ -27,6 +29,10 @@ const memberSchema = memberRecordSchema as unknown as z.ZodType<MemberRecord>;
 const farmSchema = farmRecordSchema as unknown as z.ZodType<FarmRecord>;
 const recordsSchema = z.array(memberSchema).max(LOBBY_RECORDS_MAX);
 
+const addressedSchema = z
+  .array(z.looseObject({ peer: peerIdSchema, mesh: addressesSchema }))
+  .max(LOBBY_RECORDS_MAX);
+
 export const lobbyRequestSchema = z.discriminatedUnion('kind', [
   /** Who are you? `farm` is the asker's own, where it has one. */
   z.looseObject({ kind: z.literal('who'), farm: farmIdSchema.optional() }),
@@ -37,7 +43,13 @@ export const lobbyRequestSchema = z.discriminatedUnion('kind', [
     mesh: addressesSchema,
   }),
   /** I am a member, though you don't know me yet: my record, and those of my admitters. */
-  z.looseObject({ kind: z.literal('present'), farm: farmIdSchema, members: recordsSchema }),
+  z.looseObject({
+    kind: z.literal('present'),
+    farm: farmIdSchema,
+    members: recordsSchema,
+    /** Members whose addresses it lacks. */
+    wants: z.array(peerIdSchema).max(LOBBY_WANTS_MAX).optional(),
+  }),
   /** My farm dissolves into yours: readmit these of its members (in parts, where they are many). */
   z.looseObject({
     kind: z.literal('dissolve'),
@@ -78,13 +90,13 @@ export const lobbyAnswerSchema = z.discriminatedUnion('kind', [
     farm: farmSchema,
     /** What proves it, and as many others as fit; the rest comes by sync. */
     members: recordsSchema,
-    addresses: z.array(z.looseObject({ peer: peerIdSchema, mesh: addressesSchema })).max(LOBBY_RECORDS_MAX),
+    addresses: addressedSchema,
   }),
   /** A person is to say; both sides show the three words. */
   z.looseObject({ kind: z.literal('waiting'), farm: farmNamed, name: nameSchema }),
   /** It was removed: the signed removal, with what proves its author. */
   z.looseObject({ kind: z.literal('removed'), farm: farmSchema, members: recordsSchema }),
-  z.looseObject({ kind: z.literal('known') }),
+  z.looseObject({ kind: z.literal('known'), addresses: addressedSchema.optional() }),
   z.looseObject({
     kind: z.literal('closed'),
     /**

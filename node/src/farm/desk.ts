@@ -2,6 +2,7 @@ import {
   decode,
   encode,
   LOBBY_BYTES_MAX,
+  LOBBY_WANTS_MAX,
   lobbyRequestSchema,
   members,
   MEMBERS_MAX,
@@ -115,7 +116,7 @@ export class LobbyDesk {
   async #present(from: PeerId, request: RequestOf<'present'>, farm: FarmRecord): Promise<LobbyAnswer> {
     if (request.farm !== farm.id) return closed('other-farm');
     const standing = this.#standing(from, farm);
-    if (standing !== undefined) return standing.kind === 'removed' ? standing : { kind: 'known' };
+    if (standing !== undefined) return standing.kind === 'removed' ? standing : this.#known(request);
     if (!this.#budget.spend(request.members)) return closed('busy');
     const { roster, components } = this.#state;
     if (!request.members.every((record) => verifyRecord(record, components.verify))) return closed('unknown');
@@ -127,7 +128,12 @@ export class LobbyDesk {
     if (!members(farm, joint.values()).members.has(from)) return closed('unknown');
     await components.merge(request.members);
     roster.invalidate();
-    return this.#standingOf(from) === 'member' ? { kind: 'known' } : closed('unknown');
+    return this.#standingOf(from) === 'member' ? this.#known(request) : closed('unknown');
+  }
+
+  #known({ wants }: RequestOf<'present'>): LobbyAnswer {
+    const { members: now } = this.#state.roster;
+    return { kind: 'known', addresses: this.#addresses((wants ?? []).filter((peer) => now.has(peer))) };
   }
 
   /** Another farm dissolves into this one: its members are readmitted where both sides want it (SPEC R66). */
@@ -181,12 +187,15 @@ export class LobbyDesk {
   #admitted(peer: PeerId, farm: FarmRecord): LobbyAnswer {
     const { roster, components, self } = this.#state;
     const proof = roster.proof([peer, self]);
-    const addresses = proof
-      .slice(0, ADDRESSED_MEMBERS)
-      .map((record) => ({ peer: record.peer, mesh: this.#addressesOf(record.peer) }))
-      .filter(({ mesh }) => mesh.length > 0);
+    const addresses = this.#addresses(proof.slice(0, LOBBY_WANTS_MAX).map((record) => record.peer));
     components.logger.debug('A member was answered in the lobby.', { peer });
     return { kind: 'admitted', farm, members: proof, addresses };
+  }
+
+  #addresses(peers: readonly PeerId[]): { peer: PeerId; mesh: string[] }[] {
+    return peers
+      .map((peer) => ({ peer, mesh: this.#addressesOf(peer) }))
+      .filter(({ mesh }) => mesh.length > 0);
   }
 
   #addressesOf(peer: PeerId): string[] {
@@ -209,8 +218,6 @@ export class LobbyDesk {
 
 /** Addresses told of each member: the rest is found by sync, and an answer has a bound. */
 const ADDRESSES_TOLD = 3;
-/** Members whose addresses are told: a newcomer needs a few to begin with. */
-const ADDRESSED_MEMBERS = 16;
 
 function readRequest(bytes: Uint8Array): LobbyRequest | undefined {
   try {

@@ -1,4 +1,4 @@
-import { members, mergeRecords, type LobbyAnswerOf } from '@cuadro/protocol';
+import { LOBBY_WANTS_MAX, members, mergeRecords, type LobbyAnswerOf, type PeerId } from '@cuadro/protocol';
 import { askLobby } from './asking.ts';
 import { destination, dissolveInto, found, join, wantsInto } from './moves.ts';
 import type { Neighbour } from './neighbours.ts';
@@ -56,7 +56,9 @@ async function askAround(state: FarmState): Promise<void> {
   const { neighbours, roster, options } = state;
   const own = roster.ownFarm?.id;
   const reachable = new Set(state.components.mesh.reachable());
-  const pause = own === undefined ? options.roundMs / 2 : options.askAgainMs;
+  // At a door that it waits at, asking to be let in tells enough.
+  const isListening = state.listening !== undefined && state.now < state.listening.untilMs;
+  const pause = isListening ? options.roundMs : options.askAgainMs;
   const due = neighbours
     .all()
     .filter(({ peer }) => peer !== state.self && !(own !== undefined && reachable.has(peer)))
@@ -72,7 +74,7 @@ async function askAround(state: FarmState): Promise<void> {
         noteWho(state, neighbour, reply.answer);
       else neighbours.failed(neighbour);
       // Until a neighbour has said who it is, it may be the farm that this node is to join.
-      neighbours.asked(neighbour, 'who', neighbour.who === undefined ? options.roundMs / 2 : pause);
+      neighbours.asked(neighbour, 'who', neighbour.who === undefined ? options.roundMs : pause);
     }),
   );
 }
@@ -155,9 +157,26 @@ async function presentSelf(state: FarmState): Promise<void> {
     .filter((neighbour) => neighbours.isDue(neighbour, 'present'))
     .slice(0, ASKED_AT_ONCE);
   await Promise.all(unmet.map((neighbour) => present(state, neighbour)));
+  await askAddresses(state, reachable);
 }
 
-async function present(state: FarmState, neighbour: Neighbour): Promise<void> {
+/** Where the network carries no announcements, one member tells where others are. */
+async function askAddresses(state: FarmState, reachable: ReadonlySet<PeerId>): Promise<void> {
+  const { neighbours, roster, components, self, options } = state;
+  const wants = [...roster.members.keys()]
+    .filter(
+      (peer) => peer !== self && !reachable.has(peer) && components.mesh.knownAddresses(peer).length === 0,
+    )
+    .slice(0, LOBBY_WANTS_MAX);
+  if (wants.length === 0 || state.now < state.addressesAt) return;
+  state.addressesAt = state.now + options.askAgainMs;
+  const known = neighbours.all().filter(({ peer, lobby }) => reachable.has(peer) && lobby.length > 0);
+  // Each time another one: no single member knows where all are.
+  const chosen = known[Math.floor(components.random.float() * known.length)];
+  if (chosen !== undefined) await present(state, chosen, wants);
+}
+
+async function present(state: FarmState, neighbour: Neighbour, wants: PeerId[] = []): Promise<void> {
   const { neighbours, roster, options, self } = state;
   const farm = roster.ownFarm;
   if (farm === undefined) return;
@@ -165,11 +184,16 @@ async function present(state: FarmState, neighbour: Neighbour): Promise<void> {
     kind: 'present',
     farm: farm.id,
     members: roster.proof([self], false),
+    ...(wants.length > 0 && { wants }),
   });
   neighbours.asked(neighbour, 'present', options.presentMs);
   if (reply === undefined || reply.peer !== neighbour.peer) neighbours.failed(neighbour);
   else if (reply.answer.kind === 'removed') await learnRemoval(state, reply.answer);
-  else if (reply.answer.kind === 'known') neighbours.asked(neighbour, 'who', 0);
+  else if (reply.answer.kind === 'known') {
+    neighbours.asked(neighbour, 'who', 0);
+    for (const { peer, mesh } of reply.answer.addresses ?? [])
+      if (wants.includes(peer)) state.components.mesh.addAddresses(peer, mesh);
+  }
 }
 
 /** Takes the word of others that this node was removed, if its own records then say so, too. */

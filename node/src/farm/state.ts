@@ -62,6 +62,8 @@ export class FarmState {
   /** What made this machine a removed one is told once. */
   isRemovalTold = false;
   startedAt = 0;
+  /** When members may be asked again where others are. */
+  addressesAt = 0;
   /** Of the timer after which a founding has settled. */
   cancelSettling: (() => void) | undefined;
 

@@ -182,6 +182,21 @@ describe('newcomers (R67, R69)', () => {
   });
 });
 
+test('members that joined by address learn from another where the rest is', async () => {
+  house = new House();
+  house.network.multicast(false);
+  const machines = ['studio', 'laptop', 'tower'].map((name) => house.machine(name));
+  for (const machine of machines) await machine.start();
+  await house.pass(3_100);
+  const [studio, ...others] = machines as [Machine, ...Machine[]];
+  const [address = ''] = studio.farm.door().addresses;
+  for (const machine of others) await machine.farm.joinAddress(address);
+  await house.until(() => machines.every((machine) => machine.farmId === studio.farmId), 10_000);
+  await house.pass(1_000);
+  await house.sync();
+  await house.until(() => machines.every(({ parts }) => parts.mesh.reachable().length === 2), 20_000);
+});
+
 describe('farms that merge (R66)', () => {
   /** Two farms that found each other: the one of the lower id, and the other. */
   async function twoFarms(prepare: (machines: Machine[]) => Promise<void>): Promise<[Machine, Machine]> {
