@@ -190,9 +190,12 @@ test('members that joined by address learn from another where the rest is', asyn
   await house.pass(3_100);
   const [studio, ...others] = machines as [Machine, ...Machine[]];
   const [address = ''] = studio.farm.door().addresses;
+  house.hidesAddresses = true;
   for (const machine of others) await machine.farm.joinAddress(address);
   await house.until(() => machines.every((machine) => machine.farmId === studio.farmId), 10_000);
   await house.pass(1_000);
+  house.hidesAddresses = false;
+  assert.deepEqual(others[0]?.parts.mesh.reachable(), [studio.peer]);
   await house.sync();
   await house.until(() => machines.every(({ parts }) => parts.mesh.reachable().length === 2), 20_000);
 });

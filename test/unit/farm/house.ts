@@ -188,6 +188,8 @@ export class House {
   readonly machines: Machine[] = [];
   /** Share of lobby questions that are lost, and of answers. */
   loss = 0;
+  /** Whether no mesh knows yet where others were reached. */
+  hidesAddresses = false;
 
   constructor(seed = 1) {
     this.random = createSeededRandom(seed);
@@ -210,6 +212,7 @@ export class House {
             return this.random.float() < this.loss ? new Promise(() => undefined) : reply;
           };
         }
+        if (name === 'knownAddresses' && this.hidesAddresses) return () => [];
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === 'function' ? value.bind(target) : value;
       },
