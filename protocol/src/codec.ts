@@ -20,7 +20,7 @@ function isPlain(value: unknown): boolean {
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value !== undefined;
   if (Array.isArray(value)) return value.every(isPlain);
   for (const key of Object.keys(value)) {
-    // No object can hold this name as any other, so it is left out as well.
+    // Setting this name sets an object's prototype, so no copy holds it: it is left out as well.
     if (key === '__proto__' || !isPlain((value as Record<string, unknown>)[key])) return false;
   }
   return true;
@@ -67,7 +67,7 @@ function dropUndefined(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(dropUndefined);
   const result: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) result[key] = dropUndefined(item);
+    if (item !== undefined && key !== '__proto__') result[key] = dropUndefined(item);
   }
   return result;
 }

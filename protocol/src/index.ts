@@ -1,5 +1,6 @@
 export * from './api.ts';
 export * from './bundle.ts';
+export * from './canonical.ts';
 export * from './codec.ts';
 export * from './content.ts';
 export * from './derive.ts';

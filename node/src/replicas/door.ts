@@ -1,9 +1,7 @@
 import {
-  compareBytes,
   decode,
-  encode,
+  isCanonical,
   knownRecordSchema,
-  MalformedBytesError,
   recordKey,
   verifyRecord,
   type KnownRecord,
@@ -52,11 +50,9 @@ export class RecordDoor {
   read(bytes: Uint8Array): ReadRecord {
     try {
       return this.#read(bytes);
-    } catch (error) {
-      // A peer's bytes may nest deeper than a stack is: that is malformed too. Anything else is a fault of ours.
-      if (error instanceof MalformedBytesError || error instanceof RangeError)
-        return refused('malformed-record');
-      throw error;
+    } catch {
+      // Whatever a peer's bytes do to a decoder (nest deeper than the stack is) is malformed, and never more than that.
+      return refused('malformed-record');
     }
   }
 
@@ -68,7 +64,7 @@ export class RecordDoor {
     const key = recordKey(record);
     const digest = digestOf(key, bytes);
     if (sameDigest(this.#held(key), digest)) return { kind: 'held', key, digest };
-    if (compareBytes(encode(record), bytes) !== 0) return refused('malformed-record');
+    if (!isCanonical(bytes, record)) return refused('malformed-record');
     if (!this.#isWellSigned(record)) return refused('badly-signed-record');
     // A copy: these are a part of a message, whose memory would be kept with them.
     this.#bytes.remember(record, bytes.slice());

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  encode,
-  recordKey,
-  SYNC_FRAME_BYTES_MAX,
-  syncAnswerSchema,
-  type KnownRecord,
-} from '@cuadro/protocol';
+import { encode, recordKey, SYNC_FRAME_BYTES_MAX, syncAnswerSchema } from '@cuadro/protocol';
 import { createVerifier } from '../../../node/src/system/identity.ts';
 import type { MeshStream } from '../../../node/src/mesh/interface.ts';
 import { digestOf } from '../../../node/src/replicas/digests.ts';
 import { FrameStream } from '../../../node/src/replicas/frames.ts';
 import { EXCHANGE_MAX_MS, FAULT_PAUSE_MS, FRAME_STALL_MS } from '../../../node/src/replicas/limits.ts';
 import { assertSame, withLab, type Lab, type Replica } from './harness.ts';
-import { doneTask, doneTasks, jobIdOf, jobRecord, JOBS } from './records.ts';
+import { doneTask, doneTasks, jobIdOf, jobRecord, JOBS, reordered } from './records.ts';
 
 const [JOB, OTHER_JOB] = JOBS as [string, string, string];
 const task = doneTask(JOB, 3);
@@ -89,7 +83,6 @@ const two = (first: string, second: string) => ({
   digests: new Uint8Array(32).fill(7),
 });
 const noRecord = encode({ not: 'a record' });
-const unsorted = Uint8Array.from([0xa2, 0x61, 0x62, 1, 0x61, 0x61, 2]);
 const LIES: readonly (readonly [what: string, on: string, answer: object, reason: string])[] = [
   ['garbage for a message', 'hello', { kind: 'rubbish' }, 'malformed-frame'],
   ['an answer to another question', 'hello', keys, 'unexpected-frame'],
@@ -319,44 +312,6 @@ for (const [what, messages, reason] of PUSHES) {
     });
   });
 }
-
-/** The same map with two of its entries in another order: well-formed CBOR, and not canonical. */
-function reordered(canonical: Uint8Array): Uint8Array {
-  // A map of seven; its first entry is `job`, of 1 + 3 + 1 + 16 bytes.
-  const entry = canonical.subarray(1, 22);
-  const rest = canonical.subarray(22);
-  return Uint8Array.from([canonical[0] as number, ...rest, ...entry]);
-}
-
-test('R4 R46: gossip of no use is dropped and counted, whatever it is, and the good of a batch comes in', async () => {
-  await withLab(2, { verify: createVerifier() }, async (lab) => {
-    const [honest, liar] = [lab.at(0), lab.at(1)];
-    const deep = Uint8Array.from([...new Uint8Array(30_000).fill(0x81), 0x00]);
-    const nothings: Uint8Array[] = [
-      Uint8Array.of(0xff),
-      encode({ kind: 'records' }),
-      encode({ kind: 'records', records: [new Uint8Array(0)] }),
-      encode({ kind: 'records', records: [new Uint8Array(60_000)] }),
-      deep,
-    ];
-    for (const nothing of nothings) liar.mesh.gossip('records', nothing);
-    const unsignedField = { kind: 'node', peer: liar.peer, fields: { future: null } };
-    const one = (record: unknown) => encode({ kind: 'records', records: [encode(record), bytes] });
-    liar.mesh.gossip('records', one(jobRecord(JOB)));
-    liar.mesh.gossip('records', one(unsignedField));
-    liar.mesh.gossip('records', one({ kind: 'lamp', id: 7 }));
-    liar.mesh.gossip('records', encode({ kind: 'records', records: [unsorted, reordered(bytes), bytes] }));
-    await lab.until(() => honest.held.size === 1);
-    await lab.pass(50);
-    const { refused } = honest.sync.status();
-    assert.equal(refused['malformed-gossip']?.count, 5);
-    assert.equal(refused['badly-signed-record']?.count, 2);
-    assert.equal(refused['unknown-record']?.count, 2);
-    assert.equal(refused['malformed-record']?.count, 1);
-    for (const { peer } of Object.values(refused)) assert.equal(peer, liar.peer);
-    assert.deepEqual([...honest.held.values()], [task] satisfies KnownRecord[]);
-  });
-});
 
 test('R49: every answer of an honest node has the form that is asked for', async () => {
   const asked = [

@@ -120,3 +120,23 @@ export const anyRecord: fc.Arbitrary<KnownRecord> = fc.oneof(
     weight: 4,
   },
 );
+
+/** The same map with an entry that sets the prototype of whatever copies it, to one that encoders choke on. */
+export function withPrototype(canonical: Uint8Array): Uint8Array {
+  const name = new TextEncoder().encode('__proto__');
+  return Uint8Array.from([
+    (canonical[0] as number) + 1,
+    ...canonical.subarray(1),
+    0x60 + name.length,
+    ...name,
+    0x40,
+  ]);
+}
+
+/** The same map with two of its entries in another order: well-formed CBOR, and not canonical. */
+export function reordered(canonical: Uint8Array): Uint8Array {
+  // A map of seven; its first entry is `job`, of 1 + 3 + 1 + 16 bytes.
+  const entry = canonical.subarray(1, 22);
+  const rest = canonical.subarray(22);
+  return Uint8Array.from([canonical[0] as number, ...rest, ...entry]);
+}
