@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encode, knownRecordSchema, recordKey, type KnownRecord } from '@cuadro/protocol';
+import { encode, knownRecordSchema, recordKey, SYNC_PAGE_BYTES, type KnownRecord } from '@cuadro/protocol';
+import { PAGES_STORING_MAX } from '../../../node/src/replicas/limits.ts';
+import { nextTurn } from '../../../node/src/system/turn.ts';
 import { assertSame, withLab } from './harness.ts';
 import { anyRecord, doneTask, doneTasks, jobIdOf, jobRecord, JOBS, tombstone } from './records.ts';
 
@@ -212,3 +214,31 @@ test('R48: equal replicas part after one question', async () => {
     assert.ok(after.sent + after.received - before.sent - before.received < 200);
   });
 });
+
+for (const [who, opener] of [
+  ['pulls', 1],
+  ['is pushed to', 0],
+] as const) {
+  test(`who ${who} and has a slow disk takes no more than it can store`, async () => {
+    await withLab(2, {}, async (lab) => {
+      const [full, slow] = [lab.at(0), lab.at(1)];
+      full.take(doneTasks(JOB, 5_000));
+      const disk = Promise.withResolvers<void>();
+      slow.disk = disk.promise;
+      const exchange = lab.at(opener).sync.syncWith(lab.at(1 - opener).peer);
+      try {
+        await lab.until(() => slow.delivered.length > 0);
+        for (let turn = 0; turn < 500; turn++) await nextTurn();
+        const pageRecords = SYNC_PAGE_BYTES / encode(doneTask(JOB, 1)).length;
+        assert.ok(
+          slow.delivered.length <= (PAGES_STORING_MAX + 1) * pageRecords,
+          `${slow.delivered.length} records`,
+        );
+      } finally {
+        disk.resolve();
+      }
+      assert.equal((await exchange).kind, 'exchanged');
+      assertSame(full, slow);
+    });
+  });
+}

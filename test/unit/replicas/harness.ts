@@ -37,6 +37,8 @@ export class Replica {
   readonly sync: RecordSync;
   /** What was delivered, for tests of what passes the door. */
   readonly delivered: KnownRecord[] = [];
+  /** What is delivered is stored only after this: a slow disk. */
+  disk: Promise<void> = Promise.resolve();
 
   constructor(lab: Lab, seed: number, verify: Verify) {
     const { clock } = lab;
@@ -57,6 +59,7 @@ export class Replica {
       deliver: async (_from, records) => {
         this.delivered.push(...records);
         await nextTurn();
+        await this.disk;
         this.take(records);
       },
     });

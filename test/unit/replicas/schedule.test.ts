@@ -66,6 +66,17 @@ const HISTORIES: readonly (readonly [
     25,
   ],
   [
+    'we come late to where it was until 18',
+    [
+      [0, 'own', 'x'],
+      [10, 'heard', 'a'],
+      [18, 'heard', 'a'],
+      [20, 'heard', 'b'],
+      [25, 'own', 'a'],
+    ],
+    18,
+  ],
+  [
     'we came to where it was, and it went on',
     [
       [0, 'own', 'a'],
