@@ -12,7 +12,7 @@ import {
 } from '@cuadro/protocol';
 import { createCore } from '../../node/src/core/core.ts';
 import { createDriver, type Driver } from '../../node/src/driver.ts';
-import { foundFarm } from '../../node/src/jobs/founding.ts';
+import { foundFarm } from '../../node/src/farm/founding.ts';
 import type { Mesh } from '../../node/src/mesh/interface.ts';
 import { createMesh } from '../../node/src/mesh/mesh.ts';
 import type { RecordSync } from '../../node/src/replicas/interface.ts';
@@ -79,6 +79,7 @@ export async function startMember(folder: string, number: number): Promise<Membe
     getLocal: (key) => level.getLocal(key),
     setLocal: (entries) => level.setLocal(entries),
     listLocal: (prefix) => level.listLocal(prefix),
+    listLocalText: (prefix) => level.listLocalText(prefix),
     write: async (batch) => {
       await level.write(batch);
       for (const record of batch.put) held.set(recordKey(record), record);
@@ -93,6 +94,8 @@ export async function startMember(folder: string, number: number): Promise<Membe
     clock,
     logger,
     send: () => undefined,
+    gossip: () => undefined,
+    publish: () => undefined,
     worker: { run: () => undefined, stop: () => undefined },
     readPlan: () => Promise.resolve(undefined),
     onChanges: () => undefined,
