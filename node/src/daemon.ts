@@ -1,23 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CuadroError, EXIT, JOB_ENDS, type Config, type ExitCode } from '@cuadro/protocol';
+import { CuadroError, EXIT, type Config, type ExitCode } from '@cuadro/protocol';
 import { createApi, type Api } from './api/server.ts';
 import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
 import { assembleBrain } from './daemon/brain.ts';
 import { openFoundation, type Foundation, type LiveConfig, type NodeInit } from './daemon/foundation.ts';
+import { assembleNetwork } from './daemon/network.ts';
 import { assembleRendering, type Rendering } from './daemon/rendering.ts';
+import { createFarmMembership } from './farm/farm.ts';
+import type { FarmMembership } from './farm/interface.ts';
 import { createJobActions } from './jobs/actions.ts';
-import { createCopyWatch } from './jobs/copies.ts';
 import { createContentReader } from './jobs/content.ts';
-import { createPinKeeper } from './jobs/pins.ts';
-import { foundFarm } from './jobs/founding.ts';
 import { createSystemClock } from './system/clock.ts';
+import { createVerifier } from './system/identity.ts';
 import type { Startable } from './system/interface.ts';
 import { createLifecycle, handleSignals } from './system/lifecycle.ts';
 import { createLogger } from './system/logger.ts';
 import { createMemoryKeeper } from './system/memory.ts';
-import { createMetrics, type LoopDelay, type Metrics } from './system/metrics.ts';
+import { createNodeMetrics } from './system/metrics.ts';
 import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { startError } from './system/start-error.ts';
 import { createHere } from './worker/here.ts';
@@ -63,10 +64,14 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const rendering: Rendering = await assembleRendering(init, base, live, {
     tasks: core,
     input: (input) => driver.input(input),
-    wantedBundles: () => wantedBundles(core),
   });
   const { machine, worker } = rendering;
-  const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, () => rendering);
+  const network = assembleNetwork(base, core, () => driver);
+  const { driver, shared, parts, queries, hub } = assembleBrain(init, base, core, {
+    rendering: () => rendering,
+    network,
+    farmChanged: () => farm.changed(),
+  });
   const jobs = createJobActions({
     ...shared,
     tools: async () => {
@@ -91,15 +96,27 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       end: () => init.onEnd?.({}),
     },
   );
+  const farm: FarmMembership = createFarmMembership(
+    {
+      ...shared,
+      verify: createVerifier(),
+      mesh: network.forFarm,
+      queries: core,
+      merge: (own) => driver.merge(own),
+      adopt: (others) => driver.merge(others),
+      onDoor: (door) => hub.emit({ kind: 'door', door }),
+    },
+    { name: () => live.current.name, version, discovery: network.mesh !== undefined },
+  );
   const content = createContentReader({
     blobs,
     queries: core,
     logFile: (...place) => worker.logFile(...place),
   });
-  const metrics = nodeMetrics(loopDelay);
+  const metrics = createNodeMetrics(loopDelay);
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
-    { queries, jobs, here, content, events: hub, metrics },
+    { queries, jobs, door: farm, here, content, events: hub, metrics },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(
@@ -108,9 +125,9 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       parts: [
         ...rendering.parts,
         { name: 'driver', component: driver },
-        { name: 'collection', component: collection },
-        { name: 'pins', component: createPinKeeper(shared, base) },
-        { name: 'copies', component: createCopyWatch(shared) },
+        { name: 'farm', component: farm },
+        ...network.parts,
+        ...parts,
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
         { name: 'api', component: api },
@@ -119,10 +136,6 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   );
   started.push(lifecycle);
   await lifecycle.start();
-  if (!records.some((record) => record.kind === 'farm')) {
-    const { name } = base.config;
-    await driver.merge(foundFarm({ clock, random, signer }, { farm: `${name}'s farm`, machine: name }));
-  }
   // Clients find the node by this file, so it is written last and removed first.
   const { address, port } = api;
   await writeNodeFile({ random }, dataFolder, { pid: process.pid, address, port, token });
@@ -142,19 +155,6 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
     },
   };
-}
-
-/** Scenes of jobs that have not ended. */
-function wantedBundles(queries: CoreQueries): Set<string> {
-  const jobs = queries.jobs().filter(({ state }) => !JOB_ENDS.has(state));
-  return new Set(jobs.flatMap(({ id }) => queries.jobRecord(id)?.spec.bundle ?? []));
-}
-
-function nodeMetrics(loopDelay: LoopDelay): Metrics {
-  const metrics = createMetrics();
-  const help = 'How late the event loop runs, 99th percentile, milliseconds';
-  metrics.gaugeOf('cuadro_loop_delay_p99_ms', help, () => loopDelay.percentileMs(0.99));
-  return metrics;
 }
 
 export interface DaemonOptions {

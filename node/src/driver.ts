@@ -71,8 +71,6 @@ export interface Driver extends Startable {
   merge(records: KnownRecord[]): Promise<void>;
   /** Merges what another member sent; its signatures are checked. Resolves once it is durable here. */
   deliver(from: PeerId, records: KnownRecord[]): Promise<void>;
-  /** Another farm's record and its members take the place of this farm's; durable when it resolves. */
-  adopt(records: KnownRecord[]): Promise<void>;
   flushed(): Promise<void>;
 }
 
@@ -183,12 +181,6 @@ class CoreDriver implements Driver {
   async deliver(from: PeerId, records: KnownRecord[]): Promise<void> {
     this.#assertRunning();
     this.input({ kind: 'records', from, records });
-    await this.flushed();
-  }
-
-  async adopt(records: KnownRecord[]): Promise<void> {
-    this.#assertRunning();
-    this.input({ kind: 'adopt', records });
     await this.flushed();
   }
 

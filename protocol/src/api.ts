@@ -1,6 +1,14 @@
 import { z } from 'zod';
+import { doorViewSchema } from './door-views.ts';
 import { blobHashSchema } from './ids.ts';
-import { JOB_DEPENDENCIES_MAX, NAME_LENGTH_MAX, NOTES_LENGTH_MAX, PRIORITY_MAX, TAGS_MAX } from './limits.ts';
+import {
+  JOB_DEPENDENCIES_MAX,
+  NAME_LENGTH_MAX,
+  NOTES_LENGTH_MAX,
+  PRIORITY_MAX,
+  SENTENCE_LENGTH_MAX,
+  TAGS_MAX,
+} from './limits.ts';
 import { workingHoursSchema } from './record-schemas.ts';
 import {
   changeViewSchema,
@@ -72,6 +80,9 @@ const route = <
 const jobParam = z.object({ job: z.string().min(1).max(64) });
 /** A task by index, or as a person writes it: `7`, `frame 7`, `film`, `#12`. */
 const taskParam = jobParam.extend({ task: z.string().min(1).max(80) });
+
+/** A newcomer by its three words, its peer id or its name. */
+const newcomerBody = z.object({ newcomer: z.string().min(1).max(NAME_LENGTH_MAX).optional() });
 
 export const submitBodySchema = z.object({
   type: z.string().min(1).max(NAME_LENGTH_MAX).default('blender-animation'),
@@ -184,6 +195,43 @@ export const ROUTES = {
       response: changeViewSchema,
     },
   ),
+  door: route('GET', '/door', "The farm's door: who is in, who wants in, what else is around", {
+    response: doorViewSchema,
+  }),
+  openDoor: route('POST', '/door/open', 'Let newcomers of the local network in by themselves for a while', {
+    body: z.object({ forMs: z.int().min(1_000).max(86_400_000).default(900_000) }),
+    response: changeViewSchema,
+  }),
+  closeDoor: route('POST', '/door/close', 'Let nobody in without being asked', {
+    response: changeViewSchema,
+  }),
+  admit: route('POST', '/door/admit', 'Admit a newcomer; the only one that waits by default', {
+    body: newcomerBody,
+    response: changeViewSchema,
+  }),
+  refuse: route('POST', '/door/refuse', 'Send a newcomer away', {
+    body: newcomerBody,
+    response: changeViewSchema,
+  }),
+  removeMember: route('POST', '/door/remove', 'Remove a machine from the farm for good', {
+    body: z.object({
+      /** Its name, its peer id, or a beginning of that. */
+      member: z.string().min(1).max(NAME_LENGTH_MAX),
+      reason: z.string().max(SENTENCE_LENGTH_MAX).default(''),
+    }),
+    response: changeViewSchema,
+  }),
+  mergeFarm: route('POST', '/door/merge', 'Merge this farm with another; the only one found by default', {
+    body: z.object({ farm: z.string().min(1).max(NAME_LENGTH_MAX).optional() }),
+    response: changeViewSchema,
+  }),
+  joinAddress: route('POST', '/door/join', 'Join the farm of the machine at an address', {
+    body: z.object({ address: z.string().min(1).max(300) }),
+    response: changeViewSchema,
+  }),
+  foundFarm: route('POST', '/door/found', "Found a farm of this machine's own, where it has none", {
+    response: changeViewSchema,
+  }),
   blob: route('GET', '/blobs/:hash', 'A stored file; `name` gives its type and download name', {
     params: z.object({ hash: blobHashSchema }),
     query: z.object({ name: z.string().max(400).optional(), download: z.string().optional() }),

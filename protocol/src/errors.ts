@@ -85,6 +85,32 @@ export const ERRORS = {
   ),
   'attempt-not-found': entry(404, EXIT.notFound, 'There is no attempt "{attempt}" of that task with a log.'),
   'node-not-found': entry(404, EXIT.notFound, 'There is no machine "{node}". `cuadro nodes` lists them.'),
+  'newcomer-not-found': entry(
+    404,
+    EXIT.notFound,
+    'Nobody at the door is called "{newcomer}". `cuadro door` shows who waits.',
+  ),
+  'newcomer-ambiguous': entry(
+    409,
+    EXIT.notFound,
+    'Several wait at the door: {newcomers}. Name one by its three words.',
+  ),
+  'farm-not-found': entry(
+    404,
+    EXIT.notFound,
+    'No other farm called "{farm}" was found. `cuadro door` shows those that were.',
+  ),
+  'address-invalid': entry(
+    400,
+    EXIT.usage,
+    'The address "{address}" can\'t be used. Give one that `cuadro door` shows on the other machine, such as 192.168.1.5.',
+  ),
+  'lobby-unreachable': entry(
+    504,
+    EXIT.noNode,
+    'No node answers at {address}. Check that Cuadro runs there and that its firewall lets the port through.',
+  ),
+  'door-refused': entry(409, EXIT.refused, '{why}'),
   'blob-not-found': entry(404, EXIT.notFound, 'This node does not hold the content {hash}.'),
   'blob-corrupt': entry(
     500,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { doorViewSchema } from './door-views.ts';
 import { jobIdSchema } from './ids.ts';
 import { farmViewSchema, jobViewSchema, nodeViewSchema, taskViewSchema } from './views.ts';
 
@@ -14,6 +15,7 @@ export const liveEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('job-removed'), job: jobIdSchema }),
   z.object({ kind: z.literal('tasks'), job: jobIdSchema, tasks: z.array(taskViewSchema) }),
   z.object({ kind: z.literal('node'), node: nodeViewSchema }),
+  z.object({ kind: z.literal('door'), door: doorViewSchema }),
   /** Progress of a submission that this node is working on. */
   z.object({
     kind: z.literal('submission'),

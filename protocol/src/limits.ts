@@ -51,5 +51,39 @@ export const PLAN_GROUPS_MAX = 256;
 export const JOB_DEPENDENCIES_MAX = 256;
 /** Tags of a machine or a job. */
 export const TAGS_MAX = 64;
+/** Members of one farm, gone ones included: the design is made for 100 machines, and measured with that in mind. */
+export const MEMBERS_MAX = 1_024;
+/** A peer id, a dot and a farm's id. */
+export const ADMISSION_KEY_LENGTH_MAX = 96;
 /** A counter of a field: far above what people can click, far below 2^53. */
 export const COUNTER_MAX = 2 ** 48;
+/** A batch of gossiped records: half of what gossip bears well, so that a few at once do no harm (SPEC R46). */
+export const GOSSIPED_BATCH_BYTES_MAX = 32_768;
+/** Records of one gossiped batch; the smallest record has some 60 bytes. */
+export const GOSSIPED_RECORDS_MAX = 1_024;
+/** One frame of an exchange: the largest record and what stands around it. */
+export const SYNC_FRAME_BYTES_MAX = RECORD_BYTES_MAX + 65_536;
+/** A page of an exchange is sent once it has this size: long enough for the stream, short enough for the loop. */
+export const SYNC_PAGE_BYTES = 65_536;
+/** Items of one page; a page of the smallest ones, 17 bytes each, has fewer. */
+export const SYNC_LIST_ITEMS_MAX = 4_096;
+/** Groups whose buckets are asked for at once: few round trips for many small jobs. */
+export const SYNC_GROUPS_ASKED_MAX = 256;
+/** Buckets whose records are asked for at once. */
+export const SYNC_BUCKETS_ASKED_MAX = 256;
+/** A record's key; the longest of today has 80 characters. */
+export const SYNC_KEY_LENGTH_MAX = 200;
+/** Groups listed in one exchange: a studio's jobs of many years. What is beyond is left alone. */
+export const SYNC_GROUPS_MAX = 200_000;
+/** Records listed in one exchange, so that a peer that never ends is left; the next exchange goes on. */
+export const SYNC_RECORDS_MAX = 4_000_000;
+/** Records of one exchange that may be of no use here (a newer version's, badly signed ones) before it ends. */
+export const SYNC_BAD_RECORDS_MAX = 16;
+/** Files asked for by one request: few round trips for a bundle of many small files, and a head below 100 KB. */
+export const BLOB_HASHES_PER_REQUEST_MAX = 1_024;
+/** Pieces asked for by one request: 64 MiB, far more than a sensible one asks for. */
+export const BLOB_PIECES_PER_REQUEST_MAX = 64;
+/** The head of a frame between machines: a full request, or a batch of records to hold. */
+export const FRAME_HEAD_BYTES_MAX = 2_097_152;
+/** The body of a frame: the manifest of the largest blob (1 TiB in pieces of 4 MiB, 32 bytes each). */
+export const FRAME_BODY_BYTES_MAX = 8_388_608;

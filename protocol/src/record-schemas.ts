@@ -9,6 +9,7 @@ import {
   taskIndexSchema,
 } from './ids.ts';
 import {
+  ADMISSION_KEY_LENGTH_MAX,
   COUNTER_MAX,
   FAILURES_PER_TASK_MAX,
   FAILURE_CODE_LENGTH_MAX,
@@ -17,6 +18,7 @@ import {
   JOB_DEPENDENCIES_MAX,
   LOG_LINES_MAX,
   LOG_LINE_LENGTH_MAX,
+  MEMBERS_MAX,
   NAME_LENGTH_MAX,
   NOTES_LENGTH_MAX,
   OUTPUT_FILES_MAX,
@@ -53,12 +55,23 @@ export const memberRecordSchema = z.looseObject({
   peer: peerIdSchema,
   name: signedFieldSchema(nameSchema),
   admissions: z.record(
-    peerIdSchema,
-    z.looseObject({ ...signedShape, role: z.enum(['artist', 'machine']), wallTime: wallTimeSchema }),
+    z.string().max(ADMISSION_KEY_LENGTH_MAX),
+    z.looseObject({
+      ...signedShape,
+      role: z.enum(['artist', 'machine']),
+      farm: farmIdSchema.optional(),
+      wallTime: wallTimeSchema,
+    }),
   ),
   removals: z.record(
     peerIdSchema,
-    z.looseObject({ ...signedShape, reason: sentence, wallTime: wallTimeSchema, known: z.int().min(0) }),
+    z.looseObject({
+      ...signedShape,
+      reason: sentence,
+      wallTime: wallTimeSchema,
+      known: z.int().min(0),
+      stands: z.array(peerIdSchema).max(MEMBERS_MAX).optional(),
+    }),
   ),
 });
 

@@ -28,6 +28,8 @@ export type MemberRole = 'artist' | 'machine';
 /** One admission; a set of them, since two members may admit the same newcomer. */
 export interface Admission extends Signed {
   role: MemberRole;
+  /** The farm that it admits to: one for another farm counts for nothing here (SPEC R63). */
+  farm?: FarmId;
   wallTime: number;
 }
 
@@ -36,14 +38,17 @@ export interface Removal extends Signed {
   reason: string;
   wallTime: number;
   known: number;
+  /** Peers whose admission or removal by the removed one the remover knew: these stand (SPEC R64). */
+  stands?: PeerId[];
 }
 
 export interface MemberRecord {
   kind: 'member';
   peer: PeerId;
   name: SignedField<string>;
+  /** By `admissionKey`: one author may admit the same peer to one farm after another. */
+  admissions: Record<string, Admission>;
   /** By author. */
-  admissions: Record<PeerId, Admission>;
   removals: Record<PeerId, Removal>;
 }
 
@@ -227,6 +232,11 @@ export function requestKey(
   request: Pick<TaskRequest, 'kind' | 'level' | 'author'> & { part?: number },
 ): string {
   return `${request.kind}.${request.level}.${request.part ?? 0}.${request.author}`;
+}
+
+/** The key of an admission within its member's record. */
+export function admissionKey({ author, farm }: Pick<Admission, 'author' | 'farm'>): string {
+  return farm === undefined ? author : `${author}.${farm}`;
 }
 
 /** A task of which nothing has been written yet. */

@@ -12,7 +12,7 @@ import type {
   Signed,
   TaskRequest,
 } from './records.ts';
-import { requestKey } from './records.ts';
+import { admissionKey, requestKey } from './records.ts';
 
 /**
  * Who signs what (SPEC R30). The signature covers the canonical bytes of `[domain, subject, content]`, so that
@@ -108,7 +108,8 @@ function* signedParts(record: KnownRecord): Generator<Part> {
 
 function* memberParts(record: MemberRecord): Generator<Part> {
   yield fieldPart('member-name', fieldSubject(record.peer, 'name'), record.name);
-  for (const [author, admission] of Object.entries(record.admissions)) {
+  for (const [key, admission] of Object.entries(record.admissions)) {
+    const author = key === admissionKey(admission) ? admission.author : '';
     yield authored('admission', record.peer, author, admission);
   }
   for (const [author, removal] of Object.entries(record.removals)) {

@@ -13,7 +13,16 @@ export interface Bar {
   from: string;
 }
 
-export const BENCH_NAMES = ['efficiency', 'dispatch', 'restart', 'rest', 'cli'] as const;
+export const BENCH_NAMES = [
+  'efficiency',
+  'dispatch',
+  'restart',
+  'catch-up',
+  'rest',
+  'cli',
+  'failover',
+  'worker-loss',
+] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
 /** The first bar of a bench is the one that its last line calls `bar`. */
@@ -35,7 +44,15 @@ export const BARS: Readonly<Record<BenchName, readonly [Bar, ...Bar[]]>> = {
     },
   ],
   restart: [{ figure: 'value', at: 'most', limit: 3, from: 'restart with 100,000 tasks: ≤ 3 s' }],
+  'catch-up': [{ figure: 'value', at: 'most', limit: 2, from: 'a fresh node catching up on 10,000: ≤ 2 s' }],
   rest: [{ figure: 'value', at: 'most', limit: 150, from: 'node at rest: ≤ 150 MB' }],
+  failover: [
+    { figure: 'value', at: 'most', limit: 300, from: 'coordinator SIGKILL → next grant: p50 ≤ 300 ms' },
+    { figure: 'p99Ms', at: 'most', limit: 1_000, from: 'coordinator SIGKILL → next grant: p99 ≤ 1 s' },
+  ],
+  'worker-loss': [
+    { figure: 'value', at: 'most', limit: 5_000, from: 'worker loss → its task granted again: ≤ 5 s' },
+  ],
   cli: [
     { figure: 'value', at: 'most', limit: 100, from: '`cuadro --help`: first output ≤ 100 ms' },
     { figure: 'jobsMs', at: 'most', limit: 400, from: '`cuadro jobs`: first output ≤ 400 ms' },

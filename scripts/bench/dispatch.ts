@@ -18,7 +18,7 @@ import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import { createFileBlobStore } from '../../node/src/blobs/store.ts';
 import { createCore } from '../../node/src/core/core.ts';
 import { createDriver, type Driver } from '../../node/src/driver.ts';
-import { foundFarm } from '../../node/src/jobs/founding.ts';
+import { foundFarm } from '../../node/src/farm/founding.ts';
 import type { RecordStore } from '../../node/src/store/interface.ts';
 import { createLevelStore } from '../../node/src/store/level-store.ts';
 import { recordToBytes } from '../../node/src/store/record-bytes.ts';

@@ -10,8 +10,11 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   efficiency: () => import('./efficiency.ts'),
   dispatch: () => import('./dispatch.ts'),
   restart: () => import('./restart.ts'),
+  'catch-up': () => import('./catch-up.ts'),
   rest: () => import('./rest.ts'),
   cli: () => import('./cli.ts'),
+  failover: () => import('./failover.ts'),
+  'worker-loss': () => import('./worker-loss.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);

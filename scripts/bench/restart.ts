@@ -13,7 +13,7 @@ import {
   type TaskRecord,
 } from '@cuadro/protocol';
 import { createFileBlobStore } from '../../node/src/blobs/store.ts';
-import { foundFarm } from '../../node/src/jobs/founding.ts';
+import { foundFarm } from '../../node/src/farm/founding.ts';
 import { localJobKey } from '../../node/src/jobs/interface.ts';
 import { createLevelStore } from '../../node/src/store/level-store.ts';
 import { createSystemClock } from '../../node/src/system/clock.ts';

@@ -30,7 +30,7 @@ export function createHandlers(
   components: ApiComponents & { streams: EventStreams },
   init: { openapi: () => string },
 ): Handlers {
-  const { queries, jobs, here, content, streams, metrics } = components;
+  const { queries, jobs, door, here, content, streams, metrics } = components;
   const knownJob = (text: string) => {
     const id = findJob(queries, text);
     const view = queries.job(id);
@@ -83,6 +83,15 @@ export function createHandlers(
     },
     nodes: () => queries.nodes(),
     setNode: ({ params, body }) => jobs.setNode(findNode(queries, params.node), body),
+    door: () => door.door(),
+    openDoor: ({ body }) => door.openDoor(body.forMs),
+    closeDoor: () => door.closeDoor(),
+    admit: ({ body }) => door.admit(body.newcomer),
+    refuse: ({ body }) => door.refuse(body.newcomer),
+    removeMember: ({ body }) => door.removeMember(body.member, body.reason),
+    mergeFarm: ({ body }) => door.mergeFarm(body.farm),
+    joinAddress: ({ body }) => door.joinAddress(body.address),
+    foundFarm: () => door.foundFarm(),
     blob: ({ params, query, signal, request, reply }) =>
       sendBlob({ content }, { hash: params.hash, ...query, signal, request, reply }),
     events: ({ request, reply }) => streams.open(request, reply),

@@ -2,6 +2,7 @@ import type {
   BlobHash,
   ChangeView,
   Config,
+  DoorView,
   FetchedView,
   HereView,
   JobId,
@@ -21,6 +22,7 @@ import type { CoreQueries } from '../core/interface.ts';
 export interface ApiComponents {
   queries: CoreQueries;
   jobs: JobActions;
+  door: DoorActions;
   here: HereActions;
   content: ContentReader;
   events: EventSource;
@@ -37,6 +39,28 @@ export interface JobActions {
   deleteJob(job: JobId): Promise<ChangeView>;
   fetch(job: JobId, to: string, options: { overwrite: boolean; signal: AbortSignal }): Promise<FetchedView>;
   setNode(peer: PeerId, change: RouteBody<'setNode'>): Promise<ChangeView>;
+}
+
+/** The farm's door: who is in, who wants in, what else is around. Changes are durable before they answer. */
+export interface DoorActions {
+  door(): DoorView;
+  /** Lets newcomers of the local network in by themselves for so long from now on. */
+  openDoor(forMs: number): Promise<ChangeView>;
+  closeDoor(): Promise<ChangeView>;
+  /**
+   * Admits a newcomer, named by its three words, its peer id or its name; the only one that waits by default.
+   * @throws CuadroError `newcomer-not-found`, `newcomer-ambiguous`, `door-refused`.
+   */
+  admit(newcomer: string | undefined): Promise<ChangeView>;
+  refuse(newcomer: string | undefined): Promise<ChangeView>;
+  /** @throws CuadroError `node-not-found`, `door-refused`. */
+  removeMember(member: string, reason: string): Promise<ChangeView>;
+  /** Wants this farm and another to merge: by id or name, the only one that was found by default. */
+  mergeFarm(farm: string | undefined): Promise<ChangeView>;
+  /** @throws CuadroError `address-invalid`, `lobby-unreachable`, `door-refused`. */
+  joinAddress(address: string): Promise<ChangeView>;
+  /** Founds a farm of this machine's own, where it has none. @throws CuadroError `door-refused`. */
+  foundFarm(): Promise<ChangeView>;
 }
 
 export interface HereActions {

@@ -2,6 +2,7 @@
 
 export type BlobErrorCode =
   | 'blob-not-found'
+  | 'blob-unreachable'
   | 'blob-corrupt'
   | 'blob-mismatch'
   | 'blob-too-large'
@@ -25,6 +26,20 @@ export class BlobNotFoundError extends BlobStoreError {
   constructor(hash: string) {
     super(`The file ${hash.slice(0, 12)} is not stored on this machine.`);
     this.hash = hash;
+  }
+}
+
+/** Nobody who holds it can be reached now; it may be asked for again when a machine comes back. */
+export class BlobUnreachableError extends BlobStoreError {
+  override readonly name = 'BlobUnreachableError';
+  readonly code = 'blob-unreachable';
+  readonly hash: string;
+  /** Peer ids of the machines that are known to hold it. */
+  readonly holders: readonly string[];
+  constructor(hash: string, holders: readonly string[], reason: string) {
+    super(`The file ${hash.slice(0, 12)} can't be fetched now: ${reason}.`);
+    this.hash = hash;
+    this.holders = holders;
   }
 }
 

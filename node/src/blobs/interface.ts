@@ -47,6 +47,30 @@ export type BlobSource =
   | { readonly path: string; readonly mode: 'copy' | 'move' }
   | { readonly bytes: Uint8Array };
 
+/**
+ * A blob on its way in, piece by piece and in any order: what transfer fetches from several holders at once. Nothing
+ * of it can be read before `finish`.
+ */
+export interface BlobArrival {
+  readonly manifest: BlobManifest;
+  /** Indices of the pieces that are not here yet, ascending. */
+  missing(): number[];
+  /**
+   * Verifies a piece and puts it in its place; one that is here already is left alone. The caller keeps the bytes
+   * as they are until it resolves.
+   * @throws `blob-mismatch` where the bytes are not that piece (nothing is written), `store-full`.
+   */
+  write(index: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * After the last piece: makes the blob durable, and readable.
+   * @throws `blob-mismatch` where the pieces fit the manifest and the whole is another blob: the manifest was made
+   * up, and everything is discarded.
+   */
+  finish(options?: PutOptions): Promise<BlobInfo>;
+  /** Ends it, and keeps what is here for a later `receive` (also after a restart) as long as nobody needs the room. */
+  suspend(): Promise<void>;
+}
+
 /** Bytes `start` (inclusive) to `end` (exclusive) of a blob. */
 export interface ByteRange {
   readonly start: number;
@@ -114,8 +138,8 @@ export type BlobEvent =
   | { readonly type: 'accepting-changed'; readonly usage: BlobUsage };
 
 /**
- * Who calls: the worker (puts results, restores bundles), the API (serves frames), the daemon (pins by records),
- * later the transfer (serves pieces, puts what it fetched with `expectedHash`). All methods need a started store.
+ * Who calls: the worker (puts results, restores bundles), the API (serves frames), the replicas (pin by records), the
+ * transfer (serves pieces, puts what it fetched with `expectedHash` or piece by piece). All methods need a started store.
  * Errors: the classes of errors.ts; an abort rejects with the signal's reason and leaves nothing behind.
  */
 export interface BlobStore extends Startable {
@@ -133,6 +157,13 @@ export interface BlobStore extends Startable {
     options?: SignalOption & { readonly pin?: PinOwner },
   ): Promise<BlobInfo[]>;
 
+  /**
+   * Begins, or goes on with, a blob that is fetched in pieces: one arrival of a blob at a time. Room for the whole
+   * blob is promised until it ends.
+   * @throws `blob-mismatch` for a manifest that can't be any blob's, `store-full`.
+   */
+  receive(manifest: BlobManifest, options?: SignalOption): Promise<BlobArrival>;
+
   open(hash: BlobHash, options?: OpenOptions): Promise<BlobReader>;
   /** The whole blob, verified, in memory. */
   read(hash: BlobHash, options?: ReadOptions): Promise<Uint8Array>;
@@ -149,7 +180,7 @@ export interface BlobStore extends Startable {
   unpinOwner(owner: PinOwner): Promise<void>;
   pins(hash: BlobHash): readonly PinOwner[];
   pinnedBy(owner: PinOwner): readonly BlobHash[];
-  /** Everyone who has pinned anything. */
+  /** Everyone who pins anything. */
   pinOwners(): readonly PinOwner[];
 
   usage(): Promise<BlobUsage>;

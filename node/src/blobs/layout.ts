@@ -16,9 +16,13 @@ export interface BlobLayout {
   pathOf(hash: BlobHash): string;
   /** The piece list beside a blob of more than one piece; recomputed when it is lost. */
   piecesPathOf(hash: BlobHash): string;
+  /** Where its pieces are put until all are there. */
+  partPathOf(hash: BlobHash): string;
 }
 
 export const piecesSuffix = '.pieces';
+/** A blob that arrives in pieces and is not whole yet, below `incoming`. */
+export const partSuffix = '.part';
 
 const hashPattern = /^[0-9a-f]{64}$/;
 
@@ -43,10 +47,17 @@ export function blobLayout(root: string): BlobLayout {
     folderOf,
     pathOf: (hash) => join(folderOf(hash), hash),
     piecesPathOf: (hash) => join(folderOf(hash), `${hash}${piecesSuffix}`),
+    partPathOf: (hash) => join(root, 'incoming', `${hash}${partSuffix}`),
   };
 }
 
-/** Makes the folders, durably, and removes what a killed node left half-written. */
+/** The blob of a part's file name, or undefined for another file. */
+export function blobOfPart(name: string): BlobHash | undefined {
+  const hash = name.endsWith(partSuffix) ? name.slice(0, -partSuffix.length) : '';
+  return isBlobHash(hash) ? hash : undefined;
+}
+
+/** Makes the folders, durably, and removes what a killed node left half-written; parts stay, to be gone on with. */
 export async function prepareLayout(layout: BlobLayout): Promise<void> {
   for (const folder of [layout.blobs, layout.incoming, layout.quarantine])
     await mkdir(folder, { recursive: true });
@@ -57,6 +68,7 @@ export async function prepareLayout(layout: BlobLayout): Promise<void> {
     if (!present.has(name)) await mkdir(join(layout.blobs, name), { recursive: true });
   }
   for (const name of await readdir(layout.incoming)) {
+    if (blobOfPart(name) !== undefined) continue;
     await rm(join(layout.incoming, name), { recursive: true, force: true });
   }
   await syncFolder(layout.blobs);

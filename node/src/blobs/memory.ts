@@ -1,5 +1,6 @@
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { reasonOf, systemCode } from '../system/files.ts';
+import { assertManifest } from './arrivals.ts';
 import { BlobIndex } from './blob-index.ts';
 import {
   BlobMismatchError,
@@ -27,6 +28,7 @@ export function createMemoryBlobStore(init: { quotaBytes?: number } = {}): types
 class MemoryBlobStore implements types.BlobStore {
   readonly #quotaBytes: number;
   readonly #contents = new Map<BlobHash, Uint8Array>();
+  readonly #parts = new Map<BlobHash, Map<number, Uint8Array>>();
   readonly #index = new BlobIndex();
   readonly #pins = new PinTable();
   readonly #listeners = new Set<(event: types.BlobEvent) => void>();
@@ -104,6 +106,36 @@ class MemoryBlobStore implements types.BlobStore {
       infos.push(await stored);
     }
     return infos;
+  }
+
+  async receive(manifest: types.BlobManifest, options: types.SignalOption = {}): Promise<types.BlobArrival> {
+    this.#alive(options.signal);
+    assertManifest(manifest);
+    const { hash, sizeBytes, pieceBytes, pieces } = manifest;
+    const freeBytes = this.#quotaBytes - this.#index.pinnedBytes(this.#pins);
+    if (sizeBytes > freeBytes)
+      throw new StoreFullError(sizeBytes, freeBytes, 'The file store has reached its quota.');
+    const here = this.#parts.get(hash) ?? new Map<number, Uint8Array>();
+    this.#parts.set(hash, here);
+    return {
+      manifest,
+      missing: () => [...pieces.keys()].filter((index) => !here.has(index)),
+      write: async (index, bytes) => {
+        this.#alive(undefined);
+        if (here.has(index)) return;
+        const length = Math.min(pieceBytes, sizeBytes - index * pieceBytes);
+        if (bytes.length !== length || (await digest(bytes)) !== pieces[index])
+          throw new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
+        here.set(index, Uint8Array.from(bytes));
+      },
+      finish: async (finishOptions = {}) => {
+        if (here.size < pieces.length) throw new RangeError('Pieces are missing.');
+        this.#parts.delete(hash);
+        const whole = Buffer.concat([...pieces.keys()].map((index) => here.get(index) ?? Buffer.alloc(0)));
+        return this.putBytes(whole, { ...finishOptions, expectedHash: hash });
+      },
+      suspend: async () => undefined,
+    };
   }
 
   async open(hash: BlobHash, options: types.OpenOptions = {}): Promise<types.BlobReader> {

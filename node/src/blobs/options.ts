@@ -1,3 +1,4 @@
+import type { Config } from '@cuadro/protocol';
 /** The named bounds of the blob store, each with its reason. */
 
 const mebibyte = 1024 * 1024;
@@ -55,6 +56,8 @@ export const blobLimits = {
   pinOwnerLength: 200,
   /** Damaged blobs kept for a look; the oldest go first. Evidence, not an archive. */
   quarantineFiles: 16,
+  /** Half-fetched blobs kept for going on with; more are forgotten, the oldest first. Each is a saved hour at best. */
+  suspendedArrivals: 16,
   /** Files of one tree: a production scene has thousands. */
   treeEntries: 200_000,
   /** Longest relative path of a tree in bytes, and of one name: what all file systems take below a data folder. */
@@ -68,3 +71,11 @@ export function pieceBytesFor(sizeBytes: number): number {
   if (sizeBytes <= 4 * blobLimits.pieceGrowBytes) return 2 * blobLimits.pieceBytesMin;
   return blobLimits.pieceBytesMax;
 }
+
+/** What a machine's owner set of them. */
+export const blobOptionsOf = (
+  config: Pick<Config, 'quotaGiB' | 'reserveGiB'>,
+): { quotaBytes: number; reserveBytes: number } => ({
+  quotaBytes: config.quotaGiB * gibibyte,
+  reserveBytes: config.reserveGiB * gibibyte,
+});

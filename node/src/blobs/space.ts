@@ -14,6 +14,16 @@ export interface SpaceComponents {
   readonly options: BlobStoreOptions;
   /** Removes one blob; false when it could not be, or was pinned meanwhile. */
   readonly evict: (entry: IndexEntry) => Promise<boolean>;
+  /** Gives up what was begun and nobody goes on with now; false where there is no such thing. */
+  readonly dropUnfinished: () => Promise<boolean>;
+}
+
+/** Room promised to a blob that fills it little by little. */
+export interface Room {
+  /** So many bytes of it are on the disk now, and need not be found free any more. */
+  readonly wrote: (bytes: number) => void;
+  /** Takes the promise back, after the blob has arrived or was given up. */
+  readonly release: () => void;
 }
 
 /** Keeps quota and reserve: makes room by evicting, or says what is missing. */
@@ -23,6 +33,8 @@ export class Space {
   #promisedBytes = 0;
   /** The largest result that was refused lately: nothing is accepted until one of its size has room. */
   #refusedBytes = 0;
+  /** Those of them that are on the disk already. */
+  #writtenBytes = 0;
   #making: Promise<unknown> = Promise.resolve();
 
   constructor(components: SpaceComponents) {
@@ -34,20 +46,40 @@ export class Space {
    * The returned function takes the promise back, after the put has ended.
    */
   async promise(sizeBytes: number, diskBytes = sizeBytes): Promise<() => void> {
+    return (await this.room(sizeBytes, diskBytes)).release;
+  }
+
+  /** As `promise`, for what is written little by little. */
+  async room(sizeBytes: number, diskBytes = sizeBytes): Promise<Room> {
     // One at a time: two that evict for the same shortage would evict twice.
     const turn = this.#making.then(() => this.#makeRoom(sizeBytes, diskBytes));
     this.#making = turn.catch(() => undefined);
     await turn;
     let held = true;
-    return () => {
-      if (held) this.#promisedBytes -= sizeBytes;
-      held = false;
+    let written = sizeBytes - diskBytes;
+    this.#writtenBytes += written;
+    return {
+      wrote: (bytes) => {
+        const counted = held ? Math.min(bytes, sizeBytes - written) : 0;
+        written += counted;
+        this.#writtenBytes += counted;
+      },
+      release: () => {
+        if (held) {
+          this.#promisedBytes -= sizeBytes;
+          this.#writtenBytes -= written;
+        }
+        held = false;
+      },
     };
   }
 
   async #makeRoom(sizeBytes: number, diskBytes: number): Promise<void> {
     const { options, index } = this.#components;
-    const shortage = await this.#shortage(sizeBytes, diskBytes);
+    let shortage = await this.#shortage(sizeBytes, diskBytes);
+    if (shortage.bytes > 0 && (await this.#components.dropUnfinished())) {
+      shortage = await this.#shortage(sizeBytes, diskBytes);
+    }
     if (shortage.bytes > 0) {
       if (this.#evictableBytes() >= shortage.bytes) await this.#evict(sizeBytes, diskBytes);
       const left = await this.#shortage(sizeBytes, diskBytes);
@@ -116,7 +148,7 @@ export class Space {
     const ofDisk =
       sizeBytes > 0 && diskBytes === 0
         ? 0
-        : options.reserveBytes + this.#promisedBytes + diskBytes - freeBytes;
+        : options.reserveBytes + this.#promisedBytes - this.#writtenBytes + diskBytes - freeBytes;
     return ofDisk >= ofQuota
       ? { bytes: ofDisk, of: 'disk', freeBytes }
       : { bytes: ofQuota, of: 'quota', freeBytes };

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import type { Clock, Random } from '../system/interface.ts';
 import { createTemporaryFiles, type TemporaryFiles } from '../system/temporary-files.ts';
+import { Arrivals } from './arrivals.ts';
 import { BlobIndex, type IndexEntry } from './blob-index.ts';
 import {
   BlobCorruptError,
@@ -44,6 +45,7 @@ interface Life {
   readonly space: Space;
   readonly intake: Intake;
   readonly outlet: Outlet;
+  readonly arrivals: Arrivals;
   readonly stop: AbortController;
   readonly active: Set<Promise<unknown>>;
 }
@@ -105,11 +107,18 @@ class FileBlobStore implements types.BlobStore {
       pins: pins.table,
       options: this.#options,
       evict: (entry) => shelf.evict(entry),
+      dropUnfinished: () => arrivals.dropSuspended(),
     });
     const intake = new Intake({ shelf, space });
+    const arrivals = new Arrivals({
+      shelf,
+      space,
+      run: (signal, task) => this.#during(signal, (_life, joined) => task(joined)),
+    });
+    await arrivals.start();
     const temporaries = this.#components.temporaries ?? createTemporaryFiles({ random }, { owner: 'store' });
     const outlet = new Outlet({ shelf, hasher: this.#hasher, temporaries });
-    this.#life = { shelf, space, intake, outlet, stop: new AbortController(), active: new Set() };
+    this.#life = { shelf, space, intake, outlet, arrivals, stop: new AbortController(), active: new Set() };
   }
 
   stop(): Promise<void> {
@@ -127,6 +136,7 @@ class FileBlobStore implements types.BlobStore {
     this.#starting = undefined;
     life.stop.abort(new StoreStoppedError());
     while (life.active.size > 0) await Promise.allSettled(life.active);
+    await life.arrivals.stop();
     await life.shelf.pins.stop();
     await this.#hasher.stop();
   }
@@ -182,6 +192,10 @@ class FileBlobStore implements types.BlobStore {
         ? this.putBytes(source.bytes, { ...pin, signal })
         : this.putFile(source.path, { ...pin, signal, mode: source.mode }),
     );
+  }
+
+  receive(manifest: types.BlobManifest, options: types.SignalOption = {}): Promise<types.BlobArrival> {
+    return this.#during(options.signal, ({ arrivals }, signal) => arrivals.receive(manifest, signal));
   }
 
   open(hash: BlobHash, options: types.OpenOptions = {}): Promise<types.BlobReader> {

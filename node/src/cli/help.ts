@@ -35,6 +35,12 @@ export const COMMANDS = [
   { name: 'delete', usage: '<job...>', summary: 'Delete jobs; collected files stay' },
   { name: 'nodes', usage: '', summary: 'List the machines of the farm' },
   {
+    name: 'door',
+    usage: '[action] [name...]',
+    summary: 'Show who is in the farm and who wants in; admit, remove, open, close',
+  },
+  { name: 'join', usage: '<address>', summary: 'Join the farm of the machine at an address' },
+  {
     name: 'config',
     usage: '[action] [key] [values...]',
     summary: 'Read and change the settings of this machine',
@@ -49,10 +55,10 @@ export const EXIT_MEANINGS: readonly [code: number, meaning: string][] = [
   [0, 'it worked'],
   [1, 'a failure that no other code names'],
   [2, 'the command line is wrong: an unknown option, a bad frame list'],
-  [3, 'what was named is not there: a file, a job, a task, a machine'],
-  [4, 'what was given is refused: a broken .blend, no camera'],
+  [3, 'what was named is not there: a file, a job, a task, a machine, a newcomer'],
+  [4, 'what was given is refused: a broken .blend, no camera, a door that stays shut'],
   [5, 'the job ended, and not well: failed or canceled'],
-  [6, 'no node answers on this machine'],
+  [6, 'no node answers, on this machine or at the address to join'],
   [7, 'the machine is in the way: no Blender, a full disk, a taken port'],
   [130, 'ended by Ctrl-C'],
 ];

@@ -155,6 +155,16 @@ function addMachineCommands(add: Add): void {
     .option('--offline', 'Neither look for other machines nor be found by them');
   add('down', async (context) => (await machine()).down(context));
   add('nodes', async (context) => (await machine()).nodes(context));
+  const doorCommand = add('door', async (context, [action, names], options: DoorOptions) =>
+    (await import('./commands/door.ts')).door(context, optional(action), names as string[], options),
+  );
+  doorCommand
+    .option('-y, --yes', 'Ask nothing before a removal')
+    .option('--reason <text>', 'Why a machine is removed; it is shown to it')
+    .addHelpText('after', doorActions);
+  add('join', async (context, [address]) =>
+    (await import('./commands/door.ts')).join(context, String(address)),
+  ).addHelpText('after', '\nAddresses such as 192.168.1.5 or 192.168.1.5:7790; `cuadro door` shows them.\n');
   add('config', async (context, [action, key, values]) =>
     (await machine()).config(context, optional(action), optional(key), values as string[]),
   ).addHelpText(
@@ -165,6 +175,22 @@ function addMachineCommands(add: Add): void {
     (await machine()).dashboard(context, options),
   ).option('--print', 'Only print the address');
 }
+
+interface DoorOptions {
+  yes?: boolean;
+  reason?: string;
+}
+
+const doorActions = `
+  cuadro door                     who is in, who wants in, what else is around
+  cuadro door open [10m]          let newcomers of the local network in by themselves for a while (15 min)
+  cuadro door close               newcomers wait until a member admits them
+  cuadro door admit [WORDS]       admit a newcomer, by its three words, its name or its key
+  cuadro door refuse [WORDS]      send a newcomer away
+  cuadro door remove MACHINE      remove a machine from the farm for good
+  cuadro door merge [FARM]        merge this farm with another that was found
+  cuadro door found               found a farm of this machine's own instead of waiting at a door
+`;
 
 function operandsOf(first: unknown, rest: unknown): string[] {
   return typeof first === 'string' ? [first, ...(rest as string[])] : [];

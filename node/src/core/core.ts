@@ -28,7 +28,7 @@ import { takeRows } from './mirror.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
 import { speak, speechDeadline } from './pulse.ts';
 import { BrainQueries } from './queries.ts';
-import { adoptFarm, askPlan, takePlan, takeRecord } from './records-in.ts';
+import { askPlan, takePlan, takeRecord } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { BrainState, StepOutput } from './state.ts';
@@ -81,9 +81,6 @@ class Brain extends BrainQueries implements Core {
         return;
       case 'records':
         this.#takeRecords(input.from, input.records);
-        return;
-      case 'adopt':
-        adoptFarm(state, input.records);
         return;
       case 'plan':
         takePlan(state, input.job, input.plan);

@@ -3,11 +3,13 @@ import type {
   BlobHash,
   Capabilities,
   Epoch,
+  FarmRecord,
   FarmView,
   Grant,
   JobId,
   JobView,
   KnownRecord,
+  MemberRecord,
   Message,
   NodeView,
   PeerId,
@@ -65,8 +67,6 @@ export type CoreInput = At &
     | { kind: 'start' }
     /** Records from this machine's people or a peer; signatures already checked. They are merged, persisted if new. */
     | { kind: 'records'; from: PeerId; records: KnownRecord[] }
-    /** This farm dissolved into another: its record (the first) replaces this farm's, and its members join. */
-    | { kind: 'adopt'; records: KnownRecord[] }
     /** A plan asked for by `need-plan`, decoded and checked. */
     | { kind: 'plan'; job: JobId; plan: Plan }
     /** What a member says; `gossiped` where it came by way of others, which proves no connection. */
@@ -162,6 +162,8 @@ export interface CoreQueries {
   readonly epoch: Epoch | undefined;
   readonly isCoordinator: boolean;
   farm(): FarmView;
+  farmRecord(): FarmRecord | undefined;
+  memberRecords(): MemberRecord[];
   jobs(): JobView[];
   job(id: JobId): JobView | undefined;
   jobRecord(id: JobId): JobRecord | undefined;

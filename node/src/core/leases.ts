@@ -39,6 +39,8 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
     fraction: 0,
   };
   placeLease(state, machine, job, lease);
+  const reign = state.history.at(-1);
+  if (reign !== undefined && reign.epoch.peer === state.self) reign.firstGrantAt ??= state.wallTime;
   const granted = state.out.grants.get(machine.peer);
   if (granted === undefined) state.out.grants.set(machine.peer, [lease]);
   else granted.push(lease);

@@ -7,12 +7,14 @@ import {
   TASKS_PER_JOB_MAX,
   recordKey,
   type Epoch,
+  type FarmRecord,
   type FarmView,
   type FrameRange,
   type JobId,
   type JobRecord,
   type JobView,
   type KnownRecord,
+  type MemberRecord,
   type NodeRecord,
   type NodeView,
   type PeerId,
@@ -50,6 +52,14 @@ export class BrainQueries implements CoreQueries {
 
   farm(): FarmView {
     return farmView(this.state);
+  }
+
+  farmRecord(): FarmRecord | undefined {
+    return this.state.farm;
+  }
+
+  memberRecords(): MemberRecord[] {
+    return [...this.state.members.values()];
   }
 
   jobs(): JobView[] {

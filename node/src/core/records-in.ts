@@ -25,7 +25,9 @@ export function takeRecord(state: BrainState, record: KnownRecord): void {
       takeFarm(state, record);
       return;
     case 'member':
-      if (takeInto(state, state.members, record.peer, record)) tellMachine(state, record.peer);
+      if (!takeInto(state, state.members, record.peer, record)) return;
+      state.membersChanged();
+      tellMachine(state, record.peer);
       return;
     case 'node':
       if (takeInto(state, state.nodes, record.peer, record)) nodeChanged(state, record);
@@ -39,27 +41,23 @@ export function takeRecord(state: BrainState, record: KnownRecord): void {
 }
 
 function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm' }>): void {
-  // A node is in one farm; merging farms is another step, and other farms' records are not for this one.
-  if (state.farm !== undefined && state.farm.id !== record.id) {
-    state.ignore('wrong-record');
-    return;
+  const { farm } = state;
+  const isOther = farm !== undefined && farm.id !== record.id;
+  if (isOther) {
+    // A node is in one farm, and leaves it only for the one that it dissolved into (SPEC R66).
+    if (farm.mergedInto?.value !== record.id) {
+      state.ignore('wrong-record');
+      return;
+    }
+    state.out.removed.add(recordKey(farm));
+    state.out.persist.delete(recordKey(farm));
   }
-  const merged = state.farm === undefined ? record : mergeRecords(state.farm, record);
-  if (merged === state.farm) return;
+  const merged = farm === undefined || isOther ? record : mergeRecords(farm, record);
+  if (merged === farm) return;
   state.farm = merged;
+  state.membersChanged();
   state.out.persist.set(recordKey(merged), merged);
   state.out.farm = true;
-}
-
-/** Jobs, machines and members stay; only the farm's own record gives way, in the same write (SPEC R36). */
-export function adoptFarm(state: BrainState, records: readonly KnownRecord[]): void {
-  const farm = records.find((record) => record.kind === 'farm');
-  if (farm !== undefined && state.farm !== undefined && farm.id !== state.farm.id) {
-    state.out.removed.add(recordKey(state.farm));
-    state.out.persist.delete(recordKey(state.farm));
-    state.farm = undefined;
-  }
-  for (const record of records) takeRecord(state, record);
 }
 
 function takeInto<R extends KnownRecord>(

@@ -62,4 +62,6 @@ export interface PastReign {
   cause: ReignCause;
   /** For how long nobody led before it, as this node saw it, in milliseconds. */
   leaderlessMs: number;
+  /** When its first grant went out, milliseconds since 1970; known to the one that led. */
+  firstGrantAt?: number;
 }

@@ -1,5 +1,6 @@
 import {
   jobState,
+  members,
   type AttemptId,
   type Epoch,
   type FarmRecord,
@@ -90,6 +91,7 @@ export class BrainState {
   isLoading = false;
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
+  #others: readonly PeerId[] | undefined;
 
   constructor(init: CoreInit) {
     this.self = init.self;
@@ -113,14 +115,18 @@ export class BrainState {
     return machine;
   }
 
-  /** All other members of the farm. */
-  others(): PeerId[] {
-    const others: PeerId[] = [];
-    for (const [peer, { admissions, removals }] of this.members) {
-      if (peer === this.self || Object.keys(removals).length > 0) continue;
-      if (Object.keys(admissions).length > 0) others.push(peer);
-    }
-    return others;
+  /** All other members of the farm (SPEC R63): derived anew after a change of the farm or member records. */
+  others(): readonly PeerId[] {
+    if (this.#others !== undefined) return this.#others;
+    const { farm, self } = this;
+    const peers = farm === undefined ? [] : [...members(farm, this.members.values()).members.keys()];
+    this.#others = peers.filter((peer) => peer !== self);
+    return this.#others;
+  }
+
+  /** The farm's or a member's record changed. */
+  membersChanged(): void {
+    this.#others = undefined;
   }
 
   reachableOthers(): PeerId[] {

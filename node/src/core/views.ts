@@ -246,13 +246,14 @@ export function farmView(state: BrainState): FarmView {
     members: Math.max(1, state.members.size),
     ...(state.coordinator !== undefined && { coordinator: state.coordinator.peer }),
     epochTerm: state.coordinator?.term ?? 0,
-    coordinators: state.history.map(({ epoch, wallTime, cause, leaderlessMs }) => ({
+    coordinators: state.history.map(({ epoch, wallTime, cause, leaderlessMs, firstGrantAt }) => ({
       peer: epoch.peer,
       name: machineName(state, epoch.peer),
       term: epoch.term,
       at: wallTime,
       cause,
       leaderlessMs,
+      ...(firstGrantAt !== undefined && { firstGrantAt }),
     })),
     jobs,
     live: { running, nodes },

@@ -2,29 +2,38 @@ import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
 import { createDriver, type Driver } from '../driver.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
+import { createCopyWatch } from '../jobs/copies.ts';
 import { readPlan } from '../jobs/content.ts';
+import { createPinKeeper } from '../jobs/pins.ts';
 import { withCollection } from '../jobs/queries.ts';
+import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Foundation, NodeInit } from './foundation.ts';
+import type { Network } from './network.ts';
 import type { Rendering } from './rendering.ts';
 
 /** The brain with its driver, and what people do with jobs. `hub` hears of every change once it is durable. */
-export function assembleBrain(init: NodeInit, base: Foundation, core: Core, rendering: () => Rendering) {
+export function assembleBrain(
+  init: NodeInit,
+  base: Foundation,
+  core: Core,
+  others: { rendering: () => Rendering; network: Network; farmChanged: () => void },
+) {
+  const { rendering, network, farmChanged } = others;
   const { clock, random, logger, signer, store, blobs, temporaries } = base;
   const driver: Driver = createDriver({
     core,
     store,
     clock,
     logger,
-    send: (to, message) => logger.warn('There is no way to another machine yet.', { to, kind: message.kind }),
-    gossip: () => undefined,
-    publish: () => undefined,
+    ...network.out,
     worker: {
-      run: (grant, job, task) => rendering().worker.run(grant, job, task),
+      run: (grant, job, task) => rendering().run(grant, job, task),
       stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),
     },
     readPlan: (hash) => readPlan(blobs, hash),
     onChanges: (changes) => {
       hub.notify(changes);
+      if (changes.farm) farmChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
       for (const job of changes.removed) collection.removed(job);
     },
@@ -36,5 +45,11 @@ export function assembleBrain(init: NodeInit, base: Foundation, core: Core, rend
   });
   const queries = withCollection(core, (job) => collection.state(job));
   const hub: EventHub = createEventHub({ queries, clock });
-  return { driver, shared, collection, queries, hub };
+  // Pins come before anything can be submitted.
+  const parts: LifecyclePart[] = [
+    { name: 'collection', component: collection },
+    { name: 'pins', component: createPinKeeper(shared, base) },
+    { name: 'copies', component: createCopyWatch(shared) },
+  ];
+  return { driver, shared, parts, queries, hub };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { verifyRecord, type Config, type KnownRecord, type Signer } from '@cuadro/protocol';
+import { type Config, type KnownRecord, RecordBytes } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
+import { blobOptionsOf } from '../blobs/options.ts';
 import { createFileBlobStore } from '../blobs/store.ts';
 import type { RenderLimits } from '../render/limits.ts';
 import type { RecordStore } from '../store/interface.ts';
@@ -8,7 +9,7 @@ import { createLevelStore } from '../store/level-store.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { loadConfig } from '../system/config.ts';
 import { createFolderLock } from '../system/folder-lock.ts';
-import { createVerifier, loadIdentity } from '../system/identity.ts';
+import { type Identity, loadIdentity, trustedRecords } from '../system/identity.ts';
 import type { Clock, Random, Startable } from '../system/interface.ts';
 import { createLogger, type OwnedLogger } from '../system/logger.ts';
 import { createLoopDelay, type LoopDelay } from '../system/metrics.ts';
@@ -37,10 +38,12 @@ export interface Foundation {
   logger: OwnedLogger;
   loopDelay: LoopDelay;
   config: Config;
-  signer: Signer;
+  signer: Identity;
   store: RecordStore;
   blobs: BlobStore;
   temporaries: TemporaryFiles;
+  /** Canonical bytes of records, encoded once for store, digests and gossip. */
+  bytes: RecordBytes;
   records: KnownRecord[];
   term: number;
   /** Whether every stored record could be read and trusted. */
@@ -75,9 +78,13 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   await logger.start();
   const config = { ...(await loadConfig(folder)), ...init.config };
   const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
-  const store = await start(createLevelStore(join(folder, 'records')));
+  const bytes = new RecordBytes();
+  const store = await start(createLevelStore(join(folder, 'records'), { bytes }));
   const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
-  const blobs = createFileBlobStore({ clock, random, temporaries }, { folder, options: blobOptions(config) });
+  const blobs = createFileBlobStore(
+    { clock, random, temporaries },
+    { folder, options: blobOptionsOf(config) },
+  );
   const loopDelay = await start(createLoopDelay());
   // The folders of the blobs are listed in another thread, while the records are read.
   const loading = store.load();
@@ -85,25 +92,10 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   await start(blobs);
   const { records, term, damaged } = await loading;
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
-  const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries };
-  const trusted = trustedRecords(records, logger);
+  const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
+  const trusted = trustedRecords(records, { logger });
   const isComplete = damaged === 0 && trusted.length === records.length;
   return { ...shared, config, records: trusted, term, isComplete };
-}
-
-const GIB = 2 ** 30;
-const blobOptions = (config: Config): { quotaBytes: number; reserveBytes: number } => ({
-  quotaBytes: config.quotaGiB * GIB,
-  reserveBytes: config.reserveGiB * GIB,
-});
-
-/** Stored records whose signatures are good; the rest is told and left out. */
-function trustedRecords(records: readonly KnownRecord[], logger: OwnedLogger): KnownRecord[] {
-  const verify = createVerifier();
-  const trusted = records.filter((record) => verifyRecord(record, verify));
-  const count = records.length - trusted.length;
-  if (count > 0) logger.error('Stored records with bad signatures were left out.', { count });
-  return trusted;
 }
 
 /** The configuration as it is now; parts ask for it each time. */

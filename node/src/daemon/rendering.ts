@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { BlobHash } from '@cuadro/protocol';
+import { attemptKey, JOB_ENDS, type BlobHash } from '@cuadro/protocol';
+import type { CoreQueries } from '../core/interface.ts';
 import type { DriverInput } from '../driver.ts';
 import { createBlenderSessions } from '../render/blender/pool.ts';
+import { createStayAwake } from '../render/process/stay-awake.ts';
 import { createPictureProcess } from '../render/verify/pictures.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { TaskReader } from '../worker/interface.ts';
@@ -21,6 +23,8 @@ export interface Rendering {
   parts: LifecyclePart[];
   machine: Machine;
   worker: Worker;
+  /** Begins what the brain granted; the machine stays awake until all of it has ended. */
+  run: Worker['run'];
 }
 
 /** Engines and worker; what they tell goes to `input`. */
@@ -28,19 +32,14 @@ export async function assembleRendering(
   init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
   base: Foundation,
   live: LiveConfig,
-  brain: {
-    tasks: TaskReader;
-    input(input: DriverInput): void;
-    /** Scenes of jobs that have not ended. */
-    wantedBundles(): ReadonlySet<BlobHash>;
-  },
+  brain: { tasks: TaskReader & WantedQueries; input(input: DriverInput): void },
 ): Promise<Rendering> {
   const { clock, random, logger, blobs } = base;
   const { slots, confine, blender, ffmpeg } = live.current;
   const folder = init.dataFolder;
   const scenes = new SceneFolders({ blobs, random, logger }, { folder: join(folder, 'scenes') });
   await mkdir(scenes.folder, { recursive: true });
-  await scenes.sweep(brain.wantedBundles());
+  await scenes.sweep(wantedBundles(brain.tasks));
   const threads = Math.max(1, Math.floor(availableParallelism() / slots));
   const sessions = createBlenderSessions(
     { clock, random, logger },
@@ -64,6 +63,8 @@ export async function assembleRendering(
     onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
     onLoad: (load) => brain.input({ kind: 'load', ...load }),
   });
+  const awake = createStayAwake({ clock, logger });
+  const held = new Set<string>();
   const worker = createWorker(
     {
       clock,
@@ -71,7 +72,11 @@ export async function assembleRendering(
       blobs,
       reports: {
         progress: (attempt, progress) => brain.input({ kind: 'progress', attempt, ...progress }),
-        ended: (attempt, outcome) => brain.input({ kind: 'ended', attempt, outcome }),
+        ended: (attempt, outcome) => {
+          held.delete(attemptKey(attempt));
+          awake.busy(held.size > 0);
+          brain.input({ kind: 'ended', attempt, outcome });
+        },
       },
       onMachineFault: (sentence) => machine.fault(sentence),
       runners: {
@@ -84,9 +89,23 @@ export async function assembleRendering(
     { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots },
   );
   const parts = [
+    { name: 'awake', component: awake },
     { name: 'sessions', component: sessions },
     { name: 'pictures', component: pictures },
     { name: 'worker', component: worker },
   ];
-  return { parts, machine, worker };
+  const run: Worker['run'] = (grant, job, task) => {
+    held.add(attemptKey(grant.attempt));
+    awake.busy(true);
+    worker.run(grant, job, task);
+  };
+  return { parts, machine, worker, run };
+}
+
+type WantedQueries = Pick<CoreQueries, 'jobs' | 'jobRecord'>;
+
+/** Scenes of jobs that have not ended. */
+function wantedBundles(queries: WantedQueries): Set<BlobHash> {
+  const jobs = queries.jobs().filter(({ state }) => !JOB_ENDS.has(state));
+  return new Set(jobs.flatMap(({ id }) => queries.jobRecord(id)?.spec.bundle ?? []));
 }

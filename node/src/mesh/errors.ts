@@ -27,3 +27,6 @@ export const meshStopped = (): MeshError => new MeshError('mesh-stopped', 'The m
 
 export const peerUnreachable = (peer: string, options?: ErrorOptions): MeshError =>
   new MeshError('peer-unreachable', `${peer} cannot be reached now.`, options);
+
+export const tooLarge = (what: string, bytes: number, limit: number): MeshError =>
+  new MeshError('too-large', `The ${what} has ${bytes} bytes; ${limit} are the limit.`);

@@ -1,7 +1,7 @@
 import type { BlobHash, FarmId, PeerId } from '@cuadro/protocol';
 import { identityOf } from '../system/identity.ts';
 import type { SignalOption } from '../system/interface.ts';
-import { MeshError, meshStopped, peerUnreachable } from './errors.ts';
+import { MeshError, meshStopped, peerUnreachable, tooLarge } from './errors.ts';
 import type * as mesh from './interface.ts';
 import { ADDRESSES_PER_PEER_MAX, GOSSIP_BYTES_MAX, LOBBY_BYTES_MAX, MESSAGE_BYTES_MAX } from './limits.ts';
 import type { MemoryStream } from './memory-stream.ts';
@@ -241,6 +241,10 @@ export class MemoryMesh implements mesh.Mesh {
     this.become(other.self, 'reachable');
   }
 
+  turnedAwayBy(peer: PeerId): void {
+    this.#tally.refuse('turned-away', peer);
+  }
+
   /** Tells the listeners how a peer stands, where that is news. */
   become(peer: PeerId, state: mesh.PeerState): void {
     const before = this.#states.get(peer);
@@ -276,6 +280,3 @@ export class MemoryMesh implements mesh.Mesh {
     this.#listeners.found(node);
   }
 }
-
-const tooLarge = (what: string, bytes: number, limit: number): MeshError =>
-  new MeshError('too-large', `The ${what} has ${bytes} bytes; ${limit} are the limit.`);

@@ -252,7 +252,11 @@ class Network implements MemoryNetwork, MemoryWire {
     const tries = (one.running && one.isMember(b) && one.knowsAddressOf(b)) || knocks(other, a);
     if (!tries) return;
     if (!one.running || !other.running || this.#links.isCut(a, b)) return this.#failToReach(one, other);
-    if (!mutual) return;
+    if (!mutual) {
+      if (knocks(one, b)) one.turnedAwayBy(b);
+      if (knocks(other, a)) other.turnedAwayBy(a);
+      return;
+    }
     const opened = this.#links.open(a, b);
     this.#links.post(a, b, opened, () => other.met(one));
     this.#links.post(b, a, opened, () => one.met(other));

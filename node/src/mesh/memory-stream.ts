@@ -2,7 +2,7 @@ import type { PeerId } from '@cuadro/protocol';
 import type { SignalOption } from '../system/interface.ts';
 import { MeshError } from './errors.ts';
 import type { MeshStream } from './interface.ts';
-import { STREAM_BUFFER_BYTES } from './limits.ts';
+import { SLICE_BYTES, STREAM_BUFFER_BYTES } from './limits.ts';
 
 /** Puts an action on the way to the other side, in order, as the link between the two allows. */
 type Post = (action: () => void) => void;
@@ -45,12 +45,16 @@ export class MemoryStream implements MeshStream {
     options.signal?.throwIfAborted();
     this.#alive();
     if (this.#ended) throw new MeshError('stream-cut', 'The stream was ended by this side.');
-    this.#unreadBytes += chunk.length;
-    const other = this.#other;
-    this.#post(() => other.#receive(chunk));
-    while (this.#unreadBytes > STREAM_BUFFER_BYTES) {
-      await this.#wake(options.signal);
-      this.#alive();
+    // Cut and copied, as on a real stream: readers must not count on borders, and writers may use their chunk again.
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+      const slice = Uint8Array.from(chunk.subarray(at, at + SLICE_BYTES));
+      const other = this.#other;
+      this.#unreadBytes += slice.length;
+      this.#post(() => other.#receive(slice));
+      while (this.#unreadBytes > STREAM_BUFFER_BYTES) {
+        await this.#wake(options.signal);
+        this.#alive();
+      }
     }
   }
 

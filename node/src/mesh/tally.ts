@@ -1,5 +1,6 @@
 import type { PeerId } from '@cuadro/protocol';
-import type { GossipTopic, MeshListener, MeshStatus, PeerState } from './interface.ts';
+import type { Logger } from '../system/interface.ts';
+import type { FoundNode, GossipTopic, MeshListener, MeshStatus, PeerState } from './interface.ts';
 
 /** Reasons kept apart; all are names in this room's code, so this only guards against a mistake of ours. */
 const REASONS_MAX = 64;
@@ -26,9 +27,17 @@ export class Tally {
   }
 }
 
-/** Tells all listeners, in the order in which they came; those that come or go meanwhile do not disturb it. */
+/**
+ * Tells all listeners, in the order in which they came; those that come or go meanwhile do not disturb it. They must
+ * not throw; one that does is logged, since nothing that a peer sends may end the node.
+ */
 export class Listeners {
+  readonly #logger: Logger | undefined;
   readonly #listeners = new Set<MeshListener>();
+
+  constructor(logger?: Logger) {
+    this.#logger = logger;
+  }
 
   add(listener: MeshListener): () => void {
     this.#listeners.add(listener);
@@ -36,18 +45,29 @@ export class Listeners {
   }
 
   peer(peer: PeerId, state: PeerState): void {
-    for (const listener of [...this.#listeners]) listener.peer?.(peer, state);
+    this.#tell((listener) => listener.peer?.(peer, state));
   }
 
   message(from: PeerId, bytes: Uint8Array): void {
-    for (const listener of [...this.#listeners]) listener.message?.(from, bytes);
+    this.#tell((listener) => listener.message?.(from, bytes));
   }
 
   gossip(topic: GossipTopic, from: PeerId, bytes: Uint8Array): void {
-    for (const listener of [...this.#listeners]) listener.gossip?.(topic, from, bytes);
+    this.#tell((listener) => listener.gossip?.(topic, from, bytes));
   }
 
-  found(node: Parameters<NonNullable<MeshListener['found']>>[0]): void {
-    for (const listener of [...this.#listeners]) listener.found?.(node);
+  found(node: FoundNode): void {
+    this.#tell((listener) => listener.found?.(node));
+  }
+
+  #tell(tell: (listener: MeshListener) => void): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        tell(listener);
+      } catch (error) {
+        if (this.#logger === undefined) throw error;
+        this.#logger.error('a listener of the mesh failed', { error });
+      }
+    }
   }
 }

@@ -10,10 +10,15 @@ export interface StoreBatch {
   term?: number;
 }
 
+export interface LoadOptions {
+  /** Called with each record as it is read, while its bytes are at hand: for digests that need not encode it again. */
+  each?(record: KnownRecord): void;
+}
+
 /** The records of one node, durable. Opened by one process at a time. */
 export interface RecordStore extends Startable {
   /** Every record; damaged ones are skipped, counted in `damaged`, and fetched again from others. */
-  load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }>;
+  load(options?: LoadOptions): Promise<{ records: KnownRecord[]; term: number; damaged: number }>;
   /** Resolves once all of it is durable (fsynced), or rejects with nothing of it written. */
   write(batch: StoreBatch): Promise<void>;
   /** Small values of the node itself, such as what it has collected: `key` → JSON. Durable like `write`. */

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
-import { recordKey, type KnownRecord } from '@cuadro/protocol';
+import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
-import type { RecordStore, StoreBatch } from './interface.ts';
+import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
-import { recordFromBytes, recordToBytes } from './record-bytes.ts';
+import { canonicalOf, recordFromBytes, recordToBytes } from './record-bytes.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
 
@@ -18,16 +18,18 @@ const fromText = new TextDecoder();
 const jsonBytes = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
 
 /** Records in LevelDB below `folder`; every write is one atomic, fsynced batch. */
-export function createLevelStore(folder: string): RecordStore {
-  return new LevelStore(folder);
+export function createLevelStore(folder: string, components: { bytes?: RecordBytes } = {}): RecordStore {
+  return new LevelStore(folder, components.bytes ?? new RecordBytes());
 }
 
 class LevelStore implements RecordStore {
   readonly #folder: string;
+  readonly #bytes: RecordBytes;
   #database: Level<string, Uint8Array> | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, bytes: RecordBytes) {
     this.#folder = folder;
+    this.#bytes = bytes;
   }
 
   async start(): Promise<void> {
@@ -61,7 +63,7 @@ class LevelStore implements RecordStore {
     await database?.close();
   }
 
-  async load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
+  async load(options: LoadOptions = {}): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
     const records: KnownRecord[] = [];
     let damaged = 0;
     const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
@@ -72,8 +74,14 @@ class LevelStore implements RecordStore {
         reading = iterator.nextv(READ_COUNT);
         for (const value of values) {
           const record = recordFromBytes(value);
-          if (record === undefined) damaged++;
-          else records.push(record);
+          if (record === undefined) {
+            damaged++;
+            continue;
+          }
+          records.push(record);
+          if (options.each === undefined) continue;
+          this.#bytes.remember(record, canonicalOf(value));
+          options.each(record);
         }
       }
     } finally {
@@ -86,7 +94,7 @@ class LevelStore implements RecordStore {
     const operations: Operation[] = batch.put.map((record) => ({
       type: 'put',
       key: spaceKey('record', recordKey(record)),
-      value: recordToBytes(record),
+      value: recordToBytes(record, this.#bytes.of(record)),
     }));
     for (const key of batch.remove) operations.push({ type: 'del', key: spaceKey('record', key) });
     if (batch.term !== undefined) operations.push(this.#metaPut('term', batch.term));

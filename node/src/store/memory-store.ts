@@ -1,6 +1,6 @@
 import { recordKey, type KnownRecord } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
-import type { RecordStore, StoreBatch } from './interface.ts';
+import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
 
 /** What survives of a memory store when its node is restarted. */
@@ -35,10 +35,11 @@ class MemoryStore implements RecordStore {
     return Promise.resolve();
   }
 
-  async load(): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
+  async load(options: LoadOptions = {}): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
     const { records, term } = await this.#open();
     const read = [...records.keys()].sort().map((key) => recordFromBytes(records.get(key) as Uint8Array));
     const whole = read.filter((record) => record !== undefined);
+    for (const record of whole) options.each?.(record);
     return { records: whole, term, damaged: read.length - whole.length };
   }
 

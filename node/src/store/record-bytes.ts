@@ -11,8 +11,7 @@ const HEAD_BYTES = 5;
 
 const tasks = new TaskReader();
 
-export function recordToBytes(record: KnownRecord): Uint8Array {
-  const canonical = encode(record);
+export function recordToBytes(record: KnownRecord, canonical: Uint8Array = encode(record)): Uint8Array {
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + canonical.length);
   bytes[0] = MARK;
   bytes.writeUInt32BE(crc32(canonical), 1);
@@ -28,6 +27,11 @@ export function recordFromBytes(bytes: Uint8Array): KnownRecord | undefined {
   const canonical = canonicalBytes(bytes);
   if (canonical === undefined) return undefined;
   return tasks.read(canonical) ?? readAny(canonical);
+}
+
+/** The canonical bytes in the stored form of a record that `recordFromBytes` gave. */
+export function canonicalOf(stored: Uint8Array): Uint8Array {
+  return stored[0] === MARK ? stored.subarray(HEAD_BYTES) : stored;
 }
 
 function canonicalBytes(bytes: Uint8Array): Uint8Array | undefined {

@@ -8,9 +8,9 @@ import {
 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { base58btc } from 'multiformats/bases/base58';
-import type { PeerId, Signer, Verify } from '@cuadro/protocol';
+import { verifyRecord, type KnownRecord, type PeerId, type Signer, type Verify } from '@cuadro/protocol';
 import { writeFileDurably } from './files.ts';
-import type { Random } from './interface.ts';
+import type { Logger, Random } from './interface.ts';
 
 /**
  * A machine's key is its identity: a libp2p peer id, which holds the Ed25519 public key itself
@@ -96,4 +96,16 @@ function publicKeyOf(peer: PeerId): KeyObject | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Stored records whose signatures are good; the rest is told and left out. */
+export function trustedRecords(
+  records: readonly KnownRecord[],
+  { logger }: { logger: Logger },
+): KnownRecord[] {
+  const verifySignature = createVerifier();
+  const trusted = records.filter((record) => verifyRecord(record, verifySignature));
+  const count = records.length - trusted.length;
+  if (count > 0) logger.error('Stored records with bad signatures were left out.', { count });
+  return trusted;
 }

@@ -184,3 +184,11 @@ export function createLoopDelay(): LoopDelay {
     reset: () => histogram?.reset(),
   };
 }
+
+/** The counters of a node that belong to no part of it. */
+export function createNodeMetrics(loopDelay: LoopDelay): Metrics {
+  const metrics = createMetrics();
+  const help = 'How late the event loop runs, 99th percentile, milliseconds';
+  metrics.gaugeOf('cuadro_loop_delay_p99_ms', help, () => loopDelay.percentileMs(0.99));
+  return metrics;
+}

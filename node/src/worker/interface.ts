@@ -7,6 +7,7 @@ import type {
   OutputFile,
   PlannedTask,
   TaskRecord,
+  Work,
 } from '@cuadro/protocol';
 
 /** What a worker's engine gave for one task, durably stored. */
@@ -28,12 +29,23 @@ export interface TaskContext {
   logFile: string;
   signal: AbortSignal;
   progress: (progress: { fraction: number; remainingMs?: number; text?: string }) => void;
+  /**
+   * Resolves when it is this attempt's turn to use its engine; rejects with the signal's reason. A runner of
+   * `PREPARED_AHEAD` is started while the attempt before it still uses the engine, and must wait here.
+   */
+  engineTurn(): Promise<void>;
   /** The engine is free for the next task; what follows (verifying, storing) may overlap with it. */
   engineFree(): void;
 }
 
 /** Runs tasks of one kind of work. It throws errors with a stable `code`; see `failures.ts`. */
 export type TaskRunner = (context: TaskContext) => Promise<TaskOutput>;
+
+/**
+ * Kinds of work whose runners get ready (make folders, rebuild the scene) while the task before them renders, so
+ * that the engine goes on at once.
+ */
+export const PREPARED_AHEAD: ReadonlySet<Work['kind']> = new Set<Work['kind']>(['blender-frame']);
 
 /** What runners may know of other tasks. */
 export interface TaskReader {

@@ -12,7 +12,13 @@ import {
 import type { BlobStore } from '../blobs/interface.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
 import { AttemptStopped, describeFailure, isMachineFault, type FailureDescription } from './failures.ts';
-import type { AttemptEnd, TaskContext, TaskRunner, WorkerReports } from './interface.ts';
+import {
+  type AttemptEnd,
+  PREPARED_AHEAD,
+  type TaskContext,
+  type TaskRunner,
+  type WorkerReports,
+} from './interface.ts';
 import { workerLimits } from './limits.ts';
 
 export interface WorkerComponents {
@@ -39,7 +45,9 @@ interface Attempt {
   job: JobRecord;
   task: PlannedTask;
   abort: AbortController;
-  state: 'queued' | 'running' | 'finishing';
+  /** `preparing`: its runner was started and waits for its turn. */
+  state: 'queued' | 'preparing' | 'running' | 'finishing';
+  turn: PromiseWithResolvers<void>;
   /** By the clock's monotonic time. */
   lastProgressMs: number;
 }
@@ -62,6 +70,8 @@ class SlotWorker implements Worker {
   readonly #init: WorkerInit;
   readonly #attempts = new Map<string, Attempt>();
   readonly #queue: Attempt[] = [];
+  /** Those that get ready, in the order of their turns; all before those of the queue. */
+  readonly #preparing: Attempt[] = [];
   readonly #runs = new Set<Promise<void>>();
   #running = 0;
   #finishing = 0;
@@ -98,8 +108,11 @@ class SlotWorker implements Worker {
       task,
       abort,
       state: 'queued',
+      turn: Promise.withResolvers(),
       lastProgressMs: Number.NEGATIVE_INFINITY,
     };
+    attempt.turn.promise.catch(() => undefined);
+    abort.signal.addEventListener('abort', () => attempt.turn.reject(abort.signal.reason), { once: true });
     this.#attempts.set(key, attempt);
     this.#queue.push(attempt);
     this.#startNext();
@@ -124,19 +137,33 @@ class SlotWorker implements Worker {
     const { slots } = this.#init;
     while (
       this.#state === 'running' &&
-      this.#queue.length > 0 &&
       this.#running < slots &&
       this.#finishing < slots * workerLimits.finishingPerSlot
     ) {
-      const attempt = this.#queue.shift() as Attempt;
+      const prepared = this.#preparing.shift();
+      const attempt = prepared ?? this.#queue.shift();
+      if (attempt === undefined) return;
       attempt.state = 'running';
       this.#running++;
-      const run = this.#runAttempt(attempt).finally(() => {
-        this.#runs.delete(run);
-        this.#startNext();
-      });
-      this.#runs.add(run);
+      attempt.turn.resolve();
+      if (prepared === undefined) this.#launch(attempt);
     }
+    while (this.#state === 'running' && this.#preparing.length < slots) {
+      const next = this.#queue[0];
+      if (next === undefined || !PREPARED_AHEAD.has(next.task.work.kind)) return;
+      this.#queue.shift();
+      next.state = 'preparing';
+      this.#preparing.push(next);
+      this.#launch(next);
+    }
+  }
+
+  #launch(attempt: Attempt): void {
+    const run = this.#runAttempt(attempt).finally(() => {
+      this.#runs.delete(run);
+      this.#startNext();
+    });
+    this.#runs.add(run);
   }
 
   async #runAttempt(attempt: Attempt): Promise<void> {
@@ -149,13 +176,19 @@ class SlotWorker implements Worker {
     } catch (error) {
       end = await this.#failed(attempt, error, logFile);
     }
-    if (attempt.state === 'finishing') this.#finishing--;
-    else this.#running--;
+    this.#leave(attempt);
     this.#attempts.delete(key);
     // A stopping node reports nothing: its leases end, and what it ran goes to others without a failure.
     if (this.#state === 'running') this.#components.reports.ended(attempt.grant.attempt, end);
     if (!isSilent(attempt.task.work))
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  /** Gives up the place that an attempt has in the order of things. */
+  #leave(attempt: Attempt): void {
+    if (attempt.state === 'finishing') this.#finishing--;
+    else if (attempt.state === 'running') this.#running--;
+    else this.#preparing.splice(this.#preparing.indexOf(attempt), 1);
   }
 
   async #produce(attempt: Attempt, folder: string, logFile: string): Promise<AttemptEnd> {
@@ -193,6 +226,7 @@ class SlotWorker implements Worker {
           ...(text !== undefined && { text: text.slice(0, 200) }),
         });
       },
+      engineTurn: () => attempt.turn.promise,
       engineFree: () => {
         if (attempt.state !== 'running') return;
         attempt.state = 'finishing';

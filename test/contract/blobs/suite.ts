@@ -243,6 +243,70 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.deepEqual(await again.has(hash), { hash, sizeBytes: 10 });
     });
 
+    it('receives a blob piece by piece, in any order, and goes on where it was left', async () => {
+      const folder = newFolder();
+      let store = await started(folder);
+      const bytes = bytesOf(3_500_001);
+      const source = await started();
+      const { hash } = await source.putBytes(bytes);
+      const manifest = await source.manifest(hash);
+      const piece = (index: number): Uint8Array =>
+        bytes.slice(index * manifest.pieceBytes).slice(0, 1_048_576);
+      const first = await store.receive(manifest);
+      assert.deepEqual(first.missing(), [0, 1, 2, 3]);
+      await first.write(3, piece(3));
+      await Promise.all([first.write(1, piece(1)), first.write(1, piece(1))]);
+      await assert.rejects(first.write(0, piece(2)), { code: 'blob-mismatch' });
+      await assert.rejects(first.write(0, piece(0).subarray(1)), { code: 'blob-mismatch' });
+      await assert.rejects(first.finish(), RangeError);
+      assert.equal(await store.has(hash), undefined, 'half of it is nothing');
+      await first.suspend();
+      if (!subject.volatile) {
+        await store.stop();
+        store = await started(folder);
+      }
+      const second = await store.receive(manifest);
+      assert.deepEqual(second.missing(), [0, 2]);
+      for (const index of second.missing()) await second.write(index, piece(index));
+      assert.deepEqual(await second.finish({ pin: 'job' }), { hash, sizeBytes: bytes.length });
+      assert.deepEqual(Buffer.from(await store.read(hash)), Buffer.from(bytes));
+      assert.deepEqual(store.pinnedBy('job'), [hash]);
+      assert.deepEqual(store.pinOwners(), ['job']);
+    });
+
+    it('keeps nothing of pieces that fit a made-up manifest, and refuses one that fits nothing', async () => {
+      const store = await started();
+      const pieces = [bytesOf(1_048_576), bytesOf(5)] as const;
+      const manifest = {
+        hash: '3'.repeat(64),
+        sizeBytes: 1_048_581,
+        pieceBytes: 1_048_576,
+        pieces: pieces.map(sha256),
+      };
+      for (const wrong of [
+        { ...manifest, pieces: manifest.pieces.slice(1) },
+        { ...manifest, pieceBytes: 524_288 },
+        { ...manifest, pieces: ['x', 'y'] },
+        { ...manifest, sizeBytes: -1 },
+      ]) {
+        await assert.rejects(store.receive(wrong), { code: 'blob-mismatch' });
+      }
+      const arrival = await store.receive(manifest);
+      await arrival.write(0, pieces[0]);
+      await arrival.write(1, pieces[1]);
+      await assert.rejects(arrival.finish({ pin: 'job' }), { code: 'blob-mismatch' });
+      assert.equal((await store.usage()).blobs, 0);
+      assert.deepEqual(store.pinOwners(), []);
+      assert.deepEqual((await store.receive(manifest)).missing(), [0, 1], 'the pieces went too');
+    });
+
+    it('refuses a blob in pieces that it has no room for, before the first piece', async () => {
+      const store = await started(newFolder(), 1_000_000);
+      const manifest = { hash: '4'.repeat(64), sizeBytes: 1_048_577, pieceBytes: 1_048_576 };
+      const pieces = ['5'.repeat(64), '6'.repeat(64)];
+      await assert.rejects(store.receive({ ...manifest, pieces }), { code: 'store-full' });
+    });
+
     it('checks everything, and names first what is pinned and missing', async () => {
       const store = await started();
       const { hash } = await store.putBytes(bytesOf(2_000_000));

@@ -1,6 +1,7 @@
 import {
   type Config,
   CuadroError,
+  type DoorView,
   type FarmView,
   type HereView,
   type JobRecord,
@@ -11,6 +12,7 @@ import {
   type TaskDetail,
   type TaskView,
 } from '@cuadro/protocol';
+import { doorView, fakeDoor, SELF } from './door.ts';
 import { createEventHub, type EventHub } from '../../../node/src/api/event-hub.ts';
 import type { ApiComponents } from '../../../node/src/api/interface.ts';
 import { type Api, createApi } from '../../../node/src/api/server.ts';
@@ -18,8 +20,8 @@ import type { CoreQueries } from '../../../node/src/core/interface.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 
+export { SELF };
 export const TOKEN = 'secret-token-of-the-test';
-export const SELF = '12D3KooWTestTestTestTestTestTestTestTestTestTestTest';
 export const JOB_A = 'aaaabbbbccccdddd';
 export const JOB_B = 'aaaaccccddddeeee';
 export const JOB_GONE = 'zzzzbbbbccccdddd';
@@ -144,6 +146,7 @@ export class FakeNode {
     taskView(2, { live: { running: true, fraction: 0.5, machine: 'studio' } }),
   ];
   config: Config = { ...config };
+  door: DoorView = doorView();
   /** Thrown by whatever is asked next. */
   failure: Error | undefined;
   /** Run by `submit` before it answers. */
@@ -161,6 +164,10 @@ export class FakeNode {
       queries,
       events: this.hub,
       jobs: this.#jobActions(),
+      door: fakeDoor(
+        () => this.door,
+        (name, ...args) => this.#call(name, ...args),
+      ),
       here: {
         here: async () => hereView(),
         config: () => this.config,

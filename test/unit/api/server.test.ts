@@ -55,6 +55,15 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['fetchJob', job, { to: '/tmp/to' }],
     ['nodes', {}],
     ['setNode', { node: 'here' }, { ownerDesired: 'paused' }],
+    ['door', {}],
+    ['openDoor', {}, { forMs: 600_000 }],
+    ['closeDoor', {}],
+    ['admit', {}, { newcomer: 'amber piano river' }],
+    ['refuse', {}, {}],
+    ['removeMember', {}, { member: 'laptop' }],
+    ['mergeFarm', {}, {}],
+    ['joinAddress', {}, { address: '192.168.1.5' }],
+    ['foundFarm', {}],
   ];
   for (const [name, params, body] of calls) {
     test(name, async () => {

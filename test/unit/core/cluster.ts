@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import {
+  admissionKey,
   attemptKey,
   recordKey,
   signAdmission,
   signField,
+  type FarmRecord,
   type KnownRecord,
   type MemberRecord,
   type Message,
@@ -47,13 +49,28 @@ interface Node {
   connected: Set<PeerId>;
 }
 
+const FARM = 'farmfarmfarmfarm';
+
+const farmRecord: FarmRecord = {
+  kind: 'farm',
+  id: FARM,
+  founder: PEERS[0] as PeerId,
+  name: { value: 'a farm', counter: 1, peer: PEERS[0] as PeerId },
+};
+
 export function memberRecord(peer: PeerId): MemberRecord {
   const founder = signer(PEERS[0] as PeerId);
   return {
     kind: 'member',
     peer,
     name: signField(signer(peer), 'member-name', `${peer}/name`, `machine ${peer.at(-1)}`, 1),
-    admissions: { [founder.peer]: signAdmission(founder, peer, { role: 'artist', wallTime: 1 }) },
+    admissions: {
+      [admissionKey({ author: founder.peer, farm: FARM })]: signAdmission(founder, peer, {
+        role: 'artist',
+        farm: FARM,
+        wallTime: 1,
+      }),
+    },
     removals: {},
   };
 }
@@ -69,7 +86,7 @@ export class Cluster {
   readonly #events = new Heap<Event>((a, b) => a.at - b.at || a.order - b.order);
   #order = 0;
   readonly #options: Partial<CoreOptions>;
-  readonly #members: KnownRecord[];
+  readonly #members: readonly KnownRecord[];
 
   constructor(
     count: number,
@@ -78,7 +95,7 @@ export class Cluster {
     this.#random = createSeededRandom(seed);
     this.#options = options;
     const peers = PEERS.slice(0, count);
-    this.#members = peers.map(memberRecord);
+    this.#members = [farmRecord, ...peers.map(memberRecord)];
     for (const peer of peers) {
       const stored = new Map(this.#members.map((record) => [recordKey(record), record]));
       this.nodes.push(this.#newNode({ peer, stored, term: 0 }));

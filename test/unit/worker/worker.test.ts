@@ -125,6 +125,39 @@ describe('the worker', () => {
     await worker.stop();
   });
 
+  it('lets a frame get ready while the one before it renders, and no more than that', async () => {
+    const frame = (index: number): PlannedTask => ({
+      ...task(index),
+      work: { kind: 'blender-frame', allowScripts: false },
+    });
+    for (const sequence of [1, 2, 3]) worker.run(grant(sequence), job, frame(sequence));
+    const first = await runner.started(1);
+    await first.engineTurn();
+    const second = await runner.started(2);
+    let turn = false;
+    const waiting = second.engineTurn().then(() => {
+      turn = true;
+    });
+    await access(second.folder);
+    assert.equal(turn, false, 'the first renders');
+    assert.equal(runner.running.has(3), false, 'only one gets ready');
+    first.engineFree();
+    await waiting;
+    const third = await runner.started(3);
+    const refused = assert.rejects(third.engineTurn(), { message: 'The job is canceled.' });
+    worker.stopAttempt(attempt(3), 'The job is canceled.');
+    await refused;
+    assert.deepEqual(await ended(3), { kind: 'stopped', reason: 'The job is canceled.' });
+    worker.run(grant(4), job, frame(4));
+    const fourth = await runner.started(4);
+    first.finish();
+    second.engineFree();
+    await fourth.engineTurn();
+    for (const each of [second, fourth]) each.finish();
+    for (const sequence of [1, 2, 4]) assert.equal((await ended(sequence)).kind, 'result');
+    await worker.stop();
+  });
+
   it('ends a waiting and a running task without a failure when they are taken back', async () => {
     for (const sequence of [1, 2]) worker.run(grant(sequence), job, task(sequence));
     await runner.started(1);

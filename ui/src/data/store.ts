@@ -1,4 +1,4 @@
-import type { FarmView, HereView, JobView, LiveEvent, NodeView, TaskView } from '@cuadro/protocol';
+import type { DoorView, FarmView, HereView, JobView, LiveEvent, NodeView, TaskView } from '@cuadro/protocol';
 import { type RequestError, request } from './client.ts';
 import { Connection } from './connection.ts';
 import { EVENTS_WAITING_MAX, HERE_INTERVAL_MS, JOBS_WITH_TASKS_MAX } from './limits.ts';
@@ -8,14 +8,15 @@ import { JobTasks } from './job-tasks.ts';
 export type SubmissionEvent = Extract<LiveEvent, { kind: 'submission' }>;
 
 /**
- * What a view can watch: the farm, all jobs, one job, one job's tasks, the machines, this machine, the
- * connection, or the steps of a submission.
+ * What a view can watch: the farm, all jobs, one job, one job's tasks, the machines, this machine, the door,
+ * the connection, or the steps of a submission.
  */
 export type Topic =
   | 'farm'
   | 'jobs'
   | 'nodes'
   | 'here'
+  | 'door'
   | 'connection'
   | `job:${string}`
   | `tasks:${string}`
@@ -34,6 +35,9 @@ export type ConnectionState =
 export class LiveStore {
   farm: FarmView | undefined;
   here: HereView | undefined;
+  door: DoorView | undefined;
+  /** When the door's view came, by this page's own clock. */
+  doorAt = 0;
   /** In the order in which they run, as the node lists them. */
   jobs: readonly JobView[] = [];
   nodes: readonly NodeView[] = [];
@@ -147,15 +151,17 @@ export class LiveStore {
     const reading = ++this.#reading;
     this.#waiting = [];
     try {
-      const [farm, jobs, nodes, here] = await Promise.all([
+      const [farm, jobs, nodes, here, door] = await Promise.all([
         request('farm'),
         request('jobs'),
         request('nodes'),
         request('here'),
+        request('door'),
       ]);
       if (reading !== this.#reading) return;
       this.farm = keep(this.farm, farm);
       this.here = keep(this.here, here);
+      this.#putDoor(door);
       this.#replace(this.#jobs, jobs, (job) => job.id);
       this.#replace(this.#nodes, nodes, (node) => node.peer);
       for (const tasks of this.#tasks.values()) void tasks.read();
@@ -221,11 +227,23 @@ export class LiveStore {
         this.#tell('nodes');
         if (event.node.here && this.#watched('here')) this.#readHereSoon();
         break;
+      case 'door':
+        this.#putDoor(event.door);
+        break;
       case 'submission':
         this.submissions.set(event.submission, event);
         this.#tell(`submission:${event.submission}`);
         break;
     }
+  }
+
+  #putDoor(view: DoorView): void {
+    const previous = this.door;
+    this.door = keep(previous, view);
+    if (this.door === previous) return;
+    // The countdown goes on from when the node told it.
+    this.doorAt = performance.now();
+    this.#tell('door');
   }
 
   #putJob(view: JobView): void {

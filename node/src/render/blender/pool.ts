@@ -14,6 +14,7 @@ import type {
 import { type RenderLimits, renderLimits } from '../limits.ts';
 import { findBlender, noBlender, readReport } from './capabilities.ts';
 import { type Confiner, findConfiner, unconfined } from './confinement.ts';
+import { FrameLog } from './frame-log.ts';
 import { coreCount, type SlotInit } from './launch.ts';
 import { Session, type SessionComponents, sceneIdentity } from './session.ts';
 
@@ -112,10 +113,13 @@ class SessionPool implements BlenderSessions {
     const { capabilities } = await abortable(this.#prepare(), options.signal);
     if (capabilities.state === 'no-blender') throw new RenderError('no-blender', capabilities.sentence);
     const session = await this.#takeSlot(sceneIdentity(request), options.signal);
+    const log = new FrameLog({ ...this.#limits, file: options.logFile });
     try {
-      return await session.render(request, options);
+      return await session.render(request, options, log);
     } finally {
+      // The next frame doesn't wait for this one's log to be written out.
       this.#giveBack(session);
+      await log.close();
     }
   }
 

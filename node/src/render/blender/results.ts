@@ -68,6 +68,7 @@ export async function takeResults(
   const files: FrameFile[] = [];
   for (const file of result.files) {
     const path = join(outputDirectory, ...file.name.split('/'));
+    if (dirname(path) !== outputDirectory) await mkdir(dirname(path), { recursive: true });
     await moveRegularFile(join(from.output, ...file.name.split('/')), path);
     files.push({ ...file, path });
   }
@@ -81,7 +82,6 @@ async function moveRegularFile(from: string, to: string): Promise<void> {
   const status = await lstat(from).catch(() => undefined);
   if (!status?.isFile())
     throw new RenderError('no-output', `Blender named ${from}, and no such file is there.`);
-  await mkdir(dirname(to), { recursive: true });
   try {
     await rename(from, to);
   } catch (error) {

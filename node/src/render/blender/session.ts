@@ -111,11 +111,11 @@ export class Session {
     });
   }
 
-  async render(request: FrameRequest, options: RenderOptions): Promise<FrameResult> {
+  /** The log is the caller's: it is closed once the slot is free again. */
+  async render(request: FrameRequest, options: RenderOptions, log: FrameLog): Promise<FrameResult> {
     this.#checkReadable(request.scene.directory);
     options.signal.throwIfAborted();
     return this.#exclusively(async () => {
-      const log = new FrameLog({ ...this.#init.limits, file: options.logFile });
       const abort = () => void this.#live?.process.end({ kind: 'aborted' });
       options.signal.addEventListener('abort', abort, { once: true });
       try {
@@ -127,7 +127,6 @@ export class Session {
         throw error;
       } finally {
         options.signal.removeEventListener('abort', abort);
-        await log.close();
       }
     });
   }
@@ -151,8 +150,7 @@ export class Session {
     const live = await this.#processFor(identity, options, log);
     const output = outputFolder(live.folder);
     const preview = join(live.folder, 'preview.jpg');
-    await emptyFolder(output);
-    await rm(preview, { force: true });
+    await Promise.all([emptyFolder(output), rm(preview, { force: true })]);
     if (live.identity !== identity) {
       delete live.identity;
       delete live.key;

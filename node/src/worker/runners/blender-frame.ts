@@ -23,6 +23,7 @@ export function createBlenderFrameRunner(components: BlenderFrameComponents): Ta
       const outputDirectory = join(context.folder, 'output');
       await mkdir(outputDirectory);
       const startedAt = await fileSystemTime(outputDirectory);
+      await context.engineTurn();
       const frame = await components.sessions.render(
         {
           scene: {

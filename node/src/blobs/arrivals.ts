@@ -1,0 +1,241 @@
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BlobMismatchError, BlobTooLargeError } from './errors.ts';
+import type { BlobArrival, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
+import { assertBlobHash, blobOfPart, isBlobHash } from './layout.ts';
+import { blobLimits, pieceBytesFor } from './options.ts';
+import { digest, manifestOf, pieceCount } from './pieces.ts';
+import type { Shelf } from './shelf.ts';
+import type { Room, Space } from './space.ts';
+
+/** Runs a task that the store's stop aborts and waits for. */
+type Run = <T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+interface Components {
+  readonly shelf: Shelf;
+  readonly space: Space;
+  readonly run: Run;
+}
+
+/**
+ * Blobs that arrive in pieces. Each is a file of its own below `incoming`; which of its pieces are whole is found by
+ * hashing it when it is gone on with, so nothing has to be noted while it grows.
+ */
+export class Arrivals {
+  readonly #components: Components;
+  readonly #open = new Map<BlobHash, FileArrival>();
+  /** Kept for going on with, the oldest first. */
+  readonly #suspended = new Set<BlobHash>();
+
+  constructor(components: Components) {
+    this.#components = components;
+  }
+
+  async start(): Promise<void> {
+    const { layout } = this.#components.shelf;
+    const found: { hash: BlobHash; changedMs: number }[] = [];
+    for (const name of await readdir(layout.incoming)) {
+      const hash = blobOfPart(name);
+      if (hash !== undefined)
+        found.push({ hash, changedMs: (await stat(join(layout.incoming, name))).mtimeMs });
+    }
+    for (const { hash } of found.sort((a, b) => a.changedMs - b.changedMs)) await this.#keep(hash);
+  }
+
+  /** Ends what is open, and keeps it. */
+  async stop(): Promise<void> {
+    for (const arrival of this.#open.values()) await arrival.suspend();
+  }
+
+  async receive(manifest: BlobManifest, signal: AbortSignal): Promise<BlobArrival> {
+    const { hash } = manifest;
+    assertManifest(manifest);
+    // One that is just ending leaves the file behind that this one goes on with.
+    for (let open = this.#open.get(hash); open !== undefined; open = this.#open.get(hash)) {
+      if (!open.ending) throw new RangeError('This blob is arriving already.');
+      await open.gone;
+    }
+    // Named as open first, so that the search for room does not take it away.
+    const goesOn = this.#suspended.delete(hash);
+    const arrival = new FileArrival(this.#components, manifest, (kept) => this.#ended(hash, kept));
+    this.#open.set(hash, arrival);
+    try {
+      await arrival.begin(goesOn, signal);
+      return arrival;
+    } catch (error) {
+      this.#open.delete(hash);
+      if (goesOn) await this.#keep(hash);
+      throw error;
+    }
+  }
+
+  /** False where there is nothing that could go. */
+  async dropSuspended(): Promise<boolean> {
+    const dropped = [...this.#suspended];
+    for (const hash of dropped) await this.#drop(hash);
+    return dropped.length > 0;
+  }
+
+  async #ended(hash: BlobHash, kept: boolean): Promise<void> {
+    this.#open.delete(hash);
+    if (kept) await this.#keep(hash);
+  }
+
+  async #keep(hash: BlobHash): Promise<void> {
+    this.#suspended.add(hash);
+    for (const oldest of this.#suspended) {
+      if (this.#suspended.size <= blobLimits.suspendedArrivals) return;
+      await this.#drop(oldest);
+    }
+  }
+
+  async #drop(hash: BlobHash): Promise<void> {
+    this.#suspended.delete(hash);
+    await rm(this.#components.shelf.layout.partPathOf(hash), { force: true });
+  }
+}
+
+class FileArrival implements BlobArrival {
+  readonly manifest: BlobManifest;
+  readonly #components: Components;
+  readonly #ended: (kept: boolean) => Promise<void>;
+  readonly #path: string;
+  readonly #missing = new Set<number>();
+  readonly #writing = new Set<Promise<unknown>>();
+  readonly #gone = Promise.withResolvers<void>();
+  #ending = false;
+  #file: FileHandle | undefined;
+  #room: Room | undefined;
+
+  constructor(components: Components, manifest: BlobManifest, ended: (kept: boolean) => Promise<void>) {
+    this.#components = components;
+    this.manifest = manifest;
+    this.#ended = ended;
+    this.#path = components.shelf.layout.partPathOf(manifest.hash);
+  }
+
+  async begin(goesOn: boolean, signal: AbortSignal): Promise<void> {
+    const { sizeBytes, pieces } = this.manifest;
+    const { shelf, space } = this.#components;
+    for (const index of pieces.keys()) this.#missing.add(index);
+    const explain = (error: unknown): never => {
+      throw shelf.explainWrite(error, sizeBytes);
+    };
+    try {
+      this.#file = await open(this.#path, goesOn ? 'r+' : 'wx+', 0o644).catch(explain);
+      await this.#file.truncate(sizeBytes).catch(explain);
+      if (goesOn) await this.#findPieces(signal);
+      const present = pieces.length - this.#missing.size;
+      const leftBytes = sizeBytes - Math.min(sizeBytes, present * this.manifest.pieceBytes);
+      this.#room = await space.room(sizeBytes, leftBytes);
+    } catch (error) {
+      await this.#close();
+      if (!goesOn) await rm(this.#path, { force: true });
+      throw error;
+    }
+  }
+
+  async #findPieces(signal: AbortSignal): Promise<void> {
+    const { hash, sizeBytes, pieces } = this.manifest;
+    const found = await this.#components.shelf.passOver(this.#path, { signal });
+    const here = manifestOf(hash, sizeBytes, found.pieces).pieces;
+    for (const [index, piece] of pieces.entries()) if (here[index] === piece) this.#missing.delete(index);
+  }
+
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  /** Resolves once nothing of this arrival touches the file any more. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  missing(): number[] {
+    return [...this.#missing];
+  }
+
+  write(index: number, bytes: Uint8Array): Promise<void> {
+    return this.#components.run(undefined, () => this.#tracked(this.#write(index, bytes)));
+  }
+
+  async #write(index: number, bytes: Uint8Array): Promise<void> {
+    const { pieces, pieceBytes, sizeBytes } = this.manifest;
+    if (!this.#missing.has(index)) return;
+    const offset = index * pieceBytes;
+    if (bytes.length !== Math.min(pieceBytes, sizeBytes - offset) || (await digest(bytes)) !== pieces[index])
+      throw new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
+    const file = this.#file;
+    if (file === undefined) throw new BlobMismatchError('The arrival has ended.');
+    for (let written = 0; written < bytes.length; ) {
+      const { bytesWritten } = await file
+        .write(bytes, written, bytes.length - written, offset + written)
+        .catch((error: unknown) => Promise.reject(this.#components.shelf.explainWrite(error, bytes.length)));
+      written += bytesWritten;
+    }
+    // Two that bring the same piece at once have both written the same bytes; it counts once.
+    if (this.#missing.delete(index)) this.#room?.wrote(bytes.length);
+  }
+
+  finish(options: PutOptions = {}): Promise<BlobInfo> {
+    return this.#components.run(options.signal, async (signal) => {
+      if (this.#missing.size > 0) throw new RangeError('Pieces are missing.');
+      this.#ending = true;
+      const { shelf } = this.#components;
+      await this.#settle();
+      await this.#file?.chmod(0o444);
+      await this.#close(false);
+      try {
+        const found = await shelf.passOver(this.#path, { sync: true, signal });
+        return await shelf.adopt(this.#path, found, { ...options, expectedHash: this.manifest.hash, signal });
+      } catch (error) {
+        await rm(this.#path, { force: true });
+        throw error;
+      } finally {
+        this.#room?.release();
+        await this.#ended(false);
+        this.#gone.resolve();
+      }
+    });
+  }
+
+  async suspend(): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#close();
+    await this.#ended(true);
+    this.#gone.resolve();
+  }
+
+  async #close(release = true): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await this.#settle();
+    await file?.close();
+    if (release) this.#room?.release();
+  }
+
+  async #tracked<T>(writing: Promise<T>): Promise<T> {
+    this.#writing.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#writing.delete(writing);
+    }
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.allSettled(this.#writing);
+  }
+}
+
+/** Refuses what no honest holder's manifest can be: piece size and number follow from the size. */
+export function assertManifest({ hash, sizeBytes, pieceBytes, pieces }: BlobManifest): void {
+  assertBlobHash(hash);
+  if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0))
+    throw new BlobMismatchError('A size is no number.');
+  if (sizeBytes > blobLimits.blobBytesMax) throw new BlobTooLargeError(sizeBytes, blobLimits.blobBytesMax);
+  const fits = pieceBytes === pieceBytesFor(sizeBytes) && pieces.length === pieceCount(sizeBytes);
+  if (!fits || !pieces.every(isBlobHash))
+    throw new BlobMismatchError('The manifest is not that of any blob.');
+}

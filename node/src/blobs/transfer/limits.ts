@@ -1,0 +1,63 @@
+/** Bounds of the transfer, each with its reason. */
+
+const MEBIBYTE = 2 ** 20;
+
+export interface TransferOptions {
+  /** Nothing heard of a holder for so long, while it owes an answer: others are asked. Ten times a bad moment. */
+  readonly stallMs: number;
+  /** Requests to one holder at the same time: while one waits for a disk, the others fill the line. */
+  readonly lanesPerPeer: number;
+  /** Requests to all holders at the same time: with 4 MiB each it bounds the memory of downloads. */
+  readonly lanes: number;
+  /** Requests served at the same time: enough for every core and disk, little memory. */
+  readonly uploads: number;
+  /** Requests that wait for their turn; further ones are told `busy`, so that nobody's patience ends in the queue. */
+  readonly uploadsWaiting: number;
+  /** A machine that sent what doesn't fit isn't asked for anything for so long. */
+  readonly liarPauseMs: number;
+  /** How long everybody else is asked, when no known holder answers. */
+  readonly searchMs: number;
+}
+
+export const defaultTransferOptions: TransferOptions = {
+  stallMs: 10_000,
+  lanesPerPeer: 3,
+  lanes: 12,
+  uploads: 4,
+  uploadsWaiting: 16,
+  liarPauseMs: 600_000,
+  searchMs: 10_000,
+};
+
+export const transferLimits = {
+  /** A file up to this size travels whole (SPEC R56). */
+  wholeBytes: MEBIBYTE,
+  /** What one request asks for: long enough to fill the line, short enough to be given to another holder. */
+  requestBytes: 4 * MEBIBYTE,
+  /** Small files of one request. */
+  requestFiles: 512,
+  /** A file of unknown size counts as this much in a request: a frame of a film. */
+  guessedBytes: 256 * 1024,
+  /** What one request may have fetched and not stored yet. */
+  unstoredBytes: 8 * MEBIBYTE,
+  /** Bytes written to a stream at once; larger ones cost the same and delay others (measured). */
+  chunkBytes: 256 * 1024,
+  /** Small frames are sent together up to this. */
+  joinBytes: 64 * 1024,
+  /** Failures of one holder for one file before it is given up for it. */
+  failuresPerHolder: 3,
+  /** Pause after a holder's first failure, doubled with each. */
+  retryMs: 250,
+  /** Pause after `busy`. */
+  busyMs: 250,
+  /** A stream that nobody used for so long is ended. */
+  idleLineMs: 10_000,
+  /** Streams of other machines that are served at once, in all and for each: three lanes, and those being replaced. */
+  streamsPerPeer: 8,
+  /** Machines asked at the same time whether they have something. */
+  searchWidth: 8,
+  /** Names of bundles told to the farm again: DHT records live two days. */
+  announceAgainMs: 43_200_000,
+  /** Bundles that are told: those of the jobs of a season. */
+  announcedMax: 1_024,
+} as const;

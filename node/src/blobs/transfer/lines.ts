@@ -1,0 +1,131 @@
+import { blobsAnswerSchema, type BlobsAnswer, type BlobsRequest, type PeerId } from '@cuadro/protocol';
+import type { Mesh, MeshStream } from '../../mesh/interface.ts';
+import type { Clock } from '../../system/interface.ts';
+import { FrameError, FrameReader, FrameWriter, isNonsense, StallGuard } from './frames.ts';
+import { transferLimits } from './limits.ts';
+
+interface Line {
+  readonly stream: MeshStream;
+  readonly guard: StallGuard;
+  readonly reader: FrameReader;
+  readonly writer: FrameWriter;
+  /** Set while nobody uses it. */
+  cancelIdle?: () => void;
+}
+
+/** Takes one answer; true when it was the last one of the request. */
+export type TakeAnswer = (answer: BlobsAnswer, body: Uint8Array) => Promise<boolean>;
+
+/** Streams to other machines for one request at a time each, kept open a while for the next. */
+export class Lines {
+  readonly #mesh: Pick<Mesh, 'open'>;
+  readonly #clock: Clock;
+  readonly #stallMs: number;
+  readonly #idle = new Map<PeerId, Line[]>();
+  readonly #open = new Set<Line>();
+  #closed = false;
+
+  constructor(components: { mesh: Pick<Mesh, 'open'>; clock: Clock }, init: { stallMs: number }) {
+    this.#mesh = components.mesh;
+    this.#clock = components.clock;
+    this.#stallMs = init.stallMs;
+  }
+
+  /**
+   * Asks, and gives each answer to `take`, one after another.
+   * @throws FrameError, MalformedBytesError, MeshError, and what `take` throws; the stream is then ended.
+   */
+  async exchange(peer: PeerId, request: BlobsRequest, take: TakeAnswer, signal: AbortSignal): Promise<void> {
+    let answered = false;
+    const taking: TakeAnswer = (answer, body) => {
+      answered = true;
+      return take(answer, body);
+    };
+    for (;;) {
+      signal.throwIfAborted();
+      const kept = this.#takeIdle(peer);
+      try {
+        return await this.#exchangeOn(kept ?? (await this.#connect(peer, signal)), request, taking);
+      } catch (error) {
+        // A kept stream may have ended with an earlier connection; that says nothing about the peer now.
+        if (kept === undefined || answered || isNonsense(error)) throw error;
+      }
+    }
+  }
+
+  /** Ends all streams, those in use too. */
+  close(): void {
+    this.#closed = true;
+    for (const line of this.#open) this.#drop(line, new Error('The transfer ends.'));
+    this.#idle.clear();
+  }
+
+  async #connect(peer: PeerId, signal: AbortSignal): Promise<Line> {
+    const stream = await this.#openStream(peer, signal);
+    const guard = new StallGuard(this.#clock, stream, this.#stallMs);
+    const reader = new FrameReader(stream.chunks, guard.moved);
+    const line: Line = { stream, guard, reader, writer: new FrameWriter(stream, guard) };
+    this.#open.add(line);
+    if (this.#closed) this.#drop(line, new Error('The transfer ends.'));
+    return line;
+  }
+
+  /** A peer that fell silent doesn't answer to a new stream either. */
+  async #openStream(peer: PeerId, signal: AbortSignal): Promise<MeshStream> {
+    const stalled = new AbortController();
+    const cancel = this.#clock.after(this.#stallMs, () =>
+      stalled.abort(new FrameError('The machine does not answer.', 'frame-stalled')),
+    );
+    try {
+      return await this.#mesh.open(peer, 'blobs', { signal: AbortSignal.any([signal, stalled.signal]) });
+    } finally {
+      cancel();
+    }
+  }
+
+  async #exchangeOn(line: Line, request: BlobsRequest, take: TakeAnswer): Promise<void> {
+    try {
+      await line.writer.write(request);
+      await line.writer.flush();
+      for (let last = false; !last; ) {
+        const frame = await line.guard.watch(() => line.reader.next());
+        if (frame === undefined) throw new FrameError('The stream ended before the answer.', 'frame-cut');
+        const answer = blobsAnswerSchema.safeParse(frame.head);
+        if (!answer.success) throw new FrameError('That is no answer about stored files.');
+        last = await take(answer.data, frame.body);
+      }
+    } catch (error) {
+      this.#drop(line, error);
+      throw error;
+    }
+    this.#keep(line);
+  }
+
+  #takeIdle(peer: PeerId): Line | undefined {
+    const line = this.#idle.get(peer)?.pop();
+    line?.cancelIdle?.();
+    delete line?.cancelIdle;
+    return line;
+  }
+
+  #keep(line: Line): void {
+    // One that was closed meanwhile must not come back.
+    if (!this.#open.has(line)) return;
+    const { peer } = line.stream;
+    const idle = this.#idle.get(peer) ?? [];
+    this.#idle.set(peer, idle);
+    idle.push(line);
+    line.cancelIdle = this.#clock.after(transferLimits.idleLineMs, () => {
+      idle.splice(idle.indexOf(line), 1);
+      if (idle.length === 0 && this.#idle.get(peer) === idle) this.#idle.delete(peer);
+      this.#open.delete(line);
+      line.stream.end().catch(() => undefined);
+    });
+  }
+
+  #drop(line: Line, reason: unknown): void {
+    line.cancelIdle?.();
+    this.#open.delete(line);
+    line.stream.abort(reason);
+  }
+}

@@ -1,0 +1,81 @@
+import type { PeerId } from '@cuadro/protocol';
+import type { Clock, Logger } from '../../system/interface.ts';
+import type { BlobHash } from '../interface.ts';
+import type { TransferStatus } from './interface.ts';
+import { transferLimits, type TransferOptions } from './limits.ts';
+import type { Turn } from './wants.ts';
+
+interface Peer {
+  lanes: number;
+  busyUntilMs: number;
+  shunnedUntilMs: number;
+}
+
+/** What the transfer knows of other machines, whatever the file. */
+export class Peers {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #options: TransferOptions;
+  readonly #peers = new Map<PeerId, Peer>();
+  readonly #liars = new Map<PeerId, { count: number; hash: BlobHash }>();
+  #lanes = 0;
+
+  constructor(components: { clock: Clock; logger: Logger }, options: TransferOptions) {
+    this.#clock = components.clock;
+    this.#logger = components.logger;
+    this.#options = options;
+  }
+
+  /** Whether one more request may go to it now. */
+  hasLane(peer: PeerId): boolean {
+    const { lanes, lanesPerPeer } = this.#options;
+    return this.#lanes < lanes && this.#of(peer).lanes < lanesPerPeer;
+  }
+
+  /** Takes a lane; the returned function gives it back. */
+  enter(peer: PeerId): () => void {
+    const known = this.#of(peer);
+    known.lanes += 1;
+    this.#lanes += 1;
+    return () => {
+      known.lanes -= 1;
+      this.#lanes -= 1;
+    };
+  }
+
+  turnOf(peer: PeerId, nowMs: number): Turn {
+    const { busyUntilMs, shunnedUntilMs } = this.#of(peer);
+    if (shunnedUntilMs > nowMs) return 'never';
+    return busyUntilMs <= nowMs ? 'now' : busyUntilMs;
+  }
+
+  busy(peer: PeerId): void {
+    this.#of(peer).busyUntilMs = this.#clock.now() + transferLimits.busyMs;
+  }
+
+  /** It sent what doesn't fit: told, counted, and left alone for a while. */
+  lied(peer: PeerId, hash: BlobHash, what: string): void {
+    const count = (this.#liars.get(peer)?.count ?? 0) + 1;
+    this.#liars.set(peer, { count, hash });
+    this.#of(peer).shunnedUntilMs = this.#clock.now() + this.#options.liarPauseMs;
+    this.#logger.warn('A machine sent what does not fit; it is not asked for a while.', {
+      peer,
+      hash,
+      what,
+      count,
+    });
+  }
+
+  get liars(): TransferStatus['liars'] {
+    return Object.fromEntries(this.#liars);
+  }
+
+  #of(peer: PeerId): Peer {
+    let known = this.#peers.get(peer);
+    if (known === undefined) {
+      known = { lanes: 0, busyUntilMs: 0, shunnedUntilMs: 0 };
+      this.#peers.set(peer, known);
+    }
+    return known;
+  }
+}

@@ -1,0 +1,137 @@
+import { blobsRequestSchema, type BlobsAnswer, type BlobsRequest, type PeerId } from '@cuadro/protocol';
+import type { MeshStream, StreamHandler } from '../../mesh/interface.ts';
+import type { Clock } from '../../system/interface.ts';
+import { BlobStoreError } from '../errors.ts';
+import { Gate } from '../gate.ts';
+import type { BlobHash, BlobStore } from '../interface.ts';
+import { FrameError, FrameReader, FrameWriter, StallGuard } from './frames.ts';
+import { transferLimits, type TransferOptions } from './limits.ts';
+
+export interface BlobServerComponents {
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  /** Aborted when nothing is served any more. */
+  readonly stop: AbortSignal;
+  /** Counts what was sent, in bytes. */
+  readonly sent: (bytes: number) => void;
+}
+
+/** Serves stored files to other machines: verified as they are read, so damage is never passed on. */
+export function createBlobServer(components: BlobServerComponents, options: TransferOptions): StreamHandler {
+  const server = new BlobServer(components, options);
+  return (stream) => server.serve(stream);
+}
+
+class BlobServer {
+  readonly #components: BlobServerComponents;
+  readonly #uploadsWaitingMax: number;
+  readonly #gate: Gate;
+  /** Requests that hold a place or wait for one. */
+  #busy = 0;
+  readonly #uploads: number;
+  readonly #stallMs: number;
+  readonly #streams = new Map<PeerId, number>();
+
+  constructor(components: BlobServerComponents, options: TransferOptions) {
+    this.#components = components;
+    this.#uploads = options.uploads;
+    this.#stallMs = options.stallMs;
+    this.#uploadsWaitingMax = options.uploadsWaiting;
+    this.#gate = new Gate(options.uploads);
+  }
+
+  async serve(stream: MeshStream): Promise<void> {
+    const open = this.#streams.get(stream.peer) ?? 0;
+    if (open >= transferLimits.streamsPerPeer) return stream.abort(new Error('Too many streams.'));
+    this.#streams.set(stream.peer, open + 1);
+    try {
+      const reader = new FrameReader(stream.chunks);
+      // A reader that doesn't read must not keep a place for ever.
+      const writer = new FrameWriter(stream, new StallGuard(this.#components.clock, stream, this.#stallMs));
+      for (;;) {
+        const frame = await reader.next();
+        if (frame === undefined) break;
+        const request = blobsRequestSchema.safeParse(frame.head);
+        if (!request.success || frame.body.length > 0)
+          throw new FrameError('That is no request for stored files.');
+        await this.#answer(request.data, writer);
+        await writer.flush();
+      }
+      await stream.end();
+    } finally {
+      const left = (this.#streams.get(stream.peer) ?? 1) - 1;
+      if (left === 0) this.#streams.delete(stream.peer);
+      else this.#streams.set(stream.peer, left);
+    }
+  }
+
+  async #answer(request: BlobsRequest, writer: FrameWriter): Promise<void> {
+    if (request.kind === 'have') {
+      const found = await Promise.all(request.hashes.map((hash) => this.#components.blobs.has(hash)));
+      return this.#send(writer, { kind: 'have', sizes: found.map((info) => info?.sizeBytes ?? null) });
+    }
+    if (this.#busy >= this.#uploads + this.#uploadsWaitingMax) return this.#send(writer, { kind: 'busy' });
+    this.#busy += 1;
+    try {
+      await this.#gate.run(this.#components.stop, () =>
+        request.kind === 'get'
+          ? this.#sendFiles(writer, request.hashes)
+          : this.#sendPieces(writer, request.hash, request.pieces),
+      );
+    } finally {
+      this.#busy -= 1;
+    }
+  }
+
+  async #sendFiles(writer: FrameWriter, hashes: readonly BlobHash[]): Promise<void> {
+    const { blobs } = this.#components;
+    for (const hash of hashes) {
+      const answer = await orAbsent(async () => {
+        const info = await blobs.has(hash);
+        if (info === undefined) return undefined;
+        if (info.sizeBytes <= transferLimits.wholeBytes)
+          return { head: { kind: 'file' as const, hash }, body: await blobs.read(hash) };
+        const { sizeBytes, pieces } = await blobs.manifest(hash);
+        return {
+          head: { kind: 'manifest' as const, hash, sizeBytes },
+          body: Buffer.from(pieces.join(''), 'hex'),
+        };
+      });
+      await this.#send(writer, answer?.head ?? { kind: 'absent', hash }, answer?.body);
+    }
+  }
+
+  async #sendPieces(writer: FrameWriter, hash: BlobHash, pieces: readonly number[]): Promise<void> {
+    const { blobs } = this.#components;
+    const manifest = await orAbsent(() => blobs.manifest(hash));
+    for (const index of pieces) {
+      const start = index * (manifest?.pieceBytes ?? 0);
+      const body =
+        manifest === undefined || index >= manifest.pieces.length
+          ? undefined
+          : await orAbsent(async () => {
+              const end = Math.min(start + manifest.pieceBytes, manifest.sizeBytes);
+              const { chunks } = await blobs.open(hash, { range: { start, end } });
+              for await (const chunk of chunks) return chunk;
+              return undefined;
+            });
+      if (body === undefined) return this.#send(writer, { kind: 'absent', hash });
+      await this.#send(writer, { kind: 'piece', index }, body);
+    }
+  }
+
+  async #send(writer: FrameWriter, head: BlobsAnswer, body?: Uint8Array): Promise<void> {
+    await writer.write(head, body);
+    this.#components.sent(body?.length ?? 0);
+  }
+}
+
+/** What the store can't give (gone, damaged, stopped) isn't here for others. */
+async function orAbsent<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof BlobStoreError) return undefined;
+    throw error;
+  }
+}

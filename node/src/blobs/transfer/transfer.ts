@@ -1,0 +1,215 @@
+import { BUNDLE_BYTES_MAX, bundleSchema, decode, type Bundle, type PeerId } from '@cuadro/protocol';
+import type { Mesh } from '../../mesh/interface.ts';
+import type { Clock, Logger } from '../../system/interface.ts';
+import { BlobNotFoundError, StoreStoppedError } from '../errors.ts';
+import { mapBounded } from '../gate.ts';
+import type { BlobHash, BlobInfo, BlobStore, PinOwner } from '../interface.ts';
+import { Announcer } from './announcer.ts';
+import { Engine } from './engine.ts';
+import type { FetchOptions, FetchProgress, Transfer, TransferStatus, WantedBlob } from './interface.ts';
+import { defaultTransferOptions, type TransferOptions } from './limits.ts';
+import { Lines } from './lines.ts';
+import { Peers } from './peers.ts';
+import { createBlobServer } from './server.ts';
+import type { Waiter } from './wants.ts';
+
+export interface TransferComponents {
+  readonly mesh: Pick<
+    Mesh,
+    'self' | 'open' | 'serve' | 'reachable' | 'subscribe' | 'findProviders' | 'provide'
+  >;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export function createTransfer(
+  components: TransferComponents,
+  options: Partial<TransferOptions> = {},
+): Transfer {
+  return new MeshTransfer(components, { ...defaultTransferOptions, ...options });
+}
+
+/** Looks at whether files are here, at the same time: a stat each. */
+const LOOKS_AT_ONCE = 64;
+/** A file that is evicted as soon as it came is fetched again; a store in which that goes on has no room for it. */
+const ATTEMPTS_MAX = 3;
+
+class MeshTransfer implements Transfer {
+  readonly #components: TransferComponents;
+  readonly #options: TransferOptions;
+  readonly #lines: Lines;
+  readonly #peers: Peers;
+  readonly #engine: Engine;
+  readonly #announcer: Announcer;
+  readonly #stop = new AbortController();
+  #unsubscribe: (() => void) | undefined;
+  #receivedBytes = 0;
+  #sentBytes = 0;
+
+  constructor(components: TransferComponents, options: TransferOptions) {
+    this.#components = components;
+    this.#options = options;
+    this.#lines = new Lines(components, options);
+    this.#peers = new Peers(components, options);
+    this.#engine = new Engine(
+      {
+        ...components,
+        lines: this.#lines,
+        peers: this.#peers,
+        received: (bytes) => (this.#receivedBytes += bytes),
+      },
+      options,
+    );
+    this.#announcer = new Announcer(components);
+  }
+
+  async start(): Promise<void> {
+    if (this.#unsubscribe !== undefined || this.#stop.signal.aborted) return;
+    const { mesh, blobs, clock } = this.#components;
+    const sent = (bytes: number): void => void (this.#sentBytes += bytes);
+    mesh.serve('blobs', createBlobServer({ blobs, clock, stop: this.#stop.signal, sent }, this.#options));
+    this.#unsubscribe = mesh.subscribe({ peer: () => this.#engine.kick() });
+    this.#announcer.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    const reason = new StoreStoppedError();
+    this.#stop.abort(reason);
+    const stopped = Promise.all([this.#engine.stop(reason), this.#announcer.stop()]);
+    this.#lines.close();
+    await stopped;
+  }
+
+  async fetch(hash: BlobHash, options: FetchOptions): Promise<BlobInfo> {
+    await this.#fetchAll([{ hash }], options);
+    const info = await this.#components.blobs.has(hash);
+    if (info === undefined) throw new BlobNotFoundError(hash);
+    return info;
+  }
+
+  fetchMany(blobs: readonly WantedBlob[], options: FetchOptions): Promise<void> {
+    return this.#fetchAll(blobs, options);
+  }
+
+  async ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
+    const { blobs } = this.#components;
+    // Its own bytes are no part of the progress, whose total they would change.
+    await this.fetch(hash, { holders: options.holders, ...pinOf(options), ...signalOf(options) });
+    const bytes = await blobs.read(hash, { ...signalOf(options), maxBytes: BUNDLE_BYTES_MAX });
+    const bundle = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
+    const files = bundle.files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
+    // Whoever has the bundle has its files: that is where the farm is asked for them too.
+    await this.#fetchAll(files, options, hash);
+    this.announce(hash);
+    return bundle;
+  }
+
+  announce(hash: BlobHash): void {
+    this.#announcer.add(hash);
+  }
+
+  status(): TransferStatus {
+    return {
+      active: [...this.#engine.wants].map((want) => ({ hash: want.hash, ...want.progress })),
+      receivedBytes: this.#receivedBytes,
+      sentBytes: this.#sentBytes,
+      liars: this.#peers.liars,
+    };
+  }
+
+  async #fetchAll(blobs: readonly WantedBlob[], options: FetchOptions, providedAs?: BlobHash): Promise<void> {
+    const wanted = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
+    for (let attempt = 1; ; attempt++) {
+      const missing = await this.#missing(wanted, options);
+      await this.#bring(missing, { wanted, options, providedAs });
+      if (options.pin === undefined) return;
+      const pin = options.pin;
+      const { blobs: store } = this.#components;
+      await Promise.all(wanted.map(({ hash }) => store.pin(hash, pin)));
+      // What came unpinned, for somebody else, may have been evicted before the pin.
+      const gone = await this.#missing(wanted, options);
+      if (gone[0] === undefined) return;
+      if (attempt >= ATTEMPTS_MAX) throw new BlobNotFoundError(gone[0].hash);
+    }
+  }
+
+  async #missing(wanted: readonly WantedBlob[], options: FetchOptions): Promise<WantedBlob[]> {
+    const { blobs } = this.#components;
+    const found = await mapBounded(wanted, LOOKS_AT_ONCE, options.signal, ({ hash }) => blobs.has(hash));
+    return wanted.filter((_, i) => found[i] === undefined);
+  }
+
+  async #bring(
+    missing: readonly WantedBlob[],
+    call: { wanted: readonly WantedBlob[]; options: FetchOptions; providedAs: BlobHash | undefined },
+  ): Promise<void> {
+    const { options, providedAs } = call;
+    options.signal?.throwIfAborted();
+    const progress = new TreeProgress(call.wanted, missing, options.onProgress);
+    // One wait for the end of all: the caller's abort, or the first that failed.
+    const over = Promise.withResolvers<never>();
+    over.promise.catch(() => undefined);
+    const onAbort = (): void => over.reject(options.signal?.reason);
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    const waits = missing.map(async (blob) => {
+      const waiter: Waiter = {
+        holders: options.holders,
+        ...(options.pin !== undefined && { pin: options.pin }),
+        onProgress: (part) => progress.told(blob.hash, part),
+      };
+      const want = this.#engine.join(blob, waiter, providedAs ?? blob.hash);
+      try {
+        await Promise.race([want.done.promise, over.promise]);
+      } catch (error) {
+        over.reject(error);
+        throw error;
+      } finally {
+        this.#engine.leave(want, waiter);
+      }
+    });
+    try {
+      await Promise.all(waits);
+    } finally {
+      options.signal?.removeEventListener('abort', onAbort);
+      await Promise.allSettled(waits);
+    }
+  }
+}
+
+/** How far several files are together. */
+class TreeProgress {
+  readonly #parts = new Map<BlobHash, FetchProgress>();
+  readonly #from = new Set<PeerId>();
+  readonly #tell: FetchOptions['onProgress'];
+  #doneBytes = 0;
+  #sizeBytes: number | undefined = 0;
+
+  constructor(
+    wanted: readonly WantedBlob[],
+    missing: readonly WantedBlob[],
+    tell: FetchOptions['onProgress'],
+  ) {
+    this.#tell = tell;
+    const lacking = new Set(missing);
+    for (const blob of wanted) {
+      if (blob.sizeBytes === undefined) this.#sizeBytes = undefined;
+      if (this.#sizeBytes !== undefined) this.#sizeBytes += blob.sizeBytes ?? 0;
+      if (!lacking.has(blob)) this.#doneBytes += blob.sizeBytes ?? 0;
+    }
+  }
+
+  told(hash: BlobHash, part: FetchProgress): void {
+    if (this.#tell === undefined) return;
+    this.#doneBytes += part.doneBytes - (this.#parts.get(hash)?.doneBytes ?? 0);
+    this.#parts.set(hash, part);
+    for (const peer of part.from) this.#from.add(peer);
+    const sizeBytes = this.#parts.size === 1 ? (this.#sizeBytes ?? part.sizeBytes) : this.#sizeBytes;
+    this.#tell({ doneBytes: this.#doneBytes, sizeBytes, from: [...this.#from] });
+  }
+}
+
+const pinOf = ({ pin }: FetchOptions): { pin?: PinOwner } => (pin === undefined ? {} : { pin });
+const signalOf = ({ signal }: FetchOptions): { signal?: AbortSignal } =>
+  signal === undefined ? {} : { signal };

@@ -1,0 +1,162 @@
+import type { PeerId } from '@cuadro/protocol';
+import type { BlobArrival, BlobHash, BlobInfo, PinOwner } from '../interface.ts';
+import type { FetchOptions, FetchProgress } from './interface.ts';
+import { transferLimits } from './limits.ts';
+
+export type Waiter = Pick<FetchOptions, 'holders' | 'pin' | 'onProgress'>;
+
+/** How one machine stands towards one wanted file. */
+interface Holding {
+  /**
+   * `absent`: it said that it doesn't have the file. `disputed`: its piece doesn't fit another machine's manifest, and
+   * one of the two is wrong. `spent`: it sent something else, or failed too often; it isn't asked for this file again.
+   */
+  standing: 'usable' | 'absent' | 'disputed' | 'spent';
+  failures: number;
+  notBeforeMs: number;
+}
+
+export interface PiecesState {
+  readonly kind: 'pieces';
+  readonly arrival: BlobArrival;
+  readonly manifestFrom: PeerId;
+  /** Pieces that nobody was asked for, the next one last. */
+  readonly todo: number[];
+  /** Pieces that aren't here. */
+  left: number;
+  /** Requests under way. */
+  out: number;
+}
+
+export type WantState =
+  /** To be asked for as a whole. */
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'asked' }
+  | PiecesState
+  | { readonly kind: 'storing' }
+  | { readonly kind: 'ended' };
+
+/** When a machine may be asked: now, at some time, or not at all as things are. */
+export type Turn = 'now' | 'never' | number;
+
+/** One file that is wanted here: who waits, who may have it, and how far it is. */
+export class Want {
+  readonly hash: BlobHash;
+  readonly done = Promise.withResolvers<BlobInfo>();
+  readonly waiters = new Set<Waiter>();
+  /** Where the farm is asked who has it: a bundle's files are found where the bundle is. */
+  readonly providedAs: BlobHash;
+  sizeBytes: number | undefined;
+  state: WantState = { kind: 'queued' };
+  /** Whether everybody was asked, after the known holders had failed. */
+  search: 'not-yet' | 'under-way' | 'done' = 'not-yet';
+  #doneBytes = 0;
+  readonly #from = new Set<PeerId>();
+  readonly #holdings = new Map<PeerId, Holding>();
+
+  constructor(hash: BlobHash, init: { sizeBytes: number | undefined; providedAs: BlobHash }) {
+    this.hash = hash;
+    this.sizeBytes = init.sizeBytes;
+    this.providedAs = init.providedAs;
+    // Whoever waits has its own promise; nobody may be left when this one is rejected.
+    this.done.promise.catch(() => undefined);
+  }
+
+  /** Takes in who holds it by now. */
+  refresh(self: PeerId): void {
+    for (const { holders } of this.waiters) for (const peer of holders()) if (peer !== self) this.add(peer);
+  }
+
+  /** It said that it has the file. False where that changes nothing. */
+  has(peer: PeerId): boolean {
+    const holding = this.#holdings.get(peer);
+    if (holding === undefined) return this.add(peer);
+    if (holding.standing !== 'absent') return false;
+    holding.standing = 'usable';
+    return true;
+  }
+
+  /** It is thought to have the file. False where it was known already. */
+  add(peer: PeerId): boolean {
+    if (this.#holdings.has(peer)) return false;
+    this.#holdings.set(peer, { standing: 'usable', failures: 0, notBeforeMs: 0 });
+    return true;
+  }
+
+  get peers(): IterableIterator<PeerId> {
+    return this.#holdings.keys();
+  }
+
+  turnOf(peer: PeerId, nowMs: number): Turn {
+    const holding = this.#holdings.get(peer);
+    if (holding?.standing !== 'usable') return 'never';
+    return holding.notBeforeMs <= nowMs ? 'now' : holding.notBeforeMs;
+  }
+
+  spend(peer: PeerId): void {
+    const holding = this.#holdings.get(peer);
+    if (holding !== undefined) holding.standing = 'spent';
+  }
+
+  lacks(peer: PeerId): void {
+    const holding = this.#holdings.get(peer);
+    if (holding?.standing === 'usable') holding.standing = 'absent';
+  }
+
+  dispute(peer: PeerId): void {
+    const holding = this.#holdings.get(peer);
+    if (holding !== undefined) holding.standing = 'disputed';
+  }
+
+  get disputed(): PeerId[] {
+    return [...this.#holdings].filter(([, { standing }]) => standing === 'disputed').map(([peer]) => peer);
+  }
+
+  /** The manifest that they did not fit is out of the way. */
+  settleDisputes(): void {
+    for (const peer of this.disputed) {
+      const holding = this.#holdings.get(peer);
+      if (holding !== undefined) holding.standing = 'usable';
+    }
+  }
+
+  /** The way to it failed; it is asked again after a pause that grows, a few times. */
+  failed(peer: PeerId, nowMs: number): void {
+    const holding = this.#holdings.get(peer);
+    // Several requests that fail in one moment are one failure of the way.
+    if (holding === undefined || holding.notBeforeMs > nowMs) return;
+    holding.failures += 1;
+    holding.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** holding.failures;
+    if (holding.failures >= transferLimits.failuresPerHolder) holding.standing = 'spent';
+  }
+
+  /** Who it will be pinned for as it is stored; the others pin it when they are told. */
+  get pin(): PinOwner | undefined {
+    for (const { pin } of this.waiters) if (pin !== undefined) return pin;
+    return undefined;
+  }
+
+  brought(peer: PeerId, bytes: number): void {
+    this.#from.add(peer);
+    this.#doneBytes += bytes;
+    this.tell();
+  }
+
+  /** What is here from an earlier time counts too. */
+  begin(doneBytes: number): void {
+    this.#doneBytes = doneBytes;
+    this.tell();
+  }
+
+  get progress(): FetchProgress {
+    return { doneBytes: this.#doneBytes, sizeBytes: this.sizeBytes, from: [...this.#from] };
+  }
+
+  tell(): void {
+    for (const { onProgress } of this.waiters) onProgress?.(this.progress);
+  }
+
+  get ended(): boolean {
+    return this.state.kind === 'ended';
+  }
+}

@@ -1,0 +1,129 @@
+import { decodeMessage, encodeMessage, type KnownRecord, type Message, type PeerId } from '@cuadro/protocol';
+import type { CoreQueries } from '../core/interface.ts';
+import type { Driver, DriverComponents } from '../driver.ts';
+import { unreachableMesh } from '../farm/unreachable-mesh.ts';
+import type { FarmComponents } from '../farm/interface.ts';
+import type { Mesh } from '../mesh/interface.ts';
+import { createMesh } from '../mesh/mesh.ts';
+import type { RecordSync } from '../replicas/interface.ts';
+import { createRecordSync } from '../replicas/sync.ts';
+import { createVerifier } from '../system/identity.ts';
+import type { Clock } from '../system/interface.ts';
+import type { LifecyclePart } from '../system/lifecycle.ts';
+import type { Foundation } from './foundation.ts';
+
+/** How the brain speaks with other machines. */
+export interface Network {
+  /** Undefined where the owner keeps this node off the network. */
+  readonly mesh: Mesh | undefined;
+  readonly forFarm: FarmComponents['mesh'];
+  /** What the driver sends by, and whom it tells of what is durable. */
+  readonly out: Pick<DriverComponents, 'send' | 'gossip' | 'publish' | 'onDurable'>;
+  /** Parts in the order of their start. */
+  readonly parts: LifecyclePart[];
+}
+
+/** Beacons and pulses carry the digest at most this old; two that differ are compared after 2 s. */
+const ROOT_EVERY_MS = 250;
+
+export function assembleNetwork(
+  base: Foundation,
+  queries: CoreQueries,
+  driver: () => Pick<Driver, 'input' | 'deliver'>,
+): Network {
+  const { config, signer, clock, random, logger } = base;
+  if (!config.network) {
+    const silent = { send: () => undefined, gossip: () => undefined, publish: () => undefined };
+    return { mesh: undefined, forFarm: unreachableMesh(signer.peer), out: silent, parts: [] };
+  }
+  const mesh = createMesh(
+    { clock, random, logger: logger.child({ room: 'mesh' }) },
+    {
+      privateKey: signer.privateKey(),
+      listen: config.listen,
+      meshPort: config.meshPort,
+      lobbyPort: config.lobbyPort,
+      serviceName: config.serviceName,
+      ...(config.interfaces.length > 0 && { interfaces: config.interfaces }),
+    },
+  );
+  const sync = createRecordSync({
+    mesh,
+    clock,
+    random,
+    logger: logger.child({ room: 'replicas' }),
+    verify: createVerifier(),
+    bytes: base.bytes,
+    records: heldRecords(queries),
+    deliver: (from, records) => driver().deliver(from, records),
+  });
+  const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
+    const message = decodeMessage(bytes);
+    if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
+    else {
+      hearRoot(sync, from, message);
+      driver().input({ kind: 'message', from, message, ...(gossiped && { gossiped }) });
+    }
+  };
+  mesh.subscribe({
+    peer: (peer, state) => driver().input({ kind: 'peer', peer, state }),
+    message: (from, bytes) => take(from, bytes, false),
+    gossip: (topic, from, bytes) => {
+      if (topic !== 'records') take(from, bytes, true);
+    },
+  });
+  return {
+    mesh,
+    forFarm: mesh,
+    out: {
+      send: (to, message) => mesh.send(to, encodeMessage(message)),
+      gossip: (topic, message) => mesh.gossip(topic, encodeMessage(message)),
+      publish: (records) => sync.publish(records),
+      onDurable: (put, removed) => sync.persisted(put, removed),
+    },
+    parts: [
+      { name: 'records', component: sync },
+      {
+        name: 'root',
+        component: createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root })),
+      },
+      { name: 'mesh', component: mesh },
+    ],
+  };
+}
+
+function hearRoot(sync: RecordSync, from: PeerId, message: Message): void {
+  const heard = message.kind === 'beacon' || message.kind === 'pulse' ? message.root : undefined;
+  if (heard !== undefined) sync.heardRoot(from, heard);
+}
+
+function heldRecords(queries: CoreQueries) {
+  return {
+    get: (key: string) => queries.record(key),
+    *all(): Iterable<KnownRecord> {
+      for (const job of [undefined, ...queries.jobIds()]) {
+        for (const key of queries.recordKeys(job)) {
+          const record = queries.record(key);
+          if (record !== undefined) yield record;
+        }
+      }
+    },
+  };
+}
+
+/** Tells the brain the digest of the records whenever it has changed, a few times a second at most. */
+function createRootTeller(components: { clock: Clock; sync: RecordSync }, tell: (root: string) => void) {
+  const { clock, sync } = components;
+  let told: string | undefined;
+  let cancel: (() => void) | undefined;
+  const look = (): void => {
+    const root = sync.root();
+    if (root !== undefined && root !== told) tell(root);
+    told = root;
+    cancel = clock.after(ROOT_EVERY_MS, look);
+  };
+  return {
+    start: async () => look(),
+    stop: async () => cancel?.(),
+  };
+}

@@ -1,0 +1,190 @@
+import {
+  CuadroError,
+  lobbyAddress,
+  sameWords,
+  signRemoval,
+  wordsOf,
+  type ChangeView,
+  type FarmMember,
+  type FarmRecord,
+} from '@cuadro/protocol';
+import { admitAll } from './desk.ts';
+import type { Newcomer } from './door.ts';
+import { endFounding, found } from './moves.ts';
+import { OPEN_MAX_MS } from './options.ts';
+import { meet, nodesOf } from './rounds.ts';
+import { LOCAL, type FarmState } from './state.ts';
+
+/** What people do at the door. Each answers once it is durable. */
+
+const answer = (message: string): ChangeView => ({ machines: 1, message });
+const refused = (why: string): CuadroError => new CuadroError('door-refused', { why });
+
+/** The farm in which this machine may let others in and out. @throws CuadroError `door-refused`. */
+function ownFarm(state: FarmState): FarmRecord {
+  const { ownFarm: farm, isArtist } = state.roster;
+  if (farm === undefined) throw refused('This machine is in no farm yet.');
+  if (!isArtist) throw refused('This machine renders for the farm only; an artist admits and removes.');
+  if (farm.mergedInto !== undefined || state.intent !== undefined) {
+    throw refused('This farm is just dissolving into another; try again when that is done.');
+  }
+  return farm;
+}
+
+export async function openDoor(state: FarmState, forMs: number): Promise<ChangeView> {
+  ownFarm(state);
+  const ms = Math.min(forMs, OPEN_MAX_MS);
+  await endFounding(state);
+  state.door.open(ms);
+  return answer(
+    `The door is open for ${durationText(ms)}: machines of the local network join by themselves.`,
+  );
+}
+
+export async function closeDoor(state: FarmState): Promise<ChangeView> {
+  await endFounding(state);
+  state.door.close();
+  return answer('The door is closed: newcomers wait until a member admits them.');
+}
+
+export async function admitNewcomer(state: FarmState, text: string | undefined): Promise<ChangeView> {
+  const farm = ownFarm(state);
+  const newcomer = findNewcomer(state, farm, text);
+  if (newcomer.farm !== undefined) state.letInFarm(newcomer.farm.id);
+  await admitAll(state, farm, newcomer.records);
+  state.components.mesh.addAddresses(newcomer.peer, newcomer.mesh);
+  state.door.leave(newcomer.peer);
+  if (newcomer.farm === undefined) return answer(`${newcomer.name} is a member of ${farm.name.value} now.`);
+  return answer(`${newcomer.farm.name} is taken into ${farm.name.value}, with its jobs.`);
+}
+
+export async function refuseNewcomer(state: FarmState, text: string | undefined): Promise<ChangeView> {
+  const newcomer = findNewcomer(state, ownFarm(state), text);
+  state.door.refuse(newcomer.peer);
+  return answer(`${newcomer.name} was sent away.`);
+}
+
+/** By three words, peer id, or name. @throws CuadroError `newcomer-not-found`, `newcomer-ambiguous`. */
+function findNewcomer(state: FarmState, farm: FarmRecord, text: string | undefined): Newcomer {
+  const all = state.door.newcomers();
+  const words = (newcomer: Newcomer): string => state.words(newcomer.peer, farm.id);
+  const matches =
+    text === undefined
+      ? all
+      : all.filter(
+          (newcomer) =>
+            newcomer.peer === text ||
+            sameWords(words(newcomer), text) ||
+            newcomer.name.toLowerCase() === text.toLowerCase(),
+        );
+  if (matches.length > 1) {
+    const named = matches.map((newcomer) => `${newcomer.name} (${words(newcomer)})`).join(', ');
+    throw new CuadroError('newcomer-ambiguous', { newcomers: named });
+  }
+  const [match] = matches;
+  if (match === undefined) throw new CuadroError('newcomer-not-found', { newcomer: text ?? 'anything' });
+  return match;
+}
+
+/** Removes a member for good (SPEC R64). Its jobs and frames stay. */
+export async function removeMember(state: FarmState, text: string, reason: string): Promise<ChangeView> {
+  ownFarm(state);
+  const { roster, components, self } = state;
+  const { peer, name } = findMember(state, text);
+  if (peer === self) throw refused('A machine can not remove itself; another member removes it.');
+  const record = roster.records.get(peer);
+  if (record === undefined) throw new CuadroError('node-not-found', { node: text });
+  const stands = wordsOf(peer, roster.records.values());
+  const { queries, clock, signer } = components;
+  const jobs = queries.jobIds().filter((id) => queries.jobRecord(id)?.spec.author === peer).length;
+  const removal = signRemoval(signer, peer, {
+    reason,
+    wallTime: clock.wallTime(),
+    known: stands.length + jobs,
+    stands,
+  });
+  await components.merge([{ ...record, removals: { ...record.removals, [self]: removal } }]);
+  roster.invalidate();
+  return answer(`${name} is no member any more. What it rendered stays.`);
+}
+
+function findMember(state: FarmState, text: string): FarmMember {
+  const all = [...state.roster.members.values()];
+  const named = all.filter(({ peer, name }) => peer === text || name.toLowerCase() === text.toLowerCase());
+  const matches = named.length > 0 ? named : all.filter(({ peer }) => peer.startsWith(text));
+  if (matches.length !== 1 || matches[0] === undefined)
+    throw new CuadroError('node-not-found', { node: text });
+  return matches[0];
+}
+
+/** A person wants two farms to be one. */
+export async function mergeFarm(state: FarmState, text: string | undefined): Promise<ChangeView> {
+  const farm = ownFarm(state);
+  const others = new Map(
+    state.neighbours
+      .all()
+      .flatMap(({ who }) => (who?.farm && who.farm.id !== farm.id ? [[who.farm.id, who.farm.name]] : [])),
+  );
+  const matches = [...others].filter(
+    ([id, name]) => text === undefined || id === text || name.toLowerCase() === text.toLowerCase(),
+  );
+  const [match] = matches;
+  if (match === undefined || matches.length > 1) {
+    throw new CuadroError('farm-not-found', {
+      farm: text ?? (match === undefined ? 'anything' : 'just one'),
+    });
+  }
+  const [id, name] = match;
+  const waiting = state.door.newcomers().find((newcomer) => newcomer.farm?.id === id);
+  if (waiting !== undefined) return admitNewcomer(state, waiting.peer);
+  state.want(id);
+  const isThere = nodesOf(state, id).some(({ who }) => who?.confirmed === true || (who?.openMs ?? 0) > 0);
+  const next = isThere
+    ? 'It is under way.'
+    : `Now a person of ${name} has to want it, too: cuadro door merge there.`;
+  return answer(`${farm.name.value} and ${name} are to become one farm, with the jobs of both. ${next}`);
+}
+
+/** Joins the farm at an address that a person gives, where the network carries no announcements. */
+export async function joinAddress(state: FarmState, text: string): Promise<ChangeView> {
+  const address = lobbyAddress(text);
+  if (address === undefined) throw new CuadroError('address-invalid', { address: text });
+  if (state.isRemoved) throw refused('This machine was removed from its farm; that has to be settled first.');
+  const neighbour = await meet(state, address);
+  if (neighbour === undefined) throw new CuadroError('lobby-unreachable', { address: text });
+  const { ownFarm: farm, isAlone } = state.roster;
+  const other = neighbour.who?.farm;
+  if (farm !== undefined && other === undefined) {
+    throw refused(
+      `${neighbour.who?.name ?? text} is in no farm; run \`cuadro join\` there, with this machine's address.`,
+    );
+  }
+  if (farm !== undefined && other?.id === farm.id)
+    return answer(`This machine is a member of ${farm.name.value} already.`);
+  if (farm === undefined) {
+    state.joinAddresses = [...new Set([...state.joinAddresses, address])].slice(-8);
+    await state.components.store.setLocal({ [LOCAL.join]: state.joinAddresses });
+  } else if (other !== undefined) {
+    ownFarm(state);
+    state.want(other.id);
+    // Nobody else is bound by where a farm of one goes; its own door says nothing any more.
+    if (isAlone) {
+      state.joining = other.id;
+      state.door.close();
+    }
+  }
+  return answer(`Asking ${neighbour.who?.name ?? text} to let this machine in.`);
+}
+
+export async function foundOwn(state: FarmState): Promise<ChangeView> {
+  if (state.roster.farm !== undefined)
+    throw refused(`This machine is in a farm: ${state.roster.farm.name.value}.`);
+  await found(state, { open: false });
+  return answer(`This machine has a farm of its own now. \`cuadro door open\` lets others in.`);
+}
+
+function durationText(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  return seconds % 3_600 === 0 ? `${seconds / 3_600} h` : `${Math.round(seconds / 60)} min`;
+}

@@ -1,0 +1,90 @@
+import { TopicValidatorResult } from '@libp2p/gossipsub';
+import type { FarmId, PeerId } from '@cuadro/protocol';
+import type { Clock } from '../system/interface.ts';
+import { type FarmLibp2p, protocolOf } from './host.ts';
+import { GOSSIP_TOPICS, type GossipTopic } from './interface.ts';
+import { GOSSIP_BYTES_MAX, GOSSIP_WAITING_MAX, type MeshLimits } from './limits.ts';
+import type { Listeners, Tally } from './tally.ts';
+
+interface Waiting {
+  readonly topic: GossipTopic;
+  readonly bytes: Uint8Array;
+  readonly untilMs: number;
+}
+
+export interface GossipComponents {
+  readonly clock: Clock;
+  readonly host: FarmLibp2p;
+  readonly tally: Tally;
+  readonly listeners: Listeners;
+  readonly limits: Pick<MeshLimits, 'gossipWaitMs'>;
+}
+
+/** The farm's topics on gossipsub: signed by their origin, taken from members only, best effort. */
+export class Gossip {
+  readonly #components: GossipComponents;
+  readonly #isMember: (peer: PeerId) => boolean;
+  readonly #topics: ReadonlyMap<string, GossipTopic>;
+  readonly #names: ReadonlyMap<GossipTopic, string>;
+  /** What nobody could hear yet: peers tell each other what they subscribe to a moment after they connect. */
+  readonly #waiting: Waiting[] = [];
+
+  constructor(
+    components: GossipComponents,
+    init: { readonly farm: FarmId; readonly isMember: (peer: PeerId) => boolean },
+  ) {
+    this.#components = components;
+    this.#isMember = init.isMember;
+    const names = GOSSIP_TOPICS.map((topic) => [protocolOf(init.farm, `gossip/${topic}`), topic] as const);
+    this.#topics = new Map(names);
+    this.#names = new Map(names.map(([name, topic]) => [topic, name]));
+  }
+
+  start(): void {
+    const { gossip } = this.#components.host.services;
+    for (const name of this.#topics.keys()) {
+      gossip.topicValidators.set(name, (_, message) => this.#judge(message));
+      gossip.subscribe(name);
+    }
+    gossip.addEventListener('message', ({ detail }) => {
+      const topic = this.#topics.get(detail.topic);
+      if (topic === undefined || detail.type !== 'signed') return;
+      this.#components.tally.gossip.received += 1;
+      this.#components.listeners.gossip(topic, detail.from.toString(), detail.data);
+    });
+    gossip.addEventListener('subscription-change', () => this.#sendWaiting());
+  }
+
+  publish(topic: GossipTopic, bytes: Uint8Array): void {
+    const { clock, limits } = this.#components;
+    void this.#publish({ topic, bytes, untilMs: clock.now() + limits.gossipWaitMs });
+  }
+
+  async #publish(message: Waiting): Promise<void> {
+    const { clock, host, tally } = this.#components;
+    try {
+      await host.services.gossip.publish(this.#names.get(message.topic) ?? '', message.bytes);
+      tally.gossip.sent += 1;
+    } catch {
+      // Nobody subscribed yet; any other failure (the host stops) ends by the same bound.
+      if (message.untilMs > clock.now()) this.#waiting.push(message);
+      else tally.gossip.dropped += 1;
+      if (this.#waiting.length > GOSSIP_WAITING_MAX) {
+        this.#waiting.shift();
+        tally.gossip.dropped += 1;
+      }
+    }
+  }
+
+  #sendWaiting(): void {
+    for (const message of this.#waiting.splice(0)) void this.#publish(message);
+  }
+
+  #judge(message: { type: string; from?: { toString(): string }; data: Uint8Array }): TopicValidatorResult {
+    const from = message.type === 'signed' ? message.from?.toString() : undefined;
+    if (from !== undefined && this.#isMember(from) && message.data.length <= GOSSIP_BYTES_MAX)
+      return TopicValidatorResult.Accept;
+    this.#components.tally.refuse('gossip-not-of-a-member', from);
+    return TopicValidatorResult.Reject;
+  }
+}

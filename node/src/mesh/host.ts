@@ -1,0 +1,114 @@
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { gossipsub, type GossipSub } from '@libp2p/gossipsub';
+import { identify } from '@libp2p/identify';
+import type { ConnectionGater, Libp2p } from '@libp2p/interface';
+import { kadDHT, type KadDHT, passthroughMapper } from '@libp2p/kad-dht';
+import { ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { createLibp2p, type Libp2pOptions } from 'libp2p';
+import type { FarmId, PeerId } from '@cuadro/protocol';
+import { addressOf } from './addresses.ts';
+import * as limits from './limits.ts';
+import { fastNoise } from './noise-crypto.ts';
+import { quietLogger } from './quiet-logger.ts';
+
+/** What both hosts are made of. */
+export interface HostInit {
+  /** The node's Ed25519 seed. */
+  readonly privateKey: Uint8Array;
+  readonly listen: readonly string[];
+  readonly port: number;
+}
+
+/** The host that members meet on. */
+export type FarmLibp2p = Libp2p<{ gossip: GossipSub; providers: KadDHT }>;
+
+/** Protocol names carry the farm, so that nodes of different farms have nothing to say to each other. */
+export const protocolOf = (farm: FarmId, name: string): string => `/cuadro/1/${farm}/${name}`;
+
+export async function createFarmLibp2p(
+  init: HostInit & { readonly farm: FarmId; readonly isMember: (peer: PeerId) => boolean },
+): Promise<FarmLibp2p> {
+  const { farm, isMember } = init;
+  const protocolPrefix = protocolOf(farm, 'libp2p').slice(1);
+  return createLibp2p({
+    ...(await commonOptions(init)),
+    connectionGater: membersOnly(isMember),
+    connectionManager: {
+      maxConnections: limits.MESH_CONNECTIONS_MAX,
+      inboundConnectionThreshold: limits.MESH_CONNECTIONS_PER_SECOND,
+      maxIncomingPendingConnections: limits.MESH_CONNECTIONS_PENDING_MAX,
+    },
+    services: {
+      // kad-dht asks for ping, and learns from identify who speaks its protocol; gossipsub too.
+      identify: identify({ protocolPrefix }),
+      ping: ping({ protocolPrefix }),
+      gossip: gossipsub({
+        // Every member hears a message directly from its origin, so that the mesh of the topic is only there for
+        // those who are cut off from it; a full one would carry each message to each member from each other.
+        floodPublish: true,
+        fallbackToFloodsub: false,
+        globalSignaturePolicy: 'StrictSign',
+        maxInboundDataLength: limits.GOSSIP_BYTES_MAX + 1_024,
+        // A neighbour that doesn't read is cut rather than fed from memory.
+        maxOutboundBufferSize: limits.SEND_QUEUE_BYTES_MAX,
+        batchPublish: true,
+        // Members are admitted by people, and often share an address: scores would only punish the busy.
+        scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0, topics: {} },
+        // Nothing here is worth being kept for two minutes: repeated messages are found within seconds.
+        seenTTL: 30_000,
+      }),
+      providers: kadDHT({
+        protocol: protocolOf(farm, 'providers'),
+        // On a local network every node serves, and private addresses are what there is.
+        clientMode: false,
+        peerInfoMapper: passthroughMapper,
+        // A node that knows nobody gets no answer, at once; by default a first query waits for others without an end.
+        allowQueryWithZeroPeers: true,
+      }),
+    },
+  });
+}
+
+/** The small host that strangers meet on: nothing but its one protocol. */
+export async function createLobbyLibp2p(init: HostInit): Promise<Libp2p> {
+  return createLibp2p({
+    ...(await commonOptions(init)),
+    connectionManager: {
+      maxConnections: limits.LOBBY_CONNECTIONS_MAX,
+      inboundConnectionThreshold: limits.LOBBY_CONNECTIONS_PER_SECOND,
+      maxIncomingPendingConnections: limits.LOBBY_CONNECTIONS_PENDING_MAX,
+    },
+  });
+}
+
+async function commonOptions(init: HostInit): Promise<Libp2pOptions> {
+  return {
+    // Whoever makes the host registers its protocols first: who connects then finds them all.
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', init.privateKey),
+    addresses: { listen: init.listen.map((host) => addressOf({ host, port: init.port })) },
+    logger: quietLogger,
+    nodeInfo: { name: 'cuadro', version: '1' },
+    transports: [tcp()],
+    connectionEncrypters: [fastNoise()],
+    streamMuxers: [
+      yamux({ streamOptions: { maxStreamWindowSize: limits.STREAM_WINDOW_BYTES, inactivityTimeout: 0 } }),
+    ],
+    // The beats of the kept-open stream watch over connections (session.ts): a ping of libp2p's monitor opens a new
+    // stream each time, on each connection.
+    connectionMonitor: { enabled: false },
+  };
+}
+
+/** The door of the mesh host: whoever is no member is turned away once it has proved who it is. */
+function membersOnly(isMember: (peer: PeerId) => boolean): ConnectionGater {
+  return {
+    // The reconnect loop dials addresses. Whoever dials by peer is a service of libp2p, which may use connections
+    // but not make them.
+    denyDialPeer: () => true,
+    denyInboundEncryptedConnection: (peer) => !isMember(peer.toString()),
+    denyOutboundEncryptedConnection: (peer) => !isMember(peer.toString()),
+  };
+}

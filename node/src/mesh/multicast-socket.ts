@@ -1,0 +1,69 @@
+import type { RemoteInfo } from 'node:dgram';
+import multicastDns from 'multicast-dns';
+import { type Announcement, type IncomingRecord, recordsOf, serviceNameOf } from './announcement.ts';
+
+/** Answers read per packet: a node's own are two. */
+const RECORDS_PER_PACKET_MAX = 64;
+
+/** Multicast DNS by one interface. */
+export interface MulticastSocket {
+  /** Why nothing goes out here, in a sentence; undefined while it does. */
+  readonly problem: string | undefined;
+  query(): void;
+  announce(announcement: Announcement): void;
+  /** Takes the announcement back; resolves when that has left. */
+  goodbye(announcement: Announcement): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface MulticastSocketInit {
+  readonly serviceName: string;
+  /** The address whose interface it speaks and listens on. */
+  readonly address: string;
+  readonly asked: (from: RemoteInfo) => void;
+  readonly heard: (record: IncomingRecord, from: RemoteInfo) => void;
+}
+
+/** Never fails: what is wrong is its `problem`, and the next reading of the interfaces makes a new one. */
+export async function createMulticastSocket(init: MulticastSocketInit): Promise<MulticastSocket> {
+  const service = serviceNameOf(init.serviceName);
+  let problem: string | undefined;
+  const note = (error: Error | null | undefined): void => {
+    if (error === null || error === undefined) problem = undefined;
+    else problem = `Multicast fails: ${error.message}.`;
+  };
+  // Bound to all addresses, since a socket bound to one hears no multicast on Linux.
+  const mdns = multicastDns({ interface: init.address, bind: '0.0.0.0' });
+  mdns.on('error', note);
+  mdns.on('warning', (error: Error & { code?: string }) => {
+    // Packets that can't be read are other programs' business, and warnings too; only the system's errors have a code.
+    if (typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code)) note(error);
+  });
+  mdns.on('query', (packet, from) => {
+    if (packet.questions?.some(({ name }) => name === service)) init.asked(from);
+  });
+  mdns.on('response', (packet, from) => {
+    const records: readonly IncomingRecord[] = [...(packet.answers ?? []), ...(packet.additionals ?? [])];
+    for (const record of records.slice(0, RECORDS_PER_PACKET_MAX)) init.heard(record, from);
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  mdns.once('ready', resolve);
+  mdns.once('error', () => resolve());
+  await promise;
+  const send = (announcement: Announcement, isGoodbye: boolean, sent: () => void): void => {
+    const answers = recordsOf(init.serviceName, announcement, isGoodbye);
+    mdns.respond([...answers], (error) => {
+      note(error);
+      sent();
+    });
+  };
+  return {
+    get problem() {
+      return problem;
+    },
+    query: () => mdns.query([{ name: service, type: 'PTR' }], note),
+    announce: (announcement) => send(announcement, false, () => undefined),
+    goodbye: (announcement) => new Promise((sent) => send(announcement, true, sent)),
+    close: () => new Promise((closed) => mdns.destroy(closed)),
+  };
+}

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { type LocalNode, until } from './local-farm.ts';
+
+const run = promisify(execFile);
+
+export interface Verified {
+  folder: string;
+  frames: number;
+  /** Name of the film and the frames that decoding it gives; empty and 0 where the job makes none. */
+  film: string;
+  filmFrames: number;
+}
+
+/**
+ * Waits until everything of a job lies in the output folder of the node that submitted it, then reads every file:
+ * it must be the very content that its record names, every frame must decode to its last pixel at the size that the
+ * record says, and the film must have all of them.
+ */
+export async function verifyCollected(node: LocalNode, id: string): Promise<Verified> {
+  const params = { job: id };
+  const job = await until('all files to be collected', async () => {
+    const view = await node.client.call('job', { params });
+    const { tasks } = await node.client.call('tasks', { params, query: { limit: 10_000 } });
+    const files = tasks.reduce((sum, task) => sum + task.files.length, 0);
+    const done = view.counts.done + view.counts.rendered === view.counts.total;
+    return done && (view.live.collected ?? 0) >= files && view;
+  });
+  const { tasks } = await node.client.call('tasks', { params, query: { limit: 10_000 } });
+  sharp.cache(false);
+  let frames = 0;
+  let film = '';
+  for (const { name: task, files } of tasks) {
+    if (files.length === 0) throw new Error(`${task} gave no file.`);
+    for (const { name, blob, role, width, height } of files) {
+      const path = join(job.outputFolder, name);
+      const hash = createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+      if (hash !== blob) throw new Error(`${name} is not what ${task} gave.`);
+      if (role === 'film') film = name;
+      else if (/\.(png|jpe?g|webp|tiff?)$/i.test(name)) {
+        const { info } = await sharp(path, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
+        if (info.width !== width || info.height !== height) throw new Error(`${name} has the wrong size.`);
+        frames++;
+      }
+    }
+  }
+  const filmFrames = film === '' ? 0 : await countFrames(join(job.outputFolder, film));
+  if (film !== '' && filmFrames !== frames) {
+    throw new Error(`The film has ${filmFrames} frames; ${frames} were rendered.`);
+  }
+  return { folder: job.outputFolder, frames, film, filmFrames };
+}
+
+async function countFrames(path: string): Promise<number> {
+  const { stdout } = await run('ffprobe', [
+    ...['-v', 'error', '-count_frames', '-select_streams', 'v:0'],
+    ...['-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', path],
+  ]);
+  return Number(stdout.trim().replace(/,$/, ''));
+}

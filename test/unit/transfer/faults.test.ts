@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { encode } from '@cuadro/protocol';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { contentOf, filesBelow, newStore } from '../blobs/helpers.ts';
+import { disguised, type Machine, peerOf, reaches, spoilt, TestFarm } from './machines.ts';
+
+const MIB = 2 ** 20;
+const from = (...machines: Machine[]) => ({ holders: () => machines.map(({ peer }) => peer) });
+
+describe('holders that lie', () => {
+  const content = contentOf(7, 6 * MIB);
+
+  it('R56: one that changes a piece is named, and the file comes from the other', async (test) => {
+    const farm = new TestFarm(test, ['here', 'liar', 'honest']);
+    const here = await farm.start('here');
+    const liar = await farm.start('liar', {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          open: async (hash, options) => {
+            const reader = await blobs.open(hash, options);
+            const chunks = (async function* () {
+              for await (const chunk of reader.chunks) yield spoilt(chunk);
+            })();
+            return { ...reader, chunks };
+          },
+        }),
+    });
+    const honest = await farm.start('honest');
+    await reaches(here, liar, honest);
+    const { hash } = await liar.blobs.putBytes(content);
+    await honest.blobs.putBytes(content);
+    await here.transfer.fetch(hash, from(liar, honest));
+    assert.deepEqual(Buffer.from(await here.blobs.read(hash)), content);
+    const { liars } = here.transfer.status();
+    assert.deepEqual(Object.keys(liars), [liar.peer]);
+    // It is not asked for other files either, for a while.
+    const other = await liar.blobs.putBytes(Buffer.from('other'));
+    await assert.rejects(here.transfer.fetch(other.hash, from(liar)), { code: 'blob-unreachable' });
+  });
+
+  it('R56: one that sends another small file is named', async (test) => {
+    const farm = new TestFarm(test, ['here', 'liar', 'honest']);
+    const here = await farm.start('here');
+    const liar = await farm.start('liar', {
+      disguise: (blobs) => disguised(blobs, { read: async (hash) => spoilt(await blobs.read(hash)) }),
+    });
+    const honest = await farm.start('honest');
+    await reaches(here, liar, honest);
+    const { hash } = await liar.blobs.putBytes(Buffer.from('a frame'));
+    await honest.blobs.putBytes(Buffer.from('a frame'));
+    await here.transfer.fetch(hash, { holders: () => [liar.peer] });
+    assert.equal(
+      Buffer.from(await here.blobs.read(hash)).toString(),
+      'a frame',
+      'found at the other by asking',
+    );
+    assert.deepEqual(here.transfer.status().liars, { [liar.peer]: { count: 1, hash } });
+  });
+
+  it('R56: one that makes up a manifest is named, whether it serves all of it or honest pieces do not fit', async (test) => {
+    for (const servesAll of [true, false]) {
+      const farm = new TestFarm(test, ['here', 'liar', 'honest']);
+      const here = await farm.start('here');
+      const wrong = contentOf(8, content.length);
+      let wrongHash = '';
+      const liar = await farm.start('liar', {
+        disguise: (blobs) =>
+          disguised(blobs, {
+            manifest: async (hash) => ({ ...(await blobs.manifest(wrongHash)), hash }),
+            open: (hash, options) =>
+              servesAll ? blobs.open(wrongHash, options) : Promise.reject(new Error(`no ${hash}`)),
+          }),
+      });
+      const honest = await farm.start('honest');
+      await reaches(here, liar, honest);
+      wrongHash = (await liar.blobs.putBytes(wrong)).hash;
+      const { hash } = await liar.blobs.putBytes(content);
+      await honest.blobs.putBytes(content);
+      // The liar is known first, so the manifest is its own.
+      await here.transfer.fetch(hash, { holders: () => [liar.peer] });
+      assert.deepEqual(Buffer.from(await here.blobs.read(hash)), content);
+      const { liars } = here.transfer.status();
+      assert.equal(liars[honest.peer], undefined);
+      if (servesAll) assert.equal(liars[liar.peer]?.count, 1);
+      for (const machine of [here, liar, honest]) await machine.stop();
+    }
+  });
+
+  it('R55: one that speaks nonsense is named; one that asks nonsense is cut off', async (test) => {
+    const farm = new TestFarm(test, ['here', 'odd']);
+    const here = await farm.start('here');
+    const odd = await farm.start('odd');
+    await reaches(here, odd);
+    const { hash } = await odd.blobs.putBytes(Buffer.from('x'));
+    odd.mesh.serve('blobs', async (stream) => {
+      for await (const _ of stream.chunks) await stream.write(Buffer.alloc(64, 0xff));
+    });
+    await assert.rejects(here.transfer.fetch(hash, from(odd)), { code: 'blob-unreachable' });
+    assert.deepEqual(here.transfer.status().liars, { [odd.peer]: { count: 1, hash } });
+    const mine = await here.blobs.putBytes(Buffer.from('y'));
+    const head = encode({ kind: 'get', hashes: ['not a hash'] });
+    for (const bytes of [Buffer.alloc(64, 0xff), Buffer.from([0, 0, 0, head.length, 0, 0, 0, 0, ...head])]) {
+      const stream = await odd.mesh.open(here.peer, 'blobs');
+      await stream.write(bytes);
+      await assert.rejects(async () => {
+        for await (const _ of stream.chunks) assert.fail('nothing is answered');
+      });
+    }
+    await odd.transfer.fetch(mine.hash, from(here));
+  });
+});
+
+describe('holders that go', () => {
+  it('one is killed half-way: the other brings the rest', async (test) => {
+    const farm = new TestFarm(test, ['here', 'one', 'two']);
+    const here = await farm.start('here');
+    const one = await farm.start('one');
+    const two = await farm.start('two');
+    await reaches(here, one, two);
+    const bytes = contentOf(9, 24 * MIB);
+    const { hash } = await one.blobs.putBytes(bytes);
+    await two.blobs.putBytes(bytes);
+    let killed = false;
+    const onProgress = ({ doneBytes }: { doneBytes: number }): void => {
+      if (killed || doneBytes < 6 * MIB) return;
+      killed = true;
+      farm.network.kill(one.peer);
+    };
+    await here.transfer.fetch(hash, { ...from(one, two), onProgress });
+    assert.ok(killed);
+    assert.deepEqual(Buffer.from(await here.blobs.read(hash)), bytes);
+  });
+
+  it('one falls silent: after the stall another is asked', async (test) => {
+    const farm = new TestFarm(test, ['here', 'one', 'two']);
+    const clock = new ManualClock();
+    const here = await farm.start('here', { clock, options: { stallMs: 10_000 } });
+    const one = await farm.start('one');
+    await reaches(here, one);
+    const bytes = contentOf(10, 12 * MIB);
+    const { hash } = await one.blobs.putBytes(bytes);
+    const store = newStore(farm.folderOf('two'));
+    await store.start();
+    await store.putBytes(bytes);
+    await store.stop();
+    const silent = Promise.withResolvers<void>();
+    const fetching = here.transfer.fetch(hash, {
+      holders: () => [one.peer, peerOf('two')],
+      onProgress: ({ doneBytes }) => {
+        if (doneBytes < MIB) return;
+        farm.network.cut(one.peer, here.peer, { oneWay: true });
+        silent.resolve();
+      },
+    });
+    await silent.promise;
+    await clock.advanceSettled(9_000);
+    assert.equal(here.transfer.status().active.length, 1);
+    // Only now does time pass that the silent one is given up by; the other needs none.
+    await clock.advanceSettled(2_000);
+    const two = await farm.start('two');
+    assert.equal((await fetching).sizeBytes, bytes.length);
+    assert.deepEqual(here.transfer.status().liars, {});
+    assert.ok(two.transfer.status().sentBytes > 0);
+  });
+
+  it('the only one goes and comes back: the fetch fails, and a later one goes on where it was', async (test) => {
+    const farm = new TestFarm(test, ['here', 'there']);
+    const here = await farm.start('here');
+    let there = await farm.start('there');
+    await reaches(here, there);
+    const bytes = contentOf(11, 24 * MIB);
+    const { hash } = await there.blobs.putBytes(bytes);
+    let cut = false;
+    const onProgress = ({ doneBytes }: { doneBytes: number }): void => {
+      if (cut || doneBytes < 8 * MIB) return;
+      cut = true;
+      farm.network.kill(there.peer);
+    };
+    const holders = (): string[] => [peerOf('there')];
+    await assert.rejects(here.transfer.fetch(hash, { holders, onProgress }), {
+      code: 'blob-unreachable',
+      holders: [there.peer],
+    });
+    await there.stop();
+    there = await farm.start('there');
+    await reaches(here, there);
+    await here.transfer.fetch(hash, { holders, pin: 'job' });
+    assert.deepEqual(Buffer.from(await here.blobs.read(hash)), bytes);
+    const { sentBytes } = there.transfer.status();
+    assert.ok(sentBytes <= bytes.length - 8 * MIB + 24 * 32, `only the rest is sent (${sentBytes})`);
+    assert.deepEqual(filesBelow(`${farm.folderOf('here')}/incoming`), []);
+  });
+
+  it('a damaged copy is not served: it comes from elsewhere', async (test) => {
+    const farm = new TestFarm(test, ['here', 'damaged', 'whole']);
+    const here = await farm.start('here');
+    const damaged = await farm.start('damaged', {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          open: async (hash, options) => {
+            const { BlobCorruptError } = await import('../../../node/src/blobs/errors.ts');
+            if ((options?.range?.start ?? 0) < 2 * MIB) return blobs.open(hash, options);
+            throw new BlobCorruptError(hash);
+          },
+        }),
+    });
+    const whole = await farm.start('whole');
+    await reaches(here, damaged, whole);
+    const bytes = contentOf(12, 6 * MIB);
+    const { hash } = await damaged.blobs.putBytes(bytes);
+    await whole.blobs.putBytes(bytes);
+    await here.transfer.fetch(hash, from(damaged, whole));
+    assert.deepEqual(Buffer.from(await here.blobs.read(hash)), bytes);
+    assert.deepEqual(here.transfer.status().liars, {});
+  });
+});

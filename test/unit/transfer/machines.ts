@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { PeerId } from '@cuadro/protocol';
+import type { BlobStore } from '../../../node/src/blobs/interface.ts';
+import type { BlobStoreOptions } from '../../../node/src/blobs/options.ts';
+import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
+import type { TransferOptions } from '../../../node/src/blobs/transfer/limits.ts';
+import { createTransfer } from '../../../node/src/blobs/transfer/transfer.ts';
+import type { Mesh } from '../../../node/src/mesh/interface.ts';
+import { createMemoryNetwork, type MemoryNetwork } from '../../../node/src/mesh/memory-mesh.ts';
+import { createSystemClock } from '../../../node/src/system/clock.ts';
+import { identityOf } from '../../../node/src/system/identity.ts';
+import type { Clock, Logger } from '../../../node/src/system/interface.ts';
+import { newStore, temporaryFolder } from '../blobs/helpers.ts';
+
+export const FARM = 'farmfarmfarmfarm';
+
+export const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silent,
+};
+
+export interface Machine {
+  readonly name: string;
+  readonly peer: PeerId;
+  readonly mesh: Mesh;
+  readonly blobs: BlobStore;
+  readonly transfer: Transfer;
+  /** Ends it in order. */
+  stop(): Promise<void>;
+}
+
+export interface MachineInit {
+  clock?: Clock;
+  options?: Partial<TransferOptions>;
+  store?: Partial<BlobStoreOptions>;
+  /** What its transfer takes for its store: a way to make it lie, or serve from memory. */
+  disguise?: (blobs: BlobStore) => BlobStore;
+}
+
+const keyOf = (name: string): Uint8Array => createHash('sha256').update(name).digest();
+export const peerOf = (name: string): PeerId => identityOf(keyOf(name)).peer;
+
+/** A farm of machines with real file stores on one network in memory; all of it ends with the test. */
+export class TestFarm {
+  readonly network: MemoryNetwork;
+  readonly #folder = temporaryFolder();
+  readonly #names: readonly string[];
+  readonly #machines = new Set<Machine>();
+
+  constructor(test: TestContext, names: readonly string[], network = createMemoryNetwork()) {
+    this.#names = names;
+    this.network = network;
+    test.after(async () => {
+      for (const machine of this.#machines) await machine.stop();
+      this.#folder.remove();
+    });
+  }
+
+  folderOf(name: string): string {
+    return join(this.#folder.path, name);
+  }
+
+  /** Starts one of the farm's machines, or starts it again over the same folder. */
+  async start(name: string, init: MachineInit = {}): Promise<Machine> {
+    const mesh = this.network.mesh({
+      privateKey: keyOf(name),
+      listen: ['127.0.0.1'],
+      meshPort: 0,
+      lobbyPort: 0,
+      serviceName: FARM,
+    });
+    const blobs = newStore(this.folderOf(name), init.store);
+    await blobs.start();
+    const clock = init.clock ?? createSystemClock();
+    const served = init.disguise?.(blobs) ?? blobs;
+    const transfer = createTransfer({ mesh, blobs: served, clock, logger: silent }, init.options);
+    await transfer.start();
+    mesh.setMembership({ farm: FARM, members: new Set(this.#names.map(peerOf)) });
+    await mesh.start();
+    const machine: Machine = {
+      name,
+      peer: mesh.self,
+      mesh,
+      blobs,
+      transfer,
+      stop: async () => {
+        this.#machines.delete(machine);
+        await mesh.stop();
+        await transfer.stop();
+        await blobs.stop();
+      },
+    };
+    this.#machines.add(machine);
+    return machine;
+  }
+}
+
+/** Resolves once one machine reaches others. */
+export async function reaches(machine: Machine, ...others: Machine[]): Promise<void> {
+  const missing = (): Machine[] => others.filter(({ peer }) => !machine.mesh.reachable().includes(peer));
+  if (missing().length === 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = machine.mesh.subscribe({
+    peer: () => {
+      if (missing().length === 0) resolve();
+    },
+  });
+  await promise;
+  unsubscribe();
+}
+
+/** A store whose answers are replaced: what a lying or failing holder serves. */
+export function disguised(blobs: BlobStore, other: Partial<BlobStore>): BlobStore {
+  return new Proxy(blobs, {
+    get(target, property) {
+      const value: unknown = Reflect.get(other, property) ?? Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
+
+/** The same bytes with one of them changed. */
+export function spoilt(bytes: Uint8Array): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  copy[0] = (copy[0] ?? 0) ^ 1;
+  return copy;
+}

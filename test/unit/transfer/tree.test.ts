@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { encode, type Bundle } from '@cuadro/protocol';
+import type { BlobStore } from '../../../node/src/blobs/interface.ts';
+import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { contentOf } from '../blobs/helpers.ts';
+import { type Machine, reaches, TestFarm } from './machines.ts';
+
+const MIB = 2 ** 20;
+
+/** Stores a bundle of these files, as a submission does. */
+async function storeBundle(blobs: BlobStore, contents: readonly Uint8Array[]): Promise<string> {
+  const infos = await blobs.putMany(contents.map((bytes) => ({ bytes })));
+  const bundle: Bundle = {
+    version: 1,
+    main: '0',
+    files: infos.map(({ hash, sizeBytes }, i) => ({ path: String(i), blob: hash, sizeBytes })),
+    remap: [],
+  };
+  return (await blobs.putBytes(encode(bundle))).hash;
+}
+
+describe('fetching bundles', () => {
+  it('brings the bundle and all its files, small and large, and tells how far it is', async (test) => {
+    const farm = new TestFarm(test, ['here', 'there']);
+    const here = await farm.start('here');
+    const there = await farm.start('there');
+    await reaches(here, there);
+    const contents = [
+      contentOf(1, 3 * MIB),
+      contentOf(2, 10),
+      contentOf(2, 10),
+      contentOf(3, 0),
+      contentOf(4, MIB),
+    ];
+    const hash = await storeBundle(there.blobs, contents);
+    const told: { doneBytes: number; sizeBytes: number | undefined }[] = [];
+    const bundle = await here.transfer.ensureTree(hash, {
+      holders: () => [there.peer],
+      pin: 'job',
+      onProgress: (progress) => told.push(progress),
+    });
+    for (const { blob, sizeBytes } of bundle.files)
+      assert.equal((await here.blobs.has(blob))?.sizeBytes, sizeBytes);
+    assert.equal(here.blobs.pinnedBy('job').length, 5);
+    const total = 4 * MIB + 10;
+    assert.deepEqual([told.at(-1)?.doneBytes, told.at(-1)?.sizeBytes], [total, total]);
+  });
+
+  it('is found through a provider record when the submitter is off', async (test) => {
+    const names = ['submitter', 'worker', 'late'];
+    const farm = new TestFarm(test, names);
+    const submitter = await farm.start('submitter');
+    const worker = await farm.start('worker');
+    await reaches(worker, submitter);
+    const hash = await storeBundle(submitter.blobs, [contentOf(5, 2 * MIB), contentOf(6, 100)]);
+    const holders = (): string[] => [submitter.peer];
+    const provided = Promise.withResolvers<string>();
+    const provide = worker.mesh.provide.bind(worker.mesh);
+    worker.mesh.provide = async (...call) => {
+      await provide(...call);
+      provided.resolve(call[0]);
+    };
+    await worker.transfer.ensureTree(hash, { holders });
+    assert.equal(await provided.promise, hash);
+    await submitter.stop();
+    const late: Machine = await farm.start('late');
+    await reaches(late, worker);
+    const bundle = await late.transfer.ensureTree(hash, { holders });
+    for (const { blob } of bundle.files) assert.notEqual(await late.blobs.has(blob), undefined);
+  });
+
+  it('brings 10,000 small files', async (test) => {
+    const farm = new TestFarm(test, ['here', 'there']);
+    const here = await farm.start('here');
+    const memory = createMemoryBlobStore();
+    await memory.start();
+    const there = await farm.start('there', { disguise: () => memory });
+    await reaches(here, there);
+    const hash = await storeBundle(
+      memory,
+      Array.from({ length: 10_000 }, (_, i) => Buffer.from(`grass blade ${i}`)),
+    );
+    const bundle = await here.transfer.ensureTree(hash, { holders: () => [there.peer], pin: 'job' });
+    assert.equal(bundle.files.length, 10_000);
+    assert.equal(here.blobs.pinnedBy('job').length, 10_001);
+    assert.equal((await here.blobs.usage()).blobs, 10_001);
+  });
+});
