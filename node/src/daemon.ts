@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CuadroError, EXIT, JOB_ENDS, type Config, type ExitCode } from '@cuadro/protocol';
+import { CuadroError, EXIT, type Config, type ExitCode } from '@cuadro/protocol';
 import { createApi, type Api } from './api/server.ts';
 import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
@@ -11,9 +11,7 @@ import { assembleRendering, type Rendering } from './daemon/rendering.ts';
 import { createFarmMembership } from './farm/farm.ts';
 import type { FarmMembership } from './farm/interface.ts';
 import { createJobActions } from './jobs/actions.ts';
-import { createCopyWatch } from './jobs/copies.ts';
 import { createContentReader } from './jobs/content.ts';
-import { createPinKeeper } from './jobs/pins.ts';
 import { createSystemClock } from './system/clock.ts';
 import { createVerifier } from './system/identity.ts';
 import type { Startable } from './system/interface.ts';
@@ -66,11 +64,10 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const rendering: Rendering = await assembleRendering(init, base, live, {
     tasks: core,
     input: (input) => driver.input(input),
-    wantedBundles: () => wantedBundles(core),
   });
   const { machine, worker } = rendering;
   const network = assembleNetwork(base, core, () => driver);
-  const { driver, shared, collection, queries, hub } = assembleBrain(init, base, core, {
+  const { driver, shared, parts, queries, hub } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
     farmChanged: () => farm.changed(),
@@ -132,9 +129,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         { name: 'driver', component: driver },
         { name: 'farm', component: farm },
         ...network.parts,
-        { name: 'collection', component: collection },
-        { name: 'pins', component: createPinKeeper(shared, base) },
-        { name: 'copies', component: createCopyWatch(shared) },
+        ...parts,
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
         { name: 'api', component: api },
@@ -163,12 +158,6 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
     },
   };
-}
-
-/** Scenes of jobs that have not ended. */
-function wantedBundles(queries: CoreQueries): Set<string> {
-  const jobs = queries.jobs().filter(({ state }) => !JOB_ENDS.has(state));
-  return new Set(jobs.flatMap(({ id }) => queries.jobRecord(id)?.spec.bundle ?? []));
 }
 
 export interface DaemonOptions {

@@ -183,6 +183,7 @@ class CoreDriver implements Driver {
     this.input({ kind: 'records', from, records });
     await this.flushed();
   }
+
   flushed(): Promise<void> {
     if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
     return new Promise((resolve, reject) => {

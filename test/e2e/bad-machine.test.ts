@@ -267,7 +267,8 @@ test('a disk that fills to the last byte ends the node with a sentence, and noth
   const dataFolder = join(disk, 'data');
   await house.configure(dataFolder);
   const node = await house.node({ dataFolder });
-  const settings = ['--type', 'echo-sleep', '--frames', '1-200', '--set', 'sleepMs=20'];
+  // Without a message nothing but records is written: a log that can't be written only makes the machine wait.
+  const settings = ['--type', 'echo-sleep', '--frames', '1-200', '--set', 'sleepMs=20', '--set', 'message='];
   const job = await submitTo(node, settings);
   await until('some tasks to be done', async () => {
     return (await node.client.call('job', { params: { job } })).counts.rendered > 5;

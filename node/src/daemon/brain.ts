@@ -2,8 +2,11 @@ import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
 import { createDriver, type Driver } from '../driver.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
+import { createCopyWatch } from '../jobs/copies.ts';
 import { readPlan } from '../jobs/content.ts';
+import { createPinKeeper } from '../jobs/pins.ts';
 import { withCollection } from '../jobs/queries.ts';
+import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Foundation, NodeInit } from './foundation.ts';
 import type { Network } from './network.ts';
 import type { Rendering } from './rendering.ts';
@@ -42,5 +45,11 @@ export function assembleBrain(
   });
   const queries = withCollection(core, (job) => collection.state(job));
   const hub: EventHub = createEventHub({ queries, clock });
-  return { driver, shared, collection, queries, hub };
+  // Pins come before anything can be submitted.
+  const parts: LifecyclePart[] = [
+    { name: 'collection', component: collection },
+    { name: 'pins', component: createPinKeeper(shared, base) },
+    { name: 'copies', component: createCopyWatch(shared) },
+  ];
+  return { driver, shared, parts, queries, hub };
 }

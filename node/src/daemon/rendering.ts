@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { attemptKey, type BlobHash } from '@cuadro/protocol';
+import { attemptKey, JOB_ENDS, type BlobHash } from '@cuadro/protocol';
+import type { CoreQueries } from '../core/interface.ts';
 import type { DriverInput } from '../driver.ts';
 import { createBlenderSessions } from '../render/blender/pool.ts';
 import { createStayAwake } from '../render/process/stay-awake.ts';
@@ -33,19 +34,14 @@ export async function assembleRendering(
   init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
   base: Foundation,
   live: LiveConfig,
-  brain: {
-    tasks: TaskReader;
-    input(input: DriverInput): void;
-    /** Scenes of jobs that have not ended. */
-    wantedBundles(): ReadonlySet<BlobHash>;
-  },
+  brain: { tasks: TaskReader & WantedQueries; input(input: DriverInput): void },
 ): Promise<Rendering> {
   const { clock, random, logger, blobs } = base;
   const { slots, confine, blender, ffmpeg } = live.current;
   const folder = init.dataFolder;
   const scenes = new SceneFolders({ blobs, random, logger }, { folder: join(folder, 'scenes') });
   await mkdir(scenes.folder, { recursive: true });
-  await scenes.sweep(brain.wantedBundles());
+  await scenes.sweep(wantedBundles(brain.tasks));
   const threads = Math.max(1, Math.floor(availableParallelism() / slots));
   const sessions = createBlenderSessions(
     { clock, random, logger },
@@ -107,4 +103,12 @@ export async function assembleRendering(
     worker.run(grant, job, task);
   };
   return { parts, machine, worker, keeper, run };
+}
+
+type WantedQueries = Pick<CoreQueries, 'jobs' | 'jobRecord'>;
+
+/** Scenes of jobs that have not ended. */
+function wantedBundles(queries: WantedQueries): Set<BlobHash> {
+  const jobs = queries.jobs().filter(({ state }) => !JOB_ENDS.has(state));
+  return new Set(jobs.flatMap(({ id }) => queries.jobRecord(id)?.spec.bundle ?? []));
 }

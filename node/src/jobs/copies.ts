@@ -58,14 +58,19 @@ class CopyWatch implements Startable {
   }
 
   async #check(): Promise<void> {
-    const { blobs, clock, driver } = this.#components;
+    const { blobs, clock } = this.#components;
     const { signal } = this.#stop;
     for await (const { hash, state } of blobs.check({ signal })) {
       // What is damaged is told as an event; a file that was gone before this start is seen only here.
       if (state === 'missing') this.#lost(hash, blobs.pins(hash));
       else await clock.sleep(CHECK_PAUSE_MS, { signal });
-      while (driver.queries.farm().live.running > 0) await clock.sleep(BUSY_PAUSE_MS, { signal });
+      while (this.#isBusy()) await clock.sleep(BUSY_PAUSE_MS, { signal });
     }
+  }
+
+  #isBusy(): boolean {
+    const here = this.#components.driver.queries.nodes().find((node) => node.here);
+    return (here?.live.running.length ?? 0) > 0;
   }
 
   #lost(hash: BlobHash, owners: readonly JobId[]): void {
