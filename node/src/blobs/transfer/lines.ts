@@ -48,7 +48,8 @@ export class Lines {
         return await this.#exchangeOn(kept ?? (await this.#connect(peer, signal)), request, taking);
       } catch (error) {
         // A kept stream may have ended with an earlier connection; that says nothing about the peer now.
-        if (kept === undefined || answered || isNonsense(error)) throw error;
+        const stalled = error instanceof FrameError && error.code === 'frame-stalled';
+        if (kept === undefined || answered || stalled || isNonsense(error)) throw error;
       }
     }
   }
