@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { doorViewSchema } from './door-views.ts';
-import { blobHashSchema } from './ids.ts';
+import { blobHashSchema, jobIdSchema } from './ids.ts';
 import {
   JOB_DEPENDENCIES_MAX,
   NAME_LENGTH_MAX,
@@ -234,7 +234,13 @@ export const ROUTES = {
   }),
   blob: route('GET', '/blobs/:hash', 'A stored file; `name` gives its type and download name', {
     params: z.object({ hash: blobHashSchema }),
-    query: z.object({ name: z.string().max(400).optional(), download: z.string().optional() }),
+    query: z.object({
+      name: z.string().max(400).optional(),
+      download: z.string().optional(),
+      /** What it belongs to: so a machine that doesn't hold it knows at once where it is. */
+      job: jobIdSchema.optional(),
+      task: z.coerce.number().int().min(0).optional(),
+    }),
     raw: 'stream',
   }),
   events: route('GET', '/events', 'Live events (text/event-stream), resumable by Last-Event-ID', {

@@ -119,6 +119,11 @@ export const ERRORS = {
   ),
   'door-refused': entry(409, EXIT.refused, '{why}'),
   'blob-not-found': entry(404, EXIT.notFound, 'This node does not hold the content {hash}.'),
+  'blob-unreachable': entry(
+    503,
+    EXIT.machine,
+    "The content {hash} can't be fetched now: {why}. It can be had again when a machine that holds it is back.",
+  ),
   'blob-corrupt': entry(
     500,
     EXIT.machine,

@@ -87,3 +87,9 @@ export const BLOB_PIECES_PER_REQUEST_MAX = 64;
 export const FRAME_HEAD_BYTES_MAX = 2_097_152;
 /** The body of a frame: the manifest of the largest blob (1 TiB in pieces of 4 MiB, 32 bytes each). */
 export const FRAME_BODY_BYTES_MAX = 8_388_608;
+/** Things that one message asks to hold: thousands a second, few messages. */
+export const HOLD_ITEMS_MAX = 1_024;
+/** Records of one change that a person makes: a requeue of a large job in parts. */
+export const HOLD_RECORDS_MAX = 256;
+/** Files asked for beside a record: logs. */
+export const HOLD_BLOBS_MAX = 64;

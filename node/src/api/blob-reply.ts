@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { Readable } from 'node:stream';
 import type { BlobHash } from '@cuadro/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ContentReader } from './interface.ts';
+import type { ContentPlace, ContentReader } from './interface.ts';
 
 /**
  * Types that a browser shows without running anything in them; all else is bytes to save. SVG and HTML are not
@@ -39,6 +39,8 @@ interface BlobCall {
   name?: string | undefined;
   /** Present in any form, the file is saved and not shown. */
   download?: string | undefined;
+  /** What it belongs to, where the address says it. */
+  place: ContentPlace;
   signal: AbortSignal;
   request: FastifyRequest;
   reply: FastifyReply;
@@ -47,11 +49,11 @@ interface BlobCall {
 /**
  * Sends a stored file, whole or one range of it (films are sought in). The content of a hash never changes, so
  * browsers keep it for ever.
- * @throws CuadroError `blob-not-found`, `blob-corrupt` as long as nothing was sent; damage met later cuts the
+ * @throws CuadroError `blob-not-found`, `blob-unreachable`, `blob-corrupt` as long as nothing was sent; damage met later cuts the
  * connection, so that a client sees that the file is not whole.
  */
 export async function sendBlob(components: { content: ContentReader }, call: BlobCall): Promise<undefined> {
-  const { hash, name, download, signal, request, reply } = call;
+  const { hash, name, download, place, signal, request, reply } = call;
   const etag = `"${hash}"`;
   void reply.headers({
     etag,
@@ -62,43 +64,22 @@ export async function sendBlob(components: { content: ContentReader }, call: Blo
     await reply.code(304).send();
     return undefined;
   }
-  const { sizeBytes, stream } = await components.content.open(hash, { signal });
+  const { sizeBytes, read } = await components.content.open(hash, { signal, ...place });
   void reply.type(contentTypes[extname(name ?? '').toLowerCase()] ?? 'application/octet-stream');
   if (download !== undefined) void reply.header('content-disposition', attachment(name ?? hash));
   const ifRange = request.headers['if-range'];
   const rangeText = ifRange === undefined || ifRange === etag ? request.headers.range : undefined;
   const range = parseRange(rangeText, sizeBytes);
   if (range === 'unsatisfiable') {
-    await closeIterable(stream);
     await reply.code(416).header('content-range', `bytes */${sizeBytes}`).type('text/plain').send('');
     return undefined;
   }
   const { start, end } = range ?? { start: 0, end: sizeBytes - 1 };
+  const bytes = await read({ start, end: end + 1 });
   if (range !== undefined) void reply.code(206).header('content-range', `bytes ${start}-${end}/${sizeBytes}`);
   void reply.header('content-length', end - start + 1);
-  await reply.send(Readable.from(cut(stream, start, end + 1), { objectMode: false }));
+  await reply.send(Readable.from(bytes, { objectMode: false }));
   return undefined;
-}
-
-/** The bytes from `start` to before `end`; what lies before is read and dropped, since reading verifies. */
-async function* cut(
-  stream: AsyncIterable<Uint8Array>,
-  start: number,
-  end: number,
-): AsyncGenerator<Uint8Array> {
-  let at = 0;
-  for await (const chunk of stream) {
-    const from = Math.max(start - at, 0);
-    const to = Math.min(end - at, chunk.length);
-    if (from < to) yield from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
-    at += chunk.length;
-    // The last bytes of a file are read to its end, where its hash is judged.
-    if (at > end) return;
-  }
-}
-
-async function closeIterable(stream: AsyncIterable<Uint8Array>): Promise<void> {
-  await stream[Symbol.asyncIterator]().return?.();
 }
 
 /** One range `bytes=a-b`, `a-` or `-n`; several, or other units, are ignored as RFC 9110 allows. */

@@ -92,8 +92,11 @@ export function createHandlers(
     mergeFarm: ({ body }) => door.mergeFarm(body.farm),
     joinAddress: ({ body }) => door.joinAddress(body.address),
     foundFarm: () => door.foundFarm(),
-    blob: ({ params, query, signal, request, reply }) =>
-      sendBlob({ content }, { hash: params.hash, ...query, signal, request, reply }),
+    blob: ({ params, query, signal, request, reply }) => {
+      const { job, task, ...rest } = query;
+      const place = { ...(job !== undefined && { job }), ...(task !== undefined && { task }) };
+      return sendBlob({ content }, { hash: params.hash, ...rest, place, signal, request, reply });
+    },
     events: ({ request, reply }) => streams.open(request, reply),
     metrics: async ({ reply }) => {
       await reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.render());

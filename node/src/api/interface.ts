@@ -74,15 +74,25 @@ export interface HereActions {
   stop(): ChangeView;
 }
 
+/** What a file belongs to. */
+export interface ContentPlace {
+  job?: JobId;
+  task?: TaskIndex;
+}
+
+export interface OpenContent {
+  sizeBytes: number;
+  /** Verified bytes from `start` to before `end`; nothing else is read. @throws CuadroError `blob-corrupt`. */
+  read(range: { start: number; end: number }): Promise<AsyncIterable<Uint8Array>>;
+}
+
 export interface ContentReader {
   /**
-   * A stored file, verified as it is read.
-   * @throws CuadroError `blob-not-found`, `blob-corrupt`.
+   * A stored file; fetched first from the machines that hold it, where this one doesn't. What a job and a task are
+   * named for finds them at once.
+   * @throws CuadroError `blob-not-found`, `blob-unreachable`, `blob-corrupt`.
    */
-  open(
-    hash: BlobHash,
-    options: { signal: AbortSignal },
-  ): Promise<{ sizeBytes: number; stream: AsyncIterable<Uint8Array> }>;
+  open(hash: BlobHash, options: { signal: AbortSignal } & ContentPlace): Promise<OpenContent>;
   /** The log of an attempt: the running one's so far, or a stored one. @throws CuadroError `attempt-not-found`. */
   log(job: JobId, task: TaskIndex, attempt: string | undefined): Promise<string>;
 }

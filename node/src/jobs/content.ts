@@ -25,13 +25,22 @@ export function createContentReader(components: {
 }): ContentReader {
   const { blobs, queries, logFile } = components;
   return {
-    async open(hash, { signal }) {
+    async open(hash, { signal, ...place }) {
+      const range = async (wanted: ByteRange): Promise<AsyncIterable<Uint8Array>> => {
+        try {
+          return catalogued((await blobs.open(hash, { signal, range: wanted })).chunks, hash);
+        } catch (error) {
+          throw cataloguedError(error, hash);
+        }
+      };
       try {
-        const reader = await blobs.open(hash, { signal });
-        return { sizeBytes: reader.sizeBytes, stream: catalogued(reader.chunks, hash) };
+        await content.ensure(hash, place, { signal });
       } catch (error) {
         throw cataloguedError(error, hash);
       }
+      const info = await blobs.has(hash);
+      if (info === undefined) throw new CuadroError('blob-not-found', { hash });
+      return { sizeBytes: info.sizeBytes, read: range };
     },
     async log(job, task, attempt) {
       const record = queries.taskRecord(job, task);

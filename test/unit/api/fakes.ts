@@ -184,7 +184,9 @@ export class FakeNode {
         open: async (hash) => {
           this.#call('open', hash);
           if (hash !== HASH) throw new CuadroError('blob-not-found', { hash });
-          return { sizeBytes: CONTENT.length, stream: chunksOf(CONTENT, 7) };
+          const read = async ({ start, end }: { start: number; end: number }) =>
+            chunksOf(CONTENT.subarray(start, end), 7);
+          return { sizeBytes: CONTENT.length, read };
         },
         log: async (job, task, attempt) => {
           this.#call('log', job, task, attempt);

@@ -1,0 +1,61 @@
+import { countingResult } from './derive.ts';
+import { heldBy, type Holders } from './fields.ts';
+import type { PeerId } from './ids.ts';
+import type { JobRecord, TaskRecord, TaskResult } from './records.ts';
+
+/** A file that a result names; what it needs to be whole, or what only helps to look at it. */
+export interface NamedBlob {
+  hash: string;
+  sizeBytes?: number;
+  needed: boolean;
+}
+
+/** Everything that a result names, each file once. A thumbnail's or preview's loss loses nothing. */
+export function blobsOfResult(result: TaskResult): NamedBlob[] {
+  const named = new Map<string, NamedBlob>();
+  for (const { blob, sizeBytes } of result.files) named.set(blob, { hash: blob, sizeBytes, needed: true });
+  const extras = [result.thumbnail, result.log, ...result.files.map(({ preview }) => preview)];
+  for (const hash of extras) {
+    if (hash !== undefined && !named.has(hash)) named.set(hash, { hash, needed: false });
+  }
+  return [...named.values()];
+}
+
+/** What would be left of a job without one machine (SPEC R66). */
+export interface Safety {
+  /** Machines, other than that one, that hold whatever is held by fewest; counted up to two. */
+  machines: 0 | 1 | 2;
+  /** Plan or bundle that fewer than two others hold. */
+  job: boolean;
+  /** Results that fewer than two others hold, and those that no other holds. */
+  resultsOnOne: number;
+  resultsOnNone: number;
+}
+
+/**
+ * Whether a machine may be switched off for good as far as a job is concerned: its plan, its bundle and the results
+ * so far, each on how many others. A holder has the records as well (R65). `tasks` are the job's records at the levels
+ * that count.
+ */
+export function safetyWithout(job: JobRecord, tasks: Iterable<TaskRecord>, peer: PeerId): Safety {
+  const others = (holders: Holders): number => heldBy(holders).filter((holder) => holder !== peer).length;
+  const ofJob = Math.min(
+    others(job.holders.plan),
+    job.spec.bundle === undefined ? Number.POSITIVE_INFINITY : others(job.holders.bundle),
+  );
+  const safety: Safety = { machines: atMostTwo(ofJob), job: ofJob < 2, resultsOnOne: 0, resultsOnNone: 0 };
+  for (const task of tasks) {
+    const result = countingResult(task);
+    if (result === undefined) continue;
+    const machines = atMostTwo(others(result.holders));
+    if (machines === 1) safety.resultsOnOne++;
+    if (machines === 0) safety.resultsOnNone++;
+    if (machines < safety.machines) safety.machines = machines;
+  }
+  return safety;
+}
+
+function atMostTwo(count: number): 0 | 1 | 2 {
+  if (count >= 2) return 2;
+  return count === 1 ? 1 : 0;
+}
