@@ -61,12 +61,12 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const live: LiveConfig = { current: base.config };
   const { records } = base;
   const core = createCore({ self: signer.peer, name: base.config.name, term: base.term, records });
-  const rendering: Rendering = await assembleRendering(init, base, live, {
+  const network = assembleNetwork(base, core, () => driver);
+  const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,
     input: (input) => driver.input(input),
   });
   const { machine, worker } = rendering;
-  const network = assembleNetwork(base, core, () => driver);
   const { driver, shared, parts, queries, hub } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
@@ -112,6 +112,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   );
   const content = createContentReader({
     blobs,
+    content: network.content,
     queries: core,
     logFile: (...place) => worker.logFile(...place),
   });

@@ -64,7 +64,8 @@ export async function sendBlob(components: { content: ContentReader }, call: Blo
     await reply.code(304).send();
     return undefined;
   }
-  const { sizeBytes, read } = await components.content.open(hash, { signal, ...place });
+  const opened = await components.content.open(hash, { signal, ...place });
+  const { sizeBytes } = opened;
   void reply.type(contentTypes[extname(name ?? '').toLowerCase()] ?? 'application/octet-stream');
   if (download !== undefined) void reply.header('content-disposition', attachment(name ?? hash));
   const ifRange = request.headers['if-range'];
@@ -75,7 +76,7 @@ export async function sendBlob(components: { content: ContentReader }, call: Blo
     return undefined;
   }
   const { start, end } = range ?? { start: 0, end: sizeBytes - 1 };
-  const bytes = await read({ start, end: end + 1 });
+  const bytes = await opened.read({ start, end: end + 1 });
   if (range !== undefined) void reply.code(206).header('content-range', `bytes ${start}-${end}/${sizeBytes}`);
   void reply.header('content-length', end - start + 1);
   await reply.send(Readable.from(bytes, { objectMode: false }));

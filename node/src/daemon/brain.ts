@@ -20,6 +20,7 @@ export function assembleBrain(
 ) {
   const { rendering, network, farmChanged } = others;
   const { clock, random, logger, signer, store, blobs, temporaries } = base;
+  const { content, copies } = network;
   const driver: Driver = createDriver({
     core,
     store,
@@ -30,7 +31,7 @@ export function assembleBrain(
       run: (grant, job, task) => rendering().run(grant, job, task),
       stop: (attempt, reason) => rendering().worker.stopAttempt(attempt, reason),
     },
-    readPlan: (hash) => readPlan(blobs, hash),
+    readPlan: (hash) => readPlan({ blobs, content, logger }, hash),
     onChanges: (changes) => {
       hub.notify(changes);
       if (changes.farm) farmChanged();
@@ -39,10 +40,11 @@ export function assembleBrain(
     },
     onBroken: (error) => init.onEnd?.({ error }),
   });
-  const shared = { clock, random, logger, blobs, temporaries, store, signer, driver };
+  const shared = { clock, random, logger, blobs, content, copies, temporaries, store, signer, driver };
   const collection: Collection = createCollection(shared, {
     onCollected: (job) => hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false }),
   });
+  network.onPeerBack(() => collection.peerBack());
   const queries = withCollection(core, (job) => collection.state(job));
   const hub: EventHub = createEventHub({ queries, clock });
   // Pins come before anything can be submitted.

@@ -2,6 +2,10 @@ import { decodeMessage, encodeMessage, type KnownRecord, type Message, type Peer
 import type { CoreQueries } from '../core/interface.ts';
 import type { Driver, DriverComponents } from '../driver.ts';
 import { unreachableMesh } from '../farm/unreachable-mesh.ts';
+import { localContent, type ContentSource } from '../blobs/source.ts';
+import { createTransfer } from '../blobs/transfer/transfer.ts';
+import { soleSafekeeping, type Safekeeping } from '../jobs/interface.ts';
+import { createContentSource } from '../replicas/content.ts';
 import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
@@ -17,6 +21,12 @@ export interface Network {
   /** Undefined where the owner keeps this node off the network. */
   readonly mesh: Mesh | undefined;
   readonly forFarm: FarmComponents['mesh'];
+  /** What other machines hold. */
+  readonly content: ContentSource;
+  /** Copies on other machines of what is made here. */
+  readonly copies: Safekeeping;
+  /** A member came back, and with it what it holds. */
+  onPeerBack(listener: () => void): void;
   /** What the driver sends by, and whom it tells of what is durable. */
   readonly out: Pick<DriverComponents, 'send' | 'gossip' | 'publish' | 'onDurable'>;
   /** Parts in the order of their start. */
@@ -34,7 +44,15 @@ export function assembleNetwork(
   const { config, signer, clock, random, logger } = base;
   if (!config.network) {
     const silent = { send: () => undefined, gossip: () => undefined, publish: () => undefined };
-    return { mesh: undefined, forFarm: unreachableMesh(signer.peer), out: silent, parts: [] };
+    return {
+      mesh: undefined,
+      forFarm: unreachableMesh(signer.peer),
+      content: localContent,
+      copies: soleSafekeeping,
+      onPeerBack: () => undefined,
+      out: silent,
+      parts: [],
+    };
   }
   const mesh = createMesh(
     { clock, random, logger: logger.child({ room: 'mesh' }) },
@@ -57,6 +75,12 @@ export function assembleNetwork(
     records: heldRecords(queries),
     deliver: (from, records) => driver().deliver(from, records),
   });
+  const transfer = createTransfer({
+    mesh,
+    blobs: base.blobs,
+    clock,
+    logger: logger.child({ room: 'blobs' }),
+  });
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = decodeMessage(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
@@ -75,6 +99,11 @@ export function assembleNetwork(
   return {
     mesh,
     forFarm: mesh,
+    content: createContentSource({ transfer, queries, mesh, clock }),
+    copies: soleSafekeeping,
+    onPeerBack: (listener) => {
+      mesh.subscribe({ peer: (_peer, state) => state === 'reachable' && listener() });
+    },
     out: {
       send: (to, message) => mesh.send(to, encodeMessage(message)),
       gossip: (topic, message) => mesh.gossip(topic, encodeMessage(message)),
@@ -83,6 +112,7 @@ export function assembleNetwork(
     },
     parts: [
       { name: 'records', component: sync },
+      { name: 'transfer', component: transfer },
       {
         name: 'root',
         component: createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root })),

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { attemptKey, JOB_ENDS, type BlobHash } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
+import type { ContentSource } from '../blobs/source.ts';
 import type { DriverInput } from '../driver.ts';
 import { createBlenderSessions } from '../render/blender/pool.ts';
 import { createStayAwake } from '../render/process/stay-awake.ts';
@@ -32,14 +33,14 @@ export interface Rendering {
 /** Engines and worker; what they tell goes to `input`. */
 export async function assembleRendering(
   init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
-  base: Foundation,
+  base: Foundation & { content: ContentSource },
   live: LiveConfig,
   brain: { tasks: TaskReader & WantedQueries; input(input: DriverInput): void },
 ): Promise<Rendering> {
-  const { clock, random, logger, blobs } = base;
+  const { clock, random, logger, blobs, content } = base;
   const { slots, confine, blender, ffmpeg } = live.current;
   const folder = init.dataFolder;
-  const scenes = new SceneFolders({ blobs, random, logger }, { folder: join(folder, 'scenes') });
+  const scenes = new SceneFolders({ blobs, content, random, logger }, { folder: join(folder, 'scenes') });
   await mkdir(scenes.folder, { recursive: true });
   await scenes.sweep(wantedBundles(brain.tasks));
   const threads = Math.max(1, Math.floor(availableParallelism() / slots));
@@ -83,7 +84,14 @@ export async function assembleRendering(
       onMachineFault: (sentence) => machine.fault(sentence),
       runners: {
         'blender-frame': createBlenderFrameRunner({ blobs, pictures, logger, sessions, scenes }),
-        film: createFilmRunner({ blobs, clock, random, tasks: brain.tasks, ffmpeg: () => machine.ffmpeg() }),
+        film: createFilmRunner({
+          blobs,
+          content,
+          clock,
+          random,
+          tasks: brain.tasks,
+          ffmpeg: () => machine.ffmpeg(),
+        }),
         command: createCommandRunner({ blobs, clock, random, allowedPrograms: () => live.current.programs }),
         'echo-sleep': createEchoSleepRunner({ clock }),
       },

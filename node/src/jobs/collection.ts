@@ -13,7 +13,10 @@ import { type CollectedTask, CollectionNotes, keptBlob } from './notes.ts';
 import { takeBackUnfinished } from './orphans.ts';
 import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
-/** Tasks collected between two writes of what was collected: few fsyncs, little to look at again after a crash. */
+/**
+ * Tasks whose files are fetched together, and collected between two writes of what was collected: few round trips and
+ * fsyncs, little to look at again after a crash.
+ */
 const TASKS_PER_NOTE = 32;
 /** What could not be collected is tried again after this long, in milliseconds. */
 const RETRY_MS = 10_000;
@@ -52,6 +55,8 @@ export interface Collection extends Startable {
   changed(job: JobId, indices?: readonly TaskIndex[]): void;
   /** The job is deleted: what was noted of it goes. */
   removed(job: JobId): void;
+  /** A machine came back: what was missing may be had now. */
+  peerBack(): void;
   state(job: JobId): CollectionState | undefined;
   /** Resolves once everything that is there now has been collected, or can't be. */
   settled(): Promise<void>;
@@ -141,6 +146,10 @@ class FolderCollection implements Collection {
     this.#forget([localJobKey(job), ...notes]).catch(() => undefined);
   }
 
+  peerBack(): void {
+    for (const [id, { failed }] of this.#jobs) if (failed.size > 0) this.changed(id);
+  }
+
   async #forget(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
     await this.#components.store.setLocal(Object.fromEntries(keys.map((key) => [key, undefined])));
@@ -210,6 +219,7 @@ class FolderCollection implements Collection {
       const result = this.#resultOf(id, index);
       if (result !== undefined) due.set(index, result);
     }
+    await this.#fetchAll(id, due);
     await this.#noteIntents(id, job, due);
     const { store } = this.#components;
     const notes: Record<string, CollectedTask> = {};
@@ -232,6 +242,17 @@ class FolderCollection implements Collection {
       }
     }
     return failed;
+  }
+
+  /** Brings what other machines hold, all at once; what can't be had is told where it is needed. */
+  async #fetchAll(id: JobId, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
+    const { signal } = this.#stop;
+    await Promise.allSettled(
+      [...due].map(([index, { files }]) => {
+        const wanted = files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
+        return this.#components.content.ensureMany(wanted, { job: id, task: index }, { signal });
+      }),
+    );
   }
 
   /** What is about to be written is noted first: after a kill it is still known as ours. */

@@ -12,18 +12,22 @@ import {
   type BlobHash,
 } from '@cuadro/protocol';
 import type { ContentReader } from '../api/interface.ts';
-import { BlobCorruptError, BlobNotFoundError } from '../blobs/errors.ts';
-import type { BlobStore } from '../blobs/interface.ts';
+import { BlobCorruptError, BlobNotFoundError, BlobUnreachableError } from '../blobs/errors.ts';
+import type { BlobStore, ByteRange } from '../blobs/interface.ts';
+import type { ContentSource } from '../blobs/source.ts';
 import type { CoreQueries } from '../core/interface.ts';
+import type { Logger } from '../system/interface.ts';
 
 /** Stored files and logs for the API: with the catalogue's errors. */
 export function createContentReader(components: {
   blobs: BlobStore;
+  /** Brings what isn't here. */
+  content: ContentSource;
   queries: CoreQueries;
   /** Where the log of an attempt is or was written on this machine. */
   logFile: (job: string, task: number, attempt: string) => string;
 }): ContentReader {
-  const { blobs, queries, logFile } = components;
+  const { blobs, content, queries, logFile } = components;
   return {
     async open(hash, { signal, ...place }) {
       const range = async (wanted: ByteRange): Promise<AsyncIterable<Uint8Array>> => {
@@ -57,7 +61,12 @@ export function createContentReader(components: {
       if (local !== undefined) return local;
       const blob = known.find((entry) => attemptKey(entry.attempt) === wanted)?.log;
       if (blob === undefined) throw notFound;
-      return new TextDecoder().decode(await blobs.read(blob));
+      try {
+        await content.ensure(blob, { job, task });
+        return new TextDecoder().decode(await blobs.read(blob));
+      } catch (error) {
+        throw cataloguedError(error, blob);
+      }
     },
   };
 }
@@ -73,12 +82,36 @@ async function* catalogued(chunks: AsyncIterable<Uint8Array>, hash: BlobHash): A
 function cataloguedError(error: unknown, hash: BlobHash): unknown {
   if (error instanceof BlobNotFoundError)
     return new CuadroError('blob-not-found', { hash }, { cause: error });
+  if (error instanceof BlobUnreachableError) {
+    // With nobody else in the farm it is simply not there.
+    return error.holders.length === 0
+      ? new CuadroError('blob-not-found', { hash }, { cause: error })
+      : new CuadroError(
+          'blob-unreachable',
+          { hash, why: 'no machine that holds it answers' },
+          { cause: error },
+        );
+  }
   if (error instanceof BlobCorruptError) return new CuadroError('blob-corrupt', { hash }, { cause: error });
   return error;
 }
 
-/** A job's plan, checked; undefined where it isn't held here. */
-export async function readPlan(blobs: BlobStore, hash: BlobHash): Promise<Plan | undefined> {
+/**
+ * A job's plan, checked. One that other machines hold is waited for; undefined where it isn't here and nobody else
+ * can have it.
+ */
+export async function readPlan(
+  components: { blobs: BlobStore; content: ContentSource; logger: Logger },
+  hash: BlobHash,
+  options: { signal?: AbortSignal } = {},
+): Promise<Plan | undefined> {
+  const { blobs, content, logger } = components;
+  let told: string | undefined;
+  const onWaiting = (sentence: string): void => {
+    if (sentence !== told) logger.info("A job's plan is not here yet.", { plan: hash, sentence });
+    told = sentence;
+  };
+  await content.ensure(hash, {}, { ...options, onWaiting });
   if ((await blobs.has(hash)) === undefined) return undefined;
   return planSchema.parse(decode(await blobs.read(hash, { maxBytes: PLAN_BYTES_MAX }), PLAN_BYTES_MAX));
 }

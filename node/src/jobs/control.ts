@@ -13,17 +13,23 @@ import {
   type AttemptId,
   type ChangeView,
   type JobRecord,
+  type KnownRecord,
   type NodeRecord,
   type RouteBody,
   type TaskRequest,
 } from '@cuadro/protocol';
-import type { JobsComponents } from './interface.ts';
-import { machinesSentence } from './submission.ts';
+import { type JobsComponents, machinesSentence } from './interface.ts';
 
-const answer = (message: string): ChangeView => ({
-  machines: 1,
-  message: `${message} ${machinesSentence()}`,
-});
+/** Merges a change, and answers once it is durable here and, where one can be reached, on a second machine. */
+async function change(
+  { driver, copies }: JobsComponents,
+  record: KnownRecord,
+  message: string,
+): Promise<ChangeView> {
+  await driver.merge([record]);
+  const kept = await copies.confirm([record]);
+  return { machines: kept.machines, message: `${message} ${machinesSentence(kept)}` };
+}
 
 /** The record to change. @throws CuadroError `job-not-found`, `job-deleted`. */
 function recordOf(components: JobsComponents, job: string): JobRecord {
@@ -43,26 +49,26 @@ const WORDS = {
 export async function setJob(
   components: JobsComponents,
   job: string,
-  change: RouteBody<'setJob'>,
+  wanted: RouteBody<'setJob'>,
 ): Promise<ChangeView> {
   const record = recordOf(components, job);
   const state = components.driver.queries.job(job)?.state;
   // A canceled job may be resumed; what is done or failed can only be requeued.
-  const revives = state === 'canceled' && change.desired === 'active';
-  if (change.desired !== undefined && state !== undefined && JOB_ENDS.has(state) && !revives) {
+  const revives = state === 'canceled' && wanted.desired === 'active';
+  if (wanted.desired !== undefined && state !== undefined && JOB_ENDS.has(state) && !revives) {
     throw new CuadroError('job-ended', { job, status: state });
   }
-  await components.driver.merge([{ ...record, control: signedControl(components, record, change) }]);
-  return answer(change.desired === undefined ? 'The job is changed.' : WORDS[change.desired]);
+  const message = wanted.desired === undefined ? 'The job is changed.' : WORDS[wanted.desired];
+  return change(components, { ...record, control: signedControl(components, record, wanted) }, message);
 }
 
 function signedControl(
   components: JobsComponents,
   record: JobRecord,
-  change: RouteBody<'setJob'>,
+  wanted: RouteBody<'setJob'>,
 ): JobRecord['control'] {
   const control: Record<string, unknown> = { ...record.control };
-  for (const [name, value] of Object.entries(change)) {
+  for (const [name, value] of Object.entries(wanted)) {
     if (value === undefined) continue;
     const known = record.control[name as keyof JobRecord['control']];
     control[name] = signField(
@@ -105,18 +111,16 @@ export async function requeue(
     ...makeRequests(components, record, 'retry', retry),
   ];
   const revived = record.control.desired?.value === 'canceled' ? { desired: 'active' as const } : {};
-  await components.driver.merge([
-    {
-      ...record,
-      control: signedControl(components, record, revived),
-      requests: { ...record.requests, ...Object.fromEntries(requests) },
-    },
-  ]);
+  const changed: JobRecord = {
+    ...record,
+    control: signedControl(components, record, revived),
+    requests: { ...record.requests, ...Object.fromEntries(requests) },
+  };
   const parts = [
     again > 0 && `${count(again)} rendered again`,
     retry.length > 0 && `${count(retry.length)} tried again`,
   ].filter((part) => part !== false);
-  return answer(`${parts.join(', ')}.`);
+  return change(components, changed, `${parts.join(', ')}.`);
 }
 
 const count = (tasks: number): string => (tasks === 1 ? '1 task will be' : `${tasks} tasks will be`);
@@ -188,28 +192,28 @@ export async function deleteJob(components: JobsComponents, job: string): Promis
   const isDone = components.driver.queries.job(job)?.state === 'done';
   const wallTime = components.clock.wallTime();
   const deleted = signDeletion(components.signer, job, { wallTime, ...(isDone && { done: true }) });
-  await components.driver.merge([{ ...record, deleted }]);
+  const message = 'The job is deleted; collected files stay where they are.';
+  const answer = await change(components, { ...record, deleted }, message);
   await components.blobs.unpinOwner(job);
-  return answer('The job is deleted; collected files stay where they are.');
+  return answer;
 }
 
 /** Pauses, drains, resumes or tags a machine. Only the machine itself writes what its owner wants (SPEC R37). */
 export async function setNode(
   components: JobsComponents,
   peer: string,
-  change: RouteBody<'setNode'>,
+  wanted: RouteBody<'setNode'>,
 ): Promise<ChangeView> {
   const { signer, driver } = components;
-  if (change.ownerDesired !== undefined && peer !== signer.peer) {
+  if (wanted.ownerDesired !== undefined && peer !== signer.peer) {
     throw new CuadroError('request-invalid', { why: 'only the machine itself says what its owner wants' });
   }
   const record: NodeRecord = driver.queries.nodeRecord(peer) ?? { kind: 'node', peer, fields: {} };
   const fields: Record<string, unknown> = { ...record.fields };
-  for (const [name, value] of Object.entries(change)) {
+  for (const [name, value] of Object.entries(wanted)) {
     if (value === undefined) continue;
     const known = record.fields[name as keyof NodeRecord['fields']];
     fields[name] = signField(signer, 'node-field', fieldSubject(peer, name), value, nextCounter(known));
   }
-  await driver.merge([{ ...record, fields: fields }]);
-  return answer('The machine is changed.');
+  return change(components, { ...record, fields }, 'The machine is changed.');
 }

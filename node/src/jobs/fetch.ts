@@ -26,6 +26,7 @@ export async function fetchJob(
     for (const { blob, name: own } of (task && countingResult(task)?.files) ?? []) {
       const name = names.take(own, { index, number });
       try {
+        await components.content.ensure(blob, { job, task: index }, { signal: options.signal });
         const outcome = await writeOutput(components, { blob, name }, folder, options);
         if (outcome === 'kept-foreign') fetched.keptForeign.push(name);
         else if (outcome === 'already-there') fetched.alreadyThere++;
@@ -43,5 +44,10 @@ export async function fetchJob(
 /** Whether one file is at fault (its content isn't here whole, its name is unusable), and not the folder. */
 function isContentFault(error: unknown): boolean {
   const { code } = error as { code?: unknown };
-  return code === 'blob-not-found' || code === 'blob-corrupt' || code === 'path-unsafe';
+  return (
+    code === 'blob-not-found' ||
+    code === 'blob-unreachable' ||
+    code === 'blob-corrupt' ||
+    code === 'path-unsafe'
+  );
 }

@@ -1,5 +1,6 @@
-import type { KnownRecord, Signer } from '@cuadro/protocol';
+import type { JobId, KnownRecord, Signer } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
+import type { ContentSource } from '../blobs/source.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { RecordStore } from '../store/interface.ts';
 import type { Clock, Logger, Random } from '../system/interface.ts';
@@ -10,12 +11,53 @@ import type { TemporaryFiles } from '../system/temporary-files.ts';
  * rendered. Everything here answers only once its records are durable.
  */
 
+/** How many machines hold something durably by now, this one included, and why it is only one. */
+export interface Kept {
+  machines: number;
+  /** `none`: the farm has no other member. `unreachable`: none answers now. `late`: one is still at it. */
+  others: 'enough' | 'none' | 'unreachable' | 'late';
+}
+
+/** Copies on other machines of what people do here. Answers within a bounded time, with what is true then. */
+export interface Safekeeping {
+  /** Whether no other machine can be reached now: what is kept here is all that can be. */
+  alone(): boolean;
+  /** Of a job that was merged: its record, plan and bundle. Merges `acknowledged` when it may (SPEC R60). */
+  acknowledge(job: JobId): Promise<Kept>;
+  /** Of records that were merged: a change. */
+  confirm(records: readonly KnownRecord[]): Promise<Kept>;
+}
+
+/** Of a farm of one. */
+export const soleSafekeeping: Safekeeping = {
+  alone: () => true,
+  acknowledge: async () => ({ machines: 1, others: 'none' }),
+  confirm: async () => ({ machines: 1, others: 'none' }),
+};
+
+/** How many machines hold what was accepted or changed, in words (DESIGN.md section 1: one copy is labelled so). */
+export function machinesSentence({ machines, others }: Kept): string {
+  if (machines > 1) return `Held by ${machines} machines.`;
+  switch (others) {
+    case 'none':
+      return 'Held by this machine, the only one in the farm.';
+    case 'unreachable':
+      return 'Kept on this machine only, and will be sent: no other can be reached now.';
+    case 'late':
+    case 'enough':
+      return 'Held by this machine so far; another one is taking its copy.';
+  }
+}
+
 /** What the parts of this room share. */
 export interface JobsComponents {
   clock: Clock;
   random: Random;
   logger: Logger;
   blobs: BlobStore;
+  /** Brings what other machines made. */
+  content: ContentSource;
+  copies: Safekeeping;
   /** Names of files on their way into output folders; the same that `blobs` takes its names from. */
   temporaries: TemporaryFiles;
   store: Pick<RecordStore, 'getLocal' | 'setLocal' | 'listLocal' | 'listLocalText'>;

@@ -26,6 +26,7 @@ import {
   type JobsComponents,
   localJobKey,
   type LocalJob,
+  machinesSentence,
   submissionKey,
   type Submission,
 } from './interface.ts';
@@ -167,6 +168,7 @@ async function accept(
   const draft = { id, name, type: type.name, tasks, settings, plan: plan.hash, bundle, after, folder, body };
   // The order number is taken and merged in one turn, so that of jobs submitted at once each gets its own.
   await components.driver.merge([jobRecord(components, draft)]);
+  const kept = await components.copies.acknowledge(id);
   // Nobody waits for this: where it is lost, the next start finds the job accepted.
   store.setLocal({ [submissionKey(id)]: undefined }).catch(() => undefined);
   const job = components.driver.queries.job(id);
@@ -174,19 +176,14 @@ async function accept(
   return {
     job,
     findings: [...(examined?.findings ?? []), ...programFindings(components, compiled.plan)],
-    machines: 1,
-    message: machinesSentence(),
+    machines: kept.machines,
+    message: machinesSentence(kept),
   };
 }
 
 /** A job is named after its file; file names may be longer than names of jobs. */
 function nameOfScene({ trace }: ExaminedScene): string {
   return basename(trace.blend, '.blend').slice(0, NAME_LENGTH_MAX);
-}
-
-/** How many machines hold what was accepted, in words (DESIGN.md section 1: one copy is labelled so). */
-export function machinesSentence(): string {
-  return 'Held by this machine, the only one in the farm.';
 }
 
 /** A program that nobody allows yet keeps its job waiting, which is better told at once. */
@@ -266,7 +263,7 @@ function jobRecord(components: SubmissionComponents, draft: JobDraft): JobRecord
     control: Object.fromEntries(fields) as JobRecord['control'],
     requests: {},
     holders: { bundle: draft.bundle === undefined ? {} : held, plan: held },
-    // No second machine can be reached yet, so one copy is all there can be (SPEC R60).
-    acknowledged: true,
+    // Otherwise as soon as a second machine holds it (SPEC R60).
+    acknowledged: components.copies.alone(),
   };
 }

@@ -13,4 +13,6 @@ export const workerLimits = {
   previewLongSide,
   /** Rebuilt scenes kept when no attempt uses them: the current and the previous job's. */
   idleScenes: 2,
+  /** Frames of a film that are fetched from other machines at the same time: few round trips, little waits in memory. */
+  framesFetchedAtOnce: 64,
 } as const;

@@ -2,6 +2,8 @@ import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createCore } from '../../../node/src/core/core.ts';
 import { createDriver } from '../../../node/src/driver.ts';
+import { localContent } from '../../../node/src/blobs/source.ts';
+import { soleSafekeeping } from '../../../node/src/jobs/interface.ts';
 import { createCopyWatch } from '../../../node/src/jobs/copies.ts';
 import { readPlan } from '../../../node/src/jobs/content.ts';
 import { submitJob } from '../../../node/src/jobs/submission.ts';
@@ -61,7 +63,7 @@ export async function nodeOfOne(init: Init = {}) {
       },
       stop: (_, reason) => stops.push(reason),
     },
-    readPlan: (hash) => readPlan(blobs, hash),
+    readPlan: (hash) => readPlan({ blobs, content: localContent, logger: quiet }, hash),
     onChanges: () => undefined,
     onBroken: (error) => {
       throw error;
@@ -74,6 +76,8 @@ export async function nodeOfOne(init: Init = {}) {
     random,
     logger: quiet,
     blobs,
+    content: localContent,
+    copies: soleSafekeeping,
     temporaries: createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) }),
     store,
     signer,

@@ -62,6 +62,7 @@ describe('what people name', () => {
     const opened: string[] = [];
     const reader = createContentReader({
       blobs: node.blobs,
+      content: node.components.content,
       queries: node.core,
       logFile: (_job, _task, attempt) => {
         opened.push(attempt);

@@ -16,6 +16,7 @@ import {
   type Bundle,
 } from '@cuadro/protocol';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { localContent } from '../../../node/src/blobs/source.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import { filmName } from '../../../node/src/jobs/scene-settings.ts';
 import type { SceneFacts } from '../../../node/src/render/scene/interface.ts';
@@ -66,8 +67,15 @@ describe('bundles', () => {
       );
       const remap = [{ from: '/home/ana/wood.png', to: 'absolute/0/wood.png' }];
       const { hash } = await blobs.putBytes(encode({ version: 1, main: 'shots/shot.blend', files, remap }));
-      const scenes = new SceneFolders({ blobs, random: createSystemRandom() }, { folder });
-      const scene = await scenes.open(hash, new AbortController().signal);
+      const scenes = new SceneFolders(
+        { blobs, content: localContent, random: createSystemRandom() },
+        { folder },
+      );
+      const scene = await scenes.open(hash, {
+        job: 'aaaaaaaaaaaaaaaa',
+        signal: new AbortController().signal,
+        progress: () => undefined,
+      });
       for (const [path, text] of Object.entries(tree)) {
         assert.equal(await readFile(join(scene.directory, path), 'utf8'), text);
       }
@@ -75,7 +83,14 @@ describe('bundles', () => {
       assert.deepEqual(scene.bundle.remap, remap);
       scene.release();
       const newer = await blobs.putBytes(encode({ version: 2, main: 'shots/shot.blend', files, remap }));
-      await assert.rejects(scenes.open(newer.hash, new AbortController().signal), 'of an unknown version');
+      await assert.rejects(
+        scenes.open(newer.hash, {
+          job: 'aaaaaaaaaaaaaaaa',
+          signal: new AbortController().signal,
+          progress: () => undefined,
+        }),
+        'of an unknown version',
+      );
     } finally {
       await blobs.stop();
       await rm(folder, { recursive: true });
@@ -144,7 +159,10 @@ describe('paths', () => {
     try {
       const path = join(folder, 'file');
       await writeFile(path, 'x');
-      const place = { job: 'aaaaaaaaaaaaaaaa', signal: new AbortController().signal };
+      const place = {
+        job: 'aaaaaaaaaaaaaaaa',
+        signal: new AbortController().signal,
+      };
       await assert.rejects(keepFiles({ blobs }, [{ path, name: 'a\\b', role: 'file' }], place), {
         code: 'path-unsafe',
       });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, it } from 'node:test';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { localContent } from '../../../node/src/blobs/source.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import { SceneFolders } from '../../../node/src/worker/scenes.ts';
 import { removeTree } from '../../../node/src/blobs/tree.ts';
@@ -23,7 +24,7 @@ const program = `
   const { readdir } = await import('node:fs/promises');
   const blobs = createMemoryBlobStore();
   await blobs.start();
-  const scenes = new SceneFolders({ blobs, random: createSystemRandom() }, { folder });
+  const scenes = new SceneFolders({ blobs, content: { ensure: async () => {}, ensureMany: async () => {}, ensureTree: async () => {} }, random: createSystemRandom() }, { folder });
   for (const name of ['a', 'b', 'c', 'd']) {
     const { hash, sizeBytes } = await blobs.putBytes(Buffer.from(name));
     const files = [{ path: 'shot.blend', blob: hash, sizeBytes }];
@@ -64,7 +65,7 @@ it('removes scenes that nobody uses, also as an ordinary user', () => {
 it('removes at start what no job needs any more, and keeps what one does', async () => {
   const folder = join(base, 'swept');
   const scenes = new SceneFolders(
-    { blobs: createMemoryBlobStore(), random: createSystemRandom() },
+    { blobs: createMemoryBlobStore(), content: localContent, random: createSystemRandom() },
     { folder },
   );
   const [wanted, other] = ['a'.repeat(64), 'b'.repeat(64)];

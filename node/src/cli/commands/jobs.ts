@@ -67,7 +67,7 @@ async function showJob({ client, output }: Context, name: string): Promise<ExitC
 function jobLines(job: JobView): [label: string, text: string][] {
   const { finished, total } = progressOf(job);
   const { failed, skipped } = job.counts;
-  const { running, remainingMs, collected, keptForeign } = job.live;
+  const { running, remainingMs, collected, keptForeign, problem } = job.live;
   const lines: [string, string][] = [
     ['id', job.id],
     ['type', job.type],
@@ -83,6 +83,7 @@ function jobLines(job: JobView): [label: string, text: string][] {
   if (collected !== undefined) {
     const kept = keptForeign ? `, ${count(keptForeign, 'file')} of others kept` : '';
     lines.push(['collected', `${count(collected, 'file')}${kept}`]);
+    if (problem !== undefined) lines.push(['', plain(problem)]);
   }
   if (job.live.problem !== undefined) lines.push(['problem', plain(job.live.problem)]);
   const one = job.oneCopyOnly > 0 ? `; ${count(job.oneCopyOnly, 'result')} in one copy` : '';

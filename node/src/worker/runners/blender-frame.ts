@@ -18,7 +18,11 @@ export function createBlenderFrameRunner(components: BlenderFrameComponents): Ta
     const work = context.task.work as BlenderFrameWork;
     const { bundle: hash } = context.job.spec;
     if (hash === undefined) throw missingInput('of the scene');
-    const scene = await components.scenes.open(hash, context.signal);
+    const scene = await components.scenes.open(hash, {
+      job: context.job.id,
+      signal: context.signal,
+      progress: (text) => context.progress({ fraction: 0, text }),
+    });
     try {
       const outputDirectory = join(context.folder, 'output');
       await mkdir(outputDirectory);

@@ -6,19 +6,23 @@ import {
   countingResult,
   decode,
   type FilmWork,
-  type JobRecord,
   type OutputFile,
 } from '@cuadro/protocol';
 import type { BlobStore } from '../../blobs/interface.ts';
+import type { ContentSource, EnsureOptions } from '../../blobs/source.ts';
+import { mapBounded } from '../../blobs/gate.ts';
 import { makeFilm } from '../../render/film/film.ts';
 import type { FfmpegCapabilities } from '../../render/film/interface.ts';
 import type { Clock, Random } from '../../system/interface.ts';
 import type { TaskContext, TaskReader, TaskRunner } from '../interface.ts';
 import { missingInput } from '../failures.ts';
+import { workerLimits } from '../limits.ts';
 import { keepFiles } from '../outputs.ts';
 
 export interface FilmComponents {
   blobs: BlobStore;
+  /** Brings the frames that other machines made. */
+  content: ContentSource;
   clock: Clock;
   random: Random;
   tasks: TaskReader;
@@ -70,7 +74,7 @@ async function gatherFrames(
   const { tasks, blobs } = components;
   const folder = join(context.folder, 'frames');
   await mkdir(folder);
-  const paths: { number: number; path: string }[] = [];
+  const pictures: { number: number; path: string; hash: string; task: number }[] = [];
   for (let index = 0; ; index++) {
     const planned = tasks.plannedTask(context.job.id, index);
     if (planned === undefined || planned.group > work.frames) break;
@@ -82,10 +86,28 @@ async function gatherFrames(
     const [hash, ending] =
       plain || file.preview === undefined ? [file.blob, extname(file.name)] : [file.preview, '.jpg'];
     const path = join(folder, `${String(index).padStart(8, '0')}${ending}`);
-    await blobs.materialize(hash, path, { signal: context.signal });
-    paths.push({ number: planned.number, path });
+    pictures.push({ number: planned.number, path, hash, task: index });
   }
-  return paths.sort((a, b) => a.number - b.number).map(({ path }) => path);
+  await fetchPictures(components, context, pictures);
+  for (const { hash, path } of pictures) await blobs.materialize(hash, path, { signal: context.signal });
+  return pictures.sort((a, b) => a.number - b.number).map(({ path }) => path);
+}
+
+/** Each from the machines that its task's record names, several at a time. */
+async function fetchPictures(
+  { content }: FilmComponents,
+  context: TaskContext,
+  pictures: readonly { hash: string; task: number }[],
+): Promise<void> {
+  const job = context.job.id;
+  await mapBounded(pictures, workerLimits.framesFetchedAtOnce, context.signal, ({ hash, task }, signal) =>
+    content.ensure(hash, { job, task }, waitingIn(context, signal)),
+  );
+}
+
+/** A machine that is off for a while is no failure of the film. */
+function waitingIn(context: TaskContext, signal: AbortSignal): EnsureOptions {
+  return { signal, onWaiting: (text) => context.progress({ fraction: 0, text }) };
 }
 
 /** A frame's picture: the image, or its first view. */
@@ -94,15 +116,22 @@ function pictureOf(files: readonly OutputFile[]): OutputFile | undefined {
 }
 
 async function gatherSound(components: FilmComponents, context: TaskContext, path: string): Promise<string> {
-  const file = await bundleFile(components.blobs, context.job, path);
+  const file = await bundleFile(components, context, path);
   if (file === undefined) throw missingInput(`of the sound ${path}`);
   const destination = join(context.folder, `sound${extname(path)}`);
+  await components.content.ensure(file, { job: context.job.id }, waitingIn(context, context.signal));
   await components.blobs.materialize(file, destination, { signal: context.signal });
   return destination;
 }
 
-async function bundleFile(blobs: BlobStore, job: JobRecord, path: string): Promise<string | undefined> {
-  if (job.spec.bundle === undefined) return undefined;
-  const bytes = await blobs.read(job.spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
+async function bundleFile(
+  { blobs, content }: FilmComponents,
+  context: TaskContext,
+  path: string,
+): Promise<string | undefined> {
+  const { id: job, spec } = context.job;
+  if (spec.bundle === undefined) return undefined;
+  await content.ensure(spec.bundle, { job }, waitingIn(context, context.signal));
+  const bytes = await blobs.read(spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
   return bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX)).files.find((file) => file.path === path)?.blob;
 }
