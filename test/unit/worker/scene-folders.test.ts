@@ -29,7 +29,7 @@ const program = `
     const { hash, sizeBytes } = await blobs.putBytes(Buffer.from(name));
     const files = [{ path: 'shot.blend', blob: hash, sizeBytes }];
     const bundle = await blobs.putBytes(encode({ version: 1, main: 'shot.blend', files, remap: [] }));
-    (await scenes.open(bundle.hash, new AbortController().signal)).release();
+    (await scenes.open(bundle.hash, { job: 'aaaaaaaaaaaaaaaa', signal: new AbortController().signal, progress() {} })).release();
   }
   for (let turn = 0; turn < 500 && (await readdir(folder)).length > 2; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
