@@ -48,7 +48,9 @@ export class Job {
   readonly pauses = new Map<TaskIndex, number>();
   /** Stands in the list of jobs with tasks to grant. */
   offered = false;
-  changedAt: number | undefined;
+  #changedAt: number | undefined;
+  /** What the latest time was taken from is void now. */
+  #isChangedAtVoid = false;
   #queues: ReadyQueue[] = [];
   readonly #listener: JobListener;
   readonly #spoilers = new Map<TaskIndex, PeerId[]>();
@@ -101,8 +103,20 @@ export class Job {
     return this.#queues.every((queue, group) => this.table.isBlocked(group) || queue.isEmpty());
   }
 
+  /** Milliseconds since 1970 of the latest result or failure that counts, for display. */
+  get changedAt(): number | undefined {
+    if (this.#isChangedAtVoid) {
+      this.#isChangedAtVoid = false;
+      this.#changedAt = undefined;
+      for (const index of this.table.records.keys()) this.#sawAt(this.#latestOf(index));
+    }
+    return this.#changedAt;
+  }
+
   put(record: TaskRecord): void {
+    const before = this.#latestOf(record.index);
     this.table.put(record);
+    if (before === this.#changedAt && before !== this.#latestOf(record.index)) this.#isChangedAtVoid = true;
     this.#observe(record.index);
     this.#unbindVersions();
   }
@@ -128,7 +142,10 @@ export class Job {
     this.record = record;
     const requests = Object.keys(record.requests).length;
     this.table.applyRequests(record);
-    if (isAsked) this.#rebindVersions();
+    if (isAsked) {
+      this.#rebindVersions();
+      this.#isChangedAtVoid = true;
+    }
     if (requests > 0) for (const index of this.#spoilers.keys()) this.#observe(index);
   }
 
@@ -209,9 +226,8 @@ export class Job {
   #observe(index: TaskIndex): void {
     const record = this.table.effective(index);
     const result = record && countingResult(record);
-    for (const failure of Object.values(record?.failures ?? {})) this.#sawAt(failure.wallTime);
+    this.#sawAt(this.#latestOf(index));
     if (result !== undefined) {
-      this.#sawAt(result.wallTime);
       const group = this.table.groupOf(index);
       const requires = this.table.view?.plan.groups[group]?.requires;
       if (requires !== undefined) {
@@ -224,8 +240,16 @@ export class Job {
     this.#setSpoilers(index, spoilers);
   }
 
-  #sawAt(wallTime: number): void {
-    if (wallTime > (this.changedAt ?? 0)) this.changedAt = wallTime;
+  #latestOf(index: TaskIndex): number | undefined {
+    const record = this.table.effective(index);
+    if (record === undefined) return undefined;
+    let latest = countingResult(record)?.wallTime;
+    for (const { wallTime } of Object.values(record.failures)) latest = Math.max(latest ?? 0, wallTime);
+    return latest;
+  }
+
+  #sawAt(wallTime: number | undefined): void {
+    if (wallTime !== undefined && wallTime > (this.#changedAt ?? 0)) this.#changedAt = wallTime;
   }
 
   #keepDuration(group: number, renderMs: number): void {
