@@ -1,6 +1,7 @@
 import type { BlobHash, PeerId } from '@cuadro/protocol';
 import type { Clock, Logger, Random, SignalOption } from '../system/interface.ts';
 import { type AddressBook, plainAddress } from './addresses.ts';
+import { BulkConnections } from './bulk-connections.ts';
 import { FRAME } from './frames.ts';
 import { Gossip } from './gossip.ts';
 import { createFarmLibp2p, type FarmLibp2p, type HostInit } from './host.ts';
@@ -35,6 +36,7 @@ export class FarmHost {
   readonly #libp2p: FarmLibp2p;
   readonly #members: Members;
   readonly #gossip: Gossip;
+  readonly #bulk: BulkConnections;
   readonly #streams: Streams;
   readonly #providers: Providers;
   #cancelTick = (): void => undefined;
@@ -47,7 +49,8 @@ export class FarmHost {
     const isMember = (peer: PeerId): boolean => this.#members.isMember(peer);
     this.#members = new Members(parts, { self, farm });
     this.#gossip = new Gossip(parts, { farm, isMember });
-    this.#streams = new Streams({ ...parts, members: this.#members }, { farm });
+    this.#bulk = new BulkConnections(parts);
+    this.#streams = new Streams({ ...parts, members: this.#members, bulk: this.#bulk }, { farm });
     this.#providers = new Providers(parts, { isMember });
   }
 
@@ -86,7 +89,7 @@ export class FarmHost {
   async stop(): Promise<void> {
     this.#cancelTick();
     this.#streams.stop();
-    await this.#members.stop();
+    await Promise.all([this.#members.stop(), this.#bulk.stop()]);
     await this.#libp2p.stop();
   }
 
@@ -139,6 +142,7 @@ export class FarmHost {
     this.#tickedAtMs = nowMs;
     this.#members.tick(gapMs);
     this.#streams.tick(gapMs);
+    this.#bulk.tick();
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }
 }

@@ -91,11 +91,18 @@ export const SLICE_BYTES = 65_507;
 /** After so much of one stream everything else gets its turn: pulses stay prompt beside a greedy sender. */
 export const BYTES_PER_TURN = 256 * KIBIBYTE;
 /**
- * What a stream may have on its way. A pulse may have to wait behind it on a slow link (84 ms at 100 Mbit/s), so it is
- * far below yamux's 16 MiB, and stays below the 4 MiB at which a paused stream would be aborted. Less makes transfers
+ * What a stream may have on its way. It stays below the 4 MiB at which a paused stream would be aborted, and is far
+ * below yamux's 16 MiB, since other streams wait behind it on a slow link (84 ms at 100 Mbit/s). Less makes transfers
  * wait for each other's turn on a busy machine: 256 KiB moved a third of what 1 MiB does.
  */
 export const STREAM_WINDOW_BYTES = MEBIBYTE;
+
+/** A connection for bulk that nothing used for so long is ended; the next stream makes a new one in milliseconds. */
+export const BULK_IDLE_MS = 60_000;
+/** A member that could not be dialled for one is not tried again for so long: its streams share the first connection. */
+export const BULK_RETRY_MS = 60_000;
+/** Connections that one member may have here: two, and those that are being replaced. */
+export const CONNECTIONS_PER_MEMBER_MAX = 4;
 
 /** Connections per second and address: 128 nodes on one host may start together, and the rest tries again. */
 export const MESH_CONNECTIONS_PER_SECOND = 64;

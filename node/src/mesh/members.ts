@@ -8,7 +8,7 @@ import { FRAME, type Frame } from './frames.ts';
 import { decodeHello, encodeHello, type Hello, REFUSALS, type Refusal, refusalOf } from './hello.ts';
 import { type FarmLibp2p, protocolOf } from './host.ts';
 import type { PeerState } from './interface.ts';
-import type { MeshLimits } from './limits.ts';
+import { CONNECTIONS_PER_MEMBER_MAX, type MeshLimits } from './limits.ts';
 import { pauseMs } from './pauses.ts';
 import { Session } from './session.ts';
 import type { Listeners, Tally } from './tally.ts';
@@ -27,6 +27,8 @@ interface Member {
   readonly peer: PeerId;
   state: PeerState | undefined;
   session: Session | undefined;
+  /** The connection that takes the session's place, while it does. */
+  successor: Connection | undefined;
   sessionSinceMs: number;
   attempt: { readonly controller: AbortController; helloSent: boolean } | undefined;
   failures: number;
@@ -84,8 +86,7 @@ export class Members {
       if (peers.has(member.peer)) continue;
       this.#members.delete(member.peer);
       this.#dismiss(member, 'No member any more.');
-      for (const connection of this.#components.host.getConnections())
-        if (connection.remotePeer.toString() === member.peer) connection.abort(new Error('No member.'));
+      this.#cut(member.peer, undefined);
     }
     for (const peer of peers) {
       if (peer === this.#self || this.#members.has(peer)) continue;
@@ -93,6 +94,7 @@ export class Members {
         peer,
         state: undefined,
         session: undefined,
+        successor: undefined,
         sessionSinceMs: 0,
         attempt: undefined,
         failures: 0,
@@ -269,7 +271,9 @@ export class Members {
         }
         member.attempt?.controller.abort(new Error('The peer came by itself.'));
         member.attempt = undefined;
+        member.successor = connection;
         member.session?.close('The peer connected anew.');
+        member.successor = undefined;
         session.send(FRAME.hello, encodeHello(this.#hello(connection)));
         this.#establish(member, session, hello);
       },
@@ -311,6 +315,8 @@ export class Members {
   #onLost(member: Member, session: Session): void {
     if (member.session !== session) return;
     member.session = undefined;
+    // What else it had open here, it had with that session.
+    this.#cut(member.peer, member.successor);
     this.#become(member, 'lost');
     if (this.#members.get(member.peer) !== member) return;
     member.failures = 0;
@@ -331,13 +337,21 @@ export class Members {
     member.session?.close(reason);
   }
 
-  /** A connection without a hello is of no use, and its maker may never say one. */
+  #cut(peer: PeerId, except: Connection | undefined): void {
+    for (const connection of this.#components.host.getConnections())
+      if (connection.remotePeer.toString() === peer && connection !== except)
+        connection.abort(new Error('The session has ended.'));
+  }
+
+  /** A connection is of use beside a session, or with a hello, and its maker may never say one. */
   #watchIncoming(connection: Connection): void {
     if (connection.direction !== 'inbound') return;
-    const { clock, limits } = this.#components;
+    const { clock, host, limits } = this.#components;
     const peer = connection.remotePeer.toString();
+    if (host.getConnections(connection.remotePeer).length > CONNECTIONS_PER_MEMBER_MAX)
+      return connection.abort(new Error('It has too many connections.'));
     const cancel = clock.after(limits.helloMs, () => {
-      if (this.session(peer)?.connection !== connection) connection.abort(new Error('No hello came.'));
+      if (this.session(peer) === undefined) connection.abort(new Error('No hello came.'));
     });
     connection.addEventListener('close', cancel);
   }

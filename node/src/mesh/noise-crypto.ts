@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import {
+  type Cipheriv,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type Decipheriv,
+  type KeyObject,
+} from 'node:crypto';
 import { type ICryptoInterface, noise, type NoiseComponents } from '@chainsafe/libp2p-noise';
 import type { ConnectionEncrypter } from '@libp2p/interface';
 
@@ -63,21 +70,34 @@ function withPreparedKeys(crypto: DefaultCrypto): ICryptoInterface {
   };
 }
 
-function encrypt(plaintext: Bytes, nonce: Uint8Array, ad: Uint8Array, key: KeyObject): Uint8Array {
+function encrypt(plaintext: Bytes, nonce: Uint8Array, ad: Uint8Array, key: KeyObject): Bytes {
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(ad, { plaintextLength: plaintext.byteLength });
-  const encrypted = cipher.update(plaintext.subarray());
+  const encrypted = update(cipher, plaintext);
   cipher.final();
-  return Buffer.concat([encrypted, cipher.getAuthTag()]);
+  const tag = cipher.getAuthTag();
+  if (encrypted instanceof Uint8Array) return Buffer.concat([encrypted, tag]);
+  encrypted.append(tag);
+  return encrypted;
 }
 
-function decrypt(ciphertext: Bytes, nonce: Uint8Array, ad: Uint8Array, key: KeyObject): Uint8Array {
-  const bytes = ciphertext.subarray();
-  const text = bytes.subarray(0, -TAG_BYTES);
+function decrypt(ciphertext: Bytes, nonce: Uint8Array, ad: Uint8Array, key: KeyObject): Bytes {
+  const textBytes = ciphertext.byteLength - TAG_BYTES;
+  const text =
+    ciphertext instanceof Uint8Array ? ciphertext.subarray(0, textBytes) : ciphertext.sublist(0, textBytes);
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  decipher.setAAD(ad, { plaintextLength: text.length });
-  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-  const decrypted = decipher.update(text);
+  decipher.setAAD(ad, { plaintextLength: textBytes });
+  decipher.setAuthTag(ciphertext.subarray(textBytes));
+  const decrypted = update(decipher, text);
+  // Throws where the frame was tampered with.
   decipher.final();
   return decrypted;
+}
+
+/** Part by part: a frame of several parts is not copied into one before, which costs more than the calls. */
+function update(cipher: Cipheriv | Decipheriv, bytes: Bytes): Bytes {
+  if (bytes instanceof Uint8Array) return cipher.update(bytes);
+  const output = bytes.sublist(0, 0);
+  for (const part of bytes) output.append(cipher.update(part));
+  return output;
 }

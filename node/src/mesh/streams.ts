@@ -1,6 +1,7 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import type { FarmId, PeerId } from '@cuadro/protocol';
 import type { Clock, SignalOption } from '../system/interface.ts';
+import type { BulkConnections } from './bulk-connections.ts';
 import { deadline } from './deadline.ts';
 import { MeshError, peerUnreachable } from './errors.ts';
 import { type FarmLibp2p, protocolOf } from './host.ts';
@@ -14,6 +15,7 @@ export interface StreamsComponents {
   readonly clock: Clock;
   readonly host: FarmLibp2p;
   readonly members: Members;
+  readonly bulk: BulkConnections;
   readonly tally: Tally;
   readonly limits: Pick<MeshLimits, 'openMs' | 'stallMs'>;
 }
@@ -49,12 +51,13 @@ export class Streams {
   }
 
   async open(peer: PeerId, protocol: StreamProtocol, options: SignalOption): Promise<MeshStream> {
-    const { clock, limits, members } = this.#components;
+    const { bulk, clock, limits, members } = this.#components;
     const session = members.session(peer);
     if (session === undefined) throw peerUnreachable(peer);
     const bound = deadline(clock, limits.openMs, options, () => peerUnreachable(peer));
     try {
-      const stream = await session.connection.newStream(protocolOf(this.#farm, protocol), {
+      const connection = await bulk.to(session, bound);
+      const stream = await connection.newStream(protocolOf(this.#farm, protocol), {
         signal: bound.signal,
         maxOutboundStreams: STREAMS_OUT_MAX,
       });
@@ -76,10 +79,12 @@ export class Streams {
 
   async #serve(raw: Stream, connection: Connection, handler: StreamHandler): Promise<void> {
     const peer = connection.remotePeer.toString();
-    if (this.#components.members.session(peer) === undefined) {
+    const session = this.#components.members.session(peer);
+    if (session === undefined) {
       this.#components.tally.refuse('stream-before-hello', peer);
       return raw.abort(new Error('No hello yet.'));
     }
+    this.#components.bulk.adopt(session, connection);
     const stream = this.#wrap(raw, peer);
     try {
       await handler(stream);
