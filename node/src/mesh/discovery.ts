@@ -138,7 +138,7 @@ export class Discovery {
     const usable = this.#interfaces.usable.slice(0, SOCKETS_MAX);
     const keys = new Set(usable.map(keyOf));
     for (const [key, outlet] of [...this.#outlets]) {
-      if (keys.has(key)) continue;
+      if (keys.has(key) && !outlet.socket.hasFailed) continue;
       this.#outlets.delete(key);
       outlet.cancelAnnounce?.();
       await outlet.socket.close();

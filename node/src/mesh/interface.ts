@@ -16,9 +16,10 @@ export type StreamProtocol = 'sync' | 'blobs' | 'hold';
 export const STREAM_PROTOCOLS: readonly StreamProtocol[] = ['sync', 'blobs', 'hold'];
 
 /**
- * How a member is to be reached. `reachable`: connected, and its hello proved the same farm. `lost`: the connection
+ * How a member is to be reached, told when it changes, while the mesh runs. `reachable`: connected, and its hello proved the same farm. `lost`: the connection
  * ended, the reconnect loop tries again. `refused`: its machine answered that nobody listens. `silent`: attempts
- * to reach it time out.
+ * to reach it time out. A member that answers and turns this node away (it does not regard it as a member, or has
+ * another farm) changes no state; it is counted as `turned-away`.
  */
 export type PeerState = 'reachable' | 'lost' | 'refused' | 'silent';
 
@@ -49,19 +50,29 @@ export interface Membership {
   readonly members: ReadonlySet<PeerId>;
 }
 
-/** A two-way stream with back-pressure. Chunks keep their order, not their borders. */
+/**
+ * A two-way stream with back-pressure. Chunks keep their order, not their borders. That it ended well is no proof of
+ * completeness: length and hash are.
+ */
 export interface MeshStream {
   readonly peer: PeerId;
-  /** Resolves when the sender may go on; never lets bulk delay pulses and beacons. Rejects once the stream failed. */
+  /**
+   * Resolves when the sender may go on; never lets bulk delay pulses and beacons. Rejects once the stream failed. The
+   * chunk must not change until it resolves; then its memory is the caller's again.
+   */
   write(chunk: Uint8Array, options?: SignalOption): Promise<void>;
   /** No more will be written; the other side's `chunks` end. */
   end(): Promise<void>;
-  /** What comes in, read once; the sender waits while nobody reads. Throws where the stream was cut. */
+  /**
+   * What comes in, read once; the sender waits while nobody reads. Throws where the stream was cut, and drops what was
+   * not read by then.
+   */
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Cuts both ways at once. Idempotent. */
   abort(reason?: unknown): void;
 }
 
+/** When it resolves, the stream is ended from this side, and what still comes is let go. */
 export type StreamHandler = (stream: MeshStream) => Promise<void>;
 
 /** What a node's lobby answers to a stranger (or to a member that isn't let in yet). */
@@ -98,15 +109,22 @@ export interface Mesh extends Startable {
   knownAddresses(peer: PeerId): readonly string[];
   /** Members that are reachable now. */
   reachable(): readonly PeerId[];
-  /** Sends on the kept-open stream, in order; to one that isn't reachable it is dropped and counted. */
+  /**
+   * Sends on the kept-open stream, in order and without gaps while the peer stays reachable: one that reads too slowly
+   * is lost. To one that isn't reachable it is dropped and counted. Throws `too-large`.
+   */
   send(to: PeerId, message: Uint8Array): void;
+  /** Best effort, at most once, in no order. Throws `too-large`. */
   gossip(topic: GossipTopic, message: Uint8Array): void;
   /** Who serves a protocol; one handler each, set before start. A handler that throws has its stream aborted. */
   serve(protocol: StreamProtocol, handler: StreamHandler): void;
   open(peer: PeerId, protocol: StreamProtocol, options?: SignalOption): Promise<MeshStream>;
   /** Who answers in the lobby; set before start. */
   serveLobby(handler: LobbyHandler): void;
-  /** Asks the lobby at one of these addresses; the answer comes from the peer that proved its key. */
+  /**
+   * Asks the lobby at one of these addresses; the answer comes from the peer that proved its key (and is the one that
+   * the addresses name, where they do). Rejects with `protocol-refused` where the lobby says no.
+   */
   askLobby(
     addresses: readonly string[],
     request: Uint8Array,

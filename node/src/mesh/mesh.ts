@@ -39,6 +39,7 @@ class Libp2pMesh implements mesh.Mesh {
   readonly #listeners: Listeners;
   readonly #handlers = new Map<mesh.StreamProtocol, mesh.StreamHandler>();
   #lobbyHandler: mesh.LobbyHandler | undefined;
+  #starting: Promise<void> | undefined;
   #running = false;
   #lobby: Lobby | undefined;
   #discovery: Discovery | undefined;
@@ -59,9 +60,14 @@ class Libp2pMesh implements mesh.Mesh {
     this.#listeners = new Listeners(components.logger);
   }
 
-  async start(): Promise<void> {
-    if (this.#running) return;
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     this.#running = true;
+    this.#listeners.muted = false;
     try {
       const { Lobby } = await import('./lobby.ts');
       this.#lobby = await Lobby.start(this.#parts(), {
@@ -74,14 +80,22 @@ class Libp2pMesh implements mesh.Mesh {
       await this.#settle({ throws: true });
       await this.#startDiscovery();
     } catch (error) {
-      await this.stop();
+      await this.#stop();
       throw error;
     }
   }
 
   async stop(): Promise<void> {
+    // One that is starting is stopped once it has; one that could not start has stopped already.
+    await this.#starting?.catch(() => undefined);
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#starting = undefined;
     if (!this.#running) return;
     this.#running = false;
+    this.#listeners.muted = true;
     this.#cancelRetry();
     const discovery = this.#discovery;
     this.#discovery = undefined;

@@ -7,8 +7,10 @@ const RECORDS_PER_PACKET_MAX = 64;
 
 /** Multicast DNS by one interface. */
 export interface MulticastSocket {
-  /** Why nothing goes out here, in a sentence; undefined while it does. */
+  /** Why nothing goes out or comes in here, in a sentence; undefined while it does. */
   readonly problem: string | undefined;
+  /** It could not be opened, and will not be: a new one may. */
+  readonly hasFailed: boolean;
   query(): void;
   announce(announcement: Announcement): void;
   /** Takes the announcement back; resolves when that has left. */
@@ -24,20 +26,28 @@ export interface MulticastSocketInit {
   readonly heard: (record: IncomingRecord, from: RemoteInfo) => void;
 }
 
-/** Never fails: what is wrong is its `problem`, and the next reading of the interfaces makes a new one. */
+/** Never rejects: what is wrong is its `problem`. */
 export async function createMulticastSocket(init: MulticastSocketInit): Promise<MulticastSocket> {
   const service = serviceNameOf(init.serviceName);
-  let problem: string | undefined;
+  const problems: { sending?: string | undefined; listening?: string | undefined } = {};
+  let hasFailed = false;
   const note = (error: Error | null | undefined): void => {
-    if (error === null || error === undefined) problem = undefined;
-    else problem = `Multicast fails: ${error.message}.`;
+    problems.sending = error === null || error === undefined ? undefined : sentenceOf(error);
   };
   // Bound to all addresses, since a socket bound to one hears no multicast on Linux.
   const mdns = multicastDns({ interface: init.address, bind: '0.0.0.0' });
-  mdns.on('error', note);
+  mdns.on('error', (error) => {
+    problems.listening = sentenceOf(error);
+    hasFailed = true;
+  });
   mdns.on('warning', (error: Error & { code?: string }) => {
-    // Packets that can't be read are other programs' business, and warnings too; only the system's errors have a code.
-    if (typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code)) note(error);
+    // Packets that can't be read are warnings, too, and other programs' business; the system's errors have a code.
+    if (typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code))
+      problems.listening = sentenceOf(error);
+  });
+  // It has joined the group on the interface, which it tries again every few seconds.
+  mdns.on('networkInterface', () => {
+    problems.listening = undefined;
   });
   mdns.on('query', (packet, from) => {
     if (packet.questions?.some(({ name }) => name === service)) init.asked(from);
@@ -59,7 +69,10 @@ export async function createMulticastSocket(init: MulticastSocketInit): Promise<
   };
   return {
     get problem() {
-      return problem;
+      return problems.listening ?? problems.sending;
+    },
+    get hasFailed() {
+      return hasFailed;
     },
     query: () => mdns.query([{ name: service, type: 'PTR' }], note),
     announce: (announcement) => send(announcement, false, () => undefined),
@@ -67,3 +80,5 @@ export async function createMulticastSocket(init: MulticastSocketInit): Promise<
     close: () => new Promise((closed) => mdns.destroy(closed)),
   };
 }
+
+const sentenceOf = (error: Error): string => `Multicast fails: ${error.message}.`;

@@ -3,6 +3,7 @@ import { create as createDigest } from 'multiformats/hashes/digest';
 import type { BlobHash, PeerId } from '@cuadro/protocol';
 import type { Clock, SignalOption } from '../system/interface.ts';
 import { deadline } from './deadline.ts';
+import { MeshError } from './errors.ts';
 import type { FarmLibp2p } from './host.ts';
 import type { MeshLimits } from './limits.ts';
 
@@ -63,7 +64,12 @@ export class Providers {
 
   #bound(options: SignalOption): ReturnType<typeof deadline> {
     const { clock, limits } = this.#components;
-    return deadline(clock, limits.queryMs, options, () => new Error('The query took too long.'));
+    return deadline(
+      clock,
+      limits.queryMs,
+      options,
+      () => new MeshError('stream-stalled', 'The query took too long.'),
+    );
   }
 }
 

@@ -34,6 +34,8 @@ export class Tally {
 export class Listeners {
   readonly #logger: Logger | undefined;
   readonly #listeners = new Set<MeshListener>();
+  /** While the mesh is stopped, nobody is told anything, not even that everybody is lost. */
+  muted = false;
 
   constructor(logger?: Logger) {
     this.#logger = logger;
@@ -61,6 +63,7 @@ export class Listeners {
   }
 
   #tell(tell: (listener: MeshListener) => void): void {
+    if (this.muted) return;
     for (const listener of [...this.#listeners]) {
       try {
         tell(listener);

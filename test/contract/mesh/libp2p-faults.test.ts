@@ -157,7 +157,7 @@ describe('the mesh on libp2p under faults', () => {
     assert.deepEqual(a.told.states, []);
   });
 
-  it('takes a member’s hello from other software, and cuts it when a frame exceeds its bound', async () => {
+  it('R100, R102: takes a member’s hello from other software, and cuts it when a frame exceeds its bound', async () => {
     const [a, absent] = await alone();
     const connection = await connectAs(absent, a);
     const stream = await connection.newStream(`/cuadro/1/${FARM}/messages`);

@@ -45,12 +45,15 @@ export function membersContract(subject: MeshUnderTest): void {
       await a.mesh.stop();
       await a.mesh.stop();
       assert.deepEqual(a.mesh.reachable(), []);
+      assert.deepEqual(a.statesOf(b.peer), ['reachable'], 'a stopped mesh tells nothing');
+      await Promise.all([a.mesh.start(), a.mesh.stop()]);
+      assert.deepEqual(a.mesh.status().lobbyAddresses, []);
       await a.mesh.start();
       await introduce(network, a, b);
       await allReachable(a, b);
     });
 
-    it('turns away whoever is no member, as the one called and as the caller', async () => {
+    it('R101: turns away whoever is no member, as the one called and as the caller', async () => {
       const [a, b, stranger] = [nodeOn(network), nodeOn(network), nodeOn(network)];
       await gather(network, a, b);
       stranger.mesh.setMembership({ farm: FARM, members: membersOf(a, b, stranger) });
@@ -68,7 +71,7 @@ export function membersContract(subject: MeshUnderTest): void {
       await allReachable(a, b, stranger);
     });
 
-    it('does not connect members of different farms', async () => {
+    it('R101: does not connect members of different farms', async () => {
       const [a, b] = [nodeOn(network), nodeOn(network)];
       const members = membersOf(a, b);
       a.mesh.setMembership({ farm: FARM, members });
@@ -111,6 +114,14 @@ export function membersContract(subject: MeshUnderTest): void {
       assert.deepEqual(a.mesh.reachable(), []);
       a.mesh.setMembership({ farm: FARM, members: membersOf(a, b) });
       await allReachable(a, b);
+      for (const [node, other] of [
+        [a, b],
+        [b, a],
+      ] as const)
+        assert.deepEqual(
+          node.statesOf(other.peer).filter((state) => state !== 'refused'),
+          ['reachable', 'lost', 'reachable'],
+        );
     });
 
     it('tells that a connection was lost, and that nobody listens any more', async () => {

@@ -9,7 +9,7 @@ const PEER = '12D3KooWMcwDARKw7MTADngEMBCkj7KD2mZtk9VsvzGKUN329SGi';
 const FARM = 'abcdefghijklmnop';
 
 describe('announcements', () => {
-  it('are read as they were written', () => {
+  it('R103: are read as they were written', () => {
     for (const announcement of [
       { peer: PEER, farm: FARM, lobbyPort: 7702, meshPort: 7701 },
       { peer: PEER, farm: undefined, lobbyPort: 1, meshPort: undefined },

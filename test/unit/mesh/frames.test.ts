@@ -34,7 +34,7 @@ describe('frames', () => {
     );
   });
 
-  it('are refused beyond the bound, and when they hold not even a kind', () => {
+  it('R102: are refused beyond the bound, and when they hold not even a kind', () => {
     const whole = encodeFrame(3, new Uint8Array(10));
     assert.equal(decodeIn(new FrameDecoder(10), [whole]).length, 1);
     for (const bytes of [encodeFrame(3, new Uint8Array(11)), new Uint8Array(4)]) {
