@@ -4,9 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import type { TaskView } from '@cuadro/protocol';
 import { type LocalNode, until } from './local-farm.ts';
 
 const run = promisify(execFile);
+
+const TASKS_AT_ONCE = 1_000;
 
 export interface Verified {
   folder: string;
@@ -25,12 +28,12 @@ export async function verifyCollected(node: LocalNode, id: string): Promise<Veri
   const params = { job: id };
   const job = await until('all files to be collected', async () => {
     const view = await node.client.call('job', { params });
-    const { tasks } = await node.client.call('tasks', { params, query: { limit: 10_000 } });
+    const tasks = await allTasks(node, id);
     const files = tasks.reduce((sum, task) => sum + task.files.length, 0);
     const done = view.counts.done + view.counts.rendered === view.counts.total;
     return done && (view.live.collected ?? 0) >= files && view;
   });
-  const { tasks } = await node.client.call('tasks', { params, query: { limit: 10_000 } });
+  const tasks = await allTasks(node, id);
   sharp.cache(false);
   let frames = 0;
   let film = '';
@@ -55,6 +58,16 @@ export async function verifyCollected(node: LocalNode, id: string): Promise<Veri
     throw new Error(`The film has ${filmFrames} frames; ${frames} were rendered.`);
   }
   return { folder: job.outputFolder, frames, film, filmFrames };
+}
+
+async function allTasks(node: LocalNode, job: string): Promise<TaskView[]> {
+  const tasks: TaskView[] = [];
+  for (;;) {
+    const query = { offset: tasks.length, limit: TASKS_AT_ONCE };
+    const page = await node.client.call('tasks', { params: { job }, query });
+    tasks.push(...page.tasks);
+    if (page.tasks.length === 0 || tasks.length >= page.total) return tasks;
+  }
 }
 
 async function countFrames(path: string): Promise<number> {
