@@ -1,0 +1,18 @@
+/**
+ * `node scripts/farm-rounds.ts [ROUNDS] [SEED]`: kills nodes of a farm of three with SIGKILL at seeded random moments
+ * while they render, and checks that every frame arrives, once. The test of the same name runs fewer rounds.
+ */
+import { randomInt } from 'node:crypto';
+import { farmRounds } from '../test/e2e/support/farm-rounds.ts';
+import { House } from '../test/e2e/support/house.ts';
+
+const [rounds = 100, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
+console.log(`${rounds} rounds, seed ${seed} (again: node scripts/farm-rounds.ts ${rounds} ${seed})`);
+const house = await House.open();
+try {
+  const { jobs, frames, leaderlessMs } = await farmRounds(house, { rounds, seed, say: console.log });
+  console.log(`All ${frames} frames of ${jobs} jobs arrived, whole, and every film has its length.`);
+  console.log(`Nobody led for ${Math.max(...leaderlessMs)} ms at the longest.`);
+} finally {
+  await house.close();
+}

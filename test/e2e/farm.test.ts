@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { farmRounds } from './support/farm-rounds.ts';
+import { House } from './support/house.ts';
+
+/**
+ * Ten rounds here, more by CUADRO_ROUNDS=100 or `node scripts/farm-rounds.ts 100 [SEED]`. The seed of a run is in the
+ * test's name; CUADRO_SEED repeats it.
+ */
+const rounds = Number(process.env['CUADRO_ROUNDS'] ?? 10);
+const seed = Number(process.env['CUADRO_SEED'] ?? 20_261);
+
+test(`${rounds} rounds of SIGKILL in a farm of three, seed ${seed}: every frame arrives, once`, async (t) => {
+  const house = await House.open();
+  try {
+    const report = await farmRounds(house, { rounds, seed, say: (line) => t.diagnostic(line) });
+    assert.equal(report.rounds, rounds);
+    assert.ok(report.frames > 0 && report.jobs > 0);
+    t.diagnostic(`leaderless for ${report.leaderlessMs.join(', ')} ms`);
+  } finally {
+    await house.close();
+  }
+});
