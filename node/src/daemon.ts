@@ -140,13 +140,8 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   );
   started.push(lifecycle);
   await lifecycle.start();
-  // Clients find the node by this file, so it is written last and removed first.
   const { address, port } = api;
-  await writeNodeFile({ random }, dataFolder, { pid: process.pid, address, port, token });
-  started.push({ start: () => Promise.resolve(), stop: () => removeNodeFile(dataFolder) });
-  const memory = createMemoryKeeper({ clock });
-  await memory.start();
-  started.push(memory);
+  await tellClients(init, base, { address, port, token }, started);
   logger.info('The node runs.', { address, peer: signer.peer, version });
   return {
     address,
@@ -159,6 +154,20 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
     },
   };
+}
+
+/** Clients find the node by a file, so it is written last and removed first. */
+async function tellClients(
+  { dataFolder }: NodeInit,
+  { clock, random }: Foundation,
+  place: { address: string; port: number; token: string },
+  started: Startable[],
+): Promise<void> {
+  await writeNodeFile({ random }, dataFolder, { pid: process.pid, ...place });
+  started.push({ start: () => Promise.resolve(), stop: () => removeNodeFile(dataFolder) });
+  const memory = createMemoryKeeper({ clock });
+  await memory.start();
+  started.push(memory);
 }
 
 export interface DaemonOptions {

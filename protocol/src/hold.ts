@@ -3,7 +3,7 @@ import { blobHashSchema, jobIdSchema } from './ids.ts';
 import { HOLD_BLOBS_MAX, HOLD_ITEMS_MAX, HOLD_RECORDS_MAX, RECORD_BYTES_MAX } from './limits.ts';
 
 /**
- * How one machine asks another to hold something as well, before it counts as safe (SPEC R65). Messages travel as
+ * How one machine asks another to hold something as well, before it counts as safe (SPEC R57). Messages travel as
  * frames without a body (R63); records in them are canonical bytes, so that one that is refused spoils no other.
  */
 

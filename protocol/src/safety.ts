@@ -21,7 +21,7 @@ export function blobsOfResult(result: TaskResult): NamedBlob[] {
   return [...named.values()];
 }
 
-/** What would be left of a job without one machine (SPEC R66). */
+/** What would be left of a job without one machine (SPEC R58). */
 export interface Safety {
   /** Machines, other than that one, that hold whatever is held by fewest; counted up to two. */
   machines: 0 | 1 | 2;
@@ -34,7 +34,7 @@ export interface Safety {
 
 /**
  * Whether a machine may be switched off for good as far as a job is concerned: its plan, its bundle and the results
- * so far, each on how many others. A holder has the records as well (R65). `tasks` are the job's records at the levels
+ * so far, each on how many others. A holder has the records as well (R57). `tasks` are the job's records at the levels
  * that count.
  */
 export function safetyWithout(job: JobRecord, tasks: Iterable<TaskRecord>, peer: PeerId): Safety {
