@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { until } from '../e2e/support/wait.ts';
+import { Lan, whyNoHosts } from './support/hosts.ts';
+import { LanFarm, type LanNode } from './support/lan-farm.ts';
+
+const why = whyNoHosts();
+
+describe('nodes on a local network', { skip: why ?? false }, () => {
+  let lan: Lan;
+  let farm: LanFarm;
+  beforeEach(async () => {
+    lan = new Lan();
+    farm = await LanFarm.open();
+  });
+  afterEach(async () => {
+    await farm.close();
+    await lan.remove();
+  });
+
+  it('are one farm when five start within a second: with two interfaces, with a route and without', async () => {
+    const hosts = [
+      lan.host({ name: 'a', networks: [1] }),
+      lan.host({ name: 'b', networks: [1, 2] }),
+      lan.host({ name: 'c', networks: [1], defaultRoute: 1 }),
+      lan.host({ name: 'd', networks: [1] }),
+      lan.host({ name: 'e', networks: [1] }),
+    ];
+    const nodes = await Promise.all(hosts.map((host, i) => farm.add(host, 'abcde'.charAt(i))));
+    await Promise.all(nodes.map((node) => node.start()));
+    await farm.whole();
+    const leaders = await until('one coordinator', async () => {
+      const seen = await Promise.all(nodes.map((node) => node.nodes()));
+      const names = new Set(seen.map((views) => views.find(({ coordinator }) => coordinator)?.name));
+      return names.size === 1 && !names.has(undefined) && names;
+    });
+    assert.equal(leaders.size, 1);
+  });
+
+  it('let one in after the window was closed, by one command, and both show the same three words', async () => {
+    const [first, second, late] = (await Promise.all(
+      ['a', 'b', 'c'].map((name) => farm.add(lan.host({ name, networks: [1] }), name)),
+    )) as [LanNode, LanNode, LanNode];
+    await Promise.all([first.start(), second.start()]);
+    const id = await farm.whole([first, second]);
+    for (const node of [first, second]) await node.ask('door', 'close');
+    await late.start();
+    const newcomer = await until('the newcomer to show on a member', async () => {
+      const doors = await Promise.all([first.door(), second.door()]);
+      return doors.flatMap(({ newcomers }) => newcomers)[0];
+    });
+    assert.equal(newcomer.name, 'c');
+    const asked = await until('the newcomer to show its words', async () => (await late.door()).asked[0]);
+    assert.deepEqual(asked.words, newcomer.words);
+    const admitting = (await first.door()).newcomers.length > 0 ? first : second;
+    await admitting.ask('door', 'admit', ...[newcomer.words].flat());
+    assert.equal(await farm.whole(), id);
+  });
+
+  it('are joined by address where multicast is blocked', async () => {
+    const hosts = ['a', 'b', 'c'].map((name) => lan.host({ name, networks: [1] }));
+    const [first, second, deaf] = (await Promise.all(
+      hosts.map((host, i) => farm.add(host, 'abc'.charAt(i))),
+    )) as [LanNode, LanNode, LanNode];
+    deaf.host.multicast('eth0', false);
+    for (const host of [first.host, second.host]) host.multicast('eth0', true);
+    await Promise.all([first.start(), second.start()]);
+    const id = await farm.whole([first, second]);
+    // It hears nobody, and what it says is not passed on to the others either.
+    for (const host of [first.host, second.host]) host.multicast('eth0', false);
+    await deaf.start();
+    await until('it to be a farm of its own', async () => (await deaf.door()).farm !== undefined);
+    const [address] = (await first.door()).addresses;
+    assert.ok(address !== undefined);
+    await deaf.ask('join', address);
+    assert.equal(await farm.whole(), id);
+  });
+});
