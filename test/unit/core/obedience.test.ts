@@ -196,7 +196,7 @@ describe('a grant that arrives before its job', () => {
       peer: CARMEN,
       state: 'rendered' as const,
       files: [],
-      holders: {},
+      holders: { [CARMEN]: { held: true, counter: 1 } },
       renderMs: 1,
       wallTime: 1,
     };

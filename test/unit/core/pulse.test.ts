@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { encode, type Grant, type KnownRecord, type Message, type Pulse } from '@cuadro/protocol';
+import { encode, type Grant, type Message, type Pulse } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { memberRecord } from './cluster.ts';
 import { BELEN, CARMEN, DOLORES, Farm, framesPlan, grantsTo, SELF } from './farm.ts';
-import { beaconOf, following, grantOf, leading, learn, pulseOf, rowOf } from './members.ts';
+import { beaconOf, farmOf, following, grantOf, leading, learn, memberOf, pulseOf, rowOf } from './members.ts';
 
 const pulsesIn = (effects: readonly CoreEffect[]): Pulse[] =>
   effects.flatMap((effect) =>
@@ -58,7 +57,7 @@ describe('a pulse', () => {
     const peers = [5, 3, 6, 1, 4, 2].map(peerOf);
     const farm = leading(...[1, 2, 3, 4, 5, 6].map(peerOf));
     // All are here; they begin to follow the next reign one after the other.
-    const restarted = new Farm([SELF, ...peers].map(memberRecord)).start();
+    const restarted = new Farm(farmOf(...peers)).start();
     for (const peer of peers) restarted.step({ kind: 'peer', peer, state: 'reachable' });
     restarted.advance(3_000);
     for (const peer of peers) {
@@ -98,7 +97,7 @@ describe('a pulse', () => {
 
   it('R42: does not count members that never sent a beacon, nor the coordinator itself', () => {
     const farm = leading(BELEN);
-    farm.records(memberRecord(DOLORES));
+    farm.records(memberOf(DOLORES));
     const told = pulse(farm);
     assert.deepEqual([told.followers, told.stale], [1, []]);
   });
@@ -143,8 +142,7 @@ describe('128 machines that hold 8 attempts each', () => {
 
   /** All are at work, and their progress changes with each beacon, once a second. */
   function busy(): { farm: Farm; second: (fraction: number) => Pulse[] } {
-    const records: KnownRecord[] = [SELF, ...PEERS].map(memberRecord);
-    const farm = new Farm(records).start(4);
+    const farm = new Farm(farmOf(...PEERS)).start(4);
     for (const peer of PEERS) {
       farm.step({ kind: 'peer', peer, state: 'reachable' });
       farm.claim(peer, { slots: 4 });

@@ -65,7 +65,7 @@ function play(clock: (now: number) => number): { effects: string; views: string 
   ];
   return {
     effects: decided(farm.effects),
-    views: JSON.stringify(views, (key, value: unknown) => (key.endsWith('At') ? 0 : value)),
+    views: JSON.stringify(views, (key, value: unknown) => (key.endsWith('At') ? undefined : value)),
   };
 }
 
