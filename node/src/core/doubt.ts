@@ -12,11 +12,15 @@ export function takeGap(state: BrainState, ms: number): void {
     if (machine.beaconAt !== undefined) machine.beaconAt += ms;
     if (machine.refusedUntil !== undefined) machine.refusedUntil += ms;
   }
+  state.worker.postpone(ms);
   const { reign } = state;
-  if (reign.role === 'looking') {
+  if (reign.role === 'leading') {
+    // Answers that came meanwhile are still to be read.
+    if (reign.collecting !== undefined) reign.collecting.until += ms;
+  } else if (reign.role === 'looking') {
     reign.since += ms;
     if (reign.metAt !== undefined) reign.metAt += ms;
-  } else if (reign.role === 'following') {
+  } else {
     reign.heardAt += ms;
     if (reign.cutAt !== undefined) reign.cutAt += ms;
     if (reign.refusedAt !== undefined) reign.refusedAt += ms;

@@ -95,7 +95,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     inherited: before.role === 'following' ? before.successors : [],
     collecting: undefined,
     changed: new Set(state.machines.keys()),
-    turn: 0,
+    told: new Map(),
   };
   state.reign = leading;
   begin(state, epoch, cause);

@@ -1,14 +1,17 @@
-import { compareText, type HeldAttempt, type PeerId, type Pulse, type PulseRow } from '@cuadro/protocol';
+import {
+  compareText,
+  encode,
+  type HeldAttempt,
+  type PeerId,
+  type Pulse,
+  type PulseRow,
+} from '@cuadro/protocol';
 import { isRunning, type Lease, type Machine } from './machine.ts';
-import { BEACON_STALE_MS, PULSE_ROWS_BYTES, ROWS_TURN_PULSES, SUCCESSORS_NAMED } from './options.ts';
+import { BEACON_STALE_MS, PULSE_BYTES, ROWS_TURN_PULSES, SUCCESSORS_NAMED } from './options.ts';
 import type { Leading } from './reign.ts';
 import type { BrainState } from './state.ts';
 
 /** What a coordinator says to all twice a second, and what its followers say to it once a second (SPEC R42). */
-
-/** Rough sizes of a row and of one held attempt as canonical bytes: for the bound alone. */
-const ROW_BYTES = 160;
-const HELD_BYTES = 260;
 
 /** Says pulse or beacon where it is due. */
 export function speak(state: BrainState): void {
@@ -42,9 +45,10 @@ function pulse(state: BrainState, reign: Leading): void {
     successors: successorsOf(state, reign, following),
     followers: reign.followers,
     stale: staleMembers(state),
-    rows: rowsOf(state, reign),
+    rows: [],
     ...(state.root !== undefined && { root: state.root }),
   };
+  message.rows = rowsOf(state, reign, PULSE_BYTES - encode(message).length);
   for (const peer of state.reachableOthers()) state.out.send(peer, message);
   state.out.gossip('pulse', message);
 }
@@ -75,28 +79,26 @@ function staleMembers(state: BrainState): PeerId[] {
   });
 }
 
-/** Changed rows first, then others in turn, within the bound; what doesn't fit comes with the next pulse. */
-function rowsOf(state: BrainState, reign: Leading): PulseRow[] {
+/**
+ * Rows of the machines that changed, and of some others in turn. Those told longest ago come first, changed or not:
+ * where all change all the time not all fit, and every row is still told in its turn. The rest comes with the next pulse.
+ */
+function rowsOf(state: BrainState, reign: Leading, limitBytes: number): PulseRow[] {
+  const { told, changed } = reign;
+  const peers = [...state.machines.keys()].sort(
+    (a, b) => (told.get(a) ?? 0) - (told.get(b) ?? 0) || compareText(a, b),
+  );
+  const inTurn = Math.ceil(peers.length / ROWS_TURN_PULSES);
   const rows: PulseRow[] = [];
   let bytes = 0;
-  const add = (peer: PeerId): boolean => {
-    const machine = state.machines.get(peer);
-    if (machine === undefined) return true;
-    const row = rowOf(state, machine);
-    bytes += ROW_BYTES + row.held.length * HELD_BYTES;
-    if (bytes > PULSE_ROWS_BYTES && rows.length > 0) return false;
+  for (const [place, peer] of peers.entries()) {
+    if (place >= inTurn && !changed.has(peer)) continue;
+    const row = rowOf(state, state.machine(peer));
+    bytes += encode(row).length;
+    if (bytes > limitBytes && rows.length > 0) break;
     rows.push(row);
-    return true;
-  };
-  for (const peer of [...reign.changed].sort(compareText)) {
-    if (!add(peer)) return rows;
-    reign.changed.delete(peer);
-  }
-  const peers = [...state.machines.keys()].sort(compareText);
-  for (let i = 0; i < Math.ceil(peers.length / ROWS_TURN_PULSES); i++) {
-    const peer = peers[reign.turn % peers.length] as PeerId;
-    if (rows.some((row) => row.peer === peer) || add(peer)) reign.turn++;
-    else break;
+    told.set(peer, reign.pulses);
+    changed.delete(peer);
   }
   return rows;
 }

@@ -45,8 +45,8 @@ export interface Leading {
   collecting: { until: number; waiting: Set<PeerId> } | undefined;
   /** Machines whose rows changed since the latest pulse. */
   changed: Set<PeerId>;
-  /** Where the turn of the other rows stands. */
-  turn: number;
+  /** Machine → the pulse that told its row last. */
+  told: Map<PeerId, number>;
 }
 
 export type Reign = Looking | Following | Leading;

@@ -243,7 +243,7 @@ export function farmView(state: BrainState): FarmView {
   return {
     id: state.farm?.id ?? '',
     name: state.farm?.name.value ?? '',
-    members: Math.max(1, state.members.size),
+    members: 1 + state.others().length,
     ...(state.coordinator !== undefined && { coordinator: state.coordinator.peer }),
     epochTerm: state.coordinator?.term ?? 0,
     coordinators: state.history.map(({ epoch, wallTime, cause, leaderlessMs, firstGrantAt }) => ({

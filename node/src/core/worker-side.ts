@@ -110,6 +110,11 @@ export class WorkerSide {
     return next;
   }
 
+  /** This node's own time stood still: what early grants wait for may have come meanwhile. */
+  postpone(ms: number): void {
+    for (const held of this.#held.values()) if (held.earlyUntil !== undefined) held.earlyUntil += ms;
+  }
+
   overdueEarly(now: number): Grant[] {
     return [...this.#held.values()].flatMap(({ grant, earlyUntil }) =>
       earlyUntil !== undefined && earlyUntil <= now ? grant : [],

@@ -207,6 +207,7 @@ describe('a lease taken back', () => {
     const later = [
       ...beacon(farm, [running], [ahead]),
       ...farm.advance(1_000),
+      ...farm.records(nodeDesired(BELEN, 'paused')),
       ...farm.records(deleted(record)),
     ];
     assert.deepEqual(stopsTo(BELEN, later), []);

@@ -1,10 +1,52 @@
 import assert from 'node:assert/strict';
-import type { Beacon, Epoch, Grant, HeldAttempt, Message, Plan, Pulse, PulseRow } from '@cuadro/protocol';
+import {
+  admissionKey,
+  signAdmission,
+  signField,
+  type Beacon,
+  type Epoch,
+  type FarmRecord,
+  type Grant,
+  type HeldAttempt,
+  type KnownRecord,
+  type MemberRecord,
+  type Message,
+  type Plan,
+  type Pulse,
+  type PulseRow,
+} from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { memberRecord } from './cluster.ts';
-import { Farm, jobRecord, SELF } from './farm.ts';
+import { Farm, jobRecord, SELF, signer } from './farm.ts';
 
 /** One core among several members, whose words the test says itself. */
+
+export const FARM = 'farmfarmfarmfarm';
+
+export const farmRecord = (id = FARM, changes: Partial<FarmRecord> = {}): FarmRecord => ({
+  kind: 'farm',
+  id,
+  founder: SELF,
+  name: { value: id.slice(0, 4), counter: 1, peer: SELF },
+  ...changes,
+});
+
+/** A member that the founder, or another, admitted to the farm. */
+export function memberOf(peer: string, farm = FARM, author = SELF): MemberRecord {
+  const admission = signAdmission(signer(author), peer, { role: 'artist', farm, wallTime: 1 });
+  return {
+    kind: 'member',
+    peer,
+    name: signField(signer(peer), 'member-name', `${peer}/name`, `machine ${peer.at(-1)}`, 1),
+    admissions: { [admissionKey({ author, farm })]: admission },
+    removals: {},
+  };
+}
+
+/** The records of a farm that this machine founded, with these other members. */
+export const farmOf = (...others: readonly string[]): KnownRecord[] => [
+  farmRecord(),
+  ...[SELF, ...others].map((peer) => memberOf(peer)),
+];
 
 export const held = (grant: Grant, running = true): HeldAttempt => {
   const { attempt, job, task, redo, retry } = grant;
@@ -41,7 +83,7 @@ export const grantOf = (epoch: Epoch, sequence: number, job: string, task: numbe
 
 /** A core of a farm with these other members, connected to all of them; nobody was heard yet. */
 export function meeting(...others: string[]): Farm {
-  const farm = new Farm([SELF, ...others].map(memberRecord)).start();
+  const farm = new Farm(farmOf(...others)).start();
   for (const peer of others) farm.step({ kind: 'peer', peer, state: 'reachable' });
   return farm;
 }

@@ -134,6 +134,7 @@ describe('the order of jobs', () => {
     assert.equal(farm.core.nextOrder(), 1);
     farm.submit(one, { id: 1, order: 41 });
     const last = farm.submit(one, { id: 2, order: 77, author: BELEN });
+    farm.submit(one, { id: 3, order: 5 });
     assert.equal(farm.core.nextOrder(), 78);
     farm.records(deleted(last));
     assert.equal(farm.core.nextOrder(), 78);

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Grant, JobRecord } from '@cuadro/protocol';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import { BELEN, CARMEN, DOLORES, Farm, framesPlan, grantsTo } from './farm.ts';
+import {
+  beaconOf,
+  following,
+  granted,
+  grantOf,
+  leading,
+  learn,
+  meeting,
+  pulseOf,
+  sentTo,
+} from './members.ts';
+
+/** This node's own time stood still, and its input is waiting. */
+const gap = (farm: Farm, ms: number): CoreEffect[] => {
+  farm.now += ms;
+  return farm.step({ kind: 'gap', ms });
+};
+
+/** Belén and Carmen run a task each. */
+function working(): { farm: Farm; record: JobRecord; belens: Grant; carmens: Grant } {
+  const farm = leading(BELEN, CARMEN);
+  const record = farm.submit(framesPlan('1-2'));
+  const [belens] = grantsTo(BELEN, farm.effects);
+  const [carmens] = grantsTo(CARMEN, farm.effects);
+  assert.ok(belens && carmens);
+  farm.message(BELEN, beaconOf(BELEN, [belens]));
+  farm.message(CARMEN, beaconOf(CARMEN, [carmens]));
+  return { farm, record, belens, carmens };
+}
+
+const lost = (farm: Farm, record: JobRecord): number[] =>
+  farm.core.tasks(record.id, { offset: 0, limit: 9 }).tasks.map((task) => task.failures);
+
+/** Another job, with its plan, and what follows. */
+function submitMore(farm: Farm): CoreEffect[] {
+  const before = farm.effects.length;
+  farm.submit(framesPlan('1-4'), { id: 2 });
+  return farm.effects.slice(before);
+}
+
+describe('a coordinator whose own time stood still', () => {
+  it('R52: accuses nobody before it has heard a member', () => {
+    const { farm, record } = working();
+    gap(farm, 60_000);
+    farm.advance(60_000);
+    assert.deepEqual(lost(farm, record), [0, 0]);
+    assert.ok(farm.core.nodes().every(({ live }) => live.reachable));
+  });
+
+  it('R52: moves the ends of leases by the gap', () => {
+    const { farm, record, belens, carmens } = working();
+    farm.advance(3_000);
+    farm.message(BELEN, beaconOf(BELEN, [belens]));
+    farm.message(CARMEN, beaconOf(CARMEN, [carmens]));
+    gap(farm, 60_000);
+    const effects = [...farm.message(BELEN, beaconOf(BELEN, [belens]))];
+    assert.deepEqual(lost(farm, record), [0, 0], 'Carmen may have spoken meanwhile as well');
+    farm.advance(3_999);
+    assert.deepEqual(lost(farm, record), [0, 0]);
+    farm.message(BELEN, beaconOf(BELEN, [belens]));
+    farm.advance(1);
+    assert.deepEqual(lost(farm, record), [0, 1], 'and then the silence counts');
+    assert.deepEqual(granted(effects), []);
+  });
+
+  it('R52: moves the ends of leases that it had only just granted by the gap', () => {
+    const farm = leading(BELEN, CARMEN);
+    farm.advance(3_000);
+    const record = farm.submit(framesPlan('1-2'));
+    gap(farm, 60_000);
+    farm.message(BELEN, beaconOf(BELEN, grantsTo(BELEN, farm.effects)));
+    farm.advance(3_999);
+    assert.deepEqual(lost(farm, record), [0, 0]);
+  });
+
+  it('R52: moves the end that a refused redial sets by the gap', () => {
+    const { farm, record, belens } = working();
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+    gap(farm, 60_000);
+    farm.message(BELEN, beaconOf(BELEN, [belens]));
+    farm.advance(1_999);
+    assert.deepEqual(lost(farm, record), [0, 0]);
+    farm.advance(1);
+    assert.deepEqual(lost(farm, record), [0, 1]);
+  });
+
+  it('R50: grants nothing and says no pulse before it has heard a member, and then both', () => {
+    const { farm } = working();
+    gap(farm, 5_000);
+    const silent = [...submitMore(farm), ...farm.advance(2_000)];
+    assert.deepEqual(granted(silent), []);
+    assert.equal(
+      silent.some((effect) => effect.kind === 'gossip' && effect.message.kind === 'pulse'),
+      false,
+    );
+    const heard = farm.message(BELEN, beaconOf(BELEN, []));
+    assert.ok(granted(heard).length > 0);
+    assert.ok(heard.some((effect) => effect.kind === 'gossip' && effect.message.kind === 'pulse'));
+  });
+
+  it('R42: names nobody stale for the gap', () => {
+    const { farm, belens } = working();
+    gap(farm, 60_000);
+    const effects = farm.message(BELEN, beaconOf(BELEN, [belens]));
+    const [pulse] = sentTo(BELEN, 'pulse', effects);
+    assert.deepEqual([pulse?.followers, pulse?.stale], [2, []]);
+  });
+
+  it('R43: waits for the answers that came meanwhile: its collection is longer by the gap', () => {
+    const farm = meeting(BELEN, CARMEN).work({ accepting: false });
+    for (const peer of [BELEN, CARMEN]) farm.claim(peer);
+    farm.submit(framesPlan('1-2'));
+    farm.advance(3_000);
+    assert.ok(farm.core.isCoordinator);
+    gap(farm, 10_000);
+    assert.deepEqual(
+      granted(farm.message(BELEN, beaconOf(BELEN, []))),
+      [],
+      "Carmen's answer may be the next input",
+    );
+    assert.equal(granted(farm.advance(100)).length, 2);
+  });
+
+  it('R52: doubts nothing where nobody could be heard', () => {
+    const farm = new Farm().start();
+    gap(farm, 60_000);
+    farm.submit(framesPlan('1'));
+    assert.equal(farm.held().length, 1);
+  });
+
+  it('R52: has nobody to wait for once all are cut off', () => {
+    const { farm, record } = working();
+    gap(farm, 60_000);
+    for (const peer of [BELEN, CARMEN]) farm.step({ kind: 'peer', peer, state: 'lost' });
+    farm.advance(4_000);
+    assert.deepEqual(lost(farm, record), [1, 1]);
+  });
+});
+
+describe('a member whose own time stood still', () => {
+  const BELENS = { term: 5, peer: BELEN };
+
+  it('R44: does not stand before it has heard a member', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    gap(farm, 60_000);
+    farm.advance(60_000);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2 }));
+    farm.advance(1_000);
+    assert.deepEqual(farm.core.epoch, BELENS);
+  });
+
+  it('R44: counts the silence of its coordinator without the gap', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.advance(2_000);
+    gap(farm, 60_000);
+    farm.message(CARMEN, { kind: 'doubt', epoch: BELENS });
+    farm.advance(2_999);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator, '5 s of its own time without a pulse');
+  });
+
+  it('R52: gives back no grant whose plan may have come meanwhile', () => {
+    const farm = following(BELENS, CARMEN);
+    const grant = grantOf(BELENS, 1, 'jobaaaaaaaaaaaab', 0);
+    farm.message(BELEN, { kind: 'grants', epoch: BELENS, grants: [grant] });
+    assert.deepEqual(sentTo(BELEN, 'result', gap(farm, 60_000)), []);
+    const job = learn(farm, framesPlan('1-2'), BELEN);
+    assert.equal(job, grant.job);
+    assert.deepEqual(farm.heldIndices(), [0]);
+  });
+});
