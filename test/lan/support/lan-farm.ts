@@ -112,4 +112,3 @@ export class LanFarm {
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
-
