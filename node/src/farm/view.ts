@@ -21,7 +21,7 @@ export function doorView(state: FarmState): DoorView {
     })),
     found: foundFarms(state),
     ...(alone !== undefined && { alone }),
-    addresses: [...new Set(components.mesh.status().lobbyAddresses.map(typedAddress))],
+    addresses: addressesForOthers(components.mesh.status().lobbyAddresses),
     members: membersOf(state),
     removed: [...roster.removed.values()].map(({ peer, name, by, reason, wallTime }) => ({
       peer,
@@ -31,6 +31,13 @@ export function doorView(state: FarmState): DoorView {
       removedAt: wallTime,
     })),
   };
+}
+
+/** What people type on another machine: this machine's loopback leads nowhere from there, unless it is all there is. */
+function addressesForOthers(lobby: readonly string[]): string[] {
+  const typed = [...new Set(lobby.map(typedAddress))];
+  const outside = typed.filter((address) => !/^(127\.|\[::1\])/.test(address));
+  return outside.length > 0 ? outside : typed;
 }
 
 type Phase = DoorView['state'];
