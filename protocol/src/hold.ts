@@ -7,7 +7,9 @@ import { HOLD_BLOBS_MAX, HOLD_ITEMS_MAX, HOLD_RECORDS_MAX, RECORD_BYTES_MAX } fr
  * frames without a body (R63); records in them are canonical bytes, so that one that is refused spoils no other.
  */
 
-const record = z.instanceof(Uint8Array).refine((bytes) => bytes.length <= RECORD_BYTES_MAX, 'too large');
+const record: z.ZodType<Uint8Array> = z
+  .instanceof(Uint8Array)
+  .refine((bytes) => bytes.length <= RECORD_BYTES_MAX, 'too large');
 /** Named by the asker; once per stream. */
 const id = z.int().min(0);
 

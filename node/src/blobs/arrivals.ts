@@ -166,7 +166,7 @@ class FileArrival implements BlobArrival {
     if (bytes.length !== Math.min(pieceBytes, sizeBytes - offset) || (await digest(bytes)) !== pieces[index])
       throw new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
     const file = this.#file;
-    if (file === undefined) throw new BlobMismatchError('The arrival has ended.');
+    if (file === undefined) throw new RangeError('The arrival has ended.');
     for (let written = 0; written < bytes.length; ) {
       const { bytesWritten } = await file
         .write(bytes, written, bytes.length - written, offset + written)

@@ -34,6 +34,7 @@ export function assembleBrain(
     readPlan: (hash) => readPlan({ blobs, content, logger }, hash),
     onChanges: (changes) => {
       hub.notify(changes);
+      network.changed(changes);
       if (changes.farm) farmChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
       for (const job of changes.removed) collection.removed(job);
@@ -51,7 +52,7 @@ export function assembleBrain(
   const parts: LifecyclePart[] = [
     { name: 'collection', component: collection },
     { name: 'pins', component: createPinKeeper(shared, base) },
-    { name: 'copies', component: createCopyWatch(shared) },
+    { name: 'damage', component: createCopyWatch(shared) },
   ];
   return { driver, shared, parts, queries, hub };
 }

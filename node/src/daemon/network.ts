@@ -1,11 +1,20 @@
-import { decodeMessage, encodeMessage, type KnownRecord, type Message, type PeerId } from '@cuadro/protocol';
-import type { CoreQueries } from '../core/interface.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  members,
+  type KnownRecord,
+  type Message,
+  type PeerId,
+} from '@cuadro/protocol';
+import type { Changes, CoreQueries } from '../core/interface.ts';
 import type { Driver, DriverComponents } from '../driver.ts';
 import { unreachableMesh } from '../farm/unreachable-mesh.ts';
 import { localContent, type ContentSource } from '../blobs/source.ts';
 import { createTransfer } from '../blobs/transfer/transfer.ts';
 import { soleSafekeeping, type Safekeeping } from '../jobs/interface.ts';
 import { createContentSource } from '../replicas/content.ts';
+import { createCopies } from '../replicas/copies.ts';
+import { RecordDoor } from '../replicas/door.ts';
 import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
@@ -25,6 +34,8 @@ export interface Network {
   readonly content: ContentSource;
   /** Copies on other machines of what is made here. */
   readonly copies: Safekeeping;
+  /** Jobs, tasks or members changed, and are durable. */
+  changed(changes: Changes): void;
   /** A member came back, and with it what it holds. */
   onPeerBack(listener: () => void): void;
   /** What the driver sends by, and whom it tells of what is durable. */
@@ -49,6 +60,7 @@ export function assembleNetwork(
       forFarm: unreachableMesh(signer.peer),
       content: localContent,
       copies: soleSafekeeping,
+      changed: () => undefined,
       onPeerBack: () => undefined,
       out: silent,
       parts: [],
@@ -81,6 +93,23 @@ export function assembleNetwork(
     clock,
     logger: logger.child({ room: 'blobs' }),
   });
+  const verify = createVerifier();
+  const door = new RecordDoor({ verify, bytes: base.bytes, held: () => undefined });
+  const copies = createCopies({
+    mesh,
+    blobs: base.blobs,
+    transfer,
+    queries,
+    clock,
+    logger: logger.child({ room: 'replicas' }),
+    members: () => membersOf(queries),
+    bytesOf: (record) => base.bytes.of(record),
+    read: (bytes) => {
+      const read = door.read(bytes);
+      return read.kind === 'record' ? read.record : undefined;
+    },
+    merge: (from, records) => driver().deliver(from, records),
+  });
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = decodeMessage(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
@@ -100,7 +129,11 @@ export function assembleNetwork(
     mesh,
     forFarm: mesh,
     content: createContentSource({ transfer, queries, mesh, clock }),
-    copies: soleSafekeeping,
+    copies,
+    changed: (changes) => {
+      copies.changed(changes);
+      if (changes.farm) copies.membersChanged();
+    },
     onPeerBack: (listener) => {
       mesh.subscribe({ peer: (_peer, state) => state === 'reachable' && listener() });
     },
@@ -113,6 +146,7 @@ export function assembleNetwork(
     parts: [
       { name: 'records', component: sync },
       { name: 'transfer', component: transfer },
+      { name: 'copies', component: copies },
       {
         name: 'root',
         component: createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root })),
@@ -120,6 +154,11 @@ export function assembleNetwork(
       { name: 'mesh', component: mesh },
     ],
   };
+}
+
+function membersOf(queries: CoreQueries): ReadonlySet<PeerId> {
+  const farm = queries.farmRecord();
+  return new Set(farm === undefined ? [] : members(farm, queries.memberRecords()).members.keys());
 }
 
 function hearRoot(sync: RecordSync, from: PeerId, message: Message): void {

@@ -219,7 +219,7 @@ class FolderCollection implements Collection {
       const result = this.#resultOf(id, index);
       if (result !== undefined) due.set(index, result);
     }
-    await this.#fetchAll(id, due);
+    const missing = await this.#fetchAll(id, due);
     await this.#noteIntents(id, job, due);
     const { store } = this.#components;
     const notes: Record<string, CollectedTask> = {};
@@ -227,6 +227,7 @@ class FolderCollection implements Collection {
     try {
       for (const [index, result] of due) {
         try {
+          if (missing.has(index)) throw missing.get(index);
           notes[noteKey(id, index)] = await this.#collectTask(id, job, index, result);
           failed = 0;
         } catch (error) {
@@ -244,15 +245,22 @@ class FolderCollection implements Collection {
     return failed;
   }
 
-  /** Brings what other machines hold, all at once; what can't be had is told where it is needed. */
-  async #fetchAll(id: JobId, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
+  /** Brings what other machines hold, all at once; gives why it could not, by task. */
+  async #fetchAll(
+    id: JobId,
+    due: ReadonlyMap<TaskIndex, TaskResult>,
+  ): Promise<ReadonlyMap<TaskIndex, unknown>> {
     const { signal } = this.#stop;
-    await Promise.allSettled(
-      [...due].map(([index, { files }]) => {
+    const missing = new Map<TaskIndex, unknown>();
+    await Promise.all(
+      [...due].map(async ([index, { files }]) => {
         const wanted = files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
-        return this.#components.content.ensureMany(wanted, { job: id, task: index }, { signal });
+        await this.#components.content
+          .ensureMany(wanted, { job: id, task: index }, { signal })
+          .catch((error: unknown) => missing.set(index, error));
       }),
     );
+    return missing;
   }
 
   /** What is about to be written is noted first: after a kill it is still known as ours. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { PeerId } from '@cuadro/protocol';
+import type { PeerId, Signer } from '@cuadro/protocol';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import type { BlobStoreOptions } from '../../../node/src/blobs/options.ts';
 import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
@@ -40,10 +40,13 @@ export interface MachineInit {
   store?: Partial<BlobStoreOptions>;
   /** What its transfer takes for its store: a way to make it lie, or serve from memory. */
   disguise?: (blobs: BlobStore) => BlobStore;
+  /** Starts more on this machine before its mesh; what it returns ends that again. */
+  more?: (parts: Omit<Machine, 'stop'> & { clock: Clock }) => Promise<() => Promise<void>>;
 }
 
 const keyOf = (name: string): Uint8Array => createHash('sha256').update(name).digest();
-export const peerOf = (name: string): PeerId => identityOf(keyOf(name)).peer;
+export const signerOf = (name: string): Signer => identityOf(keyOf(name));
+export const peerOf = (name: string): PeerId => signerOf(name).peer;
 
 /** A farm of machines with real file stores on one network in memory; all of it ends with the test. */
 export class TestFarm {
@@ -81,16 +84,15 @@ export class TestFarm {
     const transfer = createTransfer({ mesh, blobs: served, clock, logger: silent }, init.options);
     await transfer.start();
     mesh.setMembership({ farm: FARM, members: new Set(this.#names.map(peerOf)) });
+    const parts = { name, peer: mesh.self, mesh, blobs, transfer };
+    const stopMore = await init.more?.({ ...parts, clock });
     await mesh.start();
     const machine: Machine = {
-      name,
-      peer: mesh.self,
-      mesh,
-      blobs,
-      transfer,
+      ...parts,
       stop: async () => {
         this.#machines.delete(machine);
         await mesh.stop();
+        await stopMore?.();
         await transfer.stop();
         await blobs.stop();
       },

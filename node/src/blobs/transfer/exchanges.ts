@@ -181,6 +181,8 @@ export class Exchanges {
       state.left -= 1;
       want.brought(peer, body.length);
     } catch (error) {
+      // Nobody waits any more: the store has put the half-fetched file aside, and nobody is to blame.
+      if (want.state !== state) return;
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
       state.todo.push(index);
       // Its own manifest it must fit; where it doesn't fit another's, either of the two may be wrong.

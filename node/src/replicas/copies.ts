@@ -1,0 +1,398 @@
+import type { BlobHash, JobId, JobRecord, KnownRecord, PeerId, TaskIndex } from '@cuadro/protocol';
+import type { BlobStore } from '../blobs/interface.ts';
+import type { Transfer } from '../blobs/transfer/interface.ts';
+import type { Changes, CoreQueries } from '../core/interface.ts';
+import type { Mesh } from '../mesh/interface.ts';
+import type { Clock, Logger, Startable } from '../system/interface.ts';
+import { CopyDesk, keyOf, type Need } from './copy-desk.ts';
+import { copyLimits, defaultCopyOptions, type CopyOptions } from './copy-limits.ts';
+import { CopyMarks } from './copy-marks.ts';
+import { CopyPeers } from './copy-peers.ts';
+import { Holding } from './holding.ts';
+import { jobHolders, jobNeedsCopy, resultToCallDone, resultToCopy } from './needs.ts';
+
+export interface CopiesComponents {
+  readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe'>;
+  readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord'>;
+  /** Everyone in the farm, this machine included. */
+  readonly members: () => ReadonlySet<PeerId>;
+  /** The canonical bytes of a record. */
+  readonly bytesOf: (record: KnownRecord) => Uint8Array;
+  /** The door for records that others send (form and signatures): undefined for what may not come in. */
+  readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
+  /** Merges records, and resolves once they are durable; must not wait for a job's plan. */
+  readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How many machines hold something by now, and why it is only one. */
+export interface Kept {
+  machines: number;
+  others: 'enough' | 'none' | 'unreachable' | 'late';
+}
+
+export interface CopiesState {
+  /** Results that are in one copy only, because of this machine: the copies that it still has to give away. */
+  readonly results: number;
+  readonly jobs: number;
+  readonly logs: number;
+  /** Of all these, those that somebody was asked to hold and hasn't answered. */
+  readonly asked: number;
+}
+
+/**
+ * Replicate before done (DESIGN.md section 6): asks another machine to hold what this one alone holds, and holds what
+ * others ask for. A result that waits stays *rendered*. What was left in one copy is found again at start and when
+ * members come and go. Start it before the mesh, whose protocol `hold` it serves.
+ */
+export interface Copies extends Startable {
+  /** These changed, and are durable here. */
+  changed(changes: Pick<Changes, 'jobs' | 'removed' | 'tasks'>): void;
+  /** Who belongs to the farm has changed. Those that are lost or come back are seen without this. */
+  membersChanged(): void;
+  state(): CopiesState;
+  /** Whether no other machine can be reached now. */
+  alone(): boolean;
+  /** How many hold a job's record, plan and bundle: waits a bounded time for a second one. */
+  acknowledge(job: JobId): Promise<Kept>;
+  /** How many hold these records: waits a bounded time for a second one. */
+  confirm(records: readonly KnownRecord[]): Promise<Kept>;
+}
+
+export function createCopies(components: CopiesComponents, options: Partial<CopyOptions> = {}): Copies {
+  return new MeshCopies(components, { ...defaultCopyOptions, ...options });
+}
+
+class MeshCopies implements Copies {
+  readonly #components: CopiesComponents;
+  readonly #options: CopyOptions;
+  readonly #peers: CopyPeers;
+  readonly #desk: CopyDesk;
+  readonly #holding: Holding;
+  readonly #marks = new CopyMarks();
+  /** Jobs whose content waits for copies. */
+  readonly #jobs = new Set<JobId>();
+  /** Logs of failed attempts of this machine, and the job of each. */
+  readonly #logs = new Map<BlobHash, JobId>();
+  readonly #logsKept = new Set<BlobHash>();
+  /** Needs that could not be met a moment ago. */
+  #later: Need[] = [];
+  readonly #acknowledging = new Map<JobId, Set<() => void>>();
+  readonly #stop = new AbortController();
+  #scanning: Promise<void> | undefined;
+  #scanAgain = false;
+  #pumpPlanned = false;
+  #cancelRetry: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
+  #started = false;
+
+  constructor(components: CopiesComponents, options: CopyOptions) {
+    this.#components = components;
+    this.#options = options;
+    this.#peers = new CopyPeers(components, {
+      options,
+      onOutcomes: (peer, outcomes) => this.#desk.answered(peer, outcomes),
+      onLost: (peer, owed) => this.#desk.lost(peer, owed),
+      onChange: () => this.#reachedOrLost(),
+    });
+    this.#desk = new CopyDesk(components, {
+      peers: this.#peers,
+      onHeld: (need) => this.#held(need),
+      onFailed: (need, again) => this.#failed(need, again),
+      onPlace: () => this.#pump(),
+    });
+    this.#holding = new Holding(components, options);
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    this.#holding.start();
+    this.#peers.start();
+    this.#lookAgain();
+    this.#scan();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort(new Error('The node stops.'));
+    this.#cancelRetry?.();
+    this.#cancelLook?.();
+    this.#peers.stop();
+    for (const waiters of this.#acknowledging.values()) for (const wake of waiters) wake();
+    await this.#scanning;
+    await this.#desk.settled();
+  }
+
+  changed({ jobs, removed, tasks }: Pick<Changes, 'jobs' | 'removed' | 'tasks'>): void {
+    if (this.#stop.signal.aborted) return;
+    for (const job of removed) this.#forget(job);
+    for (const job of jobs) this.#lookAtJob(job);
+    for (const { job, indices } of tasks) for (const index of indices) this.#lookAtTask(job, index);
+    this.#pump();
+  }
+
+  state(): CopiesState {
+    const { asked } = this.#desk;
+    return {
+      results: this.#marks.count + asked.results + this.#later.filter(({ kind }) => kind === 'result').length,
+      jobs: this.#jobs.size,
+      logs: this.#logs.size,
+      asked: asked.all,
+    };
+  }
+
+  alone(): boolean {
+    return this.#peers.alone;
+  }
+
+  async acknowledge(job: JobId): Promise<Kept> {
+    this.#lookAtJob(job);
+    this.#pump();
+    const { clock } = this.#components;
+    let late = false;
+    const cancel = clock.after(this.#options.acknowledgeMs, () => {
+      late = true;
+      this.#wake(job);
+    });
+    try {
+      for (;;) {
+        const machines = this.#machinesOf(job);
+        if (machines >= 2) return { machines, others: 'enough' };
+        if (this.alone()) {
+          // One copy is all that can be: it counts as accepted, and is labelled so (SPEC R60).
+          await this.#acknowledgeAlone(job);
+          return { machines: 1, others: this.#whyAlone() };
+        }
+        if (late || this.#stop.signal.aborted) return { machines: 1, others: 'late' };
+        await this.#jobMoved(job);
+      }
+    } finally {
+      cancel();
+    }
+  }
+
+  async confirm(records: readonly KnownRecord[]): Promise<Kept> {
+    const held = Promise.withResolvers<boolean>();
+    const need: Need = { kind: 'records', records, held: (yes) => held.resolve(yes) };
+    if (this.alone()) return { machines: 1, others: this.#whyAlone() };
+    this.#later.push(need);
+    const cancel = this.#components.clock.after(this.#options.confirmMs, () => held.resolve(false));
+    this.#takeUp();
+    try {
+      if (await held.promise) return { machines: 2, others: 'enough' };
+      return { machines: 1, others: this.alone() ? this.#whyAlone() : 'late' };
+    } finally {
+      cancel();
+      this.#later = this.#later.filter((other) => other !== need);
+    }
+  }
+
+  #whyAlone(): 'none' | 'unreachable' {
+    return this.#peers.membersCount > 1 ? 'unreachable' : 'none';
+  }
+
+  #machinesOf(job: JobId): number {
+    const record = this.#components.queries.jobRecord(job);
+    return record === undefined ? 1 : jobHolders(record, this.#peers.isLive).length;
+  }
+
+  async #acknowledgeAlone(job: JobId): Promise<void> {
+    const record = this.#components.queries.jobRecord(job);
+    if (record === undefined || record.acknowledged || record.deleted !== undefined) return;
+    await this.#desk.merge({ ...record, acknowledged: true });
+  }
+
+  #jobMoved(job: JobId): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiters = this.#acknowledging.get(job) ?? new Set();
+    this.#acknowledging.set(job, waiters.add(resolve));
+    return promise;
+  }
+
+  #wake(job: JobId): void {
+    const waiters = this.#acknowledging.get(job);
+    this.#acknowledging.delete(job);
+    for (const wake of waiters ?? []) wake();
+  }
+
+  membersChanged(): void {
+    this.#scan();
+    this.#reachedOrLost();
+  }
+
+  /** What waits may be asked for now; whose copies still count changes later, with time. */
+  #reachedOrLost(): void {
+    if (this.#stop.signal.aborted || !this.#started) return;
+    for (const job of this.#components.queries.jobIds()) this.#lookAtJob(job);
+    this.#pump();
+  }
+
+  /** From time to time: a holder that was away for too long doesn't count any more. */
+  #lookAgain(gone = ''): void {
+    this.#cancelLook = this.#components.clock.after(copyLimits.lookAgainMs, () => {
+      const now = this.#peers.gone().join();
+      if (now !== gone) this.#scan();
+      this.#lookAgain(now);
+    });
+  }
+
+  #scan(): void {
+    if (this.#stop.signal.aborted || !this.#started) return;
+    this.#scanAgain = true;
+    this.#scanning ??= this.#scanAll()
+      .catch((error: unknown) => {
+        if (!this.#stop.signal.aborted)
+          this.#components.logger.error('The search for single copies failed.', { error: String(error) });
+      })
+      .finally(() => {
+        this.#scanning = undefined;
+        if (this.#scanAgain) this.#scan();
+      });
+  }
+
+  async #scanAll(): Promise<void> {
+    const { queries, clock } = this.#components;
+    while (this.#scanAgain) {
+      this.#scanAgain = false;
+      let looked = 0;
+      for (const id of queries.jobIds()) {
+        this.#lookAtJob(id);
+        const tasks = queries.jobRecord(id)?.spec.tasks ?? 0;
+        for (let index = 0; index < tasks; index++) {
+          this.#lookAtTask(id, index);
+          if (++looked % copyLimits.tasksPerSlice !== 0) continue;
+          this.#pump();
+          await clock.sleep(0, { signal: this.#stop.signal });
+        }
+      }
+      this.#pump();
+    }
+  }
+
+  #lookAtJob(id: JobId): void {
+    const { queries, mesh } = this.#components;
+    const record = queries.jobRecord(id);
+    if (record === undefined || record.deleted !== undefined) return this.#forget(id);
+    const copies = Math.min(this.#options.jobCopies, this.#peers.membersCount);
+    if (jobNeedsCopy(record, mesh.self, { isLive: this.#peers.isLive, copies })) this.#jobs.add(id);
+    else this.#jobs.delete(id);
+    this.#callAcknowledged(record);
+    this.#wake(id);
+  }
+
+  #callAcknowledged(record: JobRecord): void {
+    if (record.acknowledged || record.spec.author !== this.#components.mesh.self) return;
+    if (jobHolders(record, () => true).length >= 2) void this.#desk.merge({ ...record, acknowledged: true });
+    else if (this.alone() && !this.#acknowledging.has(record.id)) void this.#acknowledgeAlone(record.id);
+  }
+
+  #forget(job: JobId): void {
+    this.#marks.forget(job);
+    this.#jobs.delete(job);
+    for (const [log, of] of this.#logs) if (of === job) this.#logs.delete(log);
+    this.#wake(job);
+  }
+
+  #lookAtTask(job: JobId, index: TaskIndex): void {
+    const { queries, mesh } = this.#components;
+    const task = queries.taskRecord(job, index);
+    if (resultToCopy(task, mesh.self, this.#peers.isLive) === undefined) this.#marks.delete(job, index);
+    else if (!this.#desk.isAsked(job, index)) this.#marks.add(job, index);
+    const result = resultToCallDone(task, mesh.self);
+    if (task !== undefined && result !== undefined) this.#desk.callDone(task, result);
+    for (const { peer, log } of Object.values(task?.failures ?? {})) {
+      if (peer !== mesh.self || log === undefined || this.#logsKept.has(log)) continue;
+      if (this.#logs.size < copyLimits.logsWaiting) this.#logs.set(log, job);
+    }
+  }
+
+  #held(need: Need): void {
+    if (need.kind === 'log') {
+      this.#logs.delete(need.hash);
+      this.#logsKept.add(need.hash);
+    }
+    if (need.kind === 'job') this.#lookAtJob(need.job);
+    // While it was under way the other holder may have gone.
+    if (need.kind === 'result') this.#lookAtTask(need.job, need.index);
+    this.#pump();
+  }
+
+  #failed(need: Need, again: 'now' | 'later' | 'never'): void {
+    if (again === 'never') {
+      if (need.kind === 'job') this.#jobs.delete(need.job);
+      if (need.kind === 'log') this.#logs.delete(need.hash);
+      if (need.kind === 'records') need.held(false);
+    } else if (again === 'now' && need.kind === 'result') {
+      this.#lookAtTask(need.job, need.index);
+    } else if (again === 'later' || need.kind === 'records') {
+      this.#later.push(need);
+      this.#retry();
+    }
+    this.#pump();
+  }
+
+  /** What failed is tried again after a pause, not at once. */
+  #retry(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#cancelRetry ??= this.#components.clock.after(copyLimits.retryMs, () => {
+      this.#cancelRetry = undefined;
+      this.#takeUp();
+    });
+  }
+
+  #takeUp(): void {
+    const later = this.#later;
+    this.#later = [];
+    for (const need of later) {
+      if (need.kind === 'result') this.#lookAtTask(need.job, need.index);
+      else if (need.kind === 'records' && !this.#desk.ask(need)) this.#later.push(need);
+    }
+    if (this.#later.length > 0) this.#retry();
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#pumpPlanned || this.#stop.signal.aborted || !this.#started) return;
+    this.#pumpPlanned = true;
+    queueMicrotask(() => {
+      this.#pumpPlanned = false;
+      if (!this.#stop.signal.aborted) this.#askAll();
+    });
+  }
+
+  #askAll(): void {
+    if (this.alone()) return;
+    const waiting = new Set(this.#later.map(keyOf));
+    let refused = false;
+    const ask = (need: Need): boolean => {
+      if (waiting.has(keyOf(need)) || this.#desk.isUnderWay(need)) return true;
+      const asked = this.#desk.ask(need);
+      refused ||= !asked;
+      return asked;
+    };
+    for (const job of this.#jobs) ask({ kind: 'job', job });
+    for (const [hash, job] of this.#logs) if (!ask({ kind: 'log', job, hash })) break;
+    this.#askResults(ask);
+    // Whoever has answered, or comes back, is asked then; only the end of a pause tells nobody.
+    if (refused && this.#peers.pauses) this.#retry();
+  }
+
+  #askResults(ask: (need: Need) => boolean): void {
+    const open = new Set(this.#marks.jobs());
+    while (open.size > 0) {
+      for (const job of open) {
+        for (let turn = 0; turn < copyLimits.tasksPerTurn; turn++) {
+          const index = this.#marks.take(job);
+          if (index !== undefined && ask({ kind: 'result', job, index })) continue;
+          if (index !== undefined) this.#marks.add(job, index);
+          open.delete(job);
+          break;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import type { HoldItem, HoldOutcome, PeerId } from '@cuadro/protocol';
+import type { Mesh } from '../mesh/interface.ts';
+import type { Clock } from '../system/interface.ts';
+import { CopyLine } from './copy-line.ts';
+import { copyLimits, type CopyOptions } from './copy-limits.ts';
+import type { IsLive } from './needs.ts';
+
+export interface CopyPeersComponents {
+  readonly mesh: Pick<Mesh, 'self' | 'open' | 'reachable' | 'subscribe'>;
+  readonly clock: Clock;
+  /** Everyone in the farm, this machine included. */
+  readonly members: () => ReadonlySet<PeerId>;
+}
+
+export interface CopyPeersInit {
+  readonly options: CopyOptions;
+  readonly onOutcomes: (peer: PeerId, outcomes: readonly HoldOutcome[]) => void;
+  /** It won't answer to these any more. */
+  readonly onLost: (peer: PeerId, owed: readonly HoldItem[]) => void;
+  /** Somebody became reachable, or was lost. */
+  readonly onChange: () => void;
+}
+
+interface Peer {
+  line: CopyLine | undefined;
+  withFiles: number;
+  fullUntilMs: number;
+  failedUntilMs: number;
+}
+
+/** What is asked for: who comes first, who holds it already, whether it takes room. */
+export interface Asked {
+  readonly first: PeerId | undefined;
+  readonly holders: ReadonlySet<PeerId>;
+  readonly files: boolean;
+}
+
+/** The other machines as holders of copies: who is there, who has room, and the lines to them. */
+export class CopyPeers {
+  readonly #components: CopyPeersComponents;
+  readonly #init: CopyPeersInit;
+  readonly #peers = new Map<PeerId, Peer>();
+  /** Since when a machine wasn't reached. */
+  readonly #lostSinceMs = new Map<PeerId, number>();
+  /** As the mesh last said; asked for far more often than it changes. */
+  #reachable: ReadonlySet<PeerId> = new Set();
+  #startedMs = 0;
+  #unsubscribe: (() => void) | undefined;
+  #turn = 0;
+
+  constructor(components: CopyPeersComponents, init: CopyPeersInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  start(): void {
+    const { mesh, clock } = this.#components;
+    this.#startedMs = clock.now();
+    const look = (): void => {
+      this.#reachable = new Set(mesh.reachable().filter((peer) => peer !== mesh.self));
+    };
+    look();
+    this.#unsubscribe ??= mesh.subscribe({
+      peer: (peer, state) => {
+        if (state === 'reachable') this.#lostSinceMs.delete(peer);
+        else if (!this.#lostSinceMs.has(peer)) this.#lostSinceMs.set(peer, clock.now());
+        look();
+        this.#init.onChange();
+      },
+    });
+  }
+
+  stop(): void {
+    this.#unsubscribe?.();
+    for (const { line } of this.#peers.values()) line?.close(new Error('The node stops.'));
+  }
+
+  /** A member that is reached, or was lately enough. */
+  readonly isLive: IsLive = (peer) => {
+    const { mesh, members, clock } = this.#components;
+    if (peer === mesh.self) return true;
+    if (!members().has(peer)) return false;
+    if (this.#reachable.has(peer)) return true;
+    const sinceMs = this.#lostSinceMs.get(peer) ?? this.#startedMs;
+    return clock.now() - sinceMs < this.#init.options.replaceAfterMs;
+  };
+
+  /** Members whose copies don't count any more. */
+  gone(): PeerId[] {
+    return [...this.#components.members()].filter((peer) => !this.isLive(peer)).sort();
+  }
+
+  get alone(): boolean {
+    return this.#reachable.size === 0;
+  }
+
+  get membersCount(): number {
+    return this.#components.members().size;
+  }
+
+  /**
+   * Who is asked: the submitter where it can be, and is waited for while its line is full; else whoever has the
+   * least to do.
+   */
+  choose({ first, holders, files }: Asked): PeerId | undefined {
+    const able = (peer: PeerId): boolean => !holders.has(peer) && this.#isWilling(peer, files);
+    if (first !== undefined && this.#reachable.has(first) && able(first))
+      return this.#hasPlace(first, files) ? first : undefined;
+    const free = [...this.#reachable].filter((peer) => able(peer) && this.#hasPlace(peer, files));
+    const least = Math.min(...free.map((peer) => this.#owes(peer)));
+    const idle = free.filter((peer) => this.#owes(peer) === least);
+    return idle[this.#turn++ % Math.max(1, idle.length)];
+  }
+
+  /** Whether somebody can't be asked now and can be again without anything being heard of it. */
+  get pauses(): boolean {
+    const nowMs = this.#components.clock.now();
+    return [...this.#reachable].some((peer) => {
+      const { fullUntilMs, failedUntilMs } = this.#of(peer);
+      return Math.max(fullUntilMs, failedUntilMs) > nowMs;
+    });
+  }
+
+  #owes(peer: PeerId): number {
+    return this.#of(peer).line?.outstanding ?? 0;
+  }
+
+  ask(peer: PeerId, item: HoldItem, files: boolean): void {
+    const known = this.#of(peer);
+    if (files) known.withFiles++;
+    known.line ??= this.#open(peer);
+    known.line.ask(item);
+  }
+
+  answered(peer: PeerId, files: boolean): void {
+    if (files) this.#of(peer).withFiles--;
+  }
+
+  full(peer: PeerId): void {
+    this.#of(peer).fullUntilMs = this.#components.clock.now() + copyLimits.fullPauseMs;
+  }
+
+  #open(peer: PeerId): CopyLine {
+    const line: CopyLine = new CopyLine(this.#components, peer, {
+      stallMs: this.#init.options.stallMs,
+      onOutcomes: (outcomes) => this.#init.onOutcomes(peer, outcomes),
+      onEnd: (owed) => {
+        const known = this.#of(peer);
+        if (known.line === line) known.line = undefined;
+        if (owed.length > 0) {
+          known.failedUntilMs = this.#components.clock.now() + copyLimits.retryMs;
+          this.#init.onLost(peer, owed);
+        }
+      },
+    });
+    return line;
+  }
+
+  #isWilling(peer: PeerId, files: boolean): boolean {
+    const { fullUntilMs, failedUntilMs } = this.#of(peer);
+    const nowMs = this.#components.clock.now();
+    return failedUntilMs <= nowMs && !(files && fullUntilMs > nowMs);
+  }
+
+  #hasPlace(peer: PeerId, files: boolean): boolean {
+    const { line, withFiles } = this.#of(peer);
+    return (line?.outstanding ?? 0) < copyLimits.asked && !(files && withFiles >= copyLimits.askedWithFiles);
+  }
+
+  #of(peer: PeerId): Peer {
+    let known = this.#peers.get(peer);
+    if (known === undefined) {
+      known = {
+        line: undefined,
+        withFiles: 0,
+        fullUntilMs: Number.NEGATIVE_INFINITY,
+        failedUntilMs: Number.NEGATIVE_INFINITY,
+      };
+      this.#peers.set(peer, known);
+    }
+    return known;
+  }
+}

@@ -1,0 +1,36 @@
+import type { KnownRecord } from '@cuadro/protocol';
+
+/** Merges records in groups: while one group is being made durable, the next gathers. */
+export class GroupMerge {
+  readonly #merge: (records: KnownRecord[]) => Promise<void>;
+  #next: { records: KnownRecord[]; done: PromiseWithResolvers<void> } | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(merge: (records: KnownRecord[]) => Promise<void>) {
+    this.#merge = merge;
+  }
+
+  /** Resolves once the record is durable. */
+  add(record: KnownRecord): Promise<void> {
+    this.#next ??= { records: [], done: Promise.withResolvers() };
+    this.#next.records.push(record);
+    const { promise } = this.#next.done;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return promise;
+  }
+
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What is added in the same moment goes together.
+    await Promise.resolve();
+    for (let group = this.#next; group !== undefined; group = this.#next) {
+      this.#next = undefined;
+      await this.#merge(group.records).then(group.done.resolve, group.done.reject);
+    }
+  }
+}

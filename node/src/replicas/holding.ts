@@ -1,0 +1,313 @@
+import {
+  attemptKey,
+  blobsOfResult,
+  BUNDLE_BYTES_MAX,
+  bundleSchema,
+  decode,
+  heldBy,
+  holdRequestSchema,
+  type BlobHash,
+  type HoldAnswer,
+  type HoldItem,
+  type HoldOutcome,
+  type HoldRefusal,
+  type JobRecord,
+  type KnownRecord,
+  type PeerId,
+  type TaskRecord,
+} from '@cuadro/protocol';
+import { BlobUnreachableError, StoreFullError, StoreUnwritableError } from '../blobs/errors.ts';
+import type { BlobStore } from '../blobs/interface.ts';
+import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
+import type { FetchOptions, Transfer } from '../blobs/transfer/interface.ts';
+import type { CoreQueries } from '../core/interface.ts';
+import type { Mesh, MeshStream } from '../mesh/interface.ts';
+import type { Clock, Logger } from '../system/interface.ts';
+import { copyLimits, type CopyOptions } from './copy-limits.ts';
+import { GroupMerge } from './group-merge.ts';
+import { holdingCounter, withHolder } from './needs.ts';
+
+export interface HoldingComponents {
+  readonly mesh: Pick<Mesh, 'self' | 'serve'>;
+  readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord'>;
+  /** The door (form and signatures): undefined for what may not come in. */
+  readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
+  /** Merges records of a peer; resolves once they are durable. */
+  readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+class Refused extends Error {
+  readonly reason: HoldRefusal;
+  constructor(reason: HoldRefusal) {
+    super(`It is not held: ${reason}.`);
+    this.reason = reason;
+  }
+}
+
+/** The other side of a request for a copy (SPEC R65): files durable and pinned, then the record, then the answer. */
+export class Holding {
+  readonly #components: HoldingComponents;
+  readonly #options: CopyOptions;
+  readonly #streams = new Map<PeerId, number>();
+
+  constructor(components: HoldingComponents, options: CopyOptions) {
+    this.#components = components;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#components.mesh.serve('hold', (stream) => this.#serve(stream));
+  }
+
+  async #serve(stream: MeshStream): Promise<void> {
+    const open = this.#streams.get(stream.peer) ?? 0;
+    if (open >= copyLimits.streamsPerPeer) return stream.abort(new Error('Too many streams.'));
+    this.#streams.set(stream.peer, open + 1);
+    const session = new HoldSession(this.#components, stream, this.#options);
+    try {
+      await session.run();
+    } finally {
+      session.end();
+      const left = (this.#streams.get(stream.peer) ?? 1) - 1;
+      if (left === 0) this.#streams.delete(stream.peer);
+      else this.#streams.set(stream.peer, left);
+    }
+  }
+}
+
+/** One stream: many things at once, each answered as soon as it is durable. */
+class HoldSession {
+  readonly #components: HoldingComponents;
+  readonly #stream: MeshStream;
+  readonly #writer: FrameWriter;
+  readonly #gone = new AbortController();
+  readonly #merges: GroupMerge;
+  #outstanding = 0;
+  #outcomes: HoldOutcome[] = [];
+  #writing: Promise<void> | undefined;
+  #cancelWorking: (() => void) | undefined;
+
+  constructor(components: HoldingComponents, stream: MeshStream, options: CopyOptions) {
+    this.#components = components;
+    this.#stream = stream;
+    this.#writer = new FrameWriter(stream, new StallGuard(components.clock, stream, options.stallMs));
+    this.#merges = new GroupMerge((records) => components.merge(stream.peer, records));
+  }
+
+  async run(): Promise<void> {
+    const reader = new FrameReader(this.#stream.chunks);
+    for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
+      const request = holdRequestSchema.safeParse(frame.head);
+      if (!request.success || frame.body.length > 0)
+        throw new FrameError('That is no request to hold something.');
+      this.#outstanding += request.data.items.length;
+      if (this.#outstanding > copyLimits.outstanding) throw new FrameError('Too much is asked for at once.');
+      for (const item of request.data.items) void this.#hold(item);
+      this.#sayWorking();
+    }
+    // The asker waits for nothing more.
+    await this.#writing;
+  }
+
+  end(): void {
+    this.#cancelWorking?.();
+    this.#gone.abort(new Error('The asker is gone.'));
+  }
+
+  async #hold(item: HoldItem): Promise<void> {
+    let outcome: HoldOutcome;
+    try {
+      outcome = { kind: 'held', id: item.id, ...(await this.#make(item)) };
+    } catch (error) {
+      if (this.#gone.signal.aborted) return;
+      outcome = { kind: 'refused', id: item.id, reason: this.#reasonOf(error) };
+    }
+    this.#outstanding -= 1;
+    this.#outcomes.push(outcome);
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  #reasonOf(error: unknown): HoldRefusal {
+    if (error instanceof Refused) return error.reason;
+    if (error instanceof StoreFullError || error instanceof StoreUnwritableError) return 'no-room';
+    if (!(error instanceof BlobUnreachableError)) {
+      const { peer } = this.#stream;
+      this.#components.logger.warn('A copy for another machine failed.', { peer, error: String(error) });
+    }
+    return 'unreachable';
+  }
+
+  async #write(): Promise<void> {
+    // Outcomes of one moment go together.
+    await Promise.resolve();
+    try {
+      while (this.#outcomes.length > 0) {
+        const outcomes = this.#outcomes.splice(0, 1_024);
+        await this.#say({ kind: 'outcomes', outcomes });
+      }
+    } catch (error) {
+      this.#stream.abort(error);
+    }
+  }
+
+  async #say(answer: HoldAnswer): Promise<void> {
+    await this.#writer.write(answer);
+    await this.#writer.flush();
+  }
+
+  /** Files take their time; the asker must be able to tell that from a machine that hangs. */
+  #sayWorking(): void {
+    this.#cancelWorking ??= this.#components.clock.after(copyLimits.workingEveryMs, () => {
+      this.#cancelWorking = undefined;
+      if (this.#outstanding === 0 || this.#gone.signal.aborted) return;
+      this.#writing ??= this.#say({ kind: 'working' })
+        .catch((error: unknown) => this.#stream.abort(error))
+        .then(() => this.#write())
+        .finally(() => {
+          this.#writing = undefined;
+        });
+      this.#sayWorking();
+    });
+  }
+
+  #make(item: HoldItem): Promise<{ counter?: number; bundleCounter?: number }> {
+    switch (item.kind) {
+      case 'result':
+        return this.#holdResult(this.#read(item.record));
+      case 'job':
+        return this.#holdJob(this.#read(item.record));
+      case 'records':
+        return this.#holdRecords(item.records.map((bytes) => this.#read(bytes)));
+      case 'blobs':
+        return this.#holdBlobs(item.job, item.blobs);
+    }
+  }
+
+  #read(bytes: Uint8Array): KnownRecord {
+    const record = this.#components.read(bytes);
+    if (record === undefined) throw new Refused('invalid');
+    return record;
+  }
+
+  async #holdResult(record: KnownRecord): Promise<{ counter: number }> {
+    if (record.kind !== 'task') throw new Refused('invalid');
+    const [result, ...others] = Object.values(record.results);
+    const { peer: from } = this.#stream;
+    if (result === undefined || others.length > 0 || result.holders[from]?.held !== true)
+      throw new Refused('invalid');
+    const { queries, mesh } = this.#components;
+    this.#requireJob(record.job);
+    const known = queries.taskRecord(record.job, record.index);
+    if (known !== undefined && known.redo > record.redo) throw new Refused('outdated');
+    const named = blobsOfResult(result);
+    const options = this.#fetching(record.job, heldBy(result.holders));
+    const needed = named.filter((blob) => blob.needed);
+    if (needed.length > 0) await this.#fetch(record.job, needed, options);
+    const extras = named.filter((blob) => !blob.needed);
+    // Small pictures and logs: what can't be had is no reason to hold nothing.
+    if (extras.length > 0) await this.#fetch(record.job, extras, options).catch(() => undefined);
+    const key = attemptKey(result.attempt);
+    const counter = holdingCounter(mesh.self, [result.holders, known?.results[key]?.holders]);
+    const held: TaskRecord = {
+      ...record,
+      results: {
+        [key]: { ...result, state: 'done', holders: withHolder(result.holders, mesh.self, counter) },
+      },
+    };
+    await this.#merges.add(held);
+    return { counter };
+  }
+
+  async #holdJob(record: KnownRecord): Promise<{ counter: number; bundleCounter?: number }> {
+    const { peer: from } = this.#stream;
+    if (record.kind !== 'job' || record.holders.plan[from]?.held !== true) throw new Refused('invalid');
+    const { queries, mesh } = this.#components;
+    const known = queries.jobRecord(record.id);
+    if (record.deleted !== undefined || known?.deleted !== undefined) throw new Refused('outdated');
+    const { plan, bundle } = record.spec;
+    const options = this.#fetching(record.id, [
+      ...heldBy(record.holders.plan),
+      ...heldBy(record.holders.bundle),
+    ]);
+    await this.#fetch(record.id, [{ hash: plan }], options);
+    if (bundle !== undefined) await this.#fetchTree(record.id, bundle, options);
+    const counter = holdingCounter(mesh.self, [record.holders.plan, known?.holders.plan]);
+    const bundleCounter = holdingCounter(mesh.self, [record.holders.bundle, known?.holders.bundle]);
+    const held: JobRecord = {
+      ...record,
+      holders: {
+        ...record.holders,
+        plan: withHolder(record.holders.plan, mesh.self, counter),
+        ...(bundle !== undefined && {
+          bundle: withHolder(record.holders.bundle, mesh.self, bundleCounter),
+        }),
+      },
+      acknowledged: true,
+    };
+    await this.#merges.add(held);
+    return { counter, ...(bundle !== undefined && { bundleCounter }) };
+  }
+
+  async #holdRecords(records: readonly KnownRecord[]): Promise<Record<string, never>> {
+    await Promise.all(records.map((record) => this.#merges.add(record)));
+    return {};
+  }
+
+  async #holdBlobs(job: string, blobs: readonly BlobHash[]): Promise<Record<string, never>> {
+    this.#requireJob(job);
+    const wanted = blobs.map((hash) => ({ hash }));
+    await this.#fetch(job, wanted, this.#fetching(job, []));
+    return {};
+  }
+
+  /** A result without its job could neither be shown nor told from one of a deleted job. */
+  #requireJob(job: string): void {
+    const record = this.#components.queries.jobRecord(job);
+    if (record === undefined) throw new Refused('unknown-job');
+    if (record.deleted !== undefined) throw new Refused('outdated');
+  }
+
+  #fetching(job: string, others: readonly PeerId[]): FetchOptions {
+    const holders = [this.#stream.peer, ...others];
+    return { holders: () => holders, pin: job, signal: this.#gone.signal };
+  }
+
+  async #fetch(job: string, wanted: readonly { hash: BlobHash }[], options: FetchOptions): Promise<void> {
+    const { blobs, transfer } = this.#components;
+    const fresh = wanted.map(({ hash }) => hash).filter((hash) => !blobs.pins(hash).includes(job));
+    await transfer.fetchMany(wanted, options).catch((error: unknown) => this.#unpin(job, fresh, error));
+  }
+
+  async #fetchTree(job: string, bundle: BlobHash, options: FetchOptions): Promise<void> {
+    const { blobs, transfer } = this.#components;
+    const before = new Set(blobs.pinnedBy(job));
+    await transfer.ensureTree(bundle, options).catch(async (error: unknown) => {
+      const named = await this.#filesOf(bundle).catch(() => []);
+      return this.#unpin(
+        job,
+        [bundle, ...named].filter((hash) => !before.has(hash)),
+        error,
+      );
+    });
+  }
+
+  async #filesOf(bundle: BlobHash): Promise<BlobHash[]> {
+    const bytes = await this.#components.blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX });
+    return bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX)).files.map(({ blob }) => blob);
+  }
+
+  /** Pins of a copy that did not come to be are taken back: they would keep room for nothing. */
+  async #unpin(job: string, hashes: readonly BlobHash[], cause: unknown): Promise<never> {
+    const { blobs } = this.#components;
+    for (const hash of hashes) {
+      if (blobs.pins(hash).includes(job)) await blobs.unpin(hash, job).catch(() => undefined);
+    }
+    throw cause;
+  }
+}

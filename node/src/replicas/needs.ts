@@ -1,0 +1,82 @@
+import {
+  attemptKey,
+  countingResult,
+  heldBy,
+  mergeHolders,
+  type Holders,
+  type JobRecord,
+  type PeerId,
+  type TaskRecord,
+  type TaskResult,
+} from '@cuadro/protocol';
+
+/** What needs another copy, judged by the records alone. */
+
+/** Whether a machine's copy still counts: a member that was reached lately enough. */
+export type IsLive = (peer: PeerId) => boolean;
+
+export const liveHolders = (holders: Holders, isLive: IsLive): PeerId[] => heldBy(holders).filter(isLive);
+
+/** Who holds all of a job's content. */
+export function jobHolders({ spec, holders }: JobRecord, isLive: IsLive): PeerId[] {
+  const plan = liveHolders(holders.plan, isLive);
+  if (spec.bundle === undefined) return plan;
+  const bundle = new Set(liveHolders(holders.bundle, isLive));
+  return plan.filter((peer) => bundle.has(peer));
+}
+
+/** The result that needs a second copy which this machine is to ask for: it alone holds it. */
+export function resultToCopy(
+  task: TaskRecord | undefined,
+  self: PeerId,
+  isLive: IsLive,
+): TaskResult | undefined {
+  const result = task && countingResult(task);
+  if (result === undefined || result.holders[self]?.held !== true) return undefined;
+  return liveHolders(result.holders, isLive).length < 2 ? result : undefined;
+}
+
+/** A result that two hold and that isn't called done yet: the first of them says it. */
+export function resultToCallDone(task: TaskRecord | undefined, self: PeerId): TaskResult | undefined {
+  const result = task && countingResult(task);
+  if (result === undefined || result.state === 'done') return undefined;
+  const holders = heldBy(result.holders);
+  return holders.length >= 2 && holders[0] === self ? result : undefined;
+}
+
+/** Whether this machine is to ask another to hold the job's content. */
+export function jobNeedsCopy(
+  job: JobRecord,
+  self: PeerId,
+  init: { isLive: IsLive; copies: number },
+): boolean {
+  if (job.deleted !== undefined) return false;
+  const holders = jobHolders(job, init.isLive);
+  if (!holders.includes(self) || holders.length >= init.copies) return false;
+  // One of them asks: the submitter, or the first where that is away.
+  return (holders.includes(job.spec.author) ? job.spec.author : holders[0]) === self;
+}
+
+/** A record of this one result, and nothing else. */
+export function recordOf(task: TaskRecord, result: TaskResult): TaskRecord {
+  const { job, index, redo, retry } = task;
+  return {
+    kind: 'task',
+    job,
+    index,
+    redo,
+    retry,
+    results: { [attemptKey(result.attempt)]: result },
+    failures: {},
+  };
+}
+
+/** The counter under which this machine's own entry says that it holds something (SPEC R24). */
+export function holdingCounter(self: PeerId, known: readonly (Holders | undefined)[]): number {
+  const entry = known.reduce<Holders>((all, holders) => mergeHolders(all, holders ?? {}), {})[self];
+  return entry?.held === true ? entry.counter : (entry?.counter ?? 0) + 1;
+}
+
+export function withHolder(holders: Holders, peer: PeerId, counter: number): Holders {
+  return mergeHolders(holders, { [peer]: { held: true, counter } });
+}

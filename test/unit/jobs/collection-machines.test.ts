@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { CoreQueries } from '../../../node/src/core/interface.ts';
+import { createCollection } from '../../../node/src/jobs/collection.ts';
+import { fetchJob } from '../../../node/src/jobs/fetch.ts';
+import { type JobsComponents, localJobKey, soleSafekeeping } from '../../../node/src/jobs/interface.ts';
+import { createContentSource } from '../../../node/src/replicas/content.ts';
+import { createMemoryStore } from '../../../node/src/store/memory-store.ts';
+import { createSystemClock } from '../../../node/src/system/clock.ts';
+import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { createTemporaryFiles } from '../../../node/src/system/temporary-files.ts';
+import { contentOf } from '../blobs/helpers.ts';
+import { JOB, madeResult, submittedJob, TestRecords } from '../replicas/keepers.ts';
+import { type Machine, reaches, signerOf, silent, TestFarm } from '../transfer/machines.ts';
+
+/** The submitter, and a machine that made two frames of its job. */
+async function parts(test: TestContext): Promise<{
+  farm: TestFarm;
+  maker: Machine;
+  components: JobsComponents;
+  folder: string;
+  frames: Buffer[];
+}> {
+  const farm = new TestFarm(test, ['submitter', 'maker']);
+  const submitter = await farm.start('submitter');
+  const maker = await farm.start('maker');
+  await reaches(submitter, maker);
+  const records = new TestRecords();
+  const frames = [contentOf(1, 1_500_000), contentOf(2, 100)];
+  await records.merge([
+    await submittedJob(submitter),
+    await madeResult(maker, 0, [frames[0] as Buffer]),
+    await madeResult(maker, 1, [frames[1] as Buffer]),
+  ]);
+  const [clock, random] = [createSystemClock(), createSystemRandom()];
+  const queries = {
+    self: submitter.peer,
+    jobRecord: records.jobRecord,
+    jobIds: records.jobIds,
+    taskRecord: records.taskRecord,
+    tasksWithResult: () => [0, 1],
+    plannedTask: () => undefined,
+    nodes: () => [],
+  } as unknown as CoreQueries;
+  const store = createMemoryStore();
+  await store.start();
+  const folder = join(farm.folderOf('submitter'), 'output');
+  mkdirSync(folder);
+  await store.setLocal({ [localJobKey(JOB)]: { folder, overwrite: false } });
+  const components: JobsComponents = {
+    clock,
+    random,
+    logger: silent,
+    blobs: submitter.blobs,
+    content: createContentSource({ ...submitter, queries, clock }),
+    copies: soleSafekeeping,
+    temporaries: createTemporaryFiles({ random }, { owner: 'test' }),
+    store,
+    signer: signerOf('submitter'),
+    driver: { queries, merge: (merged) => records.merge(merged) },
+  };
+  return { farm, maker, components, folder, frames };
+}
+
+describe('frames that other machines made', () => {
+  it('are collected on the submitter', async (test) => {
+    const { components, folder, frames } = await parts(test);
+    const collection = createCollection(components, { onCollected: () => undefined });
+    test.after(() => collection.stop());
+    await collection.start();
+    await collection.settled();
+    assert.deepEqual(readFileSync(join(folder, '0-0.png')), frames[0]);
+    assert.deepEqual(readFileSync(join(folder, '1-0.png')), frames[1]);
+    assert.equal(collection.state(JOB)?.problem, undefined);
+  });
+
+  it('whose machine is off are told, and collected when it is back', async (test) => {
+    const { farm, maker, components, folder } = await parts(test);
+    await maker.stop();
+    const collection = createCollection(components, { onCollected: () => undefined });
+    test.after(() => collection.stop());
+    await collection.start();
+    await collection.settled();
+    assert.match(
+      collection.state(JOB)?.problem ?? '',
+      /^The files of task #0 and 1 more can't be collected: The file .* can't be fetched now/,
+    );
+    assert.deepEqual(readdirSync(folder), []);
+    const back = await farm.start('maker');
+    await reaches(back, { ...back, peer: components.signer.peer });
+    collection.peerBack();
+    await collection.settled();
+    assert.deepEqual(readdirSync(folder).sort(), ['0-0.png', '1-0.png']);
+    assert.equal(collection.state(JOB)?.problem, undefined);
+  });
+
+  it('are fetched into any folder', async (test) => {
+    const { maker, components, folder } = await parts(test);
+    const options = { overwrite: false, signal: new AbortController().signal };
+    const there = join(folder, 'all');
+    const fetched = await fetchJob(components, JOB, there, options);
+    assert.deepEqual([fetched.written, fetched.missing], [2, []]);
+    assert.deepEqual(readdirSync(there).sort(), ['0-0.png', '1-0.png']);
+    await maker.stop();
+    const again = await fetchJob(components, JOB, there, options);
+    assert.deepEqual([again.alreadyThere, again.missing], [2, []], 'what was fetched stays here');
+  });
+
+  it('are named when they are out of reach', async (test) => {
+    const { maker, components, folder } = await parts(test);
+    await maker.stop();
+    const options = { overwrite: false, signal: new AbortController().signal };
+    const fetched = await fetchJob(components, JOB, join(folder, 'all'), options);
+    assert.deepEqual([fetched.written, fetched.missing], [0, ['0-0.png', '1-0.png']]);
+  });
+});
