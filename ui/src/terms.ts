@@ -1,4 +1,5 @@
-import type { JobView, NodeView, TaskView } from '@cuadro/protocol';
+import type { JobView, TaskView } from '@cuadro/protocol';
+import { coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
 
 const count = (n: number, one: string, many = `${one}s`) =>
   `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
@@ -30,7 +31,6 @@ export const terms = {
     save: 'Save',
     loading: 'Loading…',
     all: 'All',
-    more: 'More',
     tryAgain: 'Try again',
     failed: 'That did not work',
     left: (time: string) => `${time} left`,
@@ -46,6 +46,7 @@ export const terms = {
     jobs: 'Jobs',
     allJobs: 'All jobs',
     machines: 'Machines',
+    addMachines: 'Add machines',
     latest: 'Latest frames',
     idle: 'Nothing is rendering',
     idleNext: (waiting: number) =>
@@ -61,19 +62,9 @@ export const terms = {
   },
   machine: {
     title: 'This machine',
-    here: 'this machine',
-    coordinator: 'coordinator',
-    load: 'Load',
-    disk: 'Disk',
-    unreachable: 'Not reachable',
-    rendering: (n: number) => count(n, 'task'),
     pause: 'Pause',
     drain: 'Finish and pause',
     resume: 'Resume',
-    paused: 'Paused by its owner',
-    draining: 'Finishing what runs, then pausing',
-    active: 'Taking work',
-    idle: 'Idle',
     programs: 'Programs',
     blender: 'Blender',
     ffmpeg: 'ffmpeg',
@@ -106,7 +97,6 @@ export const terms = {
     settings: 'Settings',
     settingsSaved: 'Saved.',
     settingsRestart: 'Some settings take effect when the node starts next.',
-    others: 'Machines of the farm',
     notLoaded: 'The figures of this machine have not arrived.',
   },
   config: {
@@ -172,8 +162,15 @@ export const terms = {
     redoTitle: (n: number) => `Render ${count(n, 'task')} again?`,
     redoText: 'Results of finished tasks are discarded and made anew.',
     oneCopy: (n: number) => `${n} in one copy only`,
-    oneCopyHint:
-      'Only one machine holds these results. A second copy is made as soon as another machine can be reached.',
+    oneCopyText: (n: number) =>
+      `${count(n, 'result is', 'results are')} on one machine only: what is lost with it is rendered again. A second copy is made as soon as another machine can be reached.`,
+    allCopied: 'Every result is on at least two machines: none is lost with one of them.',
+    held: (n: number) => (n > 1 ? `scene on ${n} machines` : 'scene in one copy only'),
+    heldText: (n: number) =>
+      n > 1
+        ? `The scene and the plan are on ${n} machines: the job goes on without any one of them.`
+        : 'The scene and the plan are on one machine only: leave it on until another holds them, too.',
+    forecast: (left: string, at: string) => `${left} left, done about ${at}`,
     folder: 'Output folder',
     copyFolder: 'Copy the path',
     copied: 'Copied.',
@@ -194,10 +191,9 @@ export const terms = {
       after: 'Runs after',
       notes: 'Notes',
       machineLimit: 'Machines at most',
-      holders: 'Machines that hold the scene',
       settings: 'Settings',
       unlimited: 'no limit',
-      copies: 'Results',
+      copies: 'Copies',
       renamed: 'Name',
     },
   },
@@ -321,14 +317,8 @@ export const terms = {
   },
   docs: { title: 'Documentation', contents: 'Contents', missing: 'There is no such page.' },
   unknown: { title: 'Nothing is here', text: 'The address leads nowhere.', back: 'To the farm' },
-  nodeState: (node: NodeView): string => {
-    if (!node.live.reachable) return terms.machine.unreachable;
-    const states = [node.ownerDesired, node.desired];
-    if (states.includes('paused')) return terms.machine.paused;
-    if (states.includes('draining')) return terms.machine.draining;
-    return node.live.running.length > 0
-      ? terms.machine.rendering(node.live.running.length)
-      : terms.machine.idle;
-  },
+  nodeState: nodeStateText,
+  coordinator: coordinatorTerms,
+  machines: machineTerms,
 };
 export type Terms = typeof terms;

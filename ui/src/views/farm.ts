@@ -1,13 +1,15 @@
-import type { JobView, NodeView } from '@cuadro/protocol';
+import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import '../components/coordinators.ts';
 import '../components/door-notice.ts';
+import '../components/machine-card.ts';
 import '../components/progress.ts';
 import '../components/state.ts';
 import '../components/thumbnail.ts';
-import { ended, jobTone, nodeTone } from '../components/tones.ts';
+import { ended, jobTone } from '../components/tones.ts';
 import { Watch, store } from '../data/controller.ts';
-import { formatBytes, formatDuration, formatPercent } from '../data/format.ts';
+import { formatDuration, formatPercent } from '../data/format.ts';
 import { paths } from '../data/router.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
@@ -36,8 +38,7 @@ export class CuadroFarm extends LitElement {
       .job:last-child { border: 0; }
       .job:hover { background: var(--surface-hover); color: inherit; }
       .job cuadro-job-bar { grid-column: 1 / -1; }
-      .machine { display: grid; gap: 6px; padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
-      .machine:last-child { border: 0; }
+      .machines { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: var(--space-3); }
       .latest { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 170px), 1fr)); gap: var(--space-3); }
       .first { display: grid; gap: var(--space-4); justify-items: start; padding: clamp(20px, 4vw, 44px); max-width: 720px; }
       .first h2 { font-size: var(--text-title); }
@@ -62,10 +63,10 @@ export class CuadroFarm extends LitElement {
       <cuadro-door-notice></cuadro-door-notice>
       ${
         store.jobs.length === 0
-          ? this.#first()
+          ? html`${this.#first()}${store.nodes.length > 1 ? html`${this.#machines()}${this.#coordinator()}` : ''}`
           : html`${this.#now()}
-        <div class="columns">${this.#jobs()}${this.#machines()}</div>
-        ${this.#latest()}`
+        <div class="columns">${this.#jobs()}${this.#coordinator()}</div>
+        ${this.#machines()}${this.#latest()}`
       }`;
   }
 
@@ -135,24 +136,25 @@ export class CuadroFarm extends LitElement {
   }
 
   #machines(): TemplateResult {
+    const jobName = (job: string): string => store.job(job)?.name ?? job;
     return html`<section>
-      <h2>${terms.farm.machines}<a class="small" href=${paths.machines}>${terms.common.more} →</a></h2>
-      <div class="panel rows">${repeat(
+      <h2>${terms.farm.machines}<a class="small" href=${paths.door}>${terms.farm.addMachines} →</a></h2>
+      <div class="machines">${repeat(
         store.nodes,
         (node) => node.peer,
-        (node) => this.#machine(node),
+        (node) =>
+          html`<cuadro-machine-card class="panel" .node=${node} .jobName=${jobName}></cuadro-machine-card>`,
       )}</div>
     </section>`;
   }
 
-  #machine(node: NodeView): TemplateResult {
-    const { live } = node;
-    return html`<div class="machine">
-      <span class="row"><strong class="clip grow">${node.name}</strong>
-        <cuadro-state .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state></span>
-      <span class="small quiet">${live.idleReason ?? live.running.map(({ name }) => name).join(', ')}</span>
-      <span class="small faint number">${terms.machine.load} ${live.load.toFixed(1)} · ${formatBytes(live.freeDiskBytes)}</span>
-    </div>`;
+  #coordinator(): TemplateResult | '' {
+    const { farm } = store;
+    if (farm === undefined) return '';
+    return html`<section>
+      <h2>${terms.coordinator.title}</h2>
+      <cuadro-coordinators class="panel" .farm=${farm}></cuadro-coordinators>
+    </section>`;
   }
 
   #latest(): TemplateResult {

@@ -43,7 +43,6 @@ export class CuadroJobDetails extends LitElement {
       [t.submitted, formatTime(job.submittedAt)],
       [t.changed, job.changedAt === undefined ? terms.common.none : formatTime(job.changedAt)],
       [t.submitter, store.machineName(job.submitter)],
-      [t.holders, job.holders],
       [
         t.after,
         job.after.length === 0
@@ -53,6 +52,7 @@ export class CuadroJobDetails extends LitElement {
     ];
     const value = (event: Event): string => (event.target as HTMLInputElement).value;
     return html`<section class="panel"><dl>${rows.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl></section>
+      ${this.#copies()}
       <section class="panel">
         <label class="field">${t.renamed}<input .value=${job.name} @change=${(event: Event) => this.#set({ name: value(event) })} /></label>
         <label class="field">${t.notes}<textarea .value=${job.notes} @change=${(event: Event) => this.#set({ notes: value(event) })}></textarea></label>
@@ -62,6 +62,17 @@ export class CuadroJobDetails extends LitElement {
       <section class="panel"><h2>${t.settings}</h2>
         <dl>${Object.entries(job.settings).map(([name, setting]) => html`<dt>${name}</dt><dd class="mono">${typeof setting === 'string' ? setting : JSON.stringify(setting)}</dd>`)}</dl>
       </section>`;
+  }
+
+  /** What would be lost with one machine. */
+  #copies(): TemplateResult {
+    const { holders, oneCopyOnly, counts } = this.job;
+    const t = terms.job;
+    const finished = counts.done + counts.rendered;
+    return html`<section class="panel"><h2>${t.details.copies}</h2>
+      <p>${t.heldText(holders)}</p>
+      ${finished === 0 ? '' : html`<p>${oneCopyOnly > 0 ? t.oneCopyText(oneCopyOnly) : t.allCopied}</p>`}
+    </section>`;
   }
 }
 customElements.define('cuadro-job-details', CuadroJobDetails);

@@ -7,7 +7,7 @@ import { ended, jobTone } from '../components/tones.ts';
 import { notify } from '../components/notices.ts';
 import { blobAddress } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
-import { formatDuration } from '../data/format.ts';
+import { formatDuration, formatTime } from '../data/format.ts';
 import { JOB_TABS, type JobTab, go, paths } from '../data/router.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
@@ -75,9 +75,10 @@ export class CuadroJob extends LitElement {
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
       <div class="facts small quiet number">
         <span>${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
-        ${live.running > 0 ? html`<span>${terms.machine.rendering(live.running)}</span>` : ''}
-        ${live.remainingMs === undefined || ended(job) ? '' : html`<span>${terms.common.left(formatDuration(live.remainingMs))}</span>`}
-        ${job.oneCopyOnly > 0 ? html`<span title=${terms.job.oneCopyHint}>${terms.job.oneCopy(job.oneCopyOnly)}</span>` : ''}
+        ${live.running > 0 ? html`<span>${terms.machines.rendering(live.running)}</span>` : ''}
+        ${live.remainingMs === undefined || ended(job) ? '' : html`<span>${terms.job.forecast(formatDuration(live.remainingMs), formatTime(Date.now() + live.remainingMs))}</span>`}
+        <a href=${paths.job(job.id, 'details')} title=${terms.job.heldText(job.holders)}>${terms.job.held(job.holders)}</a>
+        ${job.oneCopyOnly > 0 ? html`<a href=${paths.job(job.id, 'details')} title=${terms.job.oneCopyText(job.oneCopyOnly)}>${terms.job.oneCopy(job.oneCopyOnly)}</a>` : ''}
         ${live.collected === undefined ? '' : html`<span>${terms.job.collected(live.collected)}</span>`}
         ${live.keptForeign ? html`<span class="warn">${terms.job.kept(live.keptForeign)}</span>` : ''}
         ${live.problem === undefined ? '' : html`<span class="bad">${live.problem}</span>`}

@@ -49,8 +49,10 @@ export class CuadroMachine extends LitElement {
     );
   }
 
-  #want(ownerDesired: 'active' | 'draining' | 'paused'): void {
-    void attempt(() => request('setNode', { params: { node: 'here' }, body: { ownerDesired } }));
+  /** Going on also ends a pause that somebody else in the farm asked for. */
+  #want(ownerDesired: 'active' | 'draining' | 'paused', desired?: 'active'): void {
+    const body = { ownerDesired, ...(desired !== undefined && { desired }) };
+    void attempt(() => request('setNode', { params: { node: 'here' }, body }));
   }
 
   override render(): TemplateResult {
@@ -58,7 +60,7 @@ export class CuadroMachine extends LitElement {
     const node = store.nodes.find((entry) => entry.here);
     if (here === undefined || node === undefined)
       return html`<p class="quiet">${store.loaded ? terms.machine.notLoaded : terms.common.loading}</p>`;
-    const working = node.ownerDesired === 'active';
+    const working = node.ownerDesired === 'active' && node.desired === 'active';
     return html`<header>
         <h1>${here.name}</h1>
         <cuadro-state class="grow" .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state>
@@ -66,7 +68,7 @@ export class CuadroMachine extends LitElement {
           working
             ? html`<button @click=${() => this.#want('draining')}>${terms.machine.drain}</button>
           <button @click=${() => this.#want('paused')}><cuadro-icon name="pause"></cuadro-icon>${terms.machine.pause}</button>`
-            : html`<button class="primary" @click=${() => this.#want('active')}><cuadro-icon name="play"></cuadro-icon>${terms.machine.resume}</button>`
+            : html`<button class="primary" @click=${() => this.#want('active', 'active')}><cuadro-icon name="play"></cuadro-icon>${terms.machine.resume}</button>`
         }
       </header>
       ${node.live.idleReason === undefined ? '' : html`<p class="quiet">${node.live.idleReason}</p>`}
@@ -141,7 +143,7 @@ export class CuadroMachine extends LitElement {
       [t.denoisers, can.denoisers.join(', ') || t.noDenoisers],
       [t.cores, can.cores],
       [t.memory, formatBytes(can.memoryBytes)],
-      ...(tags.length === 0 ? [] : [['Tags', tags.join(', ')] as Row]),
+      ...(tags.length === 0 ? [] : [[terms.machines.tags, tags.join(', ')] as Row]),
     ])}</section>`;
   }
 

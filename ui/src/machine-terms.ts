@@ -1,0 +1,79 @@
+import type { FarmView, NodeView } from '@cuadro/protocol';
+
+type Reign = FarmView['coordinators'][number];
+
+/** What people read about the machines of the farm and who coordinates it; part of `terms`. */
+export const machineTerms = {
+  coordinator: 'coordinator',
+  here: 'this machine',
+  unreachable: 'Not reachable',
+  unreachableText: 'What it ran is rendered elsewhere. It joins in again by itself when it is back.',
+  rendering: (n: number) => `${n.toLocaleString('en-US')} ${n === 1 ? 'task' : 'tasks'}`,
+  idle: 'Idle',
+  paused: 'Paused',
+  draining: 'Finishing, then paused',
+  pausedByOwner: 'Paused by its owner',
+  drainingByOwner: 'Finishing for its owner',
+  onlyOwner: 'Only its owner can let it go on: on the machine itself.',
+  pause: 'Pause',
+  drain: 'Finish and pause',
+  resume: 'Resume',
+  settings: 'Settings',
+  settingsOf: (name: string) => `Settings of ${name}`,
+  action: (action: string, name: string) => `${action}: ${name}`,
+  pauseHint: 'At once: what it renders stops, and is rendered later or elsewhere.',
+  drainHint: 'It ends what it renders, and takes nothing new.',
+  can: 'What it can do',
+  noBlender: 'no Blender',
+  noFfmpeg: 'no ffmpeg',
+  blender: (version: string) => `Blender ${version}`,
+  ffmpeg: (version: string) => `ffmpeg ${version}`,
+  cores: (n: number) => (n === 1 ? '1 core' : `${n} cores`),
+  memory: (bytes: string) => `${bytes} memory`,
+  free: (bytes: string) => `${bytes} disk free`,
+  load: (load: number) => `load ${load.toFixed(1)}`,
+  slots: (n: number) => `${n} tasks at a time`,
+  unknownYet: 'It has not said yet what it can do.',
+  tags: 'Tags',
+  noTags: 'No tags',
+  editTags: 'Tags',
+  tagsHint: 'Words that jobs can ask for, with commas: gpu, fast',
+};
+
+export const coordinatorTerms = {
+  title: 'Coordinator',
+  leads: (name: string, since: string) => `${name} leads since ${since}.`,
+  nobody: 'Nobody leads at the moment. What runs goes on, and another machine takes over by itself.',
+  what: 'It gives out the work. Any machine can; when it is lost, another takes over by itself.',
+  history: 'History',
+  historyHint: 'As this machine saw it since its node started.',
+  more: (n: number) => `${n} earlier`,
+  /** Why this one led, in plain words; `before` is the one that led until then. */
+  cause: ({ cause }: Reign, before: string | undefined): string => {
+    switch (cause) {
+      case 'first':
+        return 'Nobody led, so it stood.';
+      case 'found':
+        return 'It led already when this machine found it.';
+      case 'lost':
+        return before === undefined ? 'The one before was lost.' : `${before} was lost.`;
+      case 'yielded':
+        return before === undefined
+          ? 'Two led, and the other gave way.'
+          : `Two led after a meeting of farms or halves; ${before} gave way.`;
+    }
+  },
+  leaderless: (time: string) => `Nobody led for ${time}.`,
+  firstGrant: (time: string) => `First work given out after ${time}.`,
+};
+
+/** A machine's state in a few words. */
+export function nodeStateText({ live, ownerDesired, desired }: NodeView): string {
+  const t = machineTerms;
+  if (!live.reachable) return t.unreachable;
+  if (ownerDesired === 'paused') return t.pausedByOwner;
+  if (desired === 'paused') return t.paused;
+  if (ownerDesired === 'draining') return t.drainingByOwner;
+  if (desired === 'draining') return t.draining;
+  return live.running.length > 0 ? t.rendering(live.running.length) : t.idle;
+}
