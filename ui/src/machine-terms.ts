@@ -7,7 +7,8 @@ export const machineTerms = {
   coordinator: 'coordinator',
   here: 'this machine',
   unreachable: 'Not reachable',
-  unreachableText: 'What it ran is rendered elsewhere. It joins in again by itself when it is back.',
+  unreachableText: 'What it ran is rendered elsewhere. It comes back by itself.',
+  pausedWhenBack: 'It is paused, and then takes no work.',
   rendering: (n: number) => `${n.toLocaleString('en-US')} ${n === 1 ? 'task' : 'tasks'}`,
   idle: 'Idle',
   paused: 'Paused',
@@ -18,8 +19,6 @@ export const machineTerms = {
   pause: 'Pause',
   drain: 'Finish and pause',
   resume: 'Resume',
-  settings: 'Settings',
-  settingsOf: (name: string) => `Settings of ${name}`,
   action: (action: string, name: string) => `${action}: ${name}`,
   pauseHint: 'At once: what it renders stops, and is rendered later or elsewhere.',
   drainHint: 'It ends what it renders, and takes nothing new.',
@@ -56,11 +55,9 @@ export const coordinatorTerms = {
       case 'found':
         return 'It led already when this machine found it.';
       case 'lost':
-        return before === undefined ? 'The one before was lost.' : `${before} was lost.`;
+        return `It took over: ${before ?? 'the one before'} was lost.`;
       case 'yielded':
-        return before === undefined
-          ? 'Two led, and the other gave way.'
-          : `Two led after a meeting of farms or halves; ${before} gave way.`;
+        return `Two led at once, and met: ${before ?? 'the other'} gave way.`;
     }
   },
   leaderless: (time: string) => `Nobody led for ${time}.`,

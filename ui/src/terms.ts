@@ -161,15 +161,15 @@ export const terms = {
     cancelText: 'Rendering stops within a second. Finished frames stay; the job can be resumed later.',
     redoTitle: (n: number) => `Render ${count(n, 'task')} again?`,
     redoText: 'Results of finished tasks are discarded and made anew.',
-    oneCopy: (n: number) => `${n} in one copy only`,
+    oneCopy: (n: number) => `${count(n, 'result')} in one copy only`,
     oneCopyText: (n: number) =>
-      `${count(n, 'result is', 'results are')} on one machine only: what is lost with it is rendered again. A second copy is made as soon as another machine can be reached.`,
-    allCopied: 'Every result is on at least two machines: none is lost with one of them.',
-    held: (n: number) => (n > 1 ? `scene on ${n} machines` : 'scene in one copy only'),
+      `${count(n, 'result is', 'results are')} on one machine only: while it is off, no other can fetch them. What is damaged there, or removed with it from the farm, is rendered again.`,
+    allCopied: 'Every result is on at least two machines.',
+    held: (n: number) => (n > 1 ? `kept by ${n} machines` : 'kept by one machine only'),
     heldText: (n: number) =>
       n > 1
-        ? `The scene and the plan are on ${n} machines: the job goes on without any one of them.`
-        : 'The scene and the plan are on one machine only: leave it on until another holds them, too.',
+        ? `${n} machines keep the scene and the plan: the job goes on without any one of them.`
+        : 'One machine only keeps the scene and the plan: leave it on until the job is done.',
     forecast: (left: string, at: string) => `${left} left, done about ${at}`,
     folder: 'Output folder',
     copyFolder: 'Copy the path',

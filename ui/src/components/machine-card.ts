@@ -36,7 +36,7 @@ export class CuadroMachineCard extends LitElement {
       .task { display: grid; gap: 5px; }
       ul { display: flex; flex-wrap: wrap; gap: 2px var(--space-3); margin: 0; padding: 0; list-style: none; }
       .warn { color: var(--warn); }
-      .tags { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
+      .tags { margin-top: var(--space-2); display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
       .tag { padding: 0 7px; border-radius: var(--radius); background: var(--track); font-size: 11px; line-height: 18px; overflow-wrap: anywhere; }
       .actions { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
       form { display: flex; flex-wrap: wrap; gap: 6px; }
@@ -69,15 +69,18 @@ export class CuadroMachineCard extends LitElement {
 
   #head(): TemplateResult {
     const { node } = this;
-    return html`<div class="head"><h3>${node.name}</h3>
+    return html`<div class="head"><h3>${node.here ? html`<a href=${paths.machines}>${node.name}</a>` : node.name}</h3>
       ${node.coordinator ? html`<span class="badge leads">${machineTerms.coordinator}</span>` : ''}
       ${node.here ? html`<span class="badge">${machineTerms.here}</span>` : ''}
       <cuadro-state .tone=${nodeTone(node)} .label=${nodeStateText(node)}></cuadro-state></div>`;
   }
 
   #doing(): TemplateResult {
-    const { live } = this.node;
-    if (!live.reachable) return html`<p class="doing small quiet">${machineTerms.unreachableText}</p>`;
+    const { live, desired, ownerDesired } = this.node;
+    if (!live.reachable) {
+      const isOut = desired !== 'active' || ownerDesired !== 'active';
+      return html`<p class="doing small quiet">${machineTerms.unreachableText} ${isOut ? machineTerms.pausedWhenBack : ''}</p>`;
+    }
     if (live.running.length === 0) return html`<p class="doing small quiet">${live.idleReason ?? ''}</p>`;
     return html`<div class="doing">${repeat(
       live.running,
@@ -122,7 +125,7 @@ export class CuadroMachineCard extends LitElement {
 
   /** Of this machine its owner speaks; of another, anyone in the farm, and its owner's own pause stays. */
   #actions(): TemplateResult {
-    const { here, desired, ownerDesired, name } = this.node;
+    const { here, desired, ownerDesired } = this.node;
     const t = machineTerms;
     const want = (value: 'paused' | 'draining'): void => {
       void this.#set(here ? { ownerDesired: value } : { desired: value });
@@ -144,7 +147,6 @@ export class CuadroMachineCard extends LitElement {
       ${this.#button(t.editTags, t.tagsHint, () => {
         this.tagging = true;
       })}
-      ${here ? html`<a class="button" href=${paths.machines} aria-label=${t.settingsOf(name)}>${t.settings}</a>` : ''}
       </div>${owners ? html`<p class="small quiet">${t.onlyOwner}</p>` : ''}</div>`;
   }
 
