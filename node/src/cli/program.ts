@@ -123,17 +123,22 @@ Examples:
 
 function addChangeCommands(add: Add): void {
   const here = '--here';
-  add('pause', async (context, [jobs], options: { here?: boolean }) =>
-    (await import('./commands/change.ts')).setDesired(context, jobs as string[], 'paused', options),
-  ).option(here, 'This machine instead of a job');
-  add('resume', async (context, [jobs], options: { here?: boolean }) =>
-    (await import('./commands/change.ts')).setDesired(context, jobs as string[], 'active', options),
-  ).option(here, 'This machine instead of a job');
+  const change = () => import('./commands/change.ts');
+  add('pause', async (context, [jobs], options: MachineOptions) =>
+    (await change()).setDesired(context, jobs as string[], 'paused', options),
+  )
+    .option(here, 'This machine instead of a job')
+    .addOption(machineOption());
+  add('resume', async (context, [jobs], options: MachineOptions) =>
+    (await change()).setDesired(context, jobs as string[], 'active', options),
+  )
+    .option(here, 'This machine instead of a job')
+    .addOption(machineOption());
   add('cancel', async (context, [jobs]) =>
-    (await import('./commands/change.ts')).setDesired(context, jobs as string[], 'canceled'),
+    (await change()).setDesired(context, jobs as string[], 'canceled'),
   );
   add('requeue', async (context, [job, tasks], options: { failed?: boolean; all?: boolean }) =>
-    (await import('./commands/change.ts')).requeue(context, String(job), tasks as string[], options),
+    (await change()).requeue(context, String(job), tasks as string[], options),
   )
     .option('--failed', 'The failed tasks (the default)')
     .option('--all', 'All tasks; done ones are discarded')
@@ -142,9 +147,19 @@ function addChangeCommands(add: Add): void {
       '\nTasks are written as 7, 3-9 or film. Done ones are discarded and rendered anew.\n',
     );
   add('delete', async (context, [jobs], options: { yes?: boolean }) =>
-    (await import('./commands/change.ts')).deleteJobs(context, jobs as string[], options),
+    (await change()).deleteJobs(context, jobs as string[], options),
   ).option('-y, --yes', 'Ask nothing');
 }
+
+interface MachineOptions {
+  here?: boolean;
+  machine?: string[];
+}
+
+const machineOption = (): Option =>
+  new Option('--machine <name>', 'A machine of the farm instead of a job; may be repeated')
+    .argParser((text: string, before: string[]) => [...before, text])
+    .default([], 'none');
 
 function addMachineCommands(add: Add): void {
   const machine = () => import('./commands/machine.ts');
@@ -154,7 +169,14 @@ function addMachineCommands(add: Add): void {
     .option('--port <number>', 'Port of the dashboard; 0 takes a free one', portNumber)
     .option('--offline', 'Neither look for other machines nor be found by them');
   add('down', async (context) => (await machine()).down(context));
-  add('nodes', async (context) => (await machine()).nodes(context));
+  const nodes = () => import('./commands/nodes.ts');
+  add('nodes', async (context, _, options: { history?: boolean }) =>
+    (await nodes()).nodes(context, options),
+  ).option('--history', 'Who coordinated, why it changed, and for how long nobody led');
+  add('drain', async (context, [machines], options: { here?: boolean }) =>
+    (await nodes()).drain(context, machines as string[], options),
+  ).option('--here', 'This machine');
+  add('tag', async (context, [name, tags]) => (await nodes()).tag(context, String(name), tags as string[]));
   const doorCommand = add('door', async (context, [action, names], options: DoorOptions) =>
     (await import('./commands/door.ts')).door(context, optional(action), names as string[], options),
   );

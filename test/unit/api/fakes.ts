@@ -81,8 +81,25 @@ export function nodeView(): NodeView {
     desired: 'active',
     ownerDesired: 'active',
     slots: 1,
-    tags: [],
-    live: { reachable: true, running: [], load: 0.5, freeDiskBytes: 1e9, idleReason: 'There is no job.' },
+    tags: ['gpu'],
+    live: {
+      reachable: true,
+      running: [],
+      load: 0.5,
+      freeDiskBytes: 1e9,
+      capabilities: {
+        engines: { node: '1', blender: '3.4.1', ffmpeg: '6.1.1' },
+        renderEngines: ['CYCLES'],
+        denoisers: [],
+        devices: ['CPU'],
+        programs: [],
+        scripts: false,
+        tags: [],
+        cores: 16,
+        memoryBytes: 64 * 2 ** 30,
+      },
+      idleReason: 'There is no job.',
+    },
   };
 }
 
@@ -92,7 +109,17 @@ export const farmView: FarmView = {
   members: 1,
   coordinator: SELF,
   epochTerm: 1,
-  coordinators: [],
+  coordinators: [
+    {
+      peer: SELF.replaceAll('Test', 'Attc'),
+      name: 'attic',
+      term: 1,
+      at: 1_700_000_000_000,
+      cause: 'found',
+      leaderlessMs: 900,
+    },
+    { peer: SELF, name: 'studio', term: 2, at: 1_700_000_060_000, cause: 'lost', leaderlessMs: 1_500 },
+  ],
   jobs: { active: 2 },
   live: { running: 1, nodes: 1 },
 };

@@ -11,9 +11,16 @@ export async function setDesired(
   context: Context,
   jobs: readonly string[],
   desired: keyof typeof verbs,
-  options: { here?: boolean } = {},
+  options: { here?: boolean; machine?: string[] } = {},
 ): Promise<ExitCode> {
   const verb = verbs[desired];
+  const machines = options.machine ?? [];
+  if (machines.length > 0 && desired !== 'canceled') {
+    if (jobs.length > 0 || options.here === true)
+      throw new UsageError(`Name jobs, or give --machine or --here, not both: cuadro ${verb} --machine NAME`);
+    const { setMachines } = await import('./nodes.ts');
+    return setMachines(context, machines, desired);
+  }
   if (options.here === true) {
     if (jobs.length > 0) throw new UsageError(`Name jobs or give --here, not both: cuadro ${verb} --here`);
     const body: RouteBody<'setNode'> = { ownerDesired: desired === 'active' ? 'active' : 'paused' };

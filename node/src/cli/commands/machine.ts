@@ -6,37 +6,11 @@ import { connectNode } from '../client.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { plain } from '../output.ts';
-import { size, table } from '../text.ts';
+import { table } from '../text.ts';
 
 /** How long `down` waits for the process to end: renders are killed at once, storing takes a few seconds. */
 const downWaitMs = 20_000;
 const downPollMs = 50;
-
-export async function nodes({ client, output }: Context): Promise<ExitCode> {
-  const all = await client().call('nodes', {});
-  if (output.json) {
-    output.printJson(all);
-    return EXIT.ok;
-  }
-  const rows = all.map((node) => {
-    const { live } = node;
-    const desired = node.desired === 'active' ? node.ownerDesired : node.desired;
-    const state = live.reachable ? (desired === 'active' ? '' : `${desired}: `) : 'not reachable: ';
-    const doing =
-      live.running.length > 0
-        ? `renders ${live.running.map((task) => task.name).join(', ')}`
-        : (live.idleReason ?? 'idle');
-    return [
-      `${plain(node.name)}${node.here ? ' (here)' : ''}`,
-      node.coordinator ? 'coordinator' : '',
-      String(node.slots),
-      size(live.freeDiskBytes),
-      plain(`${state}${doing}`),
-    ];
-  });
-  output.print(table(output, ['NAME', 'ROLE', 'SLOTS', 'FREE', 'STATE'], rows));
-  return EXIT.ok;
-}
 
 type Key = keyof Config;
 

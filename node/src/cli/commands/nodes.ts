@@ -1,0 +1,143 @@
+import { EXIT, type ExitCode, type FarmView, type NodeView, type RouteBody } from '@cuadro/protocol';
+import type { Context } from '../context.ts';
+import { UsageError } from '../failure.ts';
+import { type Output, plain } from '../output.ts';
+import { duration, size, table } from '../text.ts';
+
+/** The machines of the farm: what each can do and does, who coordinated, and what they are to do. */
+
+export async function nodes(context: Context, options: { history?: boolean } = {}): Promise<ExitCode> {
+  const { client, output } = context;
+  if (options.history === true) return history(context);
+  const all = await client().call('nodes', {});
+  if (output.json) {
+    output.printJson(all);
+    return EXIT.ok;
+  }
+  const head = ['NAME', 'ROLE', 'SLOTS', 'CORES', 'MEMORY', 'FREE', 'ENGINES', 'TAGS', 'STATE'];
+  output.print(
+    table(
+      output,
+      head,
+      all.map((node) => row(output, node)),
+    ),
+  );
+  return EXIT.ok;
+}
+
+function row(output: Output, node: NodeView): string[] {
+  const { live } = node;
+  const can = live.capabilities;
+  const state = stateOf(node);
+  return [
+    `${plain(node.name)}${node.here ? ' (here)' : ''}`,
+    node.coordinator ? 'coordinator' : '',
+    String(node.slots),
+    can === undefined ? '' : String(can.cores),
+    can === undefined ? '' : size(can.memoryBytes),
+    // What a machine told before it was lost may be wrong by now.
+    live.reachable ? size(live.freeDiskBytes) : '',
+    plain(enginesOf(node)),
+    plain(node.tags.join(', ')),
+    live.reachable ? plain(state) : output.style('red', plain(state)),
+  ];
+}
+
+/** Only engines whose version shows in what they make; what else a machine runs is in `--json`. */
+function enginesOf({ live }: NodeView): string {
+  const { blender, ffmpeg } = live.capabilities?.engines ?? {};
+  return [
+    ...(blender === undefined ? [] : [`Blender ${blender}`]),
+    ...(ffmpeg === undefined ? [] : [`ffmpeg ${ffmpeg}`]),
+  ].join(', ');
+}
+
+function stateOf({ live, desired, ownerDesired }: NodeView): string {
+  const wanted = desired === 'active' ? ownerDesired : desired;
+  const state = wanted === 'active' ? '' : `${wanted}: `;
+  if (!live.reachable) return `not reachable${wanted === 'active' ? '' : `, ${wanted}`}`;
+  if (live.running.length === 0) return `${state}${live.idleReason ?? 'idle'}`;
+  const running = live.running.map(({ name, fraction }) => `${name} ${Math.floor(fraction * 100)} %`);
+  return `${state}renders ${running.join(', ')}`;
+}
+
+/** Who led, newest last, as the node of this machine saw it since its start. */
+async function history({ client, output }: Context): Promise<ExitCode> {
+  const { coordinators } = await client().call('farm', {});
+  if (output.json) {
+    output.printJson(coordinators);
+    return EXIT.ok;
+  }
+  if (coordinators.length === 0) {
+    output.note('No coordinator was seen yet.');
+    return EXIT.ok;
+  }
+  const rows = coordinators.map((reign, i) => [
+    new Date(reign.at).toLocaleString(),
+    plain(reign.name),
+    reign.cause === 'lost' ? duration(reign.leaderlessMs) : '',
+    plain(causeOf(reign, coordinators[i - 1])),
+  ]);
+  output.print(table(output, ['SINCE', 'COORDINATOR', 'NOBODY LED', 'WHY'], rows));
+  return EXIT.ok;
+}
+
+type Reign = FarmView['coordinators'][number];
+
+function causeOf({ cause, peer }: Reign, before: Reign | undefined): string {
+  const other = before !== undefined && before.peer !== peer ? before.name : undefined;
+  switch (cause) {
+    case 'first':
+      return 'nobody led, so it stood';
+    case 'found':
+      return 'it led already when this machine found it';
+    case 'lost':
+      return `it took over: ${other ?? 'the one before'} was lost`;
+    case 'yielded':
+      return `two led at once, and met: ${other ?? 'the other'} gave way`;
+  }
+}
+
+type Desired = 'active' | 'draining' | 'paused';
+
+/** Pauses, drains or resumes machines by name; of this machine (`here`) it is its owner who speaks. */
+export async function setMachines(
+  context: Context,
+  machines: readonly string[],
+  desired: Desired,
+): Promise<ExitCode> {
+  const node = context.client();
+  const changes = [];
+  for (const machine of machines) {
+    const body: RouteBody<'setNode'> = machine === 'here' ? { ownerDesired: desired } : { desired };
+    const change = await node.call('setNode', { params: { node: machine }, body });
+    changes.push(change);
+    if (!context.output.json) context.output.print(change.message);
+  }
+  if (context.output.json) context.output.printJson(changes.length === 1 ? changes[0] : changes);
+  return EXIT.ok;
+}
+
+/** `cuadro drain`: machines by name, or this one. */
+export async function drain(
+  context: Context,
+  machines: readonly string[],
+  options: { here?: boolean },
+): Promise<ExitCode> {
+  if (options.here === true) {
+    if (machines.length > 0) throw new UsageError('Name machines or give --here, not both.');
+    return setMachines(context, ['here'], 'draining');
+  }
+  if (machines.length === 0)
+    throw new UsageError('Name a machine: cuadro drain MACHINE (cuadro nodes lists them).');
+  return setMachines(context, machines, 'draining');
+}
+
+/** Gives a machine these tags in place of those that it had; none takes them away. */
+export async function tag(context: Context, machine: string, tags: readonly string[]): Promise<ExitCode> {
+  const { client, output } = context;
+  const change = await client().call('setNode', { params: { node: machine }, body: { tags: [...tags] } });
+  if (output.json) output.printJson(change);
+  else output.print(change.message);
+  return EXIT.ok;
+}
