@@ -29,7 +29,7 @@ try {
     'farm-of-three': '/',
     'job-of-three': `/jobs/${job}`,
     'details-of-three': `/jobs/${job}/details`,
-    'docs-real-machines': '/docs/7-real-machines',
+    'docs-real-machines': '/docs/real-machines',
   });
   await take(signinAddress(second.client.file), second.client.file.address, { 'farm-seen-by-another': '/' });
 } finally {
