@@ -76,7 +76,9 @@ async function take(signin: string, address: string, pages: Record<string, strin
         await page.goto(`${address}${path}`);
         await page.locator('cuadro-state', { hasText: 'Live' }).first().waitFor({ state: 'attached' });
         await page.waitForFunction(() => document.fonts.status === 'loaded');
-        await page.screenshot({ path: join(target, `${name}-${theme}-${size}.png`), fullPage: true });
+        // A wall of 250 frames says no more than its first rows.
+        const fullPage = !name.startsWith('job');
+        await page.screenshot({ path: join(target, `${name}-${theme}-${size}.png`), fullPage });
       }
       await context.close();
     }

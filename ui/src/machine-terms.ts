@@ -8,7 +8,7 @@ export const machineTerms = {
   here: 'this machine',
   unreachable: 'Not reachable',
   unreachableText: 'What it ran is rendered elsewhere. It comes back by itself.',
-  pausedWhenBack: 'It is paused, and then takes no work.',
+  pausedWhenBack: 'It stays paused until it is resumed.',
   rendering: (n: number) => `${n.toLocaleString('en-US')} ${n === 1 ? 'task' : 'tasks'}`,
   idle: 'Idle',
   paused: 'Paused',

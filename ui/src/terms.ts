@@ -165,11 +165,12 @@ export const terms = {
     oneCopyText: (n: number) =>
       `${count(n, 'result is', 'results are')} on one machine only: while it is off, no other can fetch them. What is damaged there, or removed with it from the farm, is rendered again.`,
     allCopied: 'Every result is on at least two machines.',
-    held: (n: number) => (n > 1 ? `kept by ${n} machines` : 'kept by one machine only'),
+    held: (n: number) => (n > 1 ? `job kept by ${n} machines` : 'job kept by one machine only'),
     heldText: (n: number) =>
       n > 1
         ? `${n} machines keep the scene and the plan: the job goes on without any one of them.`
         : 'One machine only keeps the scene and the plan: leave it on until the job is done.',
+    running: (n: number) => `${n} running`,
     forecast: (left: string, at: string) => `${left} left, done about ${at}`,
     folder: 'Output folder',
     copyFolder: 'Copy the path',

@@ -50,9 +50,9 @@ export class CuadroApp extends LitElement {
         :host { display: block; }
         nav { position: fixed; inset: auto 0 0 0; height: auto; z-index: 10; flex-direction: row; padding: 6px max(8px, env(safe-area-inset-left)) calc(6px + env(safe-area-inset-bottom)); border: 0; border-top: 1px solid var(--line); justify-content: space-around; }
         .brand, .foot cuadro-state { display: none; }
-        nav a.item { flex-direction: column; gap: 2px; font-size: 11px; min-height: 44px; justify-content: center; padding: 0 8px; }
+        nav a.item { flex-direction: column; gap: 2px; font-size: 11px; min-height: 44px; justify-content: center; padding: 0 5px; }
         .badge { position: absolute; margin: -12px 0 0 34px; }
-        nav .submit { order: 9; margin: 0; align-self: center; }
+        nav .submit { order: 9; margin: 0; align-self: center; padding: 0 var(--space-2); }
         .foot { margin: 0; }
         main { padding: var(--space-4) var(--space-4) 96px; }
       }

@@ -38,6 +38,7 @@ export class CuadroFarm extends LitElement {
       .job:last-child { border: 0; }
       .job:hover { background: var(--surface-hover); color: inherit; }
       .job cuadro-job-bar { grid-column: 1 / -1; }
+      .job cuadro-state, .job > :last-child { justify-self: end; }
       .machines { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: var(--space-3); }
       .latest { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 170px), 1fr)); gap: var(--space-3); }
       .first { display: grid; gap: var(--space-4); justify-items: start; padding: clamp(20px, 4vw, 44px); max-width: 720px; }

@@ -75,7 +75,7 @@ export class CuadroJob extends LitElement {
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
       <div class="facts small quiet number">
         <span>${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
-        ${live.running > 0 ? html`<span>${terms.machines.rendering(live.running)}</span>` : ''}
+        ${live.running > 0 ? html`<span>${terms.job.running(live.running)}</span>` : ''}
         ${live.remainingMs === undefined || ended(job) ? '' : html`<span>${terms.job.forecast(formatDuration(live.remainingMs), formatTime(Date.now() + live.remainingMs))}</span>`}
         <a href=${paths.job(job.id, 'details')} title=${terms.job.heldText(job.holders)}>${terms.job.held(job.holders)}</a>
         ${job.oneCopyOnly > 0 ? html`<a href=${paths.job(job.id, 'details')} title=${terms.job.oneCopyText(job.oneCopyOnly)}>${terms.job.oneCopy(job.oneCopyOnly)}</a>` : ''}
