@@ -1,29 +1,17 @@
-import {
-  decodeMessage,
-  encodeMessage,
-  members,
-  type KnownRecord,
-  type Message,
-  type PeerId,
-} from '@cuadro/protocol';
+import { decodeMessage, encodeMessage, type Message, type PeerId } from '@cuadro/protocol';
 import type { Changes, CoreQueries } from '../core/interface.ts';
 import type { Driver, DriverComponents } from '../driver.ts';
 import { unreachableMesh } from '../farm/unreachable-mesh.ts';
 import { localContent, type ContentSource } from '../blobs/source.ts';
-import { createTransfer } from '../blobs/transfer/transfer.ts';
 import { soleSafekeeping, type Safekeeping } from '../jobs/interface.ts';
-import { createContentSource } from '../replicas/content.ts';
-import { createCopies } from '../replicas/copies.ts';
-import { RecordDoor } from '../replicas/door.ts';
 import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
 import type { RecordSync } from '../replicas/interface.ts';
-import { createRecordSync } from '../replicas/sync.ts';
-import { createVerifier } from '../system/identity.ts';
 import type { Clock } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Foundation } from './foundation.ts';
+import { assembleReplicas } from './replicas.ts';
 
 /** How the brain speaks with other machines. */
 export interface Network {
@@ -53,19 +41,7 @@ export function assembleNetwork(
   driver: () => Pick<Driver, 'input' | 'deliver'>,
 ): Network {
   const { config, signer, clock, random, logger } = base;
-  if (!config.network) {
-    const silent = { send: () => undefined, gossip: () => undefined, publish: () => undefined };
-    return {
-      mesh: undefined,
-      forFarm: unreachableMesh(signer.peer),
-      content: localContent,
-      copies: soleSafekeeping,
-      changed: () => undefined,
-      onPeerBack: () => undefined,
-      out: silent,
-      parts: [],
-    };
-  }
+  if (!config.network) return offline(base);
   const mesh = createMesh(
     { clock, random, logger: logger.child({ room: 'mesh' }) },
     {
@@ -77,39 +53,7 @@ export function assembleNetwork(
       ...(config.interfaces.length > 0 && { interfaces: config.interfaces }),
     },
   );
-  const sync = createRecordSync({
-    mesh,
-    clock,
-    random,
-    logger: logger.child({ room: 'replicas' }),
-    verify: createVerifier(),
-    bytes: base.bytes,
-    records: heldRecords(queries),
-    deliver: (from, records) => driver().deliver(from, records),
-  });
-  const transfer = createTransfer({
-    mesh,
-    blobs: base.blobs,
-    clock,
-    logger: logger.child({ room: 'blobs' }),
-  });
-  const verify = createVerifier();
-  const door = new RecordDoor({ verify, bytes: base.bytes, held: () => undefined });
-  const copies = createCopies({
-    mesh,
-    blobs: base.blobs,
-    transfer,
-    queries,
-    clock,
-    logger: logger.child({ room: 'replicas' }),
-    members: () => membersOf(queries),
-    bytesOf: (record) => base.bytes.of(record),
-    read: (bytes) => {
-      const read = door.read(bytes);
-      return read.kind === 'record' ? read.record : undefined;
-    },
-    merge: (from, records) => driver().deliver(from, records),
-  });
+  const { sync, transfer, copies, content } = assembleReplicas(mesh, base, queries, driver);
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = decodeMessage(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
@@ -128,7 +72,7 @@ export function assembleNetwork(
   return {
     mesh,
     forFarm: mesh,
-    content: createContentSource({ transfer, queries, mesh, clock }),
+    content,
     copies,
     changed: (changes) => {
       copies.changed(changes);
@@ -156,28 +100,23 @@ export function assembleNetwork(
   };
 }
 
-function membersOf(queries: CoreQueries): ReadonlySet<PeerId> {
-  const farm = queries.farmRecord();
-  return new Set(farm === undefined ? [] : members(farm, queries.memberRecords()).members.keys());
+/** Of a node that its owner keeps off the network. */
+function offline({ signer }: Foundation): Network {
+  return {
+    mesh: undefined,
+    forFarm: unreachableMesh(signer.peer),
+    content: localContent,
+    copies: soleSafekeeping,
+    changed: () => undefined,
+    onPeerBack: () => undefined,
+    out: { send: () => undefined, gossip: () => undefined, publish: () => undefined },
+    parts: [],
+  };
 }
 
 function hearRoot(sync: RecordSync, from: PeerId, message: Message): void {
   const heard = message.kind === 'beacon' || message.kind === 'pulse' ? message.root : undefined;
   if (heard !== undefined) sync.heardRoot(from, heard);
-}
-
-function heldRecords(queries: CoreQueries) {
-  return {
-    get: (key: string) => queries.record(key),
-    *all(): Iterable<KnownRecord> {
-      for (const job of [undefined, ...queries.jobIds()]) {
-        for (const key of queries.recordKeys(job)) {
-          const record = queries.record(key);
-          if (record !== undefined) yield record;
-        }
-      }
-    },
-  };
 }
 
 /** Tells the brain the digest of the records whenever it has changed, a few times a second at most. */

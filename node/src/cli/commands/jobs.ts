@@ -83,9 +83,8 @@ function jobLines(job: JobView): [label: string, text: string][] {
   if (collected !== undefined) {
     const kept = keptForeign ? `, ${count(keptForeign, 'file')} of others kept` : '';
     lines.push(['collected', `${count(collected, 'file')}${kept}`]);
-    if (problem !== undefined) lines.push(['', plain(problem)]);
   }
-  if (job.live.problem !== undefined) lines.push(['problem', plain(job.live.problem)]);
+  if (problem !== undefined) lines.push(['problem', plain(problem)]);
   const one = job.oneCopyOnly > 0 ? `; ${count(job.oneCopyOnly, 'result')} in one copy` : '';
   lines.push(['copies', `scene and plan on ${count(job.holders, 'machine')}${one}`]);
   lines.push(['priority', String(job.priority)]);

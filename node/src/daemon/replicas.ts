@@ -1,0 +1,72 @@
+import { members, type KnownRecord, type PeerId } from '@cuadro/protocol';
+import type { ContentSource } from '../blobs/source.ts';
+import type { Transfer } from '../blobs/transfer/interface.ts';
+import { createTransfer } from '../blobs/transfer/transfer.ts';
+import type { CoreQueries } from '../core/interface.ts';
+import type { Driver } from '../driver.ts';
+import type { Mesh } from '../mesh/interface.ts';
+import { createContentSource } from '../replicas/content.ts';
+import { createCopies, type Copies } from '../replicas/copies.ts';
+import { RecordDoor } from '../replicas/door.ts';
+import type { RecordSync } from '../replicas/interface.ts';
+import { createRecordSync } from '../replicas/sync.ts';
+import { createVerifier } from '../system/identity.ts';
+import type { Foundation } from './foundation.ts';
+
+/** What keeps records and content the same on several machines. */
+export interface Replicas {
+  readonly sync: RecordSync;
+  readonly transfer: Transfer;
+  readonly copies: Copies;
+  readonly content: ContentSource;
+}
+
+export function assembleReplicas(
+  mesh: Mesh,
+  { clock, random, logger, blobs, bytes }: Foundation,
+  queries: CoreQueries,
+  driver: () => Pick<Driver, 'deliver'>,
+): Replicas {
+  const verify = createVerifier();
+  const log = logger.child({ room: 'replicas' });
+  const deliver = (from: PeerId, records: KnownRecord[]): Promise<void> => driver().deliver(from, records);
+  const records = heldRecords(queries);
+  const sync = createRecordSync({ mesh, clock, random, logger: log, verify, bytes, records, deliver });
+  const transfer = createTransfer({ mesh, blobs, clock, logger: logger.child({ room: 'blobs' }) });
+  const door = new RecordDoor({ verify, bytes, held: () => undefined });
+  const copies = createCopies({
+    mesh,
+    blobs,
+    transfer,
+    queries,
+    clock,
+    logger: log,
+    members: () => membersOf(queries),
+    bytesOf: (record) => bytes.of(record),
+    read: (stored) => {
+      const read = door.read(stored);
+      return read.kind === 'record' ? read.record : undefined;
+    },
+    merge: deliver,
+  });
+  return { sync, transfer, copies, content: createContentSource({ transfer, queries, mesh, clock }) };
+}
+
+function membersOf(queries: CoreQueries): ReadonlySet<PeerId> {
+  const farm = queries.farmRecord();
+  return new Set(farm === undefined ? [] : members(farm, queries.memberRecords()).members.keys());
+}
+
+function heldRecords(queries: CoreQueries) {
+  return {
+    get: (key: string) => queries.record(key),
+    *all(): Iterable<KnownRecord> {
+      for (const job of [undefined, ...queries.jobIds()]) {
+        for (const key of queries.recordKeys(job)) {
+          const record = queries.record(key);
+          if (record !== undefined) yield record;
+        }
+      }
+    },
+  };
+}
