@@ -56,7 +56,7 @@ export async function startNode(init: NodeInit): Promise<CuadroNode> {
 
 /** Wires the parts above the foundation and starts them. */
 async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
-  const { clock, random, logger, signer, loopDelay } = base;
+  const { clock, random, logger, signer, blobs, loopDelay } = base;
   const { dataFolder } = init;
   const live: LiveConfig = { current: base.config };
   const { records } = base;

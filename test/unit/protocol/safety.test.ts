@@ -37,7 +37,7 @@ const taskOf = (index: number, ...results: TaskResult[]): TaskRecord => ({
   results: Object.fromEntries(results.map((result) => [String(result.attempt.sequence), result])),
 });
 
-describe('R66: safe without a machine', () => {
+describe('R58: safe without a machine', () => {
   const full = by(A, B, C);
   const cases: [string, JobRecord, TaskRecord[], ReturnType<typeof safetyWithout>][] = [
     [
@@ -91,7 +91,7 @@ describe('R66: safe without a machine', () => {
   }
 });
 
-test('R65: a result names its files, and the pictures that it can be without, each once', () => {
+test('R57: a result names its files, and the pictures that it can be without, each once', () => {
   const result: TaskResult = {
     ...resultOf(1, 'done', by(A)),
     files: [

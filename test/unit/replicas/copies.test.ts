@@ -62,7 +62,7 @@ async function nothingLeft({ copies }: Keeper): Promise<void> {
 }
 
 describe('a second copy before done', () => {
-  it('R65: the submitter takes files and record, durable and pinned, and both call it done', async (test) => {
+  it('R57: the submitter takes files and record, durable and pinned, and both call it done', async (test) => {
     const { keepers } = await farmOf(test, ['submitter', 'other', 'maker']);
     const [submitter, other, maker] = keepers as [Keeper, Keeper, Keeper];
     const content = contentOf(1, 2 * MIB);
@@ -192,7 +192,7 @@ describe('a second copy before done', () => {
     assert.deepEqual(Buffer.from(await submitter.blobs.read(blob)), content);
   });
 
-  it("R65: gives the job's record to one that has not met it, and nothing of a deleted job", async (test) => {
+  it("R57: gives the job's record to one that has not met it, and nothing of a deleted job", async (test) => {
     const names = ['maker', 'deaf'];
     const farm = new TestFarm(test, names);
     const maker = await startKeeper(farm, 'maker', { members: names, copyOptions: { jobCopies: 1 } });
