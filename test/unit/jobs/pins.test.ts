@@ -30,6 +30,7 @@ it('gives up pins of jobs that no record knows at the next start', async () => {
     blender: '/nowhere/blender',
     ffmpeg: '/nowhere/ffmpeg',
     reserveGiB: 0,
+    network: false,
     outputFolder: base,
   };
   const owner = 'abcdefghijklmnop';
