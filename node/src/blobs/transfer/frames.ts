@@ -112,7 +112,8 @@ export class FrameReader {
   /** Exactly so many bytes; undefined where the stream ended before the first and that is allowed. */
   async #take(count: number, mayEnd = false): Promise<Uint8Array | undefined> {
     if (this.#rest.length >= count) return this.#cut(count);
-    const bytes = new Uint8Array(count);
+    // Not zeroed first: every byte is written below, or none of it is given out.
+    const bytes = Buffer.allocUnsafeSlow(count);
     let filled = 0;
     while (filled < count) {
       if (this.#rest.length === 0) {
