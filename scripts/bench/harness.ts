@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -118,12 +118,25 @@ export interface BenchNode {
 const nodeOptions = (): string[] =>
   (process.env['CUADRO_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean);
 
-/** Starts `cuadro up` and resolves when it says that it runs. */
-export async function startNode(context: BenchContext, dataFolder: string): Promise<BenchNode> {
+/** A network that only this bench is on: loopback, under a name of its own. */
+export async function ownNetwork(dataFolder: string): Promise<void> {
+  const serviceName = `bench-${process.pid}`.slice(0, 15);
+  const config = { serviceName, interfaces: ['lo'], listen: ['127.0.0.1'], meshPort: 0, lobbyPort: 0 };
+  await mkdir(dataFolder, { recursive: true });
+  await writeFile(join(dataFolder, 'config.json'), JSON.stringify(config));
+}
+
+/** Starts `cuadro up` and resolves when it says that it runs; off the network unless its folder has one of its own. */
+export async function startNode(
+  context: BenchContext,
+  dataFolder: string,
+  options: { offline?: boolean } = {},
+): Promise<BenchNode> {
+  const offline = (options.offline ?? true) ? ['--offline'] : [];
   const spawnedAt = performance.now();
   const child = context.spawn(
     process.execPath,
-    [...nodeOptions(), cuadroCommand, 'up', '--json', '--offline', '--port', '0', '--data', dataFolder],
+    [...nodeOptions(), cuadroCommand, 'up', '--json', ...offline, '--port', '0', '--data', dataFolder],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let errors = '';
