@@ -8,7 +8,7 @@ import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
 import type { RecordSync } from '../replicas/interface.ts';
-import type { Clock } from '../system/interface.ts';
+import type { Clock, Logger, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Foundation } from './foundation.ts';
 import { assembleReplicas } from './replicas.ts';
@@ -95,8 +95,24 @@ export function assembleNetwork(
         name: 'root',
         component: createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root })),
       },
-      { name: 'mesh', component: mesh },
+      { name: 'mesh', component: tolerant(mesh, logger) },
     ],
+  };
+}
+
+/** A machine whose network can't be used renders alone, and says so; its owner's work is no less urgent for that. */
+function tolerant(mesh: Mesh, logger: Logger): Startable {
+  return {
+    start: () =>
+      mesh.start().catch((error: unknown) => {
+        logger.error(
+          "The network can't be used; this machine goes on alone until its node is started again.",
+          {
+            error: String(error),
+          },
+        );
+      }),
+    stop: () => mesh.stop(),
   };
 }
 

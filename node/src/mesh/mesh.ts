@@ -6,6 +6,7 @@ import type { Announcement } from './announcement.ts';
 import type { Discovery } from './discovery.ts';
 import { meshStopped, peerUnreachable, tooLarge } from './errors.ts';
 import type { FarmHost } from './farm-host.ts';
+import { atFreePort } from './free-port.ts';
 import type * as mesh from './interface.ts';
 import { defaultMeshLimits, GOSSIP_BYTES_MAX, MESSAGE_BYTES_MAX, type MeshLimits } from './limits.ts';
 import type { Lobby } from './lobby.ts';
@@ -70,13 +71,16 @@ class Libp2pMesh implements mesh.Mesh {
     this.#listeners.muted = false;
     try {
       const { Lobby } = await import('./lobby.ts');
-      this.#lobby = await Lobby.start(this.#parts(), {
-        privateKey: this.#init.privateKey,
-        listen: this.#init.listen,
-        port: this.#init.lobbyPort,
-        upgradeMs: this.#limits.upgradeMs,
-        handler: this.#lobbyHandler,
-      });
+      const place = { what: 'newcomers', port: this.#init.lobbyPort };
+      this.#lobby = await atFreePort(this.#components, place, (port) =>
+        Lobby.start(this.#parts(), {
+          privateKey: this.#init.privateKey,
+          listen: this.#init.listen,
+          port,
+          upgradeMs: this.#limits.upgradeMs,
+          handler: this.#lobbyHandler,
+        }),
+      );
       await this.#settle({ throws: true });
       await this.#startDiscovery();
     } catch (error) {
@@ -222,17 +226,19 @@ class Libp2pMesh implements mesh.Mesh {
     if (wanted === undefined) return this.#discovery?.announce();
     if (this.#host === undefined) {
       const { FarmHost } = await import('./farm-host.ts');
-      const host = await FarmHost.start(
-        { ...this.#parts(), random: this.#components.random, book: this.#book, listeners: this.#listeners },
-        {
+      const { random } = this.#components;
+      const parts = { ...this.#parts(), random, book: this.#book, listeners: this.#listeners };
+      const place = { what: 'the members of the farm', port: this.#meshPort };
+      const host = await atFreePort(this.#components, place, (port) =>
+        FarmHost.start(parts, {
           privateKey: this.#init.privateKey,
           listen: this.#init.listen,
-          port: this.#meshPort,
+          port,
           upgradeMs: this.#limits.upgradeMs,
           self: this.self,
           membership: wanted,
           handlers: this.#handlers,
-        },
+        }),
       );
       this.#host = { farm: wanted.farm, host };
       this.#meshPort = portOf(host.addresses()) ?? this.#meshPort;
