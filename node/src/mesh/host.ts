@@ -36,6 +36,7 @@ export async function createFarmLibp2p(
   const protocolPrefix = protocolOf(farm, 'libp2p').slice(1);
   return createLibp2p({
     ...(await commonOptions(init)),
+    streamMuxers: [muxer({ maxEarlyStreams: limits.EARLY_STREAMS_MAX })],
     connectionGater: membersOnly(isMember),
     connectionManager: {
       ...timesOf(init),
@@ -104,14 +105,18 @@ async function commonOptions(init: HostInit): Promise<Libp2pOptions> {
     nodeInfo: { name: 'cuadro', version: '1' },
     transports: [tcp()],
     connectionEncrypters: [fastNoise()],
-    streamMuxers: [
-      yamux({ streamOptions: { maxStreamWindowSize: limits.STREAM_WINDOW_BYTES, inactivityTimeout: 0 } }),
-    ],
+    streamMuxers: [muxer({})],
     // The beats of the kept-open stream watch over connections (session.ts): a ping of libp2p's monitor opens a new
     // stream each time, on each connection.
     connectionMonitor: { enabled: false },
   };
 }
+
+const muxer = (options: { maxEarlyStreams?: number }): ReturnType<typeof yamux> =>
+  yamux({
+    streamOptions: { maxStreamWindowSize: limits.STREAM_WINDOW_BYTES, inactivityTimeout: 0 },
+    ...options,
+  });
 
 const timesOf = ({ upgradeMs }: HostInit): NonNullable<Libp2pOptions['connectionManager']> => ({
   inboundUpgradeTimeout: upgradeMs,

@@ -85,6 +85,11 @@ export const defaultMeshLimits: MeshLimits = {
  */
 export const STREAMS_IN_MAX = 64;
 export const STREAMS_OUT_MAX = 32;
+/**
+ * Streams that may arrive on a connection before this side has finished making it; one more ends the connection
+ * (yamux's own bound is 10). A member opens as many as it may at once, of every protocol, as soon as its side is ready.
+ */
+export const EARLY_STREAMS_MAX = 4 * STREAMS_OUT_MAX;
 
 /** Bulk data goes out in pieces that fill one message of noise (65,519 bytes) with yamux's header of 12. */
 export const SLICE_BYTES = 65_507;
