@@ -5,7 +5,9 @@ import { PreviewError } from '../preview/interface.ts';
 import { shrinkPicture } from '../preview/shrink.ts';
 import { checkFrame } from './check.ts';
 import { FrameError } from './errors.ts';
+import { PICTURE_NICENESS } from './limits.ts';
 import type { PictureAnswer, PictureMessage } from './messages.ts';
+import { beModest } from './modest.ts';
 
 // Every frame is another file: a cache would only hold memory.
 sharp.cache(false);
@@ -41,4 +43,5 @@ function describe(
 
 process.on('message', (message: PictureMessage) => void serve(message));
 process.on('disconnect', () => process.exit(0));
+beModest(PICTURE_NICENESS);
 answer({ kind: 'ready' });
