@@ -61,7 +61,9 @@ describe('the lock of a data folder', () => {
   const holder = async (data: string) => {
     const module = join(import.meta.dirname, '../../../node/src/system/folder-lock.ts');
     const program = `import { createFolderLock } from ${JSON.stringify(module)};
-      await createFolderLock(${JSON.stringify(data)}).start(); console.log('held'); setInterval(() => {}, 1000);`;
+      // Kept in view: a lock that nobody refers to any more is collected, and its database closed.
+      const lock = createFolderLock(${JSON.stringify(data)});
+      await lock.start(); console.log('held'); setInterval(() => lock, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
