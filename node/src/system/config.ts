@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Config, configSchema, CuadroError, DEFAULT_PORT } from '@cuadro/protocol';
+import { type Config, configSchema, CuadroError, DEFAULT_PORT, LOBBY_PORT_DEFAULT } from '@cuadro/protocol';
 import { isNoSpace, reasonOf, systemCode, writeFileDurably } from './files.ts';
 import type { Random } from './interface.ts';
 
@@ -37,7 +37,8 @@ export function defaultConfig(): Config {
     interfaces: [],
     listen: ['0.0.0.0'],
     meshPort: DEFAULT_PORT + 1,
-    lobbyPort: DEFAULT_PORT + 2,
+    // The one that an address without a port stands for: what people type on another machine.
+    lobbyPort: LOBBY_PORT_DEFAULT,
   };
 }
 
