@@ -1,6 +1,7 @@
 import {
   compareEpochs,
   recordKey,
+  type Beacon,
   type Claim,
   type Epoch,
   type Grant,
@@ -23,7 +24,16 @@ import {
 } from './election.ts';
 import type { Core, CoreEffect, CoreInit, CoreInput } from './interface.ts';
 import type { Job } from './job.ts';
-import { endOverdueLeases, heard, leaseDeadline, takeBackJob, takeBeacon, takePeerState } from './leases.ts';
+import {
+  endOverdueLeases,
+  heard,
+  leaseDeadline,
+  takeBackJob,
+  takeBeacon,
+  takePeerState,
+  takeRelayedBeacon,
+} from './leases.ts';
+import type { Machine } from './machine.ts';
 import { takeRows } from './mirror.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
 import { speak, speechDeadline } from './pulse.ts';
@@ -155,9 +165,7 @@ class Brain extends BrainQueries implements Core {
         this.#takeOthersClaim(from, message, gossiped);
         return;
       case 'beacon':
-        if (message.peer !== from) state.ignore('foreign-sender');
-        else if (state.epoch !== undefined) takeBeacon(state, machine, message);
-        else state.ignore('foreign-coordinator');
+        this.#takeBeacon(machine, message, gossiped);
         return;
       case 'result':
         takeResult(state, from, message);
@@ -183,6 +191,17 @@ class Brain extends BrainQueries implements Core {
       case 'yield':
         takeYield(state, from, message);
     }
+  }
+
+  #takeBeacon(machine: Machine, beacon: Beacon, gossiped: boolean): void {
+    const { state } = this;
+    if (beacon.peer !== machine.peer) state.ignore('foreign-sender');
+    else if (state.epoch === undefined) {
+      // Gossip reaches all; only the coordinator has a use for it.
+      if (!gossiped) state.ignore('foreign-coordinator');
+    } else if (!gossiped) takeBeacon(state, machine, beacon);
+    // One that took the long way may be older than what the stream has told since.
+    else if (!state.connected.has(machine.peer)) takeRelayedBeacon(state, machine, beacon);
   }
 
   #takeOthersClaim(from: PeerId, claim: Claim, gossiped: boolean): void {

@@ -108,6 +108,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     machine.reachable = machine.peer === state.self || state.connected.has(machine.peer);
     delete machine.followsSince;
     delete machine.beaconAt;
+    delete machine.relayed;
   }
   if (others.length > 0) {
     leading.collecting = { until: state.now + state.options.collectMs, waiting: new Set(others) };
@@ -165,6 +166,7 @@ export function follow(state: BrainState, epoch: Epoch, cause: ReignCause, pulse
     asked: new Map(),
     doubters: new Set(),
     beaconDueAt: state.now,
+    namedStale: false,
   };
   state.worker.follow(epoch);
   remember(state, epoch, cause);
@@ -210,6 +212,7 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
   }
   reign.sequence = pulse.sequence;
   reign.successors = pulse.successors;
+  reign.namedStale = pulse.stale.includes(state.self);
   reign.heardAt = state.now;
   state.ledAt = state.now;
   return true;

@@ -11,7 +11,11 @@ import type { BrainState } from './state.ts';
 
 /** Why a machine takes no task of any job. */
 export function whyNoWork(state: BrainState, machine: Machine): string | undefined {
-  if (!machine.reachable) return "It can't be reached.";
+  if (!machine.reachable) {
+    return machine.relayed === true
+      ? 'The coordinator has no connection to it, and hears it only by way of others.'
+      : "It can't be reached.";
+  }
   const { desired, ownerDesired } = state.desiredOf(machine.peer);
   if (ownerDesired === 'paused') return 'Its owner paused it.';
   if (desired === 'paused') return 'It is paused.';

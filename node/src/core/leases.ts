@@ -128,6 +128,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   if (reign.role === 'leading') {
     machine.followsSince ??= state.now;
     machine.beaconAt = state.now;
+    delete machine.relayed;
     reign.collecting?.waiting.delete(machine.peer);
   }
   machine.load = beacon.load;
@@ -157,6 +158,14 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       reason: 'Another machine has this task, or it has ended.',
     });
   }
+}
+
+/** A beacon that came by way of others: its machine lives and holds what it lists, but no grant could reach it (R104). */
+export function takeRelayedBeacon(state: BrainState, machine: Machine, beacon: Beacon): void {
+  machine.heardAt = state.now;
+  delete machine.refusedUntil;
+  takeBeacon(state, machine, beacon);
+  machine.relayed = true;
 }
 
 export function renewLease(state: BrainState, lease: Lease, held: HeldAttempt): void {

@@ -41,6 +41,8 @@ export interface Machine {
   /** Since when it follows this node's reign, and when its latest beacon came; undefined before the first. */
   followsSince?: number;
   beaconAt?: number;
+  /** The latest beacon came by way of others. */
+  relayed?: boolean;
   /** In the order of granting: the first `slots` are what it runs, the rest is ahead. */
   leases: Map<string, Lease>;
   /** The version of the offers at which nothing was found for it. */

@@ -8,7 +8,7 @@ import {
 } from '@cuadro/protocol';
 import { isRunning, type Lease, type Machine } from './machine.ts';
 import { BEACON_STALE_MS, PULSE_BYTES, ROWS_TURN_PULSES, SUCCESSORS_NAMED } from './options.ts';
-import type { Leading } from './reign.ts';
+import type { Following, Leading } from './reign.ts';
 import type { BrainState } from './state.ts';
 
 /** What a coordinator says to all twice a second, and what its followers say to it once a second (SPEC R42). */
@@ -20,7 +20,14 @@ export function speak(state: BrainState): void {
   if (reign.role === 'leading' && reign.pulseDueAt <= state.now) pulse(state, reign);
   if (reign.role !== 'following' || reign.beaconDueAt > state.now) return;
   reign.beaconDueAt = state.now + state.options.beaconIntervalMs;
-  state.sayBeacon(reign.epoch.peer);
+  const coordinator = reign.epoch.peer;
+  if (state.connected.has(coordinator)) state.sayBeacon(coordinator);
+  if (isHeardOnlyByWayOfOthers(reign)) state.out.gossip('claims', state.beacon());
+}
+
+/** Pulses still come, but no beacon gets through: it goes by way of the others, signed by its origin (SPEC R104). */
+function isHeardOnlyByWayOfOthers({ namedStale, cutAt, heardAt }: Following): boolean {
+  return namedStale || (cutAt !== undefined && heardAt > cutAt);
 }
 
 /** When something is to be said next; undefined where nobody would hear it. */
@@ -72,10 +79,11 @@ function follows(state: BrainState, machine: Machine): boolean {
   );
 }
 
+/** Also those that are heard by way of others: they go on that way for as long as they are named. */
 function staleMembers(state: BrainState): PeerId[] {
   return state.others().filter((peer) => {
     const machine = state.machines.get(peer);
-    return machine?.followsSince !== undefined && !follows(state, machine);
+    return machine?.followsSince !== undefined && (machine.relayed === true || !follows(state, machine));
   });
 }
 

@@ -29,6 +29,8 @@ export interface Following {
   /** Members that asked this node. */
   doubters: Set<PeerId>;
   beaconDueAt: number;
+  /** The latest pulse names this node among those whose beacons don't arrive. */
+  namedStale: boolean;
 }
 
 export interface Leading {

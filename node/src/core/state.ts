@@ -2,6 +2,7 @@ import {
   jobState,
   members,
   type AttemptId,
+  type Beacon,
   type Epoch,
   type FarmRecord,
   type JobId,
@@ -147,15 +148,19 @@ export class BrainState {
   }
 
   sayBeacon(to: PeerId): void {
+    this.out.send(to, this.beacon());
+  }
+
+  beacon(): Beacon {
     const machine = this.machine(this.self);
-    this.out.send(to, {
+    return {
       kind: 'beacon',
       peer: this.self,
       held: this.worker.listed(machine.claim?.slots ?? 0),
       load: machine.load,
       freeDiskBytes: machine.freeDiskBytes,
       ...(this.root !== undefined && { root: this.root }),
-    });
+    };
   }
 
   /** Every machine's view may have changed. */

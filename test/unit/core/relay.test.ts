@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import { Cluster } from './cluster.ts';
+import { BELEN, framesPlan, SELF } from './farm.ts';
+import { beaconOf, following, leading, pulseOf } from './members.ts';
+
+const EPOCH = { term: 3, peer: BELEN };
+
+const relayedIn = (effects: readonly CoreEffect[]): number =>
+  effects.filter((effect) => effect.kind === 'gossip' && effect.message.kind === 'beacon').length;
+
+describe('R104: a beacon by way of others', () => {
+  it('keeps what a machine renders, though its link to the coordinator is sick, and grants it nothing new', () => {
+    const cluster = new Cluster(3).startAll();
+    cluster.taskMs = 15_000;
+    cluster.until('one coordinator', () => cluster.leader() !== undefined, 6_000);
+    cluster.run(3_000);
+    const leader = cluster.leader() as number;
+    const far = (leader + 1) % 3;
+    const job = cluster.submit(leader, framesPlan('1-12'));
+    cluster.run(1_000);
+    const held = [...cluster.node(far).running.keys()];
+    assert.ok(held.length > 0);
+    cluster.cut(leader, far);
+    cluster.run(12_000);
+    assert.deepEqual([...cluster.node(far).running.keys()], held, 'nothing is taken back, nothing comes');
+    const { core } = cluster.node(leader);
+    const machine = core.nodes().find(({ peer }) => peer === cluster.node(far).peer);
+    assert.equal(machine?.live.running.length, 1);
+    assert.equal(machine?.live.reachable, false);
+    cluster.until('all frames', () => core.job(job)?.counts.rendered === 12, 200_000);
+    const attempts = Array.from({ length: 12 }, (_, index) => core.task(job, index)?.attempts.length);
+    assert.deepEqual(attempts, Array(12).fill(1), 'no frame was rendered twice, and none counts as lost');
+  });
+
+  it('is said while the pulse names the machine stale, and no longer', () => {
+    const farm = following(EPOCH);
+    farm.message(BELEN, pulseOf(EPOCH, { sequence: 2, stale: [SELF] }));
+    assert.equal(relayedIn(farm.advance(1_000)), 1);
+    farm.message(BELEN, pulseOf(EPOCH, { sequence: 3 }));
+    assert.equal(relayedIn(farm.advance(1_000)), 0);
+  });
+
+  it('is not taken from whom the coordinator is connected to, and is no fault where nobody leads', () => {
+    const relayed = {
+      kind: 'message',
+      from: BELEN,
+      message: { ...beaconOf(BELEN, []), load: 9 },
+      gossiped: true,
+    } as const;
+    const leader = leading(BELEN);
+    const load = (): number | undefined => leader.core.nodes().find(({ peer }) => peer === BELEN)?.live.load;
+    leader.step(relayed);
+    assert.equal(load(), 0.5, 'as the stream told it');
+    leader.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    leader.step(relayed);
+    assert.equal(load(), 9);
+    const follower = following(EPOCH);
+    follower.step(relayed);
+    assert.deepEqual(follower.core.ignored(), {});
+  });
+});
