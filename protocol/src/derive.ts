@@ -1,5 +1,5 @@
 import { heldBy } from './fields.ts';
-import { compareAttempts, type JobId, type TaskIndex } from './ids.ts';
+import { compareAttempts, type JobId, type PeerId, type TaskIndex } from './ids.ts';
 import { PRIORITY_DEFAULT } from './limits.ts';
 import { atLevels } from './merge.ts';
 import type { PlanView } from './plan.ts';
@@ -46,16 +46,26 @@ export function requestedLevels(job: JobRecord, index: TaskIndex): { redo: numbe
  * result once shown changes as rarely as can be (SPEC R38).
  */
 export function countingResult(task: TaskRecord): TaskResult | undefined {
+  return resultWithin(task, anyMachine);
+}
+
+const anyMachine = (): boolean => true;
+
+/** In the same order, but only of those that one of these machines holds: what can be had now (SPEC R59). */
+export function resultWithin(
+  task: TaskRecord,
+  isWithinReach: (peer: PeerId) => boolean,
+): TaskResult | undefined {
   let best: TaskResult | undefined;
   for (const result of Object.values(task.results)) {
     if (best !== undefined && !outranks(result, best)) continue;
-    if (isHeld(result)) best = result;
+    if (isHeld(result, isWithinReach)) best = result;
   }
   return best;
 }
 
-function isHeld({ holders }: TaskResult): boolean {
-  for (const peer in holders) if (holders[peer]?.held === true) return true;
+function isHeld({ holders }: TaskResult, isWithinReach: (peer: PeerId) => boolean): boolean {
+  for (const peer in holders) if (holders[peer]?.held === true && isWithinReach(peer)) return true;
   return false;
 }
 

@@ -56,6 +56,8 @@ export const grantSchema = z.looseObject({
   retry: z.int().min(0),
   /** How long it lasts without a renewing beacon, in milliseconds. */
   leaseMs: z.int().min(1),
+  /** The task has a result that nobody within reach holds: this is to stand in for it (SPEC R59). */
+  substitute: z.boolean().optional(),
 });
 export type Grant = z.infer<typeof grantSchema>;
 
@@ -85,6 +87,7 @@ export const heldAttemptSchema = z.looseObject({
   fraction: z.number().min(0).max(1),
   remainingMs: z.number().min(0).optional(),
   text: z.string().max(200).optional(),
+  substitute: z.boolean().optional(),
 });
 export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
 

@@ -41,6 +41,7 @@ import { BrainQueries } from './queries.ts';
 import { askPlan, takePlan, takeRecord } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
+import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
 import { BrainState, StepOutput } from './state.ts';
 
 /** The farm's brain (see `interface.ts`). The records are merged as they come, in any order. */
@@ -74,6 +75,7 @@ class Brain extends BrainQueries implements Core {
     this.#take(input);
     giveBackEarly(state);
     endOverdueLeases(state);
+    runSubstitutes(state);
     this.#settle();
     runElection(state);
     grantAll(state);
@@ -332,6 +334,7 @@ class Brain extends BrainQueries implements Core {
       electionDeadline(state),
       speechDeadline(state),
       state.worker.earlyDeadline(),
+      substitutesDeadline(state),
     ]);
     if (wakeAt !== this.#wakeAt) effects.push({ kind: 'wake-at', at: wakeAt });
     this.#wakeAt = wakeAt;
@@ -358,8 +361,16 @@ class Brain extends BrainQueries implements Core {
     const { self, epoch, options, jobs, machines } = this.state;
     if (epoch === undefined) return;
     for (const [peer, leases] of out.grants) {
-      const grants = leases.map(({ attempt, job, index, redo, retry }): Grant => {
-        return { attempt, job, task: index, redo, retry, leaseMs: options.leaseMs };
+      const grants = leases.map(({ attempt, job, index, redo, retry, substitute }): Grant => {
+        return {
+          attempt,
+          job,
+          task: index,
+          redo,
+          retry,
+          leaseMs: options.leaseMs,
+          ...(substitute && { substitute }),
+        };
       });
       if (peer !== self) {
         effects.push({ kind: 'send', to: peer, message: { kind: 'grants', epoch, grants } });

@@ -9,6 +9,7 @@ export function takeGap(state: BrainState, ms: number): void {
   for (const machine of state.machines.values()) {
     machine.heardAt += ms;
     machine.leasedAt += ms;
+    if (machine.awaySince !== undefined) machine.awaySince += ms;
     if (machine.beaconAt !== undefined) machine.beaconAt += ms;
     if (machine.refusedUntil !== undefined) machine.refusedUntil += ms;
   }
@@ -17,6 +18,8 @@ export function takeGap(state: BrainState, ms: number): void {
   if (reign.role === 'leading') {
     // Answers that came meanwhile are still to be read.
     if (reign.collecting !== undefined) reign.collecting.until += ms;
+    reign.since += ms;
+    reign.holdersCheckAt += ms;
   } else if (reign.role === 'looking') {
     reign.since += ms;
     if (reign.metAt !== undefined) reign.metAt += ms;

@@ -7,6 +7,7 @@ import {
   type Pulse,
 } from '@cuadro/protocol';
 import { judgeMerged } from './failure-policy.ts';
+import { setReachable } from './machine.ts';
 import { DOUBTS_ASKED, REIGNS_KEPT } from './options.ts';
 import type { Following, Leading, ReignCause } from './reign.ts';
 import type { BrainState } from './state.ts';
@@ -89,6 +90,10 @@ export function stand(state: BrainState, cause: ReignCause): void {
   const leading: Leading = {
     role: 'leading',
     epoch,
+    since: state.now,
+    holdersCheckAt: state.now + state.options.holderAwayMs,
+    awayCheckAt: state.now,
+    someAway: false,
     pulses: 0,
     pulseDueAt: state.now,
     followers: 0,
@@ -105,7 +110,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     // Leases that this node only mirrored are its own now: from here on their holders must be heard.
     machine.leasedAt = Math.max(machine.leasedAt, state.now);
     // Whom the coordinator before reached is not reached from here for that.
-    machine.reachable = machine.peer === state.self || state.connected.has(machine.peer);
+    setReachable(machine, machine.peer === state.self || state.connected.has(machine.peer), state.now);
     delete machine.followsSince;
     delete machine.beaconAt;
     delete machine.relayed;

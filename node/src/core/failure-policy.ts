@@ -11,6 +11,7 @@ import type { Job } from './job.ts';
 import type { Lease } from './machine.ts';
 import type { CoreOptions } from './interface.ts';
 import type { BrainState } from './state.ts';
+import { substituteFailed } from './reach.ts';
 import { writeTask } from './task-writes.ts';
 
 /**
@@ -49,6 +50,10 @@ export function judgeMerged(state: BrainState, job: Job, index: number): void {
 export function recordLost(state: BrainState, lease: Lease): void {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return;
+  if (lease.substitute === true) {
+    substituteFailed(state, job, lease);
+    return;
+  }
   const { redo, retry } = job.table.levels(lease.index);
   if (lease.redo !== redo || lease.retry !== retry || !job.table.isOpen(lease.index)) return;
   recordFailure(state, job, job.table.forWriting(lease.index), {

@@ -18,6 +18,7 @@ import type {
   TaskDetail,
   TaskIndex,
   TaskRecord,
+  TaskResult,
   TaskState,
   TaskView,
   JobRecord,
@@ -153,6 +154,12 @@ export interface CoreOptions {
   lookAloneMs: number;
   /** How long a new coordinator waits for what others hold before it grants what nobody is known to hold. */
   collectMs: number;
+  /** Results whose holders are out of reach are looked for after so long. */
+  holderAwayMs: number;
+  /** A result of which there is one copy, out of reach for so long, is made again (SPEC R59). */
+  renderAgainMs: number;
+  /** A result of two copies, out of reach while something waits for it for so long, gets a substitute. */
+  substituteMs: number;
 }
 
 /** Read access for the API, the submission and the collection; never changes anything. */
@@ -188,6 +195,8 @@ export interface CoreQueries {
   task(job: JobId, index: TaskIndex): TaskDetail | undefined;
   /** Tasks whose result counts files to collect: every index with a result. */
   tasksWithResult(job: JobId): TaskIndex[];
+  /** The result to use now: the one that counts, or what stands in for it while its holders are away (SPEC R59). */
+  resultAtHand(job: JobId, index: TaskIndex): TaskResult | undefined;
   /** Sum of the redo levels of the tasks that this one was or would be made from (SPEC R39). */
   inputRedo(job: JobId, index: TaskIndex): number;
   /** Tasks that are made from any of these, transitively (a film of its frames). */

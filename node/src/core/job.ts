@@ -14,6 +14,7 @@ import {
   type TaskIndex,
   type TaskRecord,
 } from '@cuadro/protocol';
+import { AwayResults } from './away-results.ts';
 import type { Lease } from './machine.ts';
 import { DURATIONS_KEPT, THUMBNAILS_SHOWN } from './options.ts';
 import { coarseToFineOrder, sequentialOrder } from './order.ts';
@@ -46,6 +47,8 @@ export class Job {
   readonly spoiled = new Map<PeerId, number>();
   /** Task → monotonic time before which it isn't tried again where it failed. */
   readonly pauses = new Map<TaskIndex, number>();
+  /** Results that nobody within reach holds. */
+  readonly away = new AwayResults();
   /** Stands in the list of jobs with tasks to grant. */
   offered = false;
   #changedAt: number | undefined;
@@ -79,7 +82,10 @@ export class Job {
     const view = new PlanView(plan);
     const probe = {
       isFree: (index: TaskIndex) =>
-        this.table.isOpen(index) && !this.leases.has(index) && this.table.hasInputs(index),
+        this.isWanted(index) &&
+        !this.leases.has(index) &&
+        this.table.hasInputs(index) &&
+        !this.lacksInput(index),
       failedOn: (index: TaskIndex) => failedOn(this.table.effective(index)),
       notBefore: (index: TaskIndex) => this.pauses.get(index) ?? 0,
     };
@@ -100,7 +106,29 @@ export class Job {
 
   /** Whether no machine whatever could be granted a task now, or after a pause. */
   isDry(): boolean {
-    return this.#queues.every((queue, group) => this.table.isBlocked(group) || queue.isEmpty());
+    return this.#queues.every((queue, group) => this.isBlocked(group) || queue.isEmpty());
+  }
+
+  /** Whether tasks of the group wait for all of another: for its results, or for machines that hold them. */
+  isBlocked(group: number): boolean {
+    if (this.table.isBlocked(group)) return true;
+    return (
+      this.away.size > 0 && this.table.needsOf(group).all.some((needed) => this.away.countIn(needed) > 0)
+    );
+  }
+
+  /** Whether what it is made from is out of reach. */
+  lacksInput(index: TaskIndex): boolean {
+    if (this.away.size === 0) return false;
+    return (
+      this.isBlocked(this.table.groupOf(index)) ||
+      this.table.sameInputs(index).some((input) => this.away.has(input))
+    );
+  }
+
+  /** Nothing has come of it yet, or what has is out of reach for too long. */
+  isWanted(index: TaskIndex): boolean {
+    return this.table.isOpen(index) || this.away.substitutes.has(index);
   }
 
   /** Milliseconds since 1970 of the latest result or failure that counts, for display. */
@@ -131,7 +159,7 @@ export class Job {
 
   /** The task is free again without having changed. */
   offer(index: TaskIndex): void {
-    if (!this.table.isOpen(index) || this.leases.has(index)) return;
+    if (!this.isWanted(index) || this.leases.has(index)) return;
     this.#queues[this.table.groupOf(index)]?.offer(index);
     this.#listener.offered(this);
   }

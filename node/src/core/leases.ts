@@ -10,9 +10,10 @@ import {
 } from '@cuadro/protocol';
 import { recordLost } from './failure-policy.ts';
 import type { Job } from './job.ts';
-import { isRunning, type Lease, type Machine } from './machine.ts';
+import { isRunning, setReachable, type Lease, type Machine } from './machine.ts';
 import { VERSIONED_ENGINES } from './options.ts';
 import type { BrainState } from './state.ts';
+import { reachChanged } from './reach.ts';
 
 /** Grants and leases (SPEC R52): made, renewed by beacons, taken back, and ended when a machine is gone. */
 
@@ -37,6 +38,7 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
     missed: 0,
     stopping: false,
     fraction: 0,
+    ...(!job.table.isOpen(index) && { substitute: true }),
   };
   placeLease(state, machine, job, lease);
   const reign = state.history.at(-1);
@@ -68,7 +70,8 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
   // Its record may be on its way; the next beacon or row tells again.
   if (job === undefined || job.table.view?.task(held.task) === undefined) return true;
   const { redo } = job.table.levels(held.task);
-  if (held.redo < redo || !job.table.isOpen(held.task) || job.leases.has(held.task)) return false;
+  const isOfUse = job.table.isOpen(held.task) || held.substitute === true;
+  if (held.redo < redo || !isOfUse || job.leases.has(held.task)) return false;
   placeLease(state, machine, job, {
     attempt: held.attempt,
     key: attemptKey(held.attempt),
@@ -82,6 +85,7 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
     missed: 0,
     stopping: false,
     fraction: held.fraction,
+    ...(held.substitute === true && { substitute: true }),
   });
   return true;
 }
@@ -182,7 +186,8 @@ export function heard(state: BrainState, machine: Machine): void {
   machine.heardAt = state.now;
   delete machine.refusedUntil;
   if (machine.reachable) return;
-  machine.reachable = true;
+  setReachable(machine, true, state.now);
+  reachChanged(state, true);
   machine.dryAt = -1;
   state.offersVersion++;
   state.out.node(machine.peer);
@@ -205,7 +210,8 @@ export function takePeerState(
   state.connected.delete(peer);
   if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
   if (!machine.reachable) return;
-  machine.reachable = false;
+  setReachable(machine, false, state.now);
+  reachChanged(state, false);
   // Who is capable has changed, so tasks that wait for another machine may go to one where they failed.
   state.offersVersion++;
   state.out.node(peer);

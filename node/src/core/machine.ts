@@ -15,6 +15,8 @@ export interface Lease {
   seen: boolean;
   /** Successive beacons that did not list it. */
   missed: number;
+  /** The task has a result, and nobody within reach holds it (SPEC R59). */
+  substitute?: true;
   /** Taken back: the task is free again, the machine's place is not until the attempt has ended there. */
   stopping: boolean;
   fraction: number;
@@ -30,6 +32,8 @@ export interface Machine {
   claimIsOld?: boolean;
   /** Whether it may be granted anything: what it holds lasts as long as the lease. */
   reachable: boolean;
+  /** Monotonic time since which it isn't; undefined while it is. */
+  awaySince?: number;
   /** Monotonic time of the last sign of life. */
   heardAt: number;
   /** Monotonic time of the first of the grants that it holds now. */
@@ -54,6 +58,7 @@ export function newMachine(peer: PeerId, now: number, reachable: boolean): Machi
   return {
     peer,
     reachable,
+    ...(!reachable && { awaySince: now }),
     heardAt: now,
     leasedAt: now,
     load: 0,
@@ -73,4 +78,10 @@ export function isRunning(machine: Machine, lease: Lease): boolean {
     before++;
   }
   return false;
+}
+
+export function setReachable(machine: Machine, reachable: boolean, now: number): void {
+  machine.reachable = reachable;
+  if (reachable) delete machine.awaySince;
+  else machine.awaySince ??= now;
 }

@@ -1,5 +1,6 @@
 import { attemptKey, type PeerId, type Pulse, type PulseRow } from '@cuadro/protocol';
 import { adoptLease, releaseLease, renewLease } from './leases.ts';
+import { setReachable } from './machine.ts';
 import type { BrainState } from './state.ts';
 
 /**
@@ -14,7 +15,7 @@ function takeRow(state: BrainState, from: PeerId, row: PulseRow): void {
   const machine = state.machine(row.peer);
   const reachable = row.reachable || row.peer === from;
   if (machine.reachable !== reachable) {
-    machine.reachable = reachable;
+    setReachable(machine, reachable, state.now);
     state.out.farm = true;
   }
   machine.load = row.load;

@@ -32,7 +32,20 @@ export const defaultOptions: CoreOptions = {
   lookAloneMs: 5_000,
   /** An answer takes milliseconds; a machine that takes longer answers by its next beacon. */
   collectMs: 100,
+  /** A laptop that is carried to another room is no reason to look at everything it holds. */
+  holderAwayMs: 10_000,
+  /** One copy that can't be reached for a minute counts as lost: rendering is cheaper than waiting. */
+  renderAgainMs: 60_000,
+  /** Two machines hold it, and both are away: they may have been switched off for lunch. */
+  substituteMs: 600_000,
 };
+
+/** How often results out of reach are looked at anew. */
+export const AWAY_CHECK_MS = 5_000;
+
+/** After a substitute that failed: the next one a minute later, then at growing distances. */
+export const SUBSTITUTE_PAUSE_MS = 60_000;
+export const SUBSTITUTE_PAUSE_MAX_MS = 3_600_000;
 
 /** Successors named in a pulse. */
 export const SUCCESSORS_NAMED = 5;

@@ -47,7 +47,16 @@ function run(state: BrainState, grant: Grant): void {
   const task = plannedTask(state, grant);
   if (job === undefined || task === undefined) return;
   const { attempt, redo, retry } = grant;
-  const held = { attempt, job: grant.job, task: grant.task, redo, retry, running: false, fraction: 0 };
+  const held = {
+    attempt,
+    job: grant.job,
+    task: grant.task,
+    redo,
+    retry,
+    running: false,
+    fraction: 0,
+    ...(grant.substitute === true && { substitute: true }),
+  };
   if (adoptLease(state, state.machine(state.self), held)) {
     state.out.effects.push({ kind: 'run', grant, job: job.record, task });
   } else takeEnd(state, attempt, { kind: 'stopped', reason: 'The task had ended before it arrived here.' });

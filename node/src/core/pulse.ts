@@ -124,7 +124,7 @@ function rowOf(state: BrainState, machine: Machine): PulseRow {
 }
 
 export function heldOf(lease: Lease, running: boolean): HeldAttempt {
-  const { attempt, job, index, redo, retry, fraction, remainingMs, text } = lease;
+  const { attempt, job, index, redo, retry, fraction, remainingMs, text, substitute } = lease;
   return {
     attempt,
     job,
@@ -133,6 +133,7 @@ export function heldOf(lease: Lease, running: boolean): HeldAttempt {
     retry,
     running,
     fraction,
+    ...(substitute && { substitute }),
     ...(remainingMs !== undefined && { remainingMs }),
     ...(text !== undefined && { text }),
   };

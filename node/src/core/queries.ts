@@ -1,11 +1,13 @@
 import {
   compareText,
+  countingResult,
   countFrames,
   CuadroError,
   eachFrame,
   parseFrames,
   TASKS_PER_JOB_MAX,
   recordKey,
+  resultWithin,
   type Epoch,
   type FarmRecord,
   type FarmView,
@@ -22,12 +24,14 @@ import {
   type TaskDetail,
   type TaskIndex,
   type TaskRecord,
+  type TaskResult,
   type TaskState,
   type TaskView,
 } from '@cuadro/protocol';
 import type { CoreQueries } from './interface.ts';
 import { compareJobs, type Job } from './job.ts';
 import type { BrainState } from './state.ts';
+import { isWithinReach } from './reach.ts';
 import { farmView, jobView, nodeViews, taskDetail, taskStateOf, taskView } from './views.ts';
 
 /** Read access to the brain; nothing here changes anything. */
@@ -185,6 +189,12 @@ export class BrainQueries implements CoreQueries {
     const job = this.state.jobs.get(id);
     if (job === undefined) return [];
     return [...job.table.records.keys()].filter((index) => hasResult(job, index)).sort((a, b) => a - b);
+  }
+
+  resultAtHand(job: JobId, index: TaskIndex): TaskResult | undefined {
+    const record = this.taskRecord(job, index);
+    if (record === undefined) return undefined;
+    return resultWithin(record, (peer) => isWithinReach(this.state, peer)) ?? countingResult(record);
   }
 
   inputRedo(job: JobId, index: TaskIndex): number {

@@ -15,6 +15,7 @@ import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
 import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
+import { lookAt } from './substitutes.ts';
 import type { BrainState } from './state.ts';
 
 /** Records come in by merging only (SPEC R20); what changed is made durable and derived anew. */
@@ -229,6 +230,7 @@ function jobListener(state: BrainState): JobListener {
     taskChanged: (job, index) => {
       if (!state.isLoading) state.out.task(job.id, index);
       state.touch(job);
+      lookAt(state, job, index);
     },
     offered: (job) => {
       state.offersVersion++;

@@ -36,6 +36,13 @@ export interface Following {
 export interface Leading {
   role: 'leading';
   epoch: Epoch;
+  /** Monotonic time at which it began. */
+  since: number;
+  /** Monotonic times at which results are to be looked at (SPEC R59): all, and those out of reach. */
+  holdersCheckAt: number;
+  awayCheckAt: number;
+  /** Some machine was out of reach for long at the latest look. */
+  someAway: boolean;
   /** Pulses of this reign; it goes on through a rise of the term. */
   pulses: number;
   pulseDueAt: number;

@@ -4,6 +4,7 @@ import type { Job } from './job.ts';
 import { releaseLease, takeBack } from './leases.ts';
 import { isSetAside } from './eligibility.ts';
 import type { BrainState } from './state.ts';
+import { substituteFailed } from './reach.ts';
 import { writeTask } from './task-writes.ts';
 
 /** How an attempt ended, told by the machine that ran it (SPEC R53). Also of a lease long lost. */
@@ -65,6 +66,7 @@ function write(state: BrainState, job: Job, message: ResultMessage): void {
     stopLosers(state, job, task, attemptKey(attempt));
   } else if (outcome.kind === 'failure') {
     if (job.table.isOpen(task)) recordFailure(state, job, record, outcome.failure);
+    else if (job.away.has(task)) substituteFailed(state, job, { index: task });
     else state.ignore('task-ended');
   }
 }
@@ -73,6 +75,8 @@ function write(state: BrainState, job: Job, message: ResultMessage): void {
 export function stopLosers(state: BrainState, job: Job, task: number, except?: string): void {
   const lease = job.leases.get(task);
   if (lease === undefined || lease.key === except || job.table.isOpen(task)) return;
+  // Whether a substitute is still of use is the coordinator's to say: it knows who can be reached.
+  if (lease.substitute === true && (state.epoch === undefined || job.away.has(task))) return;
   takeBack(state, lease, 'Another machine finished it first.');
 }
 

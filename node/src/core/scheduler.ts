@@ -69,7 +69,7 @@ function pickTask(state: BrainState, machine: Machine, job: Job): number | undef
   const groups = job.table.view?.plan.groups ?? [];
   for (const [group, { requires }] of groups.entries()) {
     const queue = job.queue(group);
-    if (queue === undefined || job.table.isBlocked(group)) continue;
+    if (queue === undefined || job.isBlocked(group)) continue;
     if (whyNotAble(state, machine, job, requires) !== undefined) continue;
     const mayRepeat = (failedOn: ReadonlySet<string>) => !isCapableElsewhere(state, job, requires, failedOn);
     const index = queue.pick(machine.peer, mayRepeat, state.now);

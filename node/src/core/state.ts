@@ -74,6 +74,8 @@ export class BrainState {
   readonly members = new Map<PeerId, MemberRecord>();
   readonly nodes = new Map<PeerId, NodeRecord>();
   readonly jobs = new Map<JobId, Job>();
+  /** Jobs with results out of reach; kept while this node leads (SPEC R59). */
+  readonly awayJobs = new Set<Job>();
   /** Deleted jobs: only their tombstone is left. */
   readonly tombstones = new Map<JobId, JobRecord>();
   /** Tasks whose job's record has not arrived yet. */
@@ -228,7 +230,8 @@ export class BrainState {
   }
 
   isGranting(job: Job): boolean {
-    return GRANTING.has(job.state) && job.hasPlan && this.jobs.get(job.id) === job;
+    const hasWork = GRANTING.has(job.state) || (job.state === 'done' && job.away.substitutes.size > 0);
+    return hasWork && job.hasPlan && this.jobs.get(job.id) === job;
   }
 
   /** Puts the job into the offers where it belongs, or takes it out. */

@@ -163,6 +163,17 @@ export class TaskTable {
     return undefined;
   }
 
+  /** Groups of which its tasks need all tasks, and those of which each needs the one of its own number. */
+  needsOf(group: number): { all: readonly number[]; same: readonly number[] } {
+    const { needsAll, needsSame } = this.#groups[group] ?? { needsAll: [], needsSame: [] };
+    return { all: needsAll, same: needsSame };
+  }
+
+  /** Tasks of its own number that this one needs. */
+  sameInputs(index: TaskIndex): TaskIndex[] {
+    return this.#sameInputs(index, this.groupOf(index));
+  }
+
   /** How many of the tasks that this one needs have no result yet. */
   inputsMissing(index: TaskIndex): number {
     const group = this.#groups[this.groupOf(index)];

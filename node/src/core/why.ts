@@ -1,8 +1,9 @@
-import { JOB_ENDS, type TaskIndex } from '@cuadro/protocol';
+import { countingResult, heldBy, JOB_ENDS, resultWithin, type TaskIndex } from '@cuadro/protocol';
 import { isSetAside, machinesInOrder, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
 import type { Job } from './job.ts';
 import { isRunning, type Machine } from './machine.ts';
 import { MACHINES_NAMED } from './options.ts';
+import { isWithinReach } from './reach.ts';
 import { failedOn } from './tasks.ts';
 import type { BrainState } from './state.ts';
 
@@ -15,8 +16,7 @@ export function machineName(state: BrainState, peer: string): string {
 
 export function whyTask(state: BrainState, job: Job, index: TaskIndex): string {
   const own = job.table.state(index);
-  if (own === 'rendered') return 'It is rendered; one machine holds it.';
-  if (own === 'done') return 'It is done; at least two machines hold it.';
+  if (own === 'rendered' || own === 'done') return withResult(state, job, index, own);
   if (own === 'failed') {
     return `It failed: ${job.table.effective(index)?.failed?.message ?? 'its attempts are used up.'}`;
   }
@@ -25,6 +25,44 @@ export function whyTask(state: BrainState, job: Job, index: TaskIndex): string {
   // A result that no machine holds any more (SPEC R38).
   const lost = Object.keys(job.table.effective(index)?.results ?? {}).length > 0;
   return lost ? `It was rendered, and every copy is damaged or gone, so it is rendered again. ${why}` : why;
+}
+
+/** A result is there; who holds it may be out of reach (SPEC R59). */
+function withResult(state: BrainState, job: Job, index: TaskIndex, own: 'rendered' | 'done'): string {
+  const record = job.table.effective(index);
+  const counting = record && countingResult(record);
+  const atHand = record && resultWithin(record, (peer) => isWithinReach(state, peer));
+  if (counting === undefined || counting === atHand) {
+    return own === 'done'
+      ? 'It is done; at least two machines hold it.'
+      : 'It is rendered; one machine holds it.';
+  }
+  const holders = heldBy(counting.holders).map((peer) => machineName(state, peer));
+  const away = `${holders.join(' and ')}, which ${holders.length === 1 ? 'alone holds' : 'hold'} it, can't be reached`;
+  if (atHand !== undefined) {
+    return `It is ${own}; ${away}. What ${machineName(state, atHand.peer)} rendered stands in for it.`;
+  }
+  const again = running(state, job, index);
+  const waits = holders.length === 1 ? 'It waits for that machine.' : 'It waits for one of them.';
+  return `It is ${own}; ${away}. ${again === undefined ? waits : `It is rendered again: ${lowerFirst(again)}`}`;
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+/** The first of what it is made from that nobody within reach holds, and who does. */
+function whyInputAway(state: BrainState, job: Job, index: TaskIndex): string | undefined {
+  const isAway = (input: TaskIndex): boolean => {
+    const record = job.table.effective(input);
+    return record !== undefined && resultWithin(record, (peer) => isWithinReach(state, peer)) === undefined;
+  };
+  for (const { start, count } of job.table.view?.dependencies(index) ?? []) {
+    for (let input = start; input < start + count; input++) {
+      if (!isAway(input)) continue;
+      const holders = heldBy(job.result(input)?.holders ?? {}).map((peer) => machineName(state, peer));
+      return `It waits for machine ${holders.join(' or ')}, which holds ${nameOf(job, input)} and can't be reached.`;
+    }
+  }
+  return undefined;
 }
 
 function nameOf(job: Job, index: TaskIndex): string {
@@ -63,6 +101,8 @@ function whyOpen(state: BrainState, job: Job, index: TaskIndex): string {
     const name = first === undefined ? 'others' : nameOf(job, first);
     return missing === 1 ? `It waits for ${name}.` : `It waits for ${missing} tasks, first ${name}.`;
   }
+  const away = whyInputAway(state, job, index);
+  if (away !== undefined) return away;
   const task = job.table.view?.task(index);
   if (task === undefined) return "It is in no place of the job's plan.";
   const reasons: string[] = [];

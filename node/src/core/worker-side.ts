@@ -140,6 +140,7 @@ export class WorkerSide {
       retry: grant.retry,
       running: earlyUntil === undefined && (fraction > 0 || place < slots),
       fraction,
+      ...(grant.substitute === true && { substitute: true }),
       ...(remainingMs !== undefined && { remainingMs }),
       ...(text !== undefined && { text }),
     }));

@@ -1,11 +1,4 @@
-import {
-  CuadroError,
-  attemptKey,
-  countingResult,
-  type JobId,
-  type TaskIndex,
-  type TaskResult,
-} from '@cuadro/protocol';
+import { CuadroError, attemptKey, type JobId, type TaskIndex, type TaskResult } from '@cuadro/protocol';
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
@@ -169,10 +162,13 @@ class FolderCollection implements Collection {
 
   /** The result to collect of a task: undefined where it has none, or it is collected. */
   #resultOf(job: JobId, index: TaskIndex): TaskResult | undefined {
-    const task = this.#components.driver.queries.taskRecord(job, index);
-    const result = task && countingResult(task);
-    if (result === undefined || result.files.length === 0) return undefined;
-    return this.#jobs.get(job)?.notes.isCollected(index, result) === true ? undefined : result;
+    const { queries } = this.#components.driver;
+    const notes = this.#jobs.get(job)?.notes;
+    // Any result of its redo level will do: only a redo replaces what was collected.
+    const results = Object.values(queries.taskRecord(job, index)?.results ?? {});
+    if (notes !== undefined && results.some((result) => notes.isCollected(index, result))) return undefined;
+    const result = queries.resultAtHand(job, index);
+    return result === undefined || result.files.length === 0 ? undefined : result;
   }
 
   async #run(): Promise<void> {

@@ -1,4 +1,4 @@
-import { CuadroError, countingResult, type FetchedView, type JobId } from '@cuadro/protocol';
+import { CuadroError, type FetchedView, type JobId } from '@cuadro/protocol';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
@@ -21,9 +21,8 @@ export async function fetchJob(
   await components.temporaries.sweep(folder);
   const names = new OutputNames();
   for (const index of queries.tasksWithResult(job)) {
-    const task = queries.taskRecord(job, index);
     const number = queries.plannedTask(job, index)?.number ?? index;
-    for (const { blob, name: own } of (task && countingResult(task)?.files) ?? []) {
+    for (const { blob, name: own } of queries.resultAtHand(job, index)?.files ?? []) {
       const name = names.take(own, { index, number });
       try {
         await components.content.ensure(blob, { job, task: index }, { signal: options.signal });

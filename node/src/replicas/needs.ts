@@ -3,6 +3,7 @@ import {
   countingResult,
   heldBy,
   mergeHolders,
+  resultWithin,
   type Holders,
   type JobRecord,
   type PeerId,
@@ -31,17 +32,27 @@ export function resultToCopy(
   self: PeerId,
   isLive: IsLive,
 ): TaskResult | undefined {
-  const result = task && countingResult(task);
-  if (result === undefined || result.holders[self]?.held !== true) return undefined;
-  return liveHolders(result.holders, isLive).length < 2 ? result : undefined;
+  const result = task && (countingFrom(task, self) ?? substituteFrom(task, self));
+  return result !== undefined && liveHolders(result.holders, isLive).length < 2 ? result : undefined;
+}
+
+function countingFrom(task: TaskRecord, self: PeerId): TaskResult | undefined {
+  const result = countingResult(task);
+  return result?.holders[self]?.held === true ? result : undefined;
+}
+
+/** Made since the holder of the only copy went (SPEC R59): with a second copy of its own it counts before that one. */
+function substituteFrom(task: TaskRecord, self: PeerId): TaskResult | undefined {
+  if (countingResult(task)?.state !== 'rendered') return undefined;
+  return resultWithin(task, (peer) => peer === self);
 }
 
 /** A result that two hold and that isn't called done yet: the first of them says it. */
 export function resultToCallDone(task: TaskRecord | undefined, self: PeerId): TaskResult | undefined {
-  const result = task && countingResult(task);
-  if (result === undefined || result.state === 'done') return undefined;
-  const holders = heldBy(result.holders);
-  return holders.length >= 2 && holders[0] === self ? result : undefined;
+  return Object.values(task?.results ?? {}).find(({ state, holders }) => {
+    const by = state === 'done' ? [] : heldBy(holders);
+    return by.length >= 2 && by[0] === self;
+  });
 }
 
 /** Whether this machine is to ask another to hold the job's content. */

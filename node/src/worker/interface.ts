@@ -6,7 +6,7 @@ import type {
   JobRecord,
   OutputFile,
   PlannedTask,
-  TaskRecord,
+  TaskResult,
   Work,
 } from '@cuadro/protocol';
 
@@ -49,7 +49,8 @@ export const PREPARED_AHEAD: ReadonlySet<Work['kind']> = new Set<Work['kind']>([
 
 /** What runners may know of other tasks. */
 export interface TaskReader {
-  taskRecord(job: string, index: number): TaskRecord | undefined;
+  /** The result to use now, while machines come and go (SPEC R59). */
+  resultAtHand(job: string, index: number): TaskResult | undefined;
   plannedTask(job: string, index: number): PlannedTask | undefined;
   inputRedo(job: string, index: number): number;
 }

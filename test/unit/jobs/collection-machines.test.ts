@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { attemptKey, countingResult } from '@cuadro/protocol';
 import type { CoreQueries } from '../../../node/src/core/interface.ts';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
 import { fetchJob } from '../../../node/src/jobs/fetch.ts';
@@ -23,7 +24,7 @@ async function parts(test: TestContext): Promise<{
   folder: string;
   frames: Buffer[];
 }> {
-  const farm = new TestFarm(test, ['submitter', 'maker']);
+  const farm = new TestFarm(test, ['submitter', 'maker', 'another']);
   const submitter = await farm.start('submitter');
   const maker = await farm.start('maker');
   await reaches(submitter, maker);
@@ -40,6 +41,10 @@ async function parts(test: TestContext): Promise<{
     jobRecord: records.jobRecord,
     jobIds: records.jobIds,
     taskRecord: records.taskRecord,
+    resultAtHand: (job: string, index: number) => {
+      const record = records.taskRecord(job, index);
+      return record && countingResult(record);
+    },
     tasksWithResult: () => [0, 1],
     plannedTask: () => undefined,
     nodes: () => [],
@@ -72,6 +77,27 @@ describe('frames that other machines made', () => {
     await collection.start();
     await collection.settled();
     assert.deepEqual(readFileSync(join(folder, '0-0.png')), frames[0]);
+    assert.deepEqual(readFileSync(join(folder, '1-0.png')), frames[1]);
+    assert.equal(collection.state(JOB)?.problem, undefined);
+  });
+
+  it('R59: stay as they were collected when an older result of the same level comes to count', async (test) => {
+    const { farm, maker, components, folder, frames } = await parts(test);
+    const collection = createCollection(components, { onCollected: () => undefined });
+    test.after(() => collection.stop());
+    await collection.start();
+    await collection.settled();
+    const other = await farm.start('another');
+    await reaches(other, maker);
+    const older = await madeResult({ ...other, name: 'another' }, 1, [contentOf(9, 100)]);
+    const [result] = Object.values(older.results);
+    assert.ok(result !== undefined);
+    result.attempt = { sequence: 1, epoch: { ...result.attempt.epoch, term: 0 } };
+    await components.driver.merge([{ ...older, results: { [attemptKey(result.attempt)]: result } }]);
+    const { queries } = components.driver;
+    assert.equal(queries.resultAtHand(JOB, 1)?.peer, other.peer);
+    collection.changed(JOB);
+    await collection.settled();
     assert.deepEqual(readFileSync(join(folder, '1-0.png')), frames[1]);
     assert.equal(collection.state(JOB)?.problem, undefined);
   });

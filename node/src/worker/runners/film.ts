@@ -1,13 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import {
-  BUNDLE_BYTES_MAX,
-  bundleSchema,
-  countingResult,
-  decode,
-  type FilmWork,
-  type OutputFile,
-} from '@cuadro/protocol';
+import { BUNDLE_BYTES_MAX, bundleSchema, decode, type FilmWork, type OutputFile } from '@cuadro/protocol';
 import type { BlobStore } from '../../blobs/interface.ts';
 import type { ContentSource, EnsureOptions } from '../../blobs/source.ts';
 import { mapBounded } from '../../blobs/gate.ts';
@@ -79,8 +72,7 @@ async function gatherFrames(
     const planned = tasks.plannedTask(context.job.id, index);
     if (planned === undefined || planned.group > work.frames) break;
     if (planned.group !== work.frames) continue;
-    const record = tasks.taskRecord(context.job.id, index);
-    const file = record && pictureOf(countingResult(record)?.files ?? []);
+    const file = pictureOf(tasks.resultAtHand(context.job.id, index)?.files ?? []);
     if (file === undefined) throw missingInput(`of ${planned.name}`);
     const plain = PLAIN_FORMATS.has(extname(file.name).toLowerCase());
     const [hash, ending] =

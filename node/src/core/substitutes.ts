@@ -1,0 +1,148 @@
+import { countingResult, heldBy, resultWithin, type TaskIndex } from '@cuadro/protocol';
+import type { Job } from './job.ts';
+import { takeBack } from './leases.ts';
+import { AWAY_CHECK_MS } from './options.ts';
+import { awaySince, isWithinReach } from './reach.ts';
+import type { BrainState } from './state.ts';
+
+/**
+ * Results whose holders are all out of reach (SPEC R59). What needs them waits and says so; what only one machine
+ * held is made again after a while, and what two held only where something waits for it. The coordinator alone keeps
+ * this, and only while it leads: records say nothing of who can be reached.
+ */
+
+/** Looks at results anew where holders went or came back, and decides on substitutes. Called in each step. */
+export function runSubstitutes(state: BrainState): void {
+  const { reign } = state;
+  if (reign.role !== 'leading') {
+    for (const job of state.awayJobs) forget(state, job);
+    return;
+  }
+  if (state.inDoubt || reign.collecting !== undefined) return;
+  if (reign.holdersCheckAt <= state.now) lookAtAll(state);
+  if (state.awayJobs.size === 0 || reign.awayCheckAt > state.now) return;
+  reign.awayCheckAt = state.now + AWAY_CHECK_MS;
+  for (const job of state.awayJobs) {
+    if (state.jobs.get(job.id) !== job) state.awayJobs.delete(job);
+    for (const [index] of [...job.away.entries()]) decide(state, job, index);
+  }
+}
+
+/** When `runSubstitutes` has something to do; undefined where nothing. */
+export function substitutesDeadline(state: BrainState): number | undefined {
+  const { reign } = state;
+  if (reign.role !== 'leading') return undefined;
+  const next = Math.min(reign.holdersCheckAt, state.awayJobs.size > 0 ? reign.awayCheckAt : Infinity);
+  return next === Infinity ? undefined : next;
+}
+
+function lookAtAll(state: BrainState): void {
+  const { reign, options } = state;
+  if (reign.role !== 'leading') return;
+  const since = state.others().flatMap((peer) => awaySince(state, peer) ?? []);
+  const due = since.map((at) => at + options.holderAwayMs).filter((at) => at > state.now);
+  reign.holdersCheckAt = Math.min(...due);
+  reign.someAway = due.length < since.length;
+  if (!reign.someAway) return;
+  for (const job of state.jobs.values()) {
+    if (!mayNeed(job)) continue;
+    for (const index of job.table.records.keys()) lookAt(state, job, index);
+  }
+}
+
+/** Of a job that is done nothing waits for anything; only what one machine alone holds is made again. */
+function mayNeed(job: Job): boolean {
+  if (!job.hasPlan) return false;
+  if (job.state === 'done') return job.table.oneCopyOnly > 0;
+  return (
+    job.state === 'queued' || job.state === 'active' || job.state === 'paused' || job.state === 'waiting'
+  );
+}
+
+/** One task's results changed, or who holds them can be reached again. */
+export function lookAt(state: BrainState, job: Job, index: TaskIndex): void {
+  const { reign } = state;
+  if (reign.role !== 'leading' || !(reign.someAway || job.away.has(index))) return;
+  const record = job.table.effective(index);
+  const result = record && countingResult(record);
+  if (
+    record === undefined ||
+    result === undefined ||
+    resultWithin(record, (peer) => isWithinReach(state, peer))
+  ) {
+    backInReach(state, job, index);
+    return;
+  }
+  const holders = Object.values(record.results).flatMap(({ holders: all }) => heldBy(all));
+  const since = Math.max(...holders.map((peer) => awaySince(state, peer) ?? state.now));
+  if (
+    state.now - since < state.options.holderAwayMs ||
+    !job.away.add(index, job.table.groupOf(index), since)
+  ) {
+    return;
+  }
+  state.awayJobs.add(job);
+  reign.awayCheckAt = Math.min(reign.awayCheckAt, state.now);
+  tell(state, job, index);
+  for (const dependent of job.table.dependents(index)) {
+    const lease = job.leases.get(dependent);
+    // What has begun has what it needs.
+    if (lease !== undefined && lease.fraction === 0)
+      takeBack(state, lease, 'What it is made from is out of reach.');
+  }
+}
+
+function backInReach(state: BrainState, job: Job, index: TaskIndex): void {
+  if (!job.away.delete(index)) return;
+  if (job.away.size === 0) state.awayJobs.delete(job);
+  const lease = job.leases.get(index);
+  const isItsOwn = lease !== undefined && job.table.effective(index)?.results[lease.key] !== undefined;
+  if (lease?.substitute === true && !isItsOwn) {
+    takeBack(state, lease, 'A machine that holds the result is back.');
+  }
+  tell(state, job, index);
+  for (const dependent of job.table.dependents(index)) job.offer(dependent);
+}
+
+function forget(state: BrainState, job: Job): void {
+  for (const [index] of [...job.away.entries()]) job.away.delete(index);
+  state.awayJobs.delete(job);
+  state.touch(job);
+}
+
+function decide(state: BrainState, job: Job, index: TaskIndex): void {
+  lookAt(state, job, index);
+  const away = job.away.get(index);
+  if (away === undefined || job.away.substitutes.has(index) || away.notBefore > state.now) return;
+  const { renderAgainMs, substituteMs } = state.options;
+  if (isNeeded(job, index)) away.neededSince ??= state.now;
+  else delete away.neededSince;
+  const isDue =
+    job.table.state(index) === 'rendered'
+      ? state.now - away.since >= renderAgainMs
+      : away.neededSince !== undefined && state.now - away.neededSince >= substituteMs;
+  if (!isDue || !sceneWithinReach(state, job)) return;
+  job.away.substitutes.add(index);
+  // A job that is done has work again.
+  state.touch(job);
+  job.offer(index);
+}
+
+/** Whether a task could run but for this result. */
+function isNeeded(job: Job, index: TaskIndex): boolean {
+  for (const dependent of job.table.dependents(index)) {
+    if (job.table.isOpen(dependent) && job.table.hasInputs(dependent)) return true;
+  }
+  return false;
+}
+
+function sceneWithinReach(state: BrainState, { record }: Job): boolean {
+  if (record.spec.bundle === undefined) return true;
+  return heldBy(record.holders.bundle).some((peer) => isWithinReach(state, peer));
+}
+
+function tell(state: BrainState, job: Job, index: TaskIndex): void {
+  state.out.task(job.id, index);
+  state.out.job(job.id);
+  state.touch(job);
+}

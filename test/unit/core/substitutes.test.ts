@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { attemptKey, type TaskRecord } from '@cuadro/protocol';
+import { Cluster } from './cluster.ts';
+import { BELEN, CARMEN, type Farm, framesPlan, SELF } from './farm.ts';
+import { leading } from './members.ts';
+
+const FILM = { film: true } as const;
+
+/** A task that these machines hold the result of, made in the reign before. */
+function resultOf(job: string, index: number, ...holders: string[]): TaskRecord {
+  const attempt = { epoch: { term: 0, peer: BELEN }, sequence: index + 1 };
+  const result = {
+    attempt,
+    peer: holders[0] as string,
+    state: holders.length > 1 ? ('done' as const) : ('rendered' as const),
+    files: [],
+    holders: Object.fromEntries(holders.map((peer) => [peer, { held: true, counter: 1 }])),
+    renderMs: 500,
+    wallTime: 1,
+  };
+  const results = { [attemptKey(attempt)]: result };
+  return { kind: 'task', job, index, redo: 0, retry: 0, results, failures: {} };
+}
+
+/** This machine leads two others that take no work. */
+function leadingIdle(): Farm {
+  const farm = leading(BELEN, CARMEN);
+  for (const peer of [BELEN, CARMEN]) farm.claim(peer, { wants: 0, sequence: 2 });
+  return farm;
+}
+
+/** This machine takes work; the job's results are there. */
+function withResults(
+  plan: ReturnType<typeof framesPlan>,
+  ...tasks: [number, ...string[]][]
+): { farm: Farm; job: string } {
+  const farm = leadingIdle();
+  const { id } = farm.submit(plan);
+  farm.step({
+    kind: 'records',
+    from: BELEN,
+    records: tasks.map(([index, ...holders]) => resultOf(id, index, ...holders)),
+  });
+  farm.work();
+  farm.finishAll();
+  return { farm, job: id };
+}
+
+const lose = (farm: Farm, ...peers: string[]): void => {
+  for (const peer of peers) farm.step({ kind: 'peer', peer, state: 'lost' });
+};
+
+/** Time passes; the clock's steps are those that the core asks for, and a second at most. */
+function pass(farm: Farm, ms: number): void {
+  for (let left = ms; left > 0; left -= 1_000) farm.advance(Math.min(1_000, left));
+}
+
+describe('R59: a result whose holders are out of reach', () => {
+  it('is made again after a minute where one machine alone held it, also of a job that is done', () => {
+    const { farm, job } = withResults(framesPlan('1-3'), [0, BELEN], [1, BELEN, CARMEN], [2, CARMEN]);
+    assert.equal(farm.core.job(job)?.state, 'done');
+    lose(farm, BELEN);
+    pass(farm, 59_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    assert.match(
+      farm.core.task(job, 0)?.why ?? '',
+      /machine b, which alone holds it, can't be reached.* waits/,
+    );
+    pass(farm, 7_000);
+    assert.deepEqual(farm.heldIndices(), [0], 'and nothing else: the others are within reach');
+    const [run] = farm.held();
+    assert.equal(run?.grant.substitute, true);
+    assert.match(farm.core.task(job, 0)?.why ?? '', /rendered again: it runs on/);
+    farm.finishAll();
+    assert.match(farm.core.task(job, 0)?.why ?? '', /stands in for it/);
+    assert.equal(farm.core.task(job, 0)?.attempts.length, 2);
+    assert.equal(farm.core.resultAtHand(job, 0)?.peer, SELF);
+    pass(farm, 120_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    assert.equal(farm.core.resultAtHand(job, 0)?.peer, BELEN, 'the older one counts again');
+  });
+
+  it('is not made again while its holder is only away for a moment', () => {
+    const { farm } = withResults(framesPlan('1-2'), [0, BELEN], [1, BELEN]);
+    for (let time = 0; time < 20; time++) {
+      lose(farm, BELEN);
+      pass(farm, 30_000);
+      farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+      pass(farm, 1_000);
+    }
+    assert.equal(farm.held().length, 0);
+  });
+
+  it('is left alone where two hold it and nothing waits for it, however long they are away', () => {
+    const { farm, job } = withResults(framesPlan('1-2'), [0, BELEN, CARMEN], [1, SELF, CARMEN]);
+    lose(farm, BELEN, CARMEN);
+    pass(farm, 1_300_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    assert.match(
+      farm.core.task(job, 0)?.why ?? '',
+      /machine b and machine c, which hold it, can't be reached/,
+    );
+  });
+
+  it('holds up what is made from it, which says so, and gets a substitute; then the film is made', () => {
+    const farm = leadingIdle();
+    const { id: job } = farm.submit(framesPlan('1-2', FILM));
+    lose(farm, BELEN, CARMEN);
+    pass(farm, 12_000);
+    farm.step({
+      kind: 'records',
+      from: BELEN,
+      records: [resultOf(job, 0, BELEN, CARMEN), resultOf(job, 1, SELF, CARMEN)],
+    });
+    farm.work();
+    assert.deepEqual(farm.heldIndices(), [], 'the film is not begun');
+    assert.match(farm.core.task(job, 2)?.why ?? '', /waits for machine .* which holds frame 1/);
+    pass(farm, 599_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    pass(farm, 12_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+    farm.finish(farm.held()[0]?.grant.attempt as never);
+    assert.equal(farm.core.taskState(job, 0), 'done', 'what two hold goes on counting');
+    assert.deepEqual(farm.heldIndices(), [2], 'and the film is made');
+  });
+
+  it('takes back a substitute when a holder is back', () => {
+    const { farm, job } = withResults(framesPlan('1-2'), [0, BELEN], [1, SELF, CARMEN]);
+    lose(farm, BELEN);
+    pass(farm, 70_000);
+    const [run] = farm.held();
+    assert.equal(run?.task.index, 0);
+    const effects = farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    assert.deepEqual(
+      effects.flatMap((effect) => (effect.kind === 'stop-attempt' ? effect.attempt : [])),
+      [run?.grant.attempt],
+    );
+    farm.stopped(run?.grant.attempt);
+    pass(farm, 120_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    assert.equal(farm.core.task(job, 0)?.failures, 0);
+  });
+
+  it('is tried again later where a substitute fails, which says nothing against the result', () => {
+    const { farm, job } = withResults(framesPlan('1-2'), [0, BELEN], [1, SELF, CARMEN]);
+    lose(farm, BELEN);
+    pass(farm, 70_000);
+    farm.fail(farm.held()[0]?.grant.attempt as never);
+    assert.deepEqual([farm.core.taskState(job, 0), farm.core.task(job, 0)?.failures], ['rendered', 0]);
+    pass(farm, 55_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    pass(farm, 11_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+  });
+
+  it('is granted to another machine as well, which runs it although its records show a result', () => {
+    const cluster = new Cluster(3).startAll();
+    cluster.until('one coordinator', () => cluster.leader() !== undefined, 6_000);
+    const leader = cluster.leader() as number;
+    const [away, other] = [(leader + 1) % 3, (leader + 2) % 3];
+    const job = cluster.submit(leader, framesPlan('1-12'));
+    const { core } = cluster.node(leader);
+    cluster.until('all frames', () => core.job(job)?.state === 'done');
+    cluster.kill(away);
+    const peer = cluster.node(away).peer;
+    const alone = Array.from({ length: 12 }, (_, index) => index).filter(
+      (index) => core.resultAtHand(job, index)?.peer === peer,
+    );
+    assert.ok(alone.length > 1);
+    const made = (): number[] =>
+      alone.filter((index) => cluster.node(other).core.resultAtHand(job, index)?.peer !== peer);
+    cluster.until('substitutes', () => made().length === alone.length, 120_000);
+    assert.equal(core.job(job)?.live.running, 0);
+    cluster.start(away);
+    cluster.run(120_000);
+    for (let index = 0; index < 12; index++) {
+      assert.equal(core.task(job, index)?.attempts.length, alone.includes(index) ? 2 : 1);
+    }
+  });
+});
