@@ -38,7 +38,7 @@ import { takeRows } from './mirror.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
 import { speak, speechDeadline } from './pulse.ts';
 import { BrainQueries } from './queries.ts';
-import { askPlan, takePlan, takeRecord } from './records-in.ts';
+import { askPlan, takePlan, takeRecord, withdrawRemoved } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
@@ -132,6 +132,8 @@ class Brain extends BrainQueries implements Core {
     if (state.started) return;
     state.started = true;
     state.startedAt = state.now;
+    // A removal that was made durable before a crash, and what follows from it was not.
+    withdrawRemoved(state);
     startElection(state);
     state.out.farm = true;
     for (const job of state.jobs.values()) if (!job.hasPlan) askPlan(state, job);

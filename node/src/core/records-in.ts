@@ -17,6 +17,7 @@ import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
 import { lookAt } from './substitutes.ts';
 import type { BrainState } from './state.ts';
+import { withoutRemovedJob, withoutRemovedTask } from './withdrawals.ts';
 
 /** Records come in by merging only (SPEC R20); what changed is made durable and derived anew. */
 
@@ -29,6 +30,7 @@ export function takeRecord(state: BrainState, record: KnownRecord): void {
       if (!takeInto(state, state.members, record.peer, record)) return;
       state.membersChanged();
       tellMachine(state, record.peer);
+      if (Object.keys(record.removals).length > 0) withdrawRemoved(state);
       return;
     case 'node':
       if (takeInto(state, state.nodes, record.peer, record)) nodeChanged(state, record);
@@ -59,6 +61,21 @@ function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm'
   state.membersChanged();
   state.out.persist.set(recordKey(merged), merged);
   state.out.farm = true;
+  withdrawRemoved(state);
+}
+
+/** What removed machines hold counts no more (SPEC R24). */
+export function withdrawRemoved(state: BrainState): void {
+  // What is stored comes in first, in any order.
+  if (state.isLoading || state.removed().size === 0) return;
+  for (const peer of state.removed())
+    takeBackFrom(state, peer, 'all', 'This machine was removed from the farm.');
+  for (const job of [...state.jobs.values()]) {
+    takeJob(state, job.record);
+    for (const task of [...job.table.records.values()]) takeTask(state, task);
+  }
+  for (const tasks of [...state.orphans.values()])
+    for (const task of [...tasks.values()]) takeTask(state, task);
 }
 
 function takeInto<R extends KnownRecord>(
@@ -94,7 +111,8 @@ function takeJob(state: BrainState, record: JobRecord): void {
   const { id } = record;
   const job = state.jobs.get(id);
   const before = job?.record ?? state.tombstones.get(id);
-  const merged = before === undefined ? record : mergeRecords(before, record);
+  const known = before === undefined ? record : mergeRecords(before, record);
+  const merged = state.isLoading ? known : withoutRemovedJob(known, state.removed());
   state.highestOrder = Math.max(state.highestOrder, merged.spec.order);
   if (merged === before) return;
   state.out.persist.set(recordKey(merged), merged);
@@ -176,7 +194,8 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   const job = state.jobs.get(record.job);
   const known = job?.table.records ?? orphansOf(state, record.job);
   const before = known.get(record.index);
-  const merged = before === undefined ? record : mergeRecords(before, record);
+  const met = before === undefined ? record : mergeRecords(before, record);
+  const merged = state.isLoading ? met : withoutRemovedTask(met, state.removed());
   if (merged === before) return;
   if (!state.isLoading) state.out.persist.set(recordKey(merged), merged);
   if (job === undefined || state.isLoading) {

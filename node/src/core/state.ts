@@ -41,6 +41,11 @@ export type IgnoredReason =
 /** States in which tasks of a job may be granted. */
 const GRANTING: ReadonlySet<string> = new Set(['queued', 'active']);
 
+interface Membership {
+  others: readonly PeerId[];
+  removed: ReadonlySet<PeerId>;
+}
+
 /**
  * Everything that the brain knows. Its parts (records, leases, results, scheduler…) are functions over it; what
  * one step does gathers in `out` until the step ends.
@@ -95,7 +100,7 @@ export class BrainState {
   isLoading = false;
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
-  #others: readonly PeerId[] | undefined;
+  #members: Membership | undefined;
 
   constructor(init: CoreInit) {
     this.self = init.self;
@@ -121,16 +126,29 @@ export class BrainState {
 
   /** All other members of the farm (SPEC R63): derived anew after a change of the farm or member records. */
   others(): readonly PeerId[] {
-    if (this.#others !== undefined) return this.#others;
-    const { farm, self } = this;
-    const peers = farm === undefined ? [] : [...members(farm, this.members.values()).members.keys()];
-    this.#others = peers.filter((peer) => peer !== self);
-    return this.#others;
+    return this.#membership().others;
+  }
+
+  /** Other machines that were removed from the farm (SPEC R64). */
+  removed(): ReadonlySet<PeerId> {
+    return this.#membership().removed;
   }
 
   /** The farm's or a member's record changed. */
   membersChanged(): void {
-    this.#others = undefined;
+    this.#members = undefined;
+  }
+
+  #membership(): Membership {
+    if (this.#members !== undefined) return this.#members;
+    const { farm, self } = this;
+    const known = farm === undefined ? undefined : members(farm, this.members.values());
+    const isOther = (peer: PeerId): boolean => peer !== self;
+    this.#members = {
+      others: [...(known?.members.keys() ?? [])].filter(isOther),
+      removed: new Set([...(known?.removed.keys() ?? [])].filter(isOther)),
+    };
+    return this.#members;
   }
 
   reachableOthers(): PeerId[] {

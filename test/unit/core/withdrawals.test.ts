@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { attemptKey, recordKey, signRemoval, type KnownRecord, type TaskRecord } from '@cuadro/protocol';
+import { BELEN, CARMEN, Farm, framesPlan, grantsTo, jobRecord, SELF, signer, stopsTo } from './farm.ts';
+import { farmOf, leading, memberOf } from './members.ts';
+
+const plan = framesPlan('1-3');
+const job = jobRecord(plan, { author: BELEN });
+
+function resultOf(index: number, counter: number, ...holders: string[]): TaskRecord {
+  const attempt = { epoch: { term: 1, peer: BELEN }, sequence: index + 1 };
+  const result = {
+    attempt,
+    peer: BELEN,
+    state: 'rendered' as const,
+    files: [],
+    holders: Object.fromEntries(holders.map((peer) => [peer, { held: true, counter }])),
+    renderMs: 500,
+    wallTime: 1,
+  };
+  const results = { [attemptKey(attempt)]: result };
+  return { kind: 'task', job: job.id, index, redo: 0, retry: 0, results, failures: {} };
+}
+
+const removal: KnownRecord = {
+  ...memberOf(BELEN),
+  removals: { [SELF]: signRemoval(signer(SELF), BELEN, { reason: 'sold', wallTime: 1, known: 0 }) },
+};
+const tasks = [resultOf(0, 1, BELEN), resultOf(1, 1, BELEN, CARMEN)];
+
+function farmWith(...records: KnownRecord[]): Farm {
+  const farm = new Farm(records).start();
+  farm.step({ kind: 'plan', job: job.id, plan });
+  return farm;
+}
+
+const statesIn = (farm: Farm): (string | undefined)[] =>
+  [0, 1, 2].map((index) => farm.core.taskState(job.id, index));
+
+describe('R24: a removal', () => {
+  it("withdraws the removed machine's entries among the holders, durably, and frees what it alone held", () => {
+    const farm = farmWith(...farmOf(BELEN, CARMEN), job, ...tasks);
+    assert.deepEqual(statesIn(farm), ['rendered', 'rendered', 'open']);
+    farm.records(removal);
+    assert.deepEqual(statesIn(farm), ['open', 'rendered', 'open']);
+    const stored = farm.stored.get(recordKey(resultOf(0, 1))) as TaskRecord;
+    assert.deepEqual(Object.values(stored.results)[0]?.holders, { [BELEN]: { held: false, counter: 2 } });
+    assert.deepEqual(farm.core.jobRecord(job.id)?.holders.plan, { [BELEN]: { held: false, counter: 2 } });
+  });
+
+  it('takes back what the machine runs, and grants it nothing more', () => {
+    const farm = leading(BELEN, CARMEN);
+    const id = farm.submit(framesPlan('1-9')).id;
+    const held = () => farm.core.nodes().find(({ peer }) => peer === BELEN)?.live;
+    assert.equal(held()?.running.length, 1);
+    const effects = farm.records(removal);
+    assert.equal(stopsTo(BELEN, effects).length, 2, 'what it runs, and what it keeps ahead');
+    assert.equal(held()?.idleReason, 'It was removed from the farm.');
+    const grants = farm.advance(10_000).concat(farm.claim(BELEN, { sequence: 2 }));
+    assert.deepEqual(grantsTo(BELEN, grants), []);
+    assert.equal(farm.core.job(id)?.counts.failed, 0);
+  });
+
+  it('withdraws what arrives later as well, with whatever counter', () => {
+    const farm = farmWith(...farmOf(BELEN, CARMEN), removal, job);
+    farm.step({ kind: 'records', from: CARMEN, records: [...tasks, resultOf(2, 7, BELEN)] });
+    assert.deepEqual(statesIn(farm), ['open', 'rendered', 'open']);
+  });
+
+  it('gives the same replicas in whatever order it is met, and also where a crash came between', () => {
+    const orders = [
+      [removal, job, ...tasks],
+      [job, ...tasks, removal],
+      [tasks[1] as TaskRecord, removal, tasks[0] as TaskRecord, job],
+    ];
+    const replicas = orders.map((records) => {
+      const farm = farmWith(...farmOf(BELEN, CARMEN));
+      for (const record of records) farm.step({ kind: 'records', from: CARMEN, records: [record] });
+      return farm;
+    });
+    replicas.push(farmWith(...farmOf(BELEN, CARMEN), job, ...tasks, removal));
+    const [first, ...others] = replicas.map(({ core }) =>
+      [job.id, undefined].flatMap((id) => [...core.recordKeys(id)].sort().map((key) => core.record(key))),
+    );
+    for (const other of others) assert.deepEqual(other, first);
+  });
+});
