@@ -13,7 +13,6 @@ import { takeGap } from './doubt.ts';
 import {
   electionDeadline,
   follow,
-  isLost,
   peerChanged,
   runElection,
   startElection,
@@ -42,6 +41,7 @@ import { askPlan, takePlan, takeRecord, withdrawRemoved } from './records-in.ts'
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
+import { isLost } from './silence.ts';
 import { BrainState, StepOutput } from './state.ts';
 
 /** The farm's brain (see `interface.ts`). The records are merged as they come, in any order. */

@@ -27,6 +27,7 @@ export function takeGap(state: BrainState, ms: number): void {
     reign.heardAt += ms;
     if (reign.cutAt !== undefined) reign.cutAt += ms;
     if (reign.refusedAt !== undefined) reign.refusedAt += ms;
+    if (reign.askedAt !== undefined) reign.askedAt += ms;
   }
   state.inDoubt = state.reachableOthers().length > 0;
 }

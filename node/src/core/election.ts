@@ -8,8 +8,9 @@ import {
 } from '@cuadro/protocol';
 import { judgeMerged } from './failure-policy.ts';
 import { setReachable } from './machine.ts';
-import { DOUBTS_ASKED, REIGNS_KEPT } from './options.ts';
+import { REIGNS_KEPT } from './options.ts';
 import type { Following, Leading, ReignCause } from './reign.ts';
+import { askOthers, doubtAt, doubtInSilence, isLost, othersLostIt, silenceConfirmedAt } from './silence.ts';
 import type { BrainState } from './state.ts';
 
 /**
@@ -33,6 +34,7 @@ export function runElection(state: BrainState): void {
     if (collecting.until <= state.now || collecting.waiting.size === 0) reign.collecting = undefined;
     return;
   }
+  if (reign.role === 'following') doubtInSilence(state, reign);
   const standsAt = standTime(state);
   if (standsAt !== undefined && standsAt <= state.now)
     stand(state, reign.role === 'looking' ? 'first' : 'lost');
@@ -43,7 +45,10 @@ export function electionDeadline(state: BrainState): number | undefined {
   if (!state.started || state.inDoubt) return undefined;
   const { reign } = state;
   if (reign.role === 'leading') return reign.collecting?.until;
-  return standTime(state);
+  const standsAt = standTime(state);
+  const doubtsAt = reign.role === 'following' ? doubtAt(state, reign) : undefined;
+  if (standsAt === undefined || doubtsAt === undefined) return standsAt ?? doubtsAt;
+  return Math.min(standsAt, doubtsAt);
 }
 
 function standTime(state: BrainState): number | undefined {
@@ -62,15 +67,12 @@ function standTime(state: BrainState): number | undefined {
 function successorTime(state: BrainState, reign: Following): number {
   const { options } = state;
   const rank = reign.successors.indexOf(state.self);
-  if (rank < 0 || reign.cutAt === undefined) return Number.POSITIVE_INFINITY;
+  if (rank < 0) return Number.POSITIVE_INFINITY;
   const step = rank * options.successorStepMs;
+  if (reign.cutAt === undefined) return silenceConfirmedAt(state, reign) + step;
   if (reign.refusedAt !== undefined) return reign.refusedAt + step;
   if (othersLostIt(reign)) return reign.cutAt + step;
   return Math.max(reign.cutAt, reign.heardAt + options.pulseIntervalMs * options.pulsesMissedMax) + step;
-}
-
-function othersLostIt({ asked }: Following): boolean {
-  return asked.size > 0 && [...asked.values()].every((lost) => lost === true);
 }
 
 function leaderlessTime(state: BrainState, { heardAt }: Following): number {
@@ -169,6 +171,7 @@ export function follow(state: BrainState, epoch: Epoch, cause: ReignCause, pulse
     cutAt: undefined,
     refusedAt: undefined,
     asked: new Map(),
+    askedAt: undefined,
     doubters: new Set(),
     beaconDueAt: state.now,
     namedStale: false,
@@ -219,14 +222,10 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
   reign.successors = pulse.successors;
   reign.namedStale = pulse.stale.includes(state.self);
   reign.heardAt = state.now;
+  // Answers about a silence that has ended say nothing of a later one.
+  if (reign.cutAt === undefined) reign.asked.clear();
   state.ledAt = state.now;
   return true;
-}
-
-/** Whether the followed coordinator is lost from here: cut off, or not heard for three pulses. */
-export function isLost(state: BrainState, reign: Following): boolean {
-  const { pulseIntervalMs, pulsesMissedMax } = state.options;
-  return reign.cutAt !== undefined || state.now - reign.heardAt >= pulseIntervalMs * pulsesMissedMax;
 }
 
 /** Two coordinators meet: the one with more followers stays, then the longer reign, then the lower peer id. */
@@ -273,7 +272,7 @@ export function takeDoubt(state: BrainState, from: PeerId, epoch: Epoch): void {
   const { reign } = state;
   const follows = reign.role === 'following' && reign.epoch.peer === epoch.peer;
   if (follows) reign.doubters.add(from);
-  const lost = follows ? reign.cutAt !== undefined : reign.role === 'looking';
+  const lost = follows ? isLost(state, reign) : reign.role === 'looking';
   state.out.send(from, { kind: 'doubt-answer', epoch, lost });
 }
 
@@ -324,13 +323,4 @@ export function peerChanged(
   }
   reign.doubters.clear();
   if (told === 'lost' && reign.successors[0] === state.self) askOthers(state, reign);
-}
-
-function askOthers(state: BrainState, reign: Following): void {
-  reign.asked.clear();
-  const others = state.reachableOthers().filter((other) => other !== reign.epoch.peer);
-  for (const other of others.slice(0, DOUBTS_ASKED)) {
-    reign.asked.set(other, undefined);
-    state.out.send(other, { kind: 'doubt', epoch: reign.epoch });
-  }
 }

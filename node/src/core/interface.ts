@@ -145,6 +145,9 @@ export interface CoreOptions {
   pulseIntervalMs: number;
   /** Pulses that may be missed before a cut coordinator is taken for gone. */
   pulsesMissedMax: number;
+  /** Pulses missed before a successor asks others whether they miss them, too; and before it stands with nobody to ask. */
+  pulsesBeforeDoubt: number;
+  pulsesBeforeLoneDoubt: number;
   /** Between one successor and the next. */
   successorStepMs: number;
   /** Without any pulse, every member may stand after this long. */

@@ -22,6 +22,10 @@ export const defaultOptions: CoreOptions = {
   pulseIntervalMs: 500,
   /** A busy machine is late by one pulse, seldom by two. */
   pulsesMissedMax: 3,
+  /** One more, so that those who are asked have missed theirs, too: with their answers 2.1 s after the last pulse. */
+  pulsesBeforeDoubt: 4,
+  /** Where there is nobody to ask: a node that only stood still for a moment has been heard again by then. */
+  pulsesBeforeLoneDoubt: 5,
   /** A pulse crosses a LAN in a few milliseconds, and a loaded machine in some tens. */
   successorStepMs: 150,
   /** Long past three missed pulses and five successors. */

@@ -26,6 +26,8 @@ export interface Following {
   refusedAt: number | undefined;
   /** Members that were asked whether they lost the coordinator too → their answer, once it is there. */
   asked: Map<PeerId, boolean | undefined>;
+  /** When they were asked last. */
+  askedAt: number | undefined;
   /** Members that asked this node. */
   doubters: Set<PeerId>;
   beaconDueAt: number;

@@ -80,6 +80,8 @@ export class Cluster {
   now = 1_000;
   /** Milliseconds that one task takes. */
   taskMs = 700;
+  /** Until a connection on which nothing gets through is found dead. */
+  noticeMs = 1_000;
   readonly plans = new Map<string, Plan>();
   readonly #random: ReturnType<typeof createSeededRandom>;
   readonly #cut = new Set<string>();
@@ -167,8 +169,8 @@ export class Cluster {
       const node = this.node(one);
       const { peer } = this.node(other);
       if (!node.connected.delete(peer)) continue;
-      this.#later(1_000 + this.#delay(), () => this.#told(node, peer, 'lost'));
-      this.#later(2_000 + this.#delay(), () => this.#told(node, peer, 'silent'));
+      this.#later(this.noticeMs + this.#delay(), () => this.#told(node, peer, 'lost'));
+      this.#later(this.noticeMs + 1_000 + this.#delay(), () => this.#told(node, peer, 'silent'));
     }
   }
 

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Cluster } from './cluster.ts';
+import { BELEN, CARMEN, DOLORES } from './farm.ts';
+import { following, pulseOf, sentTo } from './members.ts';
+
+const SEEDS = Array.from({ length: Number(process.env['CUADRO_SEEDS'] ?? 8) }, (_, i) => i + 1);
+
+describe('R105: a coordinator whose cable is pulled', () => {
+  for (const seed of SEEDS) {
+    it(`is followed by another within 3 s, well before its connections are found dead (seed ${seed})`, () => {
+      const cluster = led(5, seed);
+      const before = cluster.leader() as number;
+      const took = pull(cluster, [before]);
+      assert.ok(took >= 1_500 && took <= 3_000, `${took} ms without one`);
+    });
+
+    it(`is followed by the second successor when the first is cut off with it (seed ${seed})`, () => {
+      const cluster = led(5, seed);
+      const before = cluster.leader() as number;
+      cluster.kill(before);
+      cluster.until('the first successor leads', () => cluster.leader() !== undefined);
+      const first = cluster.leader() as number;
+      cluster.start(before);
+      cluster.run(5_000);
+      cluster.kill(first);
+      cluster.until('the second successor leads', () => cluster.leader() !== undefined);
+      const second = cluster.leader() as number;
+      cluster.start(first);
+      cluster.run(5_000);
+      assert.equal(cluster.leader(), second);
+      const took = pull(cluster, [second, before]);
+      assert.ok(took <= 3_000, `${took} ms without one`);
+    });
+  }
+
+  it('is followed within 3 s where there are only two', () => {
+    const cluster = led(2, 1);
+    const took = pull(cluster, [cluster.leader() as number]);
+    assert.ok(took <= 3_000, `${took} ms without one`);
+  });
+});
+
+describe('R105: a successor that misses pulses', () => {
+  const BELENS = { term: 5, peer: BELEN };
+  const doubt = { kind: 'doubt', epoch: BELENS } as const;
+  const answer = (lost: boolean) => ({ kind: 'doubt-answer', epoch: BELENS, lost }) as const;
+
+  it('asks after four, and stands at once when all have missed theirs', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    assert.deepEqual(sentTo(CARMEN, 'doubt', farm.advance(1_999)), []);
+    const asked = farm.advance(1);
+    for (const peer of [CARMEN, DOLORES]) assert.deepEqual(sentTo(peer, 'doubt', asked), [doubt]);
+    farm.message(CARMEN, answer(true));
+    assert.deepEqual(farm.core.epoch, BELENS, 'another may still hear it');
+    farm.message(DOLORES, answer(true));
+    assert.ok(farm.core.isCoordinator);
+  });
+
+  it('does not stand while one of the others hears them', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.advance(2_000);
+    farm.message(CARMEN, answer(true));
+    farm.message(DOLORES, answer(false));
+    farm.advance(2_900);
+    assert.deepEqual(farm.core.epoch, BELENS);
+  });
+
+  it('waits for those that do not answer as long as one pulse', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.advance(2_000);
+    farm.message(CARMEN, answer(true));
+    farm.advance(499);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator);
+  });
+
+  it('does not stand when nobody answers: then it is itself that is cut off', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.advance(4_900);
+    assert.deepEqual(farm.core.epoch, BELENS);
+  });
+
+  it('forgets what it was told of a silence that has ended', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.advance(2_000);
+    farm.message(CARMEN, answer(true));
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2 }));
+    farm.advance(1_999);
+    farm.message(DOLORES, answer(true));
+    assert.deepEqual(farm.core.epoch, BELENS);
+  });
+
+  it('says itself that it misses them once it has missed three', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.advance(1_499);
+    assert.deepEqual(sentTo(CARMEN, 'doubt-answer', farm.message(CARMEN, doubt)), [answer(false)]);
+    farm.advance(1);
+    assert.deepEqual(sentTo(CARMEN, 'doubt-answer', farm.message(CARMEN, doubt)), [answer(true)]);
+  });
+});
+
+/** A farm that has been led for a while. */
+function led(count: number, seed: number): Cluster {
+  const cluster = new Cluster(count, { seed }).startAll();
+  // As the mesh does it (SPEC R102).
+  cluster.noticeMs = 3_500;
+  cluster.until('one coordinator', () => cluster.leader() !== undefined, 6_000);
+  cluster.run(5_000);
+  return cluster;
+}
+
+/** Cuts these nodes off each and all, and returns after how long the others follow one of them. */
+function pull(cluster: Cluster, gone: readonly number[]): number {
+  for (const node of gone) cluster.split([node]);
+  const others = [...cluster.nodes.keys()].filter((index) => !gone.includes(index));
+  return cluster.until('another coordinator', () => {
+    const epochs = new Set(others.map((index) => cluster.node(index).core.epoch?.peer));
+    const leader = others.find((index) => cluster.node(index).core.isCoordinator);
+    return epochs.size === 1 && leader !== undefined && epochs.has(cluster.node(leader).peer);
+  });
+}
