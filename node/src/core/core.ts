@@ -35,7 +35,7 @@ import {
 import type { Machine } from './machine.ts';
 import { takeRows } from './mirror.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
-import { speak, speechDeadline } from './pulse.ts';
+import { isLate, speak, speechDeadline } from './pulse.ts';
 import { BrainQueries } from './queries.ts';
 import { askPlan, takePlan, takeRecord, withdrawRemoved } from './records-in.ts';
 import { takeResult } from './results.ts';
@@ -205,7 +205,9 @@ class Brain extends BrainQueries implements Core {
       if (!gossiped) state.ignore('foreign-coordinator');
     } else if (!gossiped) takeBeacon(state, machine, beacon);
     // One that took the long way may be older than what the stream has told since.
-    else if (!state.connected.has(machine.peer)) takeRelayedBeacon(state, machine, beacon);
+    else if (!state.connected.has(machine.peer) || machine.relayed === true || isLate(state, machine)) {
+      takeRelayedBeacon(state, machine, beacon);
+    }
   }
 
   #takeOthersClaim(from: PeerId, claim: Claim, gossiped: boolean): void {

@@ -9,6 +9,7 @@ import {
 import { judgeMerged } from './failure-policy.ts';
 import { setReachable } from './machine.ts';
 import { REIGNS_KEPT } from './options.ts';
+import { isHeardOnlyByWayOfOthers } from './pulse.ts';
 import type { Following, Leading, ReignCause } from './reign.ts';
 import { askOthers, doubtAt, doubtInSilence, isLost, othersLostIt, silenceConfirmedAt } from './silence.ts';
 import type { BrainState } from './state.ts';
@@ -218,12 +219,15 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
     state.worker.follow(pulse.epoch);
     state.out.farm = true;
   }
+  const wasHeardDirectly = !isHeardOnlyByWayOfOthers(reign);
   reign.sequence = pulse.sequence;
   reign.successors = pulse.successors;
   reign.namedStale = pulse.stale.includes(state.self);
   reign.heardAt = state.now;
   // Answers about a silence that has ended say nothing of a later one.
   if (reign.cutAt === undefined) reign.asked.clear();
+  // Its leases end soon: the first beacon by way of others is not to wait for its turn.
+  if (wasHeardDirectly && isHeardOnlyByWayOfOthers(reign)) reign.beaconDueAt = state.now;
   state.ledAt = state.now;
   return true;
 }

@@ -54,8 +54,14 @@ export const SUBSTITUTE_PAUSE_MAX_MS = 3_600_000;
 /** Successors named in a pulse. */
 export const SUCCESSORS_NAMED = 5;
 
-/** A member whose beacons are older than this is stale, and follows nobody: three are missed. */
+/** A member whose beacons are older than this follows nobody: three are missed. */
 export const BEACON_STALE_MS = 3_500;
+
+/**
+ * A member whose beacons are later than this is named in the pulse, and heard by way of others: two are missed, and
+ * its word is there before its leases end.
+ */
+export const BEACON_LATE_MS = 2_500;
 
 /** Members that a successor asks whether they lost the coordinator too. */
 export const DOUBTS_ASKED = 3;

@@ -7,7 +7,13 @@ import {
   type PulseRow,
 } from '@cuadro/protocol';
 import { isRunning, type Lease, type Machine } from './machine.ts';
-import { BEACON_STALE_MS, PULSE_BYTES, ROWS_TURN_PULSES, SUCCESSORS_NAMED } from './options.ts';
+import {
+  BEACON_LATE_MS,
+  BEACON_STALE_MS,
+  PULSE_BYTES,
+  ROWS_TURN_PULSES,
+  SUCCESSORS_NAMED,
+} from './options.ts';
 import type { Following, Leading } from './reign.ts';
 import type { BrainState } from './state.ts';
 
@@ -26,7 +32,7 @@ export function speak(state: BrainState): void {
 }
 
 /** Pulses still come, but no beacon gets through: it goes by way of the others, signed by its origin (SPEC R104). */
-function isHeardOnlyByWayOfOthers({ namedStale, cutAt, heardAt }: Following): boolean {
+export function isHeardOnlyByWayOfOthers({ namedStale, cutAt, heardAt }: Following): boolean {
   return namedStale || (cutAt !== undefined && heardAt > cutAt);
 }
 
@@ -79,11 +85,16 @@ function follows(state: BrainState, machine: Machine): boolean {
   );
 }
 
+/** Whether so many of its beacons are missed that one by way of others is welcome, though a connection seems to stand. */
+export function isLate(state: BrainState, { beaconAt }: Machine): boolean {
+  return beaconAt === undefined || state.now - beaconAt >= BEACON_LATE_MS;
+}
+
 /** Also those that are heard by way of others: they go on that way for as long as they are named. */
 function staleMembers(state: BrainState): PeerId[] {
   return state.others().filter((peer) => {
     const machine = state.machines.get(peer);
-    return machine?.followsSince !== undefined && (machine.relayed === true || !follows(state, machine));
+    return machine?.followsSince !== undefined && (machine.relayed === true || isLate(state, machine));
   });
 }
 

@@ -80,8 +80,8 @@ export class Cluster {
   now = 1_000;
   /** Milliseconds that one task takes. */
   taskMs = 700;
-  /** Until a connection on which nothing gets through is found dead. */
-  noticeMs = 1_000;
+  /** Until a connection on which nothing gets through is found dead (SPEC R102). */
+  noticeMs = 3_500;
   readonly plans = new Map<string, Plan>();
   readonly #random: ReturnType<typeof createSeededRandom>;
   readonly #cut = new Set<string>();

@@ -34,6 +34,35 @@ describe('R104: a beacon by way of others', () => {
     assert.deepEqual(attempts, Array(12).fill(1), 'no frame was rendered twice, and none counts as lost');
   });
 
+  it('R106: is said at once by whom the pulse names stale', () => {
+    const farm = following(EPOCH);
+    farm.advance(100);
+    const effects = farm.message(BELEN, pulseOf(EPOCH, { sequence: 2, stale: [SELF] }));
+    assert.equal(relayedIn(effects), 1);
+    assert.equal(relayedIn(farm.message(BELEN, pulseOf(EPOCH, { sequence: 3, stale: [SELF] }))), 0);
+  });
+
+  it('R106: is taken although a connection seems to stand, once that was silent for 2.5 s', () => {
+    const leader = leading(BELEN);
+    const load = (): number | undefined => leader.core.nodes().find(({ peer }) => peer === BELEN)?.live.load;
+    const relay = (value: number): void => {
+      const message = { ...beaconOf(BELEN, []), load: value };
+      leader.step({ kind: 'message', from: BELEN, message, gossiped: true });
+    };
+    leader.advance(2_499);
+    relay(7);
+    assert.equal(load(), 0.5);
+    leader.advance(1);
+    relay(8);
+    assert.equal(load(), 8);
+    leader.advance(1_000);
+    relay(9);
+    assert.equal(load(), 9, 'the next one as well');
+    leader.beacon(BELEN, []);
+    relay(7);
+    assert.equal(load(), 0.5, 'until the stream tells again');
+  });
+
   it('is said while the pulse names the machine stale, and no longer', () => {
     const farm = following(EPOCH);
     farm.message(BELEN, pulseOf(EPOCH, { sequence: 2, stale: [SELF] }));

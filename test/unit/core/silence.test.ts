@@ -104,8 +104,6 @@ describe('R105: a successor that misses pulses', () => {
 /** A farm that has been led for a while. */
 function led(count: number, seed: number): Cluster {
   const cluster = new Cluster(count, { seed }).startAll();
-  // As the mesh does it (SPEC R102).
-  cluster.noticeMs = 3_500;
   cluster.until('one coordinator', () => cluster.leader() !== undefined, 6_000);
   cluster.run(5_000);
   return cluster;
