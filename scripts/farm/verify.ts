@@ -5,11 +5,17 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import type { TaskView } from '@cuadro/protocol';
-import { type LocalNode, until } from './local-farm.ts';
+import type { NodeClient } from '../../node/src/cli/client.ts';
+import { until } from './local-farm.ts';
 
 const run = promisify(execFile);
 
 const TASKS_AT_ONCE = 1_000;
+
+/** A node that can be asked, wherever it runs. */
+export interface Asked {
+  readonly client: Pick<NodeClient, 'call'>;
+}
 
 export interface Verified {
   folder: string;
@@ -24,7 +30,7 @@ export interface Verified {
  * it must be the very content that its record names, every frame must decode to its last pixel at the size that the
  * record says, and the film must have all of them.
  */
-export async function verifyCollected(node: LocalNode, id: string): Promise<Verified> {
+export async function verifyCollected(node: Asked, id: string): Promise<Verified> {
   const params = { job: id };
   const job = await until('all files to be collected', async () => {
     const view = await node.client.call('job', { params });
@@ -33,14 +39,18 @@ export async function verifyCollected(node: LocalNode, id: string): Promise<Veri
     const done = view.counts.done + view.counts.rendered === view.counts.total;
     return done && (view.live.collected ?? 0) >= files && view;
   });
-  const tasks = await allTasks(node, id);
+  return verifyFiles(await allTasks(node, id), job.outputFolder);
+}
+
+/** Reads every file that the results of these tasks name in a folder: none may be missing, cut or another one. */
+export async function verifyFiles(tasks: readonly TaskView[], folder: string): Promise<Verified> {
   sharp.cache(false);
   let frames = 0;
   let film = '';
   for (const { name: task, files } of tasks) {
     if (files.length === 0) throw new Error(`${task} gave no file.`);
     for (const { name, blob, role, width, height } of files) {
-      const path = join(job.outputFolder, name);
+      const path = join(folder, name);
       const hash = createHash('sha256')
         .update(await readFile(path))
         .digest('hex');
@@ -53,14 +63,14 @@ export async function verifyCollected(node: LocalNode, id: string): Promise<Veri
       }
     }
   }
-  const filmFrames = film === '' ? 0 : await countFrames(join(job.outputFolder, film));
+  const filmFrames = film === '' ? 0 : await countFrames(join(folder, film));
   if (film !== '' && filmFrames !== frames) {
     throw new Error(`The film has ${filmFrames} frames; ${frames} were rendered.`);
   }
-  return { folder: job.outputFolder, frames, film, filmFrames };
+  return { folder, frames, film, filmFrames };
 }
 
-async function allTasks(node: LocalNode, job: string): Promise<TaskView[]> {
+export async function allTasks(node: Asked, job: string): Promise<TaskView[]> {
   const tasks: TaskView[] = [];
   for (;;) {
     const query = { offset: tasks.length, limit: TASKS_AT_ONCE };

@@ -1,9 +1,8 @@
-import assert from 'node:assert/strict';
 import type { JobView } from '@cuadro/protocol';
-import { LocalFarm, type LocalNode, until } from '../../../scripts/farm/local-farm.ts';
-import { verifyCollected } from '../../../scripts/farm/verify.ts';
+import { LocalFarm, until } from '../../../scripts/farm/local-farm.ts';
 import { seededRandom } from './crashes.ts';
 import type { House } from './house.ts';
+import { checkJob, viewOf } from './job-checks.ts';
 import { pause } from './wait.ts';
 
 /**
@@ -67,16 +66,15 @@ export async function farmRounds(
         `round ${round + 1}: killed ${victim} (${killed.map((index) => farm.node(index).name).join(', ')})`,
       );
     }
-    for (const { job, submitter } of jobs) report.frames += await checkJob(farm, submitter, job);
+    for (const { job, submitter } of jobs) {
+      report.frames += await checkJob(farm.living, farm.node(submitter), job, FRAMES);
+    }
     report.jobs = jobs.length;
     return report;
   } finally {
     await farm.close();
   }
 }
-
-const viewOf = async (node: LocalNode | undefined, job: string): Promise<JobView | undefined> =>
-  node?.client.call('job', { params: { job } }).catch(() => undefined);
 
 async function isShortOfWork(farm: LocalFarm, job: string | undefined): Promise<boolean> {
   if (job === undefined) return true;
@@ -103,29 +101,4 @@ async function strike(farm: LocalFarm, victim: Victim, submitter: number): Promi
   }[victim];
   await Promise.all(chosen.map((index) => farm.kill(index)));
   return chosen;
-}
-
-/** All frames are there and whole, each task has one result that counts, and all nodes say the same. */
-async function checkJob(farm: LocalFarm, submitter: number, job: JobView): Promise<number> {
-  await until(
-    `job ${job.name} to be done everywhere`,
-    async () => {
-      const views = await Promise.all(farm.living.map((node) => viewOf(node, job.id)));
-      const failed = views.find((view) => view?.state === 'failed');
-      assert.equal(failed, undefined, failed?.reason);
-      return views.every((view) => view?.state === 'done');
-    },
-    240_000,
-  );
-  const verified = await verifyCollected(farm.node(submitter), job.id);
-  assert.equal(verified.frames, FRAMES);
-  assert.equal(verified.filmFrames, FRAMES);
-  const lists = await Promise.all(
-    farm.living.map(async (node) => {
-      const { tasks } = await node.client.call('tasks', { params: { job: job.id } });
-      return tasks.map(({ name, state, files }) => ({ name, state, blobs: files.map(({ blob }) => blob) }));
-    }),
-  );
-  for (const list of lists) assert.deepEqual(list, lists[0], 'all nodes show the same results');
-  return verified.frames;
 }

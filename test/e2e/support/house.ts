@@ -184,10 +184,12 @@ export class House {
   /** Runs a `cuadro` command to its end. */
   async cuadro(
     args: readonly string[],
-    place: { data?: string; cwd?: string; timeoutMs?: number } = {},
+    place: { data?: string; cwd?: string; timeoutMs?: number; wrap?: readonly string[] } = {},
   ): Promise<CommandResult> {
     const dataFolder = place.data ?? this.dataFolder();
-    const child = spawn(process.execPath, [main, ...args], {
+    const command = [...(place.wrap ?? []), process.execPath, main, ...args];
+    const [program, ...rest] = command as [string, ...string[]];
+    const child = spawn(program, rest, {
       cwd: place.cwd ?? this.root,
       env: { ...process.env, CUADRO_DATA: dataFolder, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -204,7 +206,10 @@ export class House {
   }
 
   /** A command that must succeed; gives what it printed as JSON. */
-  async json<T>(args: readonly string[], place: { data?: string } = {}): Promise<T> {
+  async json<T>(
+    args: readonly string[],
+    place: { data?: string; wrap?: readonly string[] } = {},
+  ): Promise<T> {
     const result = await this.cuadro(args.includes('--json') ? args : [...args, '--json'], place);
     if (result.code !== 0) {
       throw new Error(`cuadro ${args.join(' ')} ended with ${result.code}: ${result.stdout}${result.stderr}`);
@@ -251,9 +256,12 @@ export async function awaitNode(launched: Launched): Promise<NodeProcess> {
   };
 }
 
+/** What asks a node, wherever it runs. */
+type Caller = Pick<NodeClient, 'call'>;
+
 /** The job once its state is one of these. */
 export function jobIn(
-  client: NodeClient,
+  client: Caller,
   job: string,
   states: readonly JobView['state'][],
   limitMs?: number,
@@ -268,16 +276,16 @@ export function jobIn(
   );
 }
 
-export async function tasksOf(client: NodeClient, job: string): Promise<TaskView[]> {
+export async function tasksOf(client: Caller, job: string): Promise<TaskView[]> {
   return (await client.call('tasks', { params: { job } })).tasks;
 }
 
-export function taskOf(client: NodeClient, job: string, task: string): Promise<TaskDetail> {
+export function taskOf(client: Caller, job: string, task: string): Promise<TaskDetail> {
   return client.call('task', { params: { job, task } });
 }
 
 /** Waits until every file of the job's results lies in its folder. */
-export async function collected(client: NodeClient, job: string): Promise<JobView> {
+export async function collected(client: Caller, job: string): Promise<JobView> {
   return until(`the files of job ${job} to be collected`, async () => {
     const view = await client.call('job', { params: { job } });
     const expected = (await tasksOf(client, job)).reduce((sum, { files }) => sum + files.length, 0);

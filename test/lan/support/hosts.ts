@@ -72,6 +72,20 @@ export class Lan {
     host.plug(network);
   }
 
+  /** Parts a network in two: these hosts on one side, all others on the other, and nothing passes between. */
+  part(network: number, hosts: readonly Host[]): void {
+    const other = `br${network}-other`;
+    run('ip', '-n', this.#switch, 'link', 'add', other, 'type', 'bridge', 'mcast_snooping', '0');
+    run('ip', '-n', this.#switch, 'link', 'set', other, 'up');
+    for (const host of hosts) host.attach(network, other);
+  }
+
+  /** Joins the two sides of a network again. */
+  join(network: number, hosts: readonly Host[]): void {
+    for (const host of hosts) host.attach(network, `br${network}`);
+    run('ip', '-n', this.#switch, 'link', 'del', `br${network}-other`);
+  }
+
   /** Ends what runs on the hosts, and removes them. */
   async remove(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.killAll()));
@@ -85,6 +99,8 @@ export class Host {
   readonly #switch: string;
   readonly #index: number;
   #interfaces = 0;
+  /** Network → the interface that was plugged into it last. */
+  readonly #plugged = new Map<number, string>();
   readonly #processes = new Set<ChildProcess>();
 
   constructor(space: string, switchSpace: string, index: number) {
@@ -93,14 +109,21 @@ export class Host {
     this.#index = index;
   }
 
+  /** What stands before a command that is to run on this host. */
+  get inside(): readonly string[] {
+    return ['ip', 'netns', 'exec', this.space];
+  }
+
   addressOn(network: number): string {
     return `10.77.${network}.${this.#index}`;
   }
 
   /** A program that runs on this host; its standard input and output are pipes. */
-  spawn(command: string, args: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', this.space, command, ...args], {
+  spawn(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+    const [program, ...rest] = [...this.inside, command, ...args] as [string, ...string[]];
+    const child = spawn(program, rest, {
       stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
     });
     this.#processes.add(child);
     child.on('exit', () => this.#processes.delete(child));
@@ -110,12 +133,25 @@ export class Host {
   plug(network: number): void {
     const name = `eth${this.#interfaces}`;
     this.#interfaces += 1;
+    this.#plugged.set(network, name);
     const port = this.#port(name);
     const cable = ['link', 'add', name, 'type', 'veth', 'peer', 'name', port, 'netns', this.#switch];
     run('ip', '-n', this.space, ...cable);
     run('ip', '-n', this.#switch, 'link', 'set', port, 'master', `br${network}`, 'up');
     run('ip', '-n', this.space, 'address', 'add', `${this.addressOn(network)}/24`, 'dev', name);
     run('ip', '-n', this.space, 'link', 'set', name, 'up');
+  }
+
+  /** Moves the switch's end of the cable to another bridge; the host itself is not told. */
+  attach(network: number, bridge: string): void {
+    const name = this.#plugged.get(network);
+    if (name === undefined) throw new RangeError(`The host ${this.space} is not on network ${network}.`);
+    run('ip', '-n', this.#switch, 'link', 'set', this.#port(name), 'master', bridge);
+  }
+
+  /** Switches an interface off or on, as a laptop's wireless: the host itself knows, and keeps its address. */
+  link(name: string, isOn: boolean): void {
+    run('ip', '-n', this.space, 'link', 'set', name, isOn ? 'up' : 'down');
   }
 
   /** Takes an interface and its address away, as a laptop that leaves a network. */

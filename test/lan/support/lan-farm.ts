@@ -1,32 +1,42 @@
-import { type ChildProcess, execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import type { Config, DoorView, NodeView } from '@cuadro/protocol';
+import type { Config, DoorView, FarmView, NodeView, SubmittedView, TaskDetail } from '@cuadro/protocol';
+import { type CommandResult, House } from '../../e2e/support/house.ts';
 import { until } from '../../e2e/support/wait.ts';
-import type { Host } from './hosts.ts';
+import { type Host, Lan } from './hosts.ts';
+import { LanClient } from './lan-client.ts';
 
-const run = promisify(execFile);
 const main = fileURLToPath(new URL('../../../node/src/cli/main.ts', import.meta.url));
 
-/** One real node on a host: started as people do, and asked by the command line, as its API is on its loopback. */
+/** How long a command may follow a job: longer than any job of these tests, on any machine. */
+const WATCH_MS = 400_000;
+
+/** One real node on a host: started as people do, and led by the command line there. */
 export class LanNode {
   readonly name: string;
   readonly host: Host;
-  readonly #dataFolder: string;
+  readonly dataFolder: string;
+  /** For what is asked often; what a person does goes through the command line. */
+  readonly client: LanClient;
+  /** Commands that were run here: what a person had to do. */
+  commands = 0;
+  readonly #house: House;
   #child: ChildProcess | undefined;
 
-  constructor(host: Host, name: string, dataFolder: string) {
+  constructor(house: House, host: Host, name: string) {
+    this.#house = house;
     this.host = host;
     this.name = name;
-    this.#dataFolder = dataFolder;
+    this.dataFolder = house.dataFolder(name);
+    this.client = new LanClient(host, this.dataFolder);
   }
 
   async start(): Promise<void> {
-    const child = this.host.spawn(process.execPath, [main, 'up', '--json', '--data', this.#dataFolder]);
+    const child = this.host.spawn(process.execPath, [main, 'up', '--json', '--data', this.dataFolder], {
+      TMPDIR: this.#house.temporary,
+    });
     this.#child = child;
     const lines = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> });
     await new Promise<void>((resolve, reject) => {
@@ -35,26 +45,48 @@ export class LanNode {
     });
   }
 
+  /** Whether its process runs. */
+  get runs(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Runs a command on the host, to its end. */
+  cuadro(...words: string[]): Promise<CommandResult> {
+    this.commands++;
+    const place = { data: this.dataFolder, wrap: this.host.inside, timeoutMs: WATCH_MS };
+    return this.#house.cuadro(words, place);
+  }
+
   /** What a command prints as JSON; rejects where it fails. */
-  async ask<T>(...words: string[]): Promise<T> {
-    const { stdout } = await run('ip', [
-      ...['netns', 'exec', this.host.space],
-      ...[process.execPath, main, ...words, '--json', '--data', this.#dataFolder],
-    ]);
-    return JSON.parse(stdout) as T;
+  ask<T>(...words: string[]): Promise<T> {
+    this.commands++;
+    return this.#house.json<T>(words, { data: this.dataFolder, wrap: this.host.inside });
+  }
+
+  submit(blend: string, ...words: string[]): Promise<SubmittedView> {
+    return this.ask<SubmittedView>('submit', blend, ...words);
   }
 
   door(): Promise<DoorView> {
-    return this.ask<DoorView>('door');
+    return this.client.call('door', {});
   }
 
   nodes(): Promise<NodeView[]> {
-    return this.ask<NodeView[]>('nodes');
+    return this.client.call('nodes', {});
+  }
+
+  farm(): Promise<FarmView> {
+    return this.client.call('farm', {});
+  }
+
+  /** One task with its attempts. */
+  task(job: string, index: number): Promise<TaskDetail> {
+    return this.client.call('task', { params: { job, task: `#${index}` } });
   }
 
   async kill(): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || !this.runs) return;
     const gone = new Promise((resolve) => child.once('close', resolve));
     child.kill('SIGKILL');
     await gone;
@@ -64,35 +96,41 @@ export class LanNode {
 /** Nodes whose folders go with them. */
 export class LanFarm {
   readonly nodes: LanNode[] = [];
-  readonly #folder: string;
+  readonly house: House;
 
-  private constructor(folder: string) {
-    this.#folder = folder;
+  private constructor(house: House) {
+    this.house = house;
   }
 
   static async open(): Promise<LanFarm> {
-    return new LanFarm(await mkdtemp(join(tmpdir(), 'cuadro-lan-')));
+    return new LanFarm(await House.open());
   }
 
   async add(host: Host, name: string, config: Partial<Config> = {}): Promise<LanNode> {
-    const dataFolder = join(this.#folder, name);
-    await mkdir(dataFolder);
-    const set = {
+    const node = new LanNode(this.house, host, name);
+    await this.house.configure(node.dataFolder, {
       name,
+      network: true,
       serviceName: 'cuadro-lan-test',
-      reserveGiB: 0,
-      outputFolder: join(dataFolder, 'out'),
-    };
-    await writeFile(join(dataFolder, 'config.json'), JSON.stringify({ ...set, ...config }));
-    const node = new LanNode(host, name, dataFolder);
+      outputFolder: join(node.dataFolder, 'out'),
+      ...config,
+    });
     this.nodes.push(node);
     return node;
+  }
+
+  /** Hosts of these names on one network, each with a node that runs, all of them in one farm. */
+  async begin(lan: Lan, ...names: readonly string[]): Promise<LanNode[]> {
+    const nodes = await Promise.all(names.map((name) => this.add(lan.host({ name, networks: [1] }), name)));
+    await Promise.all(nodes.map((node) => node.start()));
+    await this.whole(nodes);
+    return nodes;
   }
 
   /** Waits until these nodes are one farm, and each reaches all others. */
   async whole(nodes: readonly LanNode[] = this.nodes): Promise<string> {
     return until(
-      `${nodes.map(({ name }) => name).join(', ')} to be one farm`,
+      `${namesOf(nodes)} to be one farm`,
       async () => {
         const doors = await Promise.all(nodes.map((node) => node.door()));
         const farms = new Set(doors.map(({ farm }) => farm?.id));
@@ -107,8 +145,53 @@ export class LanFarm {
     );
   }
 
+  /** Waits until each of these nodes reaches all others of them, and nobody else. */
+  async parted(nodes: readonly LanNode[]): Promise<void> {
+    const names = nodes.map(({ name }) => name).sort();
+    await until(`${namesOf(nodes)} to reach nobody else`, async () => {
+      const seen = await Promise.all(nodes.map((node) => node.nodes()));
+      const reached = seen.map((views) =>
+        views.filter(({ live, here }) => here || live.reachable).map(({ name }) => name),
+      );
+      return reached.every((list) => list.sort().join() === names.join());
+    });
+  }
+
+  /** Waits until all of these nodes follow one of them. */
+  async led(nodes: readonly LanNode[] = this.nodes): Promise<LanNode> {
+    return until(
+      `one of ${namesOf(nodes)} to lead them all`,
+      async () => {
+        const seen = await Promise.all(nodes.map((node) => node.nodes()));
+        const names = new Set(seen.map((views) => views.find(({ coordinator }) => coordinator)?.name));
+        const [name] = names;
+        return names.size === 1 ? nodes.find((node) => node.name === name) : undefined;
+      },
+      120_000,
+    );
+  }
+
+  /** Commands that were run on all hosts. */
+  get commands(): number {
+    return this.nodes.reduce((sum, { commands }) => sum + commands, 0);
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
-    await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+    await this.house.close();
   }
 }
+
+/** A network and a farm for one test, both gone after it. */
+export async function onLan(work: (lan: Lan, farm: LanFarm) => Promise<void>): Promise<void> {
+  const lan = new Lan();
+  const farm = await LanFarm.open();
+  try {
+    await work(lan, farm);
+  } finally {
+    await farm.close();
+    await lan.remove();
+  }
+}
+
+const namesOf = (nodes: readonly LanNode[]): string => nodes.map(({ name }) => name).join(', ');

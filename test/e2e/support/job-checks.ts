@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import type { JobView, TaskView } from '@cuadro/protocol';
+import { until } from '../../../scripts/farm/local-farm.ts';
+import { allTasks, type Asked, verifyCollected } from '../../../scripts/farm/verify.ts';
+import { filesBelow } from './media.ts';
+
+/** What must be true of a job in the end, whatever happened to the machines of its farm meanwhile. */
+
+type NamedJob = Pick<JobView, 'id' | 'name'>;
+
+export const viewOf = async (node: Asked | undefined, job: string): Promise<JobView | undefined> =>
+  node?.client.call('job', { params: { job } }).catch(() => undefined);
+
+/** Waits until every one of these nodes shows the job done; fails as soon as one shows it failed. */
+export async function doneEverywhere(
+  nodes: readonly Asked[],
+  job: NamedJob,
+  limitMs = 240_000,
+): Promise<void> {
+  await until(
+    `job ${job.name} to be done everywhere`,
+    async () => {
+      const views = await Promise.all(nodes.map((node) => viewOf(node, job.id)));
+      const failed = views.find((view) => view?.state === 'failed');
+      assert.equal(failed, undefined, failed?.reason);
+      return views.every((view) => view?.state === 'done');
+    },
+    limitMs,
+  );
+}
+
+/**
+ * All frames are there and whole, nothing else lies in the folder, each task has one result that counts, and all
+ * nodes say the same. Gives the number of frames.
+ */
+export async function checkJob(
+  nodes: readonly Asked[],
+  submitter: Asked,
+  job: NamedJob,
+  frames: number,
+): Promise<number> {
+  await doneEverywhere(nodes, job);
+  const verified = await verifyCollected(submitter, job.id);
+  assert.equal(verified.frames, frames);
+  assert.equal(verified.filmFrames, frames);
+  const names = (await allTasks(submitter, job.id)).flatMap(({ files }) => files.map(({ name }) => name));
+  assert.deepEqual(await filesBelow(verified.folder), names.sort(), 'one file for each result, and no other');
+  const lists = await Promise.all(nodes.map(async (node) => (await allTasks(node, job.id)).map(resultOf)));
+  for (const list of lists) assert.deepEqual(list, lists[0], 'all nodes show the same results');
+  return verified.frames;
+}
+
+function resultOf({ name, state, files }: TaskView) {
+  return { name, state, blobs: files.map(({ blob }) => blob) };
+}
