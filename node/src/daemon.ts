@@ -116,7 +116,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     queries: core,
     logFile: (...place) => worker.logFile(...place),
   });
-  const metrics = createNodeMetrics(loopDelay);
+  const metrics = network.measure(createNodeMetrics(loopDelay));
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
     { queries, jobs, door: farm, here, content, events: hub, metrics },

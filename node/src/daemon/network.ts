@@ -10,6 +10,7 @@ import { createMesh } from '../mesh/mesh.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
+import type { Metrics } from '../system/metrics.ts';
 import type { Foundation } from './foundation.ts';
 import { assembleReplicas } from './replicas.ts';
 
@@ -28,6 +29,8 @@ export interface Network {
   onPeerBack(listener: () => void): void;
   /** What the driver sends by, and whom it tells of what is durable. */
   readonly out: Pick<DriverComponents, 'send' | 'gossip' | 'publish' | 'onDurable'>;
+  /** Puts what this node saw of others onto the page of metrics. */
+  measure(metrics: Metrics): Metrics;
   /** Parts in the order of their start. */
   readonly parts: LifecyclePart[];
 }
@@ -87,6 +90,7 @@ export function assembleNetwork(
       publish: (records) => sync.publish(records),
       onDurable: (put, removed) => sync.persisted(put, removed),
     },
+    measure: (metrics) => measure(metrics, mesh),
     parts: [
       { name: 'records', component: sync },
       { name: 'transfer', component: transfer },
@@ -126,8 +130,16 @@ function offline({ signer }: Foundation): Network {
     changed: () => undefined,
     onPeerBack: () => undefined,
     out: { send: () => undefined, gossip: () => undefined, publish: () => undefined },
+    measure: (metrics) => metrics,
     parts: [],
   };
+}
+
+function measure(metrics: Metrics, mesh: Mesh): Metrics {
+  metrics.countersOf('cuadro_mesh_refused_total', 'What others sent that was of no use, by reason', () =>
+    Object.entries(mesh.status().refused).map(([reason, { count }]) => [{ reason }, count]),
+  );
+  return metrics;
 }
 
 function hearRoot(sync: RecordSync, from: PeerId, message: Message): void {

@@ -112,6 +112,11 @@ export class FarmHost {
       .filter((address) => address !== undefined);
   }
 
+  /** What it answers to: protocols, and topics of gossip. */
+  names(): { readonly protocols: readonly string[]; readonly topics: readonly string[] } {
+    return { protocols: this.#libp2p.getProtocols(), topics: this.#libp2p.services.gossip.getTopics() };
+  }
+
   send(to: PeerId, message: Uint8Array): void {
     const session = this.#members.session(to);
     if (session === undefined) this.#components.tally.refuse('message-to-unreachable', to);

@@ -1,9 +1,10 @@
 import { TopicValidatorResult } from '@libp2p/gossipsub';
 import type { FarmId, PeerId } from '@cuadro/protocol';
 import type { Clock } from '../system/interface.ts';
-import { type FarmLibp2p, protocolOf } from './host.ts';
+import type { FarmLibp2p } from './host.ts';
 import { GOSSIP_TOPICS, type GossipTopic } from './interface.ts';
 import { GOSSIP_BYTES_MAX, GOSSIP_WAITING_MAX, type MeshLimits } from './limits.ts';
+import { topicOf } from './names.ts';
 import type { Listeners, Tally } from './tally.ts';
 
 interface Waiting {
@@ -35,7 +36,7 @@ export class Gossip {
   ) {
     this.#components = components;
     this.#isMember = init.isMember;
-    const names = GOSSIP_TOPICS.map((topic) => [protocolOf(init.farm, `gossip/${topic}`), topic] as const);
+    const names = GOSSIP_TOPICS.map((topic) => [topicOf(init.farm, topic), topic] as const);
     this.#topics = new Map(names);
     this.#names = new Map(names.map(([name, topic]) => [topic, name]));
   }

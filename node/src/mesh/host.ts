@@ -10,6 +10,7 @@ import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import type { FarmId, PeerId } from '@cuadro/protocol';
 import { addressOf } from './addresses.ts';
 import * as limits from './limits.ts';
+import { LIBRARY_PREFIX, PROVIDERS, protocolOf } from './names.ts';
 import { fastNoise } from './noise-crypto.ts';
 import { quietLogger } from './quiet-logger.ts';
 
@@ -26,14 +27,11 @@ export interface HostInit {
 /** The host that members meet on. */
 export type FarmLibp2p = Libp2p<{ gossip: GossipSub; providers: KadDHT }>;
 
-/** Protocol names carry the farm, so that nodes of different farms have nothing to say to each other. */
-export const protocolOf = (farm: FarmId, name: string): string => `/cuadro/1/${farm}/${name}`;
-
 export async function createFarmLibp2p(
   init: HostInit & { readonly farm: FarmId; readonly isMember: (peer: PeerId) => boolean },
 ): Promise<FarmLibp2p> {
   const { farm, isMember } = init;
-  const protocolPrefix = protocolOf(farm, 'libp2p').slice(1);
+  const protocolPrefix = protocolOf(farm, LIBRARY_PREFIX).slice(1);
   return createLibp2p({
     ...(await commonOptions(init)),
     streamMuxers: [muxer({ maxEarlyStreams: limits.EARLY_STREAMS_MAX })],
@@ -71,7 +69,7 @@ export async function createFarmLibp2p(
         seenTTL: 30_000,
       }),
       providers: kadDHT({
-        protocol: protocolOf(farm, 'providers'),
+        protocol: protocolOf(farm, PROVIDERS),
         // On a local network every node serves, and private addresses are what there is.
         clientMode: false,
         peerInfoMapper: passthroughMapper,

@@ -89,6 +89,12 @@ export interface MeshStatus {
     readonly problem?: string;
   }[];
   readonly connected: readonly PeerId[];
+  /** What each host answers to; what isn't in `names.ts` has no business there. */
+  readonly answersTo: {
+    readonly members: readonly string[];
+    readonly topics: readonly string[];
+    readonly strangers: readonly string[];
+  };
   readonly gossip: { readonly sent: number; readonly received: number; readonly dropped: number };
   /** What peers sent that was of no use, by reason, and the last sender of each. */
   readonly refused: Readonly<Record<string, { readonly count: number; readonly peer: PeerId | undefined }>>;

@@ -9,6 +9,7 @@ import { encodeFrame, FRAME, type Frame, FrameDecoder } from './frames.ts';
 import { createLobbyLibp2p, type HostInit } from './host.ts';
 import type { LobbyHandler } from './interface.ts';
 import * as limits from './limits.ts';
+import { LOBBY_PROTOCOL } from './names.ts';
 import { RateLimit } from './rate-limit.ts';
 import { BulkStream } from './stream.ts';
 import type { Tally } from './tally.ts';
@@ -20,10 +21,10 @@ export interface LobbyComponents {
   readonly limits: limits.MeshLimits;
 }
 
-/** One request and one answer per stream. Its name has no farm: it is where farms are found. */
-const PROTOCOL = '/cuadro/1/lobby';
-
-/** The small listener that strangers reach, and nothing else: who are you, may I join. */
+/**
+ * The small listener that strangers reach, and nothing else: who are you, may I join. One request and one answer per
+ * stream.
+ */
 export class Lobby {
   readonly #components: LobbyComponents;
   readonly #libp2p: Libp2p;
@@ -49,7 +50,7 @@ export class Lobby {
     const libp2p = await createLobbyLibp2p(init);
     const lobby = new Lobby(components, libp2p, init.handler);
     try {
-      await libp2p.handle(PROTOCOL, (stream, connection) => void lobby.#serve(stream, connection), {
+      await libp2p.handle(LOBBY_PROTOCOL, (stream, connection) => void lobby.#serve(stream, connection), {
         maxInboundStreams: 2,
       });
       libp2p.addEventListener('connection:open', ({ detail }) => lobby.#watchIncoming(detail));
@@ -72,6 +73,10 @@ export class Lobby {
       .getMultiaddrs()
       .map((address) => plainAddress(address.toString()))
       .filter((address) => address !== undefined);
+  }
+
+  protocols(): readonly string[] {
+    return this.#libp2p.getProtocols();
   }
 
   async ask(
@@ -114,7 +119,7 @@ export class Lobby {
 
   async #askAt(connection: Connection, request: Uint8Array, options: SignalOption): Promise<Uint8Array> {
     const peer = connection.remotePeer.toString();
-    const stream = this.#wrap(await connection.newStream(PROTOCOL, options), peer);
+    const stream = this.#wrap(await connection.newStream(LOBBY_PROTOCOL, options), peer);
     const onAbort = (): void => stream.abort(options.signal?.reason);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     try {

@@ -6,9 +6,10 @@ import { deadline } from './deadline.ts';
 import { dialAny, type DialResult } from './dialer.ts';
 import { FRAME, type Frame } from './frames.ts';
 import { decodeHello, encodeHello, type Hello, REFUSALS, type Refusal, refusalOf } from './hello.ts';
-import { type FarmLibp2p, protocolOf } from './host.ts';
+import type { FarmLibp2p } from './host.ts';
 import type { PeerState } from './interface.ts';
 import { CONNECTIONS_PER_MEMBER_MAX, type MeshLimits } from './limits.ts';
+import { MESSAGES, protocolOf } from './names.ts';
 import { pauseMs } from './pauses.ts';
 import { Session } from './session.ts';
 import type { Listeners, Tally } from './tally.ts';
@@ -61,7 +62,7 @@ export class Members {
     this.#components = components;
     this.#self = init.self;
     this.#farm = init.farm;
-    this.#protocol = protocolOf(init.farm, 'messages');
+    this.#protocol = protocolOf(init.farm, MESSAGES);
   }
 
   async start(): Promise<void> {

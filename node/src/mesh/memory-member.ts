@@ -5,6 +5,7 @@ import { MeshError, meshStopped, peerUnreachable, tooLarge } from './errors.ts';
 import type * as mesh from './interface.ts';
 import { ADDRESSES_PER_PEER_MAX, GOSSIP_BYTES_MAX, LOBBY_BYTES_MAX, MESSAGE_BYTES_MAX } from './limits.ts';
 import type { MemoryStream } from './memory-stream.ts';
+import { farmProtocols, farmTopics, lobbyProtocols } from './names.ts';
 import { Listeners, Tally } from './tally.ts';
 
 /** What a mesh of the twin needs of the network that it hangs on. */
@@ -207,7 +208,17 @@ export class MemoryMesh implements mesh.Mesh {
       lobbyAddresses: this.running ? [lobby] : [],
       interfaces: this.running ? [{ name: 'memory', address: '127.0.0.1' }] : [],
       connected: this.reachable(),
+      answersTo: this.#answersTo(),
       ...this.#tally.counts(),
+    };
+  }
+
+  #answersTo(): mesh.MeshStatus['answersTo'] {
+    const farm = this.running ? this.#membership?.farm : undefined;
+    return {
+      members: farm === undefined ? [] : farmProtocols(farm),
+      topics: farm === undefined ? [] : farmTopics(farm),
+      strangers: this.running ? lobbyProtocols : [],
     };
   }
 

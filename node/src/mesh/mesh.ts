@@ -197,7 +197,17 @@ class Libp2pMesh implements mesh.Mesh {
       lobbyAddresses: this.#lobby?.addresses() ?? [],
       interfaces: this.#discovery?.status() ?? [],
       connected: this.reachable(),
+      answersTo: this.#answersTo(),
       ...this.#tally.counts(),
+    };
+  }
+
+  #answersTo(): mesh.MeshStatus['answersTo'] {
+    const names = this.#host?.host.names();
+    return {
+      members: names?.protocols ?? [],
+      topics: names?.topics ?? [],
+      strangers: this.#lobby?.protocols() ?? [],
     };
   }
 

@@ -4,10 +4,11 @@ import type { Clock, SignalOption } from '../system/interface.ts';
 import type { BulkConnections } from './bulk-connections.ts';
 import { deadline } from './deadline.ts';
 import { MeshError, peerUnreachable } from './errors.ts';
-import { type FarmLibp2p, protocolOf } from './host.ts';
+import type { FarmLibp2p } from './host.ts';
 import type { MeshStream, StreamHandler, StreamProtocol } from './interface.ts';
 import { type MeshLimits, STREAMS_IN_MAX, STREAMS_OUT_MAX } from './limits.ts';
 import type { Members } from './members.ts';
+import { protocolOf } from './names.ts';
 import { BulkStream } from './stream.ts';
 import type { Tally } from './tally.ts';
 

@@ -31,6 +31,8 @@ export interface Metrics {
   gauge(name: string, help: string): Gauge;
   /** A gauge read when the page is rendered; undefined leaves it out. */
   gaugeOf(name: string, help: string, read: () => number | undefined): void;
+  /** Counts that something else keeps, read when the page is rendered; they never go down. */
+  countersOf(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void;
   histogram(name: string, help: string, buckets?: readonly number[]): Histogram;
   /** The page in Prometheus' text format 0.0.4. */
   render(): string;
@@ -63,6 +65,15 @@ class MetricsRegistry implements Metrics {
       const value = read();
       return value === undefined ? '' : `${name} ${numberText(value)}\n`;
     });
+  }
+
+  countersOf(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void {
+    this.#register(name, 'counter', help, () =>
+      [...read()]
+        .slice(0, labelSetsMax)
+        .map(([labels, value]) => `${name}${labelText(labels)} ${numberText(value)}\n`)
+        .join(''),
+    );
   }
 
   histogram(name: string, help: string, buckets: readonly number[] = defaultBuckets): Histogram {

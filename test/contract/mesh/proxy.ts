@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class Proxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** What came back from the machine behind it, over all connections. */
+  answeredBytes = 0;
   #frozen = false;
 
   private constructor(server: Server) {
@@ -22,7 +24,10 @@ export class Proxy {
         if (proxy.#frozen) socket.pause();
       }
       near.on('data', (bytes) => proxy.#frozen || far.write(bytes));
-      far.on('data', (bytes) => proxy.#frozen || near.write(bytes));
+      far.on('data', (bytes) => {
+        proxy.answeredBytes += bytes.length;
+        if (!proxy.#frozen) near.write(bytes);
+      });
       near.on('close', () => far.destroy());
       far.on('close', () => near.destroy());
     });

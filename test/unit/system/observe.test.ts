@@ -82,6 +82,10 @@ describe('metrics', () => {
     frames.add(1, { job: 'a"\\\n', outcome: 'done' });
     metrics.gauge('cuadro_slots', 'Slots.').set(2);
     metrics.gaugeOf('cuadro_free_bytes', 'Free.', () => 5);
+    metrics.countersOf('cuadro_refused_total', 'Refused.', () => [
+      [{ reason: 'late' }, 2],
+      [{ reason: 'large' }, 7],
+    ]);
     const seconds = metrics.histogram('cuadro_render_seconds', 'Time.', [1, 5]);
     for (const value of [0.5, 2, 9]) seconds.observe(value);
     assert.equal(
@@ -96,6 +100,10 @@ describe('metrics', () => {
         '# HELP cuadro_free_bytes Free.',
         '# TYPE cuadro_free_bytes gauge',
         'cuadro_free_bytes 5',
+        '# HELP cuadro_refused_total Refused.',
+        '# TYPE cuadro_refused_total counter',
+        'cuadro_refused_total{reason="late"} 2',
+        'cuadro_refused_total{reason="large"} 7',
         '# HELP cuadro_render_seconds Time.',
         '# TYPE cuadro_render_seconds histogram',
         'cuadro_render_seconds_bucket{le="1"} 1',
