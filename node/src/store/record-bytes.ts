@@ -44,8 +44,10 @@ function canonicalBytes(bytes: Uint8Array): Uint8Array | undefined {
 
 function readAny(canonical: Uint8Array): KnownRecord | undefined {
   try {
-    const parsed = knownRecordSchema.safeParse(decode(canonical, Number.POSITIVE_INFINITY));
-    return parsed.success ? (parsed.data as unknown as KnownRecord) : undefined;
+    const value = decode(canonical, Number.POSITIVE_INFINITY);
+    // The value as it was stored, and not what the schema makes of it: that would drop what a newer version has put
+    // into its depth, and with it change the record's digest (SPEC R26, R45).
+    return knownRecordSchema.safeParse(value).success ? (value as KnownRecord) : undefined;
   } catch {
     return undefined;
   }
