@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import { encode } from './codec.ts';
 import type { PeerId } from './ids.ts';
-import type { Field } from './fields.ts';
+import { signatureSchema, type Field } from './fields.ts';
 import type {
   Admission,
   Deletion,
@@ -78,19 +79,36 @@ export const fieldSubject = (owner: string, name: string): string => `${owner}/$
 
 interface Part {
   peer: PeerId;
-  bytes: Uint8Array;
   signature: Uint8Array;
+  domain: Domain;
+  subject: string;
+  content: object;
 }
 
-/** Whether every signature in a record is good; records without signed parts always are. */
+/** Stands for what ought to be signed and isn't: a newer version's field may be of any form (SPEC R26, R30). */
+const UNSIGNED = undefined;
+
+/**
+ * Whether every signature in a record is good; records without signed parts always are. Never throws, whatever a
+ * record of the right form holds in places that this version does not know.
+ */
 export function verifyRecord(record: KnownRecord, verify: Verify): boolean {
-  for (const part of signedParts(record)) {
-    if (!verify(part.peer, part.bytes, part.signature)) return false;
-  }
+  for (const part of signedParts(record)) if (part === UNSIGNED || !isWellSigned(part, verify)) return false;
   return true;
 }
 
-function* signedParts(record: KnownRecord): Generator<Part> {
+function isWellSigned({ peer, signature, domain, subject, content }: Part, verify: Verify): boolean {
+  let bytes: Uint8Array;
+  try {
+    bytes = signedBytes(domain, subject, content);
+  } catch {
+    // It nests deeper than the encoder can follow, so nobody has signed it.
+    return false;
+  }
+  return verify(peer, bytes, signature);
+}
+
+function* signedParts(record: KnownRecord): Generator<Part | undefined> {
   switch (record.kind) {
     case 'farm':
     case 'task':
@@ -106,7 +124,7 @@ function* signedParts(record: KnownRecord): Generator<Part> {
   }
 }
 
-function* memberParts(record: MemberRecord): Generator<Part> {
+function* memberParts(record: MemberRecord): Generator<Part | undefined> {
   yield fieldPart('member-name', fieldSubject(record.peer, 'name'), record.name);
   for (const [key, admission] of Object.entries(record.admissions)) {
     const author = key === admissionKey(admission) ? admission.author : '';
@@ -117,7 +135,7 @@ function* memberParts(record: MemberRecord): Generator<Part> {
   }
 }
 
-function* jobParts(record: JobRecord): Generator<Part> {
+function* jobParts(record: JobRecord): Generator<Part | undefined> {
   yield authored('job-spec', record.id, record.spec.author, record.spec);
   yield* fieldParts('job-control', record.id, record.control);
   for (const [key, request] of Object.entries(record.requests)) {
@@ -129,24 +147,28 @@ function* jobParts(record: JobRecord): Generator<Part> {
   if (record.deleted) yield authored('deleted', record.id, record.deleted.author, record.deleted);
 }
 
-type SignedValue = Field<unknown> & { signature: Uint8Array };
-
-function* fieldParts(domain: Domain, owner: string, fields: Record<string, unknown>): Generator<Part> {
+function* fieldParts(
+  domain: Domain,
+  owner: string,
+  fields: Record<string, unknown>,
+): Generator<Part | undefined> {
   for (const [name, field] of Object.entries(fields)) {
     if (field === undefined) continue;
-    yield fieldPart(domain, fieldSubject(owner, name), field as SignedValue);
+    yield fieldPart(domain, fieldSubject(owner, name), field);
   }
 }
 
-function fieldPart(domain: Domain, subject: string, field: SignedValue): Part {
-  return { peer: field.peer, bytes: signedBytes(domain, subject, field), signature: field.signature };
+/** What every signed field has, also one of a newer version. */
+const writtenBy = z.object({ peer: z.string(), signature: signatureSchema });
+
+function fieldPart(domain: Domain, subject: string, field: unknown): Part | undefined {
+  const parsed = writtenBy.safeParse(field);
+  if (!parsed.success) return UNSIGNED;
+  return { ...parsed.data, domain, subject, content: field as object };
 }
 
 /** `author` is the one the map names: a record that files one author's word under another's name is refused. */
 function authored(domain: Domain, subject: string, author: PeerId, content: Signed): Part {
-  return {
-    peer: content.author === author ? author : '',
-    bytes: signedBytes(domain, subject, content),
-    signature: content.signature,
-  };
+  const { signature } = content;
+  return { peer: content.author === author ? author : '', signature, domain, subject, content };
 }
