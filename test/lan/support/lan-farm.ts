@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Config, DoorView, FarmView, NodeView, SubmittedView, TaskDetail } from '@cuadro/protocol';
+import { readNodeFile } from '../../../node/src/system/node-file.ts';
 import { type CommandResult, House } from '../../e2e/support/house.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { type Host, Lan } from './hosts.ts';
@@ -65,6 +66,15 @@ export class LanNode {
 
   submit(blend: string, ...words: string[]): Promise<SubmittedView> {
     return this.ask<SubmittedView>('submit', blend, ...words);
+  }
+
+  /** Of its own process, whatever started it. */
+  get pid(): number {
+    return readNodeFile(this.dataFolder)?.pid ?? 0;
+  }
+
+  get apiPort(): number {
+    return readNodeFile(this.dataFolder)?.port ?? 0;
   }
 
   door(): Promise<DoorView> {
