@@ -2,7 +2,7 @@
 
 Run as: blender -b --factory-startup --disable-autoexec -noaudio --python-exit-code 7 --python compare.py --
 REQUEST RESULT. REQUEST is a JSON list of {"name", "blend", "frames", "output": a folder, "remap"?, "directory"?,
-"hide"?: files that are away while the scene is open}. RESULT is a list of {"name", "hashes": one per frame,
+"hide"?: files that are away while the scene is open}, or of {"name", "pictures": files rendered elsewhere}. RESULT is a list of {"name", "hashes": one per frame,
 "missing": what the tracer reports, "error"?}. A hash is that of the decoded pixels (of a multilayer EXR, of its
 compressed blocks), because headers hold dates.
 """
@@ -77,6 +77,8 @@ def render(job):
 
 
 def run(job):
+    if 'pictures' in job:
+        return {'name': job['name'], 'hashes': [picture_hash(path) for path in job['pictures']], 'missing': []}
     hidden = [(file, file + '.hidden') for file in job.get('hide', ())]
     try:
         for file, away in hidden:

@@ -9,6 +9,8 @@ import { createTraceKeeper } from '../../node/src/render/scene/keeper.ts';
 import { layoutBundle } from '../../node/src/render/scene/layout.ts';
 import { preflight } from '../../node/src/render/scene/preflight.ts';
 import { mixSound, traceScene } from '../../node/src/render/scene/tracer.ts';
+import { LocalFarm, type LocalNode, until } from '../../scripts/farm/local-farm.ts';
+import { verifyCollected } from '../../scripts/farm/verify.ts';
 import {
   type AwkwardSceneName,
   awkwardSceneNames,
@@ -49,6 +51,12 @@ interface Job {
   hide?: string[];
 }
 
+/** Pictures that something else has rendered. */
+interface Rendered {
+  name: string;
+  pictures: string[];
+}
+
 interface Picture {
   name: string;
   hashes: string[];
@@ -69,7 +77,7 @@ after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-async function render(jobs: readonly Job[]): Promise<Map<string, Picture>> {
+async function render(jobs: readonly (Job | Rendered)[]): Promise<Map<string, Picture>> {
   const [request, result] = [join(root, 'request.json'), join(root, 'result.json')];
   await writeFile(request, JSON.stringify(jobs));
   await runScript('compare.py', [request, result], { blender });
@@ -100,8 +108,16 @@ function job(name: AwkwardSceneName, extra: Partial<Job> = {}): Job {
   return { name, blend, frames: [1, 3], output: join(root, 'out', name), ...extra };
 }
 
+let baseline: Promise<Map<string, Picture>> | undefined;
+
+/** What one Blender makes of the scenes where they were made, with nothing of ours between. */
+function renderedDirectly(): Promise<Map<string, Picture>> {
+  baseline ??= render(carried.map((name) => job(name)));
+  return baseline;
+}
+
 test('every awkward scene, bundled and moved away from its files, renders the same pixels', async () => {
-  const originals = await render(carried.map((name) => job(name)));
+  const originals = await renderedDirectly();
   await traceAll(awkwardSceneNames.filter((name) => !['garbage', 'truncated'].includes(name)));
   const moved: Job[] = [];
   for (const name of carried) {
@@ -132,6 +148,48 @@ test('every awkward scene, bundled and moved away from its files, renders the sa
     }
   } finally {
     await rename(join(root, 'away'), join(root, 'scenes'));
+  }
+});
+
+test('three nodes that share no folder render every awkward scene to the same pixels, its own files away', async () => {
+  const originals = await renderedDirectly();
+  const farm = await LocalFarm.open({ folder: join(root, 'farm'), nodes: 3 });
+  const away = join(root, 'away');
+  try {
+    const [submitter] = farm.nodes as [LocalNode];
+    const { client } = submitter;
+    const ids = new Map<AwkwardSceneName, string>();
+    for (const name of carried) {
+      const settings = { frames: '1,3', film: false };
+      const body = { path: blends.get(name) ?? '', name, settings, paused: true };
+      ids.set(name, (await client.call('submit', { body })).job.id);
+    }
+    // From here on nothing can be read where the scenes say that it is.
+    await rename(join(root, 'scenes'), away);
+    for (const id of ids.values())
+      await client.call('setJob', { params: { job: id }, body: { desired: 'active' } });
+    const machines = new Set<string>();
+    const rendered: Rendered[] = [];
+    for (const [name, id] of ids) {
+      await until(`${name} to be done`, async () => {
+        const { state, reason } = await client.call('job', { params: { job: id } });
+        assert.ok(!['failed', 'skipped', 'canceled'].includes(state), `${name}: ${state} ${reason ?? ''}`);
+        return state === 'done';
+      });
+      await verifyCollected(submitter, id);
+      const { outputFolder } = await client.call('job', { params: { job: id } });
+      const { tasks } = await client.call('tasks', { params: { job: id } });
+      for (const { machine } of tasks) machines.add(machine ?? '');
+      const pictures = tasks.flatMap(({ files }) => files.filter(({ role }) => role === 'image'));
+      rendered.push({ name, pictures: pictures.map((file) => join(outputFolder, file.name)) });
+    }
+    assert.deepEqual([...machines].sort(), farm.nodes.map(({ name }) => name).sort(), 'all three rendered');
+    const pictures = await render(rendered);
+    for (const name of carried)
+      assert.deepEqual(pictures.get(name)?.hashes, originals.get(name)?.hashes, name);
+  } finally {
+    await farm.close();
+    await rename(away, join(root, 'scenes')).catch(() => undefined);
   }
 });
 
