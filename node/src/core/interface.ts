@@ -100,7 +100,10 @@ export interface Changes {
   removed: JobId[];
   tasks: { job: JobId; indices: TaskIndex[] }[];
   nodes: PeerId[];
+  /** What the farm's view tells: also with every grant, so nothing may be derived anew from all records for it. */
   farm: boolean;
+  /** The farm's or a member's record changed, and with it perhaps who belongs to the farm. */
+  members?: true;
 }
 
 export type CoreEffect =

@@ -137,6 +137,7 @@ export class BrainState {
   /** The farm's or a member's record changed. */
   membersChanged(): void {
     this.#members = undefined;
+    this.out.members = true;
   }
 
   #membership(): Membership {
@@ -289,6 +290,7 @@ export class StepOutput {
   readonly own = new Set<string>();
   term: number | undefined;
   farm = false;
+  members = false;
   /** Grants by machine, so that one message carries them. */
   readonly grants = new Map<PeerId, Lease[]>();
   readonly stops: { peer: PeerId; attempt: AttemptId; reason: string }[] = [];
@@ -336,6 +338,6 @@ export class StepOutput {
       .map(([job, indices]) => ({ job, indices: [...indices] }));
     const nodes = [...this.#nodes];
     if (!this.farm && jobs.length + removed.length + tasks.length + nodes.length === 0) return undefined;
-    return { jobs, removed, tasks, nodes, farm: this.farm };
+    return { jobs, removed, tasks, nodes, farm: this.farm, ...(this.members && { members: true }) };
   }
 }

@@ -35,7 +35,7 @@ export function assembleBrain(
     onChanges: (changes) => {
       hub.notify(changes);
       network.changed(changes);
-      if (changes.farm) farmChanged();
+      if (changes.members === true) farmChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
       for (const job of changes.removed) collection.removed(job);
     },

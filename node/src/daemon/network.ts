@@ -12,7 +12,7 @@ import type { Clock, Logger, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { Foundation } from './foundation.ts';
-import { assembleReplicas } from './replicas.ts';
+import { assembleReplicas, type ReplicasBase } from './replicas.ts';
 
 /** How the brain speaks with other machines. */
 export interface Network {
@@ -56,7 +56,19 @@ export function assembleNetwork(
       ...(config.interfaces.length > 0 && { interfaces: config.interfaces }),
     },
   );
-  const { sync, transfer, copies, content } = assembleReplicas(mesh, base, queries, driver);
+  return networkOver(mesh, base, queries, driver);
+}
+
+/** The same over any mesh: benches and tests put many nodes on one that is in memory. */
+export function networkOver(
+  mesh: Mesh,
+  base: ReplicasBase,
+  queries: CoreQueries,
+  driver: () => Pick<Driver, 'input' | 'deliver'>,
+): Network {
+  const { clock, logger } = base;
+  const replicas = assembleReplicas(mesh, base, queries, driver);
+  const { sync, transfer, copies, content } = replicas;
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = decodeMessage(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
@@ -79,7 +91,7 @@ export function assembleNetwork(
     copies,
     changed: (changes) => {
       copies.changed(changes);
-      if (changes.farm) copies.membersChanged();
+      if (changes.members === true) replicas.membersChanged();
     },
     onPeerBack: (listener) => {
       mesh.subscribe({ peer: (_peer, state) => state === 'reachable' && listener() });

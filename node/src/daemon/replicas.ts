@@ -11,6 +11,7 @@ import { RecordDoor } from '../replicas/door.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import { createRecordSync } from '../replicas/sync.ts';
 import { createVerifier } from '../system/identity.ts';
+import type { Logger } from '../system/interface.ts';
 import type { Foundation } from './foundation.ts';
 
 /** What keeps records and content the same on several machines. */
@@ -19,11 +20,16 @@ export interface Replicas {
   readonly transfer: Transfer;
   readonly copies: Copies;
   readonly content: ContentSource;
+  /** The farm's or a member's record changed. */
+  membersChanged(): void;
 }
+
+/** What records and content are kept the same with. */
+export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'bytes'> & { logger: Logger };
 
 export function assembleReplicas(
   mesh: Mesh,
-  { clock, random, logger, blobs, bytes }: Foundation,
+  { clock, random, logger, blobs, bytes }: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
 ): Replicas {
@@ -34,6 +40,7 @@ export function assembleReplicas(
   const sync = createRecordSync({ mesh, clock, random, logger: log, verify, bytes, records, deliver });
   const transfer = createTransfer({ mesh, blobs, clock, logger: logger.child({ room: 'blobs' }) });
   const door = new RecordDoor({ verify, bytes, held: () => undefined });
+  let membership: ReadonlySet<PeerId> | undefined;
   const copies = createCopies({
     mesh,
     blobs,
@@ -41,7 +48,8 @@ export function assembleReplicas(
     queries,
     clock,
     logger: log,
-    members: () => membersOf(queries),
+    // Asked for every task that is looked at, and costly to derive.
+    members: () => (membership ??= membersOf(queries)),
     bytesOf: (record) => bytes.of(record),
     read: (stored) => {
       const read = door.read(stored);
@@ -49,7 +57,16 @@ export function assembleReplicas(
     },
     merge: deliver,
   });
-  return { sync, transfer, copies, content: createContentSource({ transfer, queries, mesh, clock }) };
+  return {
+    sync,
+    transfer,
+    copies,
+    content: createContentSource({ transfer, queries, mesh, clock }),
+    membersChanged: () => {
+      membership = undefined;
+      copies.membersChanged();
+    },
+  };
 }
 
 function membersOf(queries: CoreQueries): ReadonlySet<PeerId> {
