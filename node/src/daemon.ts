@@ -116,7 +116,8 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     queries: core,
     logFile: (...place) => worker.logFile(...place),
   });
-  const metrics = network.measure(createNodeMetrics(loopDelay));
+  const gossip = () => network.mesh?.status().gossip;
+  const metrics = network.measure(createNodeMetrics({ loopDelay, gossip }));
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
     { queries, jobs, door: farm, here, content, events: hub, metrics },
@@ -156,16 +157,18 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   };
 }
 
-/** Clients find the node by a file, so it is written last and removed first. */
+/** The node runs. Clients find it by a file, so that is written last and removed first. */
 async function tellClients(
   { dataFolder }: NodeInit,
-  { clock, random }: Foundation,
+  { clock, random, loopDelay }: Foundation,
   place: { address: string; port: number; token: string },
   started: Startable[],
 ): Promise<void> {
   await writeNodeFile({ random }, dataFolder, { pid: process.pid, ...place });
   started.push({ start: () => Promise.resolve(), stop: () => removeNodeFile(dataFolder) });
   const memory = createMemoryKeeper({ clock });
+  // What starting cost the loop is no sign of how it runs.
+  loopDelay.reset();
   await memory.start();
   started.push(memory);
 }

@@ -33,6 +33,8 @@ export interface Metrics {
   gaugeOf(name: string, help: string, read: () => number | undefined): void;
   /** Counts that something else keeps, read when the page is rendered; they never go down. */
   countersOf(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void;
+  /** The same for something that is counted elsewhere and never goes down. */
+  counterOf(name: string, help: string, read: () => number | undefined): void;
   histogram(name: string, help: string, buckets?: readonly number[]): Histogram;
   /** The page in Prometheus' text format 0.0.4. */
   render(): string;
@@ -61,7 +63,15 @@ class MetricsRegistry implements Metrics {
   }
 
   gaugeOf(name: string, help: string, read: () => number | undefined): void {
-    this.#register(name, 'gauge', help, () => {
+    this.#registerRead(name, 'gauge', help, read);
+  }
+
+  counterOf(name: string, help: string, read: () => number | undefined): void {
+    this.#registerRead(name, 'counter', help, read);
+  }
+
+  #registerRead(name: string, type: string, help: string, read: () => number | undefined): void {
+    this.#register(name, type, help, () => {
       const value = read();
       return value === undefined ? '' : `${name} ${numberText(value)}\n`;
     });
@@ -196,10 +206,39 @@ export function createLoopDelay(): LoopDelay {
   };
 }
 
-/** The counters of a node that belong to no part of it. */
-export function createNodeMetrics(loopDelay: LoopDelay): Metrics {
+/** What a node said and heard by gossip; forwarding what others said is not counted. */
+export interface GossipCounts {
+  readonly sent: number;
+  readonly received: number;
+  readonly dropped: number;
+}
+
+/** The figures of a node as a whole. `gossip` gives undefined where the node is kept off the network. */
+export function createNodeMetrics(parts: {
+  loopDelay: LoopDelay;
+  gossip: () => GossipCounts | undefined;
+}): Metrics {
+  const { loopDelay, gossip } = parts;
   const metrics = createMetrics();
-  const help = 'How late the event loop runs, 99th percentile, milliseconds';
-  metrics.gaugeOf('cuadro_loop_delay_p99_ms', help, () => loopDelay.percentileMs(0.99));
+  const late = 'How late the event loop runs since the node has started, milliseconds';
+  metrics.gaugeOf('cuadro_loop_delay_p50_ms', `${late}: median`, () => loopDelay.percentileMs(50));
+  metrics.gaugeOf('cuadro_loop_delay_p99_ms', `${late}: 99th percentile`, () => loopDelay.percentileMs(99));
+  metrics.gaugeOf('cuadro_loop_delay_max_ms', `${late}: longest`, () => loopDelay.maxMs());
+  const messages = 'Gossiped messages';
+  metrics.counterOf(
+    'cuadro_gossip_sent_total',
+    `${messages} that this node originated`,
+    () => gossip()?.sent,
+  );
+  metrics.counterOf(
+    'cuadro_gossip_received_total',
+    `${messages} of other nodes, each counted once`,
+    () => gossip()?.received,
+  );
+  metrics.counterOf(
+    'cuadro_gossip_dropped_total',
+    `${messages} that nobody could hear`,
+    () => gossip()?.dropped,
+  );
   return metrics;
 }

@@ -41,7 +41,7 @@ export function createHere(components: HereComponents, init: HereInit) {
       dataFolder,
       startedAt,
       memoryBytes: process.memoryUsage.rss(),
-      loopDelayP99Ms: loopDelay.percentileMs(0.99),
+      loopDelayP99Ms: loopDelay.percentileMs(99),
       ...(await machine.view()),
     }),
     config: (): Config => init.config(),

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createLogger } from '../../../node/src/system/logger.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
-import { createLoopDelay, createMetrics } from '../../../node/src/system/metrics.ts';
+import { createLoopDelay, createMetrics, createNodeMetrics } from '../../../node/src/system/metrics.ts';
 import { temporaryFolder } from '../blobs/helpers.ts';
 
 describe('the logger', () => {
@@ -130,5 +130,37 @@ describe('metrics', () => {
     assert.ok(delay.maxMs() >= 80, `${delay.maxMs()} ms`);
     assert.ok(delay.percentileMs(99) >= 80);
     await delay.stop();
+  });
+
+  it('asks for percentiles of a hundred, and counts gossip where there is a network', () => {
+    const mesh: { gossip?: { sent: number; received: number; dropped: number } } = {};
+    const metrics = createNodeMetrics({
+      loopDelay: {
+        start: () => Promise.resolve(),
+        stop: () => Promise.resolve(),
+        percentileMs: (percentile) => percentile,
+        maxMs: () => 200,
+        reset: () => undefined,
+      },
+      gossip: () => mesh.gossip,
+    });
+    const lines = (): string[] =>
+      metrics
+        .render()
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('#'));
+    const delays = [
+      'cuadro_loop_delay_p50_ms 50',
+      'cuadro_loop_delay_p99_ms 99',
+      'cuadro_loop_delay_max_ms 200',
+    ];
+    assert.deepEqual(lines(), delays);
+    mesh.gossip = { sent: 3, received: 5, dropped: 1 };
+    assert.deepEqual(lines(), [
+      ...delays,
+      'cuadro_gossip_sent_total 3',
+      'cuadro_gossip_received_total 5',
+      'cuadro_gossip_dropped_total 1',
+    ]);
   });
 });
