@@ -162,6 +162,8 @@ export const farmViewSchema = z.object({
       at: z.number(),
       cause: z.enum(['first', 'lost', 'yielded', 'found']),
       leaderlessMs: z.number(),
+      /** When it knew what the others hold and could grant; only the node that led knows. */
+      collectedAt: z.number().optional(),
       /** When its first grant went out; only the node that led knows. */
       firstGrantAt: z.number().optional(),
     }),

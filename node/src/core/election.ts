@@ -32,7 +32,10 @@ export function runElection(state: BrainState): void {
   if (reign.role === 'leading') {
     const { collecting } = reign;
     if (collecting === undefined) return;
-    if (collecting.until <= state.now || collecting.waiting.size === 0) reign.collecting = undefined;
+    if (collecting.until > state.now && collecting.waiting.size > 0) return;
+    reign.collecting = undefined;
+    const entry = state.history.at(-1);
+    if (entry !== undefined && entry.epoch.peer === state.self) entry.collectedAt ??= state.wallTime;
     return;
   }
   if (reign.role === 'following') doubtInSilence(state, reign);

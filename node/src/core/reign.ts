@@ -73,6 +73,8 @@ export interface PastReign {
   cause: ReignCause;
   /** For how long nobody led before it, as this node saw it, in milliseconds. */
   leaderlessMs: number;
+  /** When it knew what the others hold and could grant, milliseconds since 1970; known to the one that led. */
+  collectedAt?: number;
   /** When its first grant went out, milliseconds since 1970; known to the one that led. */
   firstGrantAt?: number;
 }

@@ -246,15 +246,18 @@ export function farmView(state: BrainState): FarmView {
     members: 1 + state.others().length,
     ...(state.coordinator !== undefined && { coordinator: state.coordinator.peer }),
     epochTerm: state.coordinator?.term ?? 0,
-    coordinators: state.history.map(({ epoch, wallTime, cause, leaderlessMs, firstGrantAt }) => ({
-      peer: epoch.peer,
-      name: machineName(state, epoch.peer),
-      term: epoch.term,
-      at: wallTime,
-      cause,
-      leaderlessMs,
-      ...(firstGrantAt !== undefined && { firstGrantAt }),
-    })),
+    coordinators: state.history.map(
+      ({ epoch, wallTime, cause, leaderlessMs, collectedAt, firstGrantAt }) => ({
+        peer: epoch.peer,
+        name: machineName(state, epoch.peer),
+        term: epoch.term,
+        at: wallTime,
+        cause,
+        leaderlessMs,
+        ...(collectedAt !== undefined && { collectedAt }),
+        ...(firstGrantAt !== undefined && { firstGrantAt }),
+      }),
+    ),
     jobs,
     live: { running, nodes },
   };
