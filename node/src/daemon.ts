@@ -86,7 +86,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     emit: (event) => hub.emit(event),
   });
   const here = createHere(
-    { clock, random, signer, loopDelay, machine },
+    { clock, random, signer, loopDelay, machine, copies: network.copies },
     {
       version,
       dataFolder,

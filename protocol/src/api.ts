@@ -81,6 +81,9 @@ const jobParam = z.object({ job: z.string().min(1).max(64) });
 /** A task by index, or as a person writes it: `7`, `frame 7`, `film`, `#12`. */
 const taskParam = jobParam.extend({ task: z.string().min(1).max(80) });
 
+/** A machine by its name, its peer id or a beginning of that, or `here`. */
+const nodeParam = z.object({ node: z.string().min(1).max(200) });
+
 /** A newcomer by its three words, its peer id or its name. */
 const newcomerBody = z.object({ newcomer: z.string().min(1).max(NAME_LENGTH_MAX).optional() });
 
@@ -178,12 +181,16 @@ export const ROUTES = {
     response: fetchedViewSchema,
   }),
   nodes: route('GET', '/nodes', 'The machines', { response: z.array(nodeViewSchema) }),
+  node: route('GET', '/nodes/:node', 'One machine, by its name or key; `here` names this one', {
+    params: nodeParam,
+    response: nodeViewSchema,
+  }),
   setNode: route(
     'PATCH',
     '/nodes/:node',
     'Pause, drain or resume a machine, or tag it; `here` names this one',
     {
-      params: z.object({ node: z.string().min(1).max(200) }),
+      params: nodeParam,
       body: z.object({
         desired: z.enum(['active', 'draining', 'paused']).optional(),
         /** By the owner, on the machine itself only. */

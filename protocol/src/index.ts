@@ -9,6 +9,7 @@ export * from './errors.ts';
 export * from './events.ts';
 export * from './fields.ts';
 export * from './frames.ts';
+export * from './held-only.ts';
 export * from './hold.ts';
 export * from './ids.ts';
 export * from './job-types/index.ts';

@@ -38,22 +38,34 @@ export interface Safety {
  * that count.
  */
 export function safetyWithout(job: JobRecord, tasks: Iterable<TaskRecord>, peer: PeerId): Safety {
-  const others = (holders: Holders): number => heldBy(holders).filter((holder) => holder !== peer).length;
-  const ofJob = Math.min(
-    others(job.holders.plan),
-    job.spec.bundle === undefined ? Number.POSITIVE_INFINITY : others(job.holders.bundle),
-  );
-  const safety: Safety = { machines: atMostTwo(ofJob), job: ofJob < 2, resultsOnOne: 0, resultsOnNone: 0 };
+  const results = { onNone: 0, onOne: 0 };
   for (const task of tasks) {
     const result = countingResult(task);
     if (result === undefined) continue;
-    const machines = atMostTwo(others(result.holders));
-    if (machines === 1) safety.resultsOnOne++;
-    if (machines === 0) safety.resultsOnNone++;
-    if (machines < safety.machines) safety.machines = machines;
+    const machines = othersThan(peer, result.holders);
+    if (machines === 0) results.onNone++;
+    if (machines === 1) results.onOne++;
   }
-  return safety;
+  return safetyFrom(job, results, peer);
 }
+
+/** The same from counted results: how many no other machine holds, and how many exactly one other. */
+export function safetyFrom(job: JobRecord, results: { onNone: number; onOne: number }, peer: PeerId): Safety {
+  const ofJob = Math.min(
+    othersThan(peer, job.holders.plan),
+    job.spec.bundle === undefined ? Number.POSITIVE_INFINITY : othersThan(peer, job.holders.bundle),
+  );
+  const ofResults = results.onNone > 0 ? 0 : results.onOne > 0 ? 1 : 2;
+  return {
+    machines: atMostTwo(Math.min(ofJob, ofResults)),
+    job: ofJob < 2,
+    resultsOnOne: results.onOne,
+    resultsOnNone: results.onNone,
+  };
+}
+
+const othersThan = (peer: PeerId, holders: Holders): number =>
+  heldBy(holders).filter((holder) => holder !== peer).length;
 
 function atMostTwo(count: number): 0 | 1 | 2 {
   if (count >= 2) return 2;

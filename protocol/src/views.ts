@@ -49,6 +49,20 @@ export const jobViewSchema = z.object({
   acknowledged: z.boolean(),
   /** How many machines hold the scene and the plan. */
   holders: z.int(),
+  /** What would be left without the machine that submitted it (SPEC R58), and in one sentence. */
+  safety: z.object({
+    /** Other machines that hold whatever is held by fewest; counted up to two. */
+    machines: z.int().min(0).max(2),
+    /** Whether fewer than two others hold the scene and the plan. */
+    job: z.boolean(),
+    resultsOnOne: z.int(),
+    resultsOnNone: z.int(),
+    sentence: z.string(),
+  }),
+  /** What only one machine holds, by machine: results, and whether the scene or the plan. */
+  onlyOn: z.array(
+    z.object({ peer: peerIdSchema, machine: z.string(), results: z.int(), scene: z.boolean() }),
+  ),
   submitter: peerIdSchema,
   outputFolder: z.string(),
   after: z.array(jobIdSchema),
@@ -58,15 +72,18 @@ export const jobViewSchema = z.object({
   changedAt: z.number().optional(),
   settings: z.record(z.string(), z.unknown()),
   /** The newest frames that have a thumbnail, newest first, at most four. */
-  thumbnails: z.array(blobHashSchema),
-  /** The finished film, once there is one. */
+  thumbnails: z.array(z.object({ task: z.int(), blob: blobHashSchema })),
+  /** The finished film, once there is one, and the task that made it. */
   film: outputFileSchema.optional(),
+  filmTask: z.int().optional(),
   /** Whether frames were redone since the film was made. */
   filmStale: z.boolean(),
   live: z.object({
     running: z.int(),
     /** Forecast of the milliseconds left; absent until it can be said. */
     remainingMs: z.number().optional(),
+    /** One sentence on what its first open task waits for, while none of its tasks runs. */
+    waits: z.string().optional(),
     /** Files collected into the output folder on this machine, and how many foreign files were kept. */
     collected: z.int().optional(),
     keptForeign: z.int().optional(),
@@ -118,6 +135,8 @@ export type TaskView = z.infer<typeof taskViewSchema>;
 
 export const taskDetailSchema = taskViewSchema.extend({
   attempts: z.array(attemptViewSchema),
+  /** Names of the machines that hold its result. */
+  heldBy: z.array(z.string()),
   /** One sentence on what it waits for, or how it ended. */
   why: z.string(),
 });
@@ -190,6 +209,8 @@ export const hereViewSchema = z.object({
     accepting: z.boolean(),
     reason: z.string().optional(),
   }),
+  /** What it alone holds, and has still to give a copy of to another machine; no network, no copies. */
+  copiesToGive: z.object({ results: z.int(), jobs: z.int(), logs: z.int() }).optional(),
   memoryBytes: z.number(),
   loopDelayP99Ms: z.number(),
   blender: z.object({

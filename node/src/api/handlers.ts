@@ -1,4 +1,4 @@
-import type { ROUTES, RouteName, RouteResponse } from '@cuadro/protocol';
+import { CuadroError, type ROUTES, type RouteName, type RouteResponse } from '@cuadro/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { sendBlob } from './blob-reply.ts';
@@ -82,6 +82,12 @@ export function createHandlers(
       return jobs.fetch(findJob(queries, params.job), body.to, options);
     },
     nodes: () => queries.nodes(),
+    node: ({ params }) => {
+      const peer = findNode(queries, params.node);
+      const view = queries.nodes().find((node) => node.peer === peer);
+      if (view === undefined) throw new CuadroError('node-not-found', { node: params.node });
+      return view;
+    },
     setNode: ({ params, body }) => jobs.setNode(findNode(queries, params.node), body),
     door: () => door.door(),
     openDoor: ({ body }) => door.openDoor(body.forMs),

@@ -33,7 +33,11 @@ export const COMMANDS = [
   { name: 'cancel', usage: '<job...>', summary: 'End jobs without rendering the rest' },
   { name: 'requeue', usage: '<job> [tasks...]', summary: 'Render tasks again' },
   { name: 'delete', usage: '<job...>', summary: 'Delete jobs; collected files stay' },
-  { name: 'nodes', usage: '', summary: 'List the machines: what each can do and does' },
+  {
+    name: 'nodes',
+    usage: '[machine]',
+    summary: 'List the machines, or show one: what it can do and does',
+  },
   {
     name: 'drain',
     usage: '[machine...]',

@@ -170,8 +170,8 @@ function addMachineCommands(add: Add): void {
     .option('--offline', 'Neither look for other machines nor be found by them');
   add('down', async (context) => (await machine()).down(context));
   const nodes = () => import('./commands/nodes.ts');
-  add('nodes', async (context, _, options: { history?: boolean }) =>
-    (await nodes()).nodes(context, options),
+  add('nodes', async (context, [machine], options: { history?: boolean }) =>
+    (await nodes()).nodes(context, optional(machine), options),
   ).option('--history', 'Who coordinated, why it changed, and for how long nobody led');
   add('drain', async (context, [machines], options: { here?: boolean }) =>
     (await nodes()).drain(context, machines as string[], options),

@@ -66,6 +66,14 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
+/** `3 min 20 s left, done about 18:05`: what the machines that are here now would need, no promise. */
+export function forecast(remainingMs: number, now = new Date()): string {
+  const end = new Date(now.getTime() + remainingMs);
+  const time = end.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  const day = end.toDateString() === now.toDateString() ? '' : `${end.toLocaleDateString()}, `;
+  return `${duration(remainingMs)} left, done about ${day}${time}`;
+}
+
 /** `1.5 GiB`. */
 export function size(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -242,8 +242,11 @@ export class Job {
   }
 
   /** Thumbnails of the newest results, newest first. */
-  thumbnails(): BlobHash[] {
-    return this.#thumbnails.flatMap(({ index }) => this.result(index)?.thumbnail ?? []);
+  thumbnails(): { task: TaskIndex; blob: BlobHash }[] {
+    return this.#thumbnails.flatMap(({ index }) => {
+      const blob = this.result(index)?.thumbnail;
+      return blob === undefined ? [] : { task: index, blob };
+    });
   }
 
   result(index: TaskIndex) {

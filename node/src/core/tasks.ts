@@ -11,9 +11,9 @@ import {
   type TaskIndex,
   type TaskRecord,
   type TaskRequest,
-  type TaskResult,
   type TaskState,
 } from '@cuadro/protocol';
+import { CopyCounts } from './copy-counts.ts';
 
 /** Task states by their code in the columns. */
 const STATES = ['open', 'rendered', 'done', 'failed', 'skipped'] as const satisfies readonly TaskState[];
@@ -50,18 +50,18 @@ interface Group {
 }
 
 /**
- * The tasks of one job, as columns: an open task of which nothing is written costs two bytes and no object. Keeps
+ * The tasks of one job, as columns: an open task of which nothing is written costs five bytes and no object. Keeps
  * the figures of `deriveJob` (SPEC R80) step by step; cost is per changed task, not per job.
  */
 export class TaskTable {
   readonly job: JobId;
   readonly counts: TaskCounts;
-  oneCopyOnly = 0;
+  /** Whose copies the results are. */
+  copies: CopyCounts;
   view: PlanView | undefined;
   readonly records = new Map<TaskIndex, TaskRecord>();
   readonly #listener: TableListener;
   #codes: Uint8Array;
-  #oneCopy: Uint8Array;
   #groups: Group[] = [];
   #redo: Float64Array | undefined;
   #retry: Float64Array | undefined;
@@ -72,7 +72,7 @@ export class TaskTable {
     this.job = job.id;
     this.#listener = listener;
     this.#codes = new Uint8Array(total);
-    this.#oneCopy = new Uint8Array(total);
+    this.copies = new CopyCounts(total);
     this.counts = { total, open: total, rendered: 0, done: 0, failed: 0, skipped: 0 };
   }
 
@@ -81,8 +81,7 @@ export class TaskTable {
     const total = view.taskCount;
     this.view = view;
     this.#codes = new Uint8Array(total);
-    this.#oneCopy = new Uint8Array(total);
-    this.oneCopyOnly = 0;
+    this.copies = new CopyCounts(total);
     Object.assign(this.counts, { total, open: total, rendered: 0, done: 0, failed: 0, skipped: 0 });
     this.#groups = view.plan.groups.map((group, i) => {
       const { start, count } = view.groupSpan(i);
@@ -127,6 +126,12 @@ export class TaskTable {
 
   isOpen(index: TaskIndex): boolean {
     return this.#codes[index] === OPEN;
+  }
+
+  /** The first task that is open, by its index. */
+  firstOpen(): TaskIndex | undefined {
+    const index = this.#codes.indexOf(OPEN);
+    return index < 0 ? undefined : index;
   }
 
   withResultIn(group: number): number {
@@ -290,9 +295,7 @@ export class TaskTable {
     const result = record && countingResult(record);
     let code = CODES[result?.state ?? (record?.failed === undefined ? 'open' : 'failed')];
     if (code === OPEN && this.#inputsAreBad(index)) code = CODES.skipped;
-    const oneCopy = result !== undefined && isOneCopy(result) ? 1 : 0;
-    this.oneCopyOnly += oneCopy - (this.#oneCopy[index] as number);
-    this.#oneCopy[index] = oneCopy;
+    this.copies.put(index, result?.holders);
     if (code !== before) this.#change(index, before, code);
     if (code === OPEN) this.#listener.freed(index);
   }
@@ -348,13 +351,6 @@ export class TaskTable {
     const number = this.view?.task(index)?.number as number;
     return needs.flatMap((needed) => this.view?.indexOf(needed, number) ?? []);
   }
-}
-
-/** Whether fewer than two machines hold it. */
-function isOneCopy({ holders }: TaskResult): boolean {
-  let held = 0;
-  for (const peer in holders) if (holders[peer]?.held === true) held++;
-  return held < 2;
 }
 
 /** The machines on which attempts at the task failed, in a fixed order. */

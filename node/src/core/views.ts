@@ -18,6 +18,7 @@ import {
 import { remainingMs } from './forecast.ts';
 import type { Job } from './job.ts';
 import { isRunning } from './machine.ts';
+import { onlyOn, submitterSafety } from './safety.ts';
 import type { BrainState } from './state.ts';
 import { machineName, whyIdle, whyTask } from './why.ts';
 
@@ -43,10 +44,8 @@ export function jobView(state: BrainState, job: Job): JobView {
   const { spec } = record;
   const controls = jobControls(record);
   const films = filmTasks(job);
-  const film = films
-    .map((index) => job.result(index)?.files.find((file) => file.role === 'film'))
-    .find(Boolean);
-  const remaining = job.state === 'active' || job.state === 'queued' ? remainingMs(state, job) : undefined;
+  const film = filmOf(job, films);
+  const only = onlyOn(state, job);
   return {
     id: job.id,
     order: spec.order,
@@ -58,9 +57,11 @@ export function jobView(state: BrainState, job: Job): JobView {
     notes: controls.notes,
     machineLimit: controls.machineLimit,
     counts: countsOf(job),
-    oneCopyOnly: table.oneCopyOnly,
+    oneCopyOnly: table.copies.onOne,
     acknowledged: record.acknowledged,
     holders: holdersOf(job),
+    safety: submitterSafety(state, job, only),
+    onlyOn: only,
     submitter: spec.author,
     outputFolder: spec.outputFolder,
     after: spec.after,
@@ -68,13 +69,30 @@ export function jobView(state: BrainState, job: Job): JobView {
     ...(job.changedAt !== undefined && { changedAt: job.changedAt }),
     settings: spec.settings,
     thumbnails: job.thumbnails(),
-    ...(film !== undefined && { film: film }),
+    ...film,
     filmStale: films.some((index) => isStale(job, index)),
-    live: {
-      running: runningOf(state, job),
-      ...(remaining !== undefined && { remainingMs: remaining }),
-    },
+    live: liveOf(state, job),
   };
+}
+
+function liveOf(state: BrainState, job: Job): JobView['live'] {
+  const running = runningOf(state, job);
+  const isUnderWay = job.state === 'active' || job.state === 'queued';
+  const remaining = isUnderWay ? remainingMs(state, job) : undefined;
+  const first = isUnderWay && running === 0 ? job.table.firstOpen() : undefined;
+  return {
+    running,
+    ...(remaining !== undefined && { remainingMs: remaining }),
+    ...(first !== undefined && { waits: whyTask(state, job, first) }),
+  };
+}
+
+function filmOf(job: Job, films: readonly TaskIndex[]): Pick<JobView, 'film' | 'filmTask'> {
+  for (const filmTask of films) {
+    const film = job.result(filmTask)?.files.find((file) => file.role === 'film');
+    if (film !== undefined) return { film, filmTask };
+  }
+  return {};
 }
 
 function holdersOf(job: Job): number {
@@ -137,7 +155,13 @@ export function taskView(state: BrainState, job: Job, index: TaskIndex): TaskVie
 
 export function taskDetail(state: BrainState, job: Job, index: TaskIndex): TaskDetail | undefined {
   const view = taskView(state, job, index);
-  return view && { ...view, attempts: attemptsOf(state, job, index), why: whyTask(state, job, index) };
+  if (view === undefined) return undefined;
+  return {
+    ...view,
+    attempts: attemptsOf(state, job, index),
+    heldBy: heldBy(job.result(index)?.holders ?? {}).map((peer) => machineName(state, peer)),
+    why: whyTask(state, job, index),
+  };
 }
 
 function attemptsOf(state: BrainState, job: Job, index: TaskIndex): AttemptView[] {

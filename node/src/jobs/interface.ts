@@ -26,6 +26,8 @@ export interface Safekeeping {
   acknowledge(job: JobId): Promise<Kept>;
   /** Of records that were merged: a change. */
   confirm(records: readonly KnownRecord[]): Promise<Kept>;
+  /** What this machine alone holds and has still to give away; undefined where there is nobody to give it to. */
+  state(): { results: number; jobs: number; logs: number } | undefined;
 }
 
 /** Of a farm of one. */
@@ -33,6 +35,7 @@ export const soleSafekeeping: Safekeeping = {
   alone: () => true,
   acknowledge: async () => ({ machines: 1, others: 'none' }),
   confirm: async () => ({ machines: 1, others: 'none' }),
+  state: () => undefined,
 };
 
 /** How many machines hold what was accepted or changed, in words (DESIGN.md section 1: one copy is labelled so). */

@@ -13,6 +13,8 @@ export interface HereComponents {
   signer: Signer;
   loopDelay: LoopDelay;
   machine: Machine;
+  /** Copies that this machine has still to give away. */
+  copies: { state(): { results: number; jobs: number; logs: number } | undefined };
 }
 
 export interface HereInit {
@@ -28,22 +30,28 @@ export interface HereInit {
 
 /** What only this machine's own node knows and can change; the API's `HereActions`. */
 export function createHere(components: HereComponents, init: HereInit) {
-  const { clock, random, signer, loopDelay, machine } = components;
+  const { clock, random, signer, loopDelay, machine, copies } = components;
   const { version, dataFolder } = init;
   const startedAt = clock.wallTime();
   return {
-    here: async (): Promise<HereView> => ({
-      peer: signer.peer,
-      name: init.config().name,
-      version,
-      pid: process.pid,
-      address: init.address(),
-      dataFolder,
-      startedAt,
-      memoryBytes: process.memoryUsage.rss(),
-      loopDelayP99Ms: loopDelay.percentileMs(99),
-      ...(await machine.view()),
-    }),
+    here: async (): Promise<HereView> => {
+      const given = copies.state();
+      return {
+        peer: signer.peer,
+        name: init.config().name,
+        version,
+        pid: process.pid,
+        address: init.address(),
+        dataFolder,
+        startedAt,
+        memoryBytes: process.memoryUsage.rss(),
+        loopDelayP99Ms: loopDelay.percentileMs(99),
+        ...(given !== undefined && {
+          copiesToGive: { results: given.results, jobs: given.jobs, logs: given.logs },
+        }),
+        ...(await machine.view()),
+      };
+    },
     config: (): Config => init.config(),
     setConfig: async (change: Partial<Config>): Promise<Config> => {
       init.setConfig(await saveConfig({ random }, dataFolder, change));

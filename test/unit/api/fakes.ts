@@ -2,17 +2,16 @@ import {
   type Config,
   CuadroError,
   type DoorView,
-  type FarmView,
   type HereView,
   type JobRecord,
   type JobView,
   type LiveEvent,
-  type NodeView,
   type SubmitBody,
   type TaskDetail,
   type TaskView,
 } from '@cuadro/protocol';
 import { doorView, fakeDoor, SELF } from './door.ts';
+import { farmView, jobView, nodeView, taskView } from './views.ts';
 import { createEventHub, type EventHub } from '../../../node/src/api/event-hub.ts';
 import type { ApiComponents } from '../../../node/src/api/interface.ts';
 import { type Api, createApi } from '../../../node/src/api/server.ts';
@@ -20,7 +19,7 @@ import type { CoreQueries } from '../../../node/src/core/interface.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 
-export { SELF };
+export { farmView, jobView, nodeView, SELF, taskView };
 export const TOKEN = 'secret-token-of-the-test';
 export const JOB_A = 'aaaabbbbccccdddd';
 export const JOB_B = 'aaaaccccddddeeee';
@@ -29,100 +28,6 @@ export const HASH = 'a'.repeat(64);
 
 /** The bytes of the one stored file: several chunks, so that ranges cross their bounds. */
 export const CONTENT = Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz');
-
-export function jobView(id: string, order: number, change: Partial<JobView> = {}): JobView {
-  return {
-    id,
-    order,
-    name: `job ${order}`,
-    type: 'blender-animation',
-    state: 'active',
-    priority: 50,
-    notes: '',
-    machineLimit: 0,
-    counts: { total: 3, open: 1, rendered: 1, done: 0, failed: 1, skipped: 0 },
-    oneCopyOnly: 1,
-    acknowledged: true,
-    holders: 1,
-    submitter: SELF,
-    outputFolder: `/tmp/output/${order}`,
-    after: [],
-    submittedAt: 1_700_000_000_000,
-    settings: { frames: '1-3' },
-    thumbnails: [],
-    filmStale: false,
-    live: { running: 1 },
-    ...change,
-  };
-}
-
-export function taskView(index: number, change: Partial<TaskView> = {}): TaskView {
-  return {
-    index,
-    name: `frame ${index + 1}`,
-    group: 'frame',
-    number: index + 1,
-    state: 'open',
-    files: [],
-    copies: 0,
-    failures: 0,
-    stale: false,
-    live: { running: false },
-    ...change,
-  };
-}
-
-export function nodeView(): NodeView {
-  return {
-    peer: SELF,
-    name: 'studio',
-    here: true,
-    coordinator: true,
-    desired: 'active',
-    ownerDesired: 'active',
-    slots: 1,
-    tags: ['gpu'],
-    live: {
-      reachable: true,
-      running: [],
-      load: 0.5,
-      freeDiskBytes: 1e9,
-      capabilities: {
-        engines: { node: '1', blender: '3.4.1', ffmpeg: '6.1.1' },
-        renderEngines: ['CYCLES'],
-        denoisers: [],
-        devices: ['CPU'],
-        programs: [],
-        scripts: false,
-        tags: [],
-        cores: 16,
-        memoryBytes: 64 * 2 ** 30,
-      },
-      idleReason: 'There is no job.',
-    },
-  };
-}
-
-export const farmView: FarmView = {
-  id: 'ffffffffffffffff',
-  name: 'farm',
-  members: 1,
-  coordinator: SELF,
-  epochTerm: 1,
-  coordinators: [
-    {
-      peer: SELF.replaceAll('Test', 'Attc'),
-      name: 'attic',
-      term: 1,
-      at: 1_700_000_000_000,
-      cause: 'found',
-      leaderlessMs: 900,
-    },
-    { peer: SELF, name: 'studio', term: 2, at: 1_700_000_060_000, cause: 'lost', leaderlessMs: 1_500 },
-  ],
-  jobs: { active: 2 },
-  live: { running: 1, nodes: 1 },
-};
 
 export const config: Config = {
   name: 'studio',
@@ -167,6 +72,8 @@ export class FakeNode {
   readonly calls: { name: string; args: unknown[] }[] = [];
   readonly logged: { level: string; message: string; fields: Record<string, unknown> | undefined }[] = [];
   jobs: JobView[] = [jobView(JOB_A, 1), jobView(JOB_B, 12, { state: 'paused', name: 'Würfel "rot"' })];
+  nodes = [nodeView()];
+  farm = farmView;
   tasks: TaskView[] = [
     taskView(0, { state: 'rendered', copies: 1, renderMs: 500 }),
     taskView(1, { state: 'failed', failures: 3 }),
@@ -275,7 +182,10 @@ export class FakeNode {
     const queries: Partial<CoreQueries> = {
       self: SELF,
       isCoordinator: true,
-      farm: () => farmView,
+      farm: () => {
+        this.#call('farm');
+        return this.farm;
+      },
       jobs: () => {
         this.#call('jobs');
         this.onRead?.();
@@ -300,7 +210,7 @@ export class FakeNode {
       },
       taskViews: (_, indices) => this.tasks.filter((task) => indices.includes(task.index)),
       task: (_, index) => this.#taskDetail(index),
-      nodes: () => [nodeView()],
+      nodes: () => this.nodes,
     };
     return queries as CoreQueries;
   }
@@ -319,7 +229,12 @@ export class FakeNode {
       hasLog: true,
       at: 1_700_000_000_000,
     };
-    return { ...task, attempts: task.failures > 0 ? [failed] : [], why: 'It waits for a free machine.' };
+    return {
+      ...task,
+      attempts: task.failures > 0 ? [failed] : [],
+      heldBy: task.files.length > 0 ? ['studio', 'attic'].slice(0, task.copies) : [],
+      why: 'It waits for a free machine.',
+    };
   }
 
   #jobActions(): ApiComponents['jobs'] {

@@ -54,6 +54,7 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['task', { ...job, task: 'frame 2' }],
     ['fetchJob', job, { to: '/tmp/to' }],
     ['nodes', {}],
+    ['node', { node: 'Studio' }],
     ['setNode', { node: 'here' }, { ownerDesired: 'paused' }],
     ['door', {}],
     ['openDoor', {}, { forMs: 600_000 }],

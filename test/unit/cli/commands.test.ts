@@ -12,7 +12,8 @@ before(async () => {
 });
 after(() => harness.stop());
 
-const lastCall = () => harness.node.calls.filter((call) => !['jobs', 'tasks'].includes(call.name)).at(-1);
+const lastCall = () =>
+  harness.node.calls.filter((call) => !['farm', 'jobs', 'tasks'].includes(call.name)).at(-1);
 
 describe('commands that read', () => {
   const table: [args: string[], pattern: RegExp][] = [

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { attemptKey, type Grant, type JobRecord, type Plan, type TaskRecord } from '@cuadro/protocol';
+import {
+  attemptKey,
+  emptyTask,
+  safetyWithout,
+  type Grant,
+  type JobRecord,
+  type JobView,
+  type Plan,
+  type TaskRecord,
+} from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { oracleJob, type OracleJob } from '../protocol/oracle.ts';
 import {
@@ -335,8 +344,19 @@ export class Simulation {
       assert.equal(view.oneCopyOnly, expected.oneCopyOnly);
       const states = expected.tasks.map((_, index) => this.farm.core.taskState(id, index));
       assert.deepEqual(states, expected.tasks);
+      this.#checkSafety(jobs.get(id) as JobRecord, view.safety);
     }
     this.#checkSentences();
+  }
+
+  /** The figures that are kept step by step are those of a walk over all tasks (SPEC R58). */
+  #checkSafety(job: JobRecord, { sentence, ...shown }: JobView['safety']): void {
+    const tasks = Array.from(
+      { length: job.spec.tasks },
+      (_, index) => this.farm.core.taskRecord(job.id, index) ?? emptyTask(job.id, index),
+    );
+    assert.deepEqual(shown, safetyWithout(job, tasks, job.spec.author));
+    assert.match(sentence, /^[A-Z].*\.$/);
   }
 
   #checkSentences(): void {

@@ -41,8 +41,15 @@ export function routeAddress(
   return text === '' ? path : `${path}?${text}`;
 }
 
-export function blobAddress(hash: string, name?: string, download = false): string {
-  return routeAddress('blob', { hash }, { name, download: download ? '1' : undefined });
+/** What a stored file belongs to: so a node that doesn't hold it knows from the records who does. */
+export interface BlobPlace {
+  job: string;
+  task?: number | undefined;
+}
+
+export function blobAddress(hash: string, place: BlobPlace, name?: string, download = false): string {
+  const { job, task } = place;
+  return routeAddress('blob', { hash }, { name, download: download ? '1' : undefined, job, task });
 }
 
 async function send(name: RouteName, parts: RequestParts<RouteName>): Promise<Response> {

@@ -161,14 +161,14 @@ export class CuadroFarm extends LitElement {
   #latest(): TemplateResult {
     const frames = [...store.jobs]
       .sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0))
-      .flatMap((job) => job.thumbnails.map((hash) => ({ job, hash })))
+      .flatMap((job) => job.thumbnails.map(({ blob, task }) => ({ job, blob, task })))
       .slice(0, LATEST_SHOWN);
     if (frames.length === 0) return html`<p class="quiet">${terms.farm.noFrames}</p>`;
     return html`<section>
       <h2>${terms.farm.latest}</h2>
       <div class="latest">${frames.map(
-        ({ job, hash }) => html`<a href=${paths.job(job.id)} title=${job.name}>
-        <cuadro-thumbnail .hash=${hash} .label=${job.name}></cuadro-thumbnail></a>`,
+        ({ job, blob, task }) => html`<a href=${paths.job(job.id)} title=${job.name}>
+        <cuadro-thumbnail .hash=${blob} .job=${job.id} .task=${task} .label=${job.name}></cuadro-thumbnail></a>`,
       )}</div>
     </section>`;
   }

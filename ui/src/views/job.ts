@@ -129,13 +129,14 @@ export class CuadroJob extends LitElement {
   }
 
   #film(job: JobView): TemplateResult {
-    const { film } = job;
+    const { film, filmTask } = job;
+    const place = { job: job.id, task: filmTask };
     if (film === undefined)
       return html`<cuadro-empty icon="film" .heading=${terms.job.noFilm}></cuadro-empty>`;
     return html`<div class="film">
       ${job.filmStale ? html`<p class="warn">${terms.job.filmStale}</p>` : ''}
-      <video controls preload="metadata" src=${blobAddress(film.blob, film.name)}></video>
-      <span><a class="button" href=${blobAddress(film.blob, film.name, true)} download=${film.name}>
+      <video controls preload="metadata" src=${blobAddress(film.blob, place, film.name)}></video>
+      <span><a class="button" href=${blobAddress(film.blob, place, film.name, true)} download=${film.name}>
         <cuadro-icon name="down"></cuadro-icon>${terms.job.download} ${film.name}</a></span>
     </div>`;
   }

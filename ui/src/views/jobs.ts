@@ -94,12 +94,13 @@ export class CuadroJobs extends LitElement {
 
   #job(job: JobView): TemplateResult {
     const { counts, live } = job;
+    const [newest] = job.thumbnails;
     const left =
       live.remainingMs === undefined || ended(job)
         ? undefined
         : terms.common.left(formatDuration(live.remainingMs));
     return html`<article class="job">
-      <a href=${paths.job(job.id)} tabindex="-1" aria-hidden="true"><cuadro-thumbnail .hash=${job.thumbnails[0]} .label=${''}></cuadro-thumbnail></a>
+      <a href=${paths.job(job.id)} tabindex="-1" aria-hidden="true"><cuadro-thumbnail .hash=${newest?.blob} .job=${job.id} .task=${newest?.task} .label=${''}></cuadro-thumbnail></a>
       <div class="main">
         <span class="row"><a class="clip" href=${paths.job(job.id)}><strong>${job.name}</strong></a>
           <span class="faint small number">#${job.order}</span>

@@ -93,6 +93,7 @@ export class CuadroTaskDrawer extends LitElement {
   }
 
   #body(task: TaskDetail): TemplateResult {
+    const place = { job: this.job.id, task: task.index };
     const requeue = (): void => {
       void attempt(() =>
         request('requeue', { params: { job: this.job.id }, body: { tasks: [`#${task.index}`] } }),
@@ -102,14 +103,14 @@ export class CuadroTaskDrawer extends LitElement {
       <span class="row"><cuadro-state class="grow" .tone=${taskTone(task)} .label=${task.live.running ? terms.task.running : terms.task.states[task.state]}></cuadro-state>
         <button @click=${requeue}><cuadro-icon name="retry"></cuadro-icon>${terms.job.requeue(1)}</button></span>
       <p class="why">${task.why}</p>
-      ${task.thumbnail === undefined ? '' : html`<cuadro-thumbnail .hash=${task.thumbnail} .label=${task.name}></cuadro-thumbnail>`}
+      ${task.thumbnail === undefined ? '' : html`<cuadro-thumbnail .hash=${task.thumbnail} .job=${place.job} .task=${place.task} .label=${task.name}></cuadro-thumbnail>`}
       ${
         task.files.length === 0
           ? ''
           : html`<section><h2>${terms.task.files}</h2><ul>${task.files.map(
               (
                 file,
-              ) => html`<li><a class="grow clip" href=${blobAddress(file.blob, file.name, true)} download=${file.name}>${file.name}</a>
+              ) => html`<li><a class="grow clip" href=${blobAddress(file.blob, place, file.name, true)} download=${file.name}>${file.name}</a>
           <span class="quiet number">${formatBytes(file.sizeBytes)}</span></li>`,
             )}</ul></section>`
       }

@@ -1,7 +1,7 @@
 import type { OutputFile, TaskView } from '@cuadro/protocol';
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
 import '../components/icon.ts';
-import { blobAddress } from '../data/client.ts';
+import { type BlobPlace, blobAddress } from '../data/client.ts';
 import { formatBytes, formatDuration } from '../data/format.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
@@ -11,7 +11,7 @@ const SHOWN = /\.(png|jpe?g|webp|gif|avif)$/i;
 
 /** A frame in full size; left and right go through the finished ones. Emits `shown` (a task's index) and `closed`. */
 export class CuadroViewer extends LitElement {
-  static override properties = { tasks: { attribute: false }, shown: { type: Number } };
+  static override properties = { job: {}, tasks: { attribute: false }, shown: { type: Number } };
   static override styles = [
     shared,
     buttons,
@@ -26,6 +26,7 @@ export class CuadroViewer extends LitElement {
       .facts { color: #a4abb9; }
     `,
   ];
+  declare job: string;
   declare tasks: readonly TaskView[];
   declare shown: number | undefined;
 
@@ -66,11 +67,15 @@ export class CuadroViewer extends LitElement {
         <span class="facts small number">${terms.viewer.position(at + 1, finished.length)}</span>
         <button class="icon" aria-label=${terms.viewer.previous} ?disabled=${at === 0} @click=${() => this.#go(-1)}><cuadro-icon name="left"></cuadro-icon></button>
         <button class="icon" aria-label=${terms.viewer.next} ?disabled=${at === finished.length - 1} @click=${() => this.#go(1)}><cuadro-icon name="right"></cuadro-icon></button>
-        <a class="button icon" aria-label=${`${terms.job.download} ${file.name}`} href=${blobAddress(file.blob, file.name, true)} download=${file.name}><cuadro-icon name="down"></cuadro-icon></a>
+        <a class="button icon" aria-label=${`${terms.job.download} ${file.name}`} href=${blobAddress(file.blob, this.#place(task), file.name, true)} download=${file.name}><cuadro-icon name="down"></cuadro-icon></a>
         <button class="icon" aria-label=${terms.common.close} @click=${() => this.renderRoot.querySelector('dialog')?.close()}><cuadro-icon name="close"></cuadro-icon></button>
       </header>
       <div class="picture">${this.#picture(task, file)}</div>
     </dialog>`;
+  }
+
+  #place({ index }: TaskView): BlobPlace {
+    return { job: this.job, task: index };
   }
 
   #facts(task: TaskView, file: OutputFile): string {
@@ -83,10 +88,11 @@ export class CuadroViewer extends LitElement {
   }
 
   #picture(task: TaskView, file: OutputFile): TemplateResult {
-    if (SHOWN.test(file.name)) return html`<img src=${blobAddress(file.blob, file.name)} alt=${task.name} />`;
+    if (SHOWN.test(file.name))
+      return html`<img src=${blobAddress(file.blob, this.#place(task), file.name)} alt=${task.name} />`;
     const preview = file.preview ?? task.thumbnail;
     if (preview === undefined) return html`<p>${terms.viewer.preview}</p>`;
-    return html`<img src=${blobAddress(preview, file.preview === undefined ? 'p.webp' : 'p.jpg')} alt=${task.name} title=${terms.viewer.preview} />`;
+    return html`<img src=${blobAddress(preview, this.#place(task), file.preview === undefined ? 'p.webp' : 'p.jpg')} alt=${task.name} title=${terms.viewer.preview} />`;
   }
 }
 customElements.define('cuadro-viewer', CuadroViewer);

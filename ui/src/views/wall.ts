@@ -56,7 +56,7 @@ export class CuadroWall extends LitElement {
     if (frames.length === 0) return html`<p class="quiet">${terms.job.noFrames}</p>`;
     return html`<lit-virtualizer .items=${frames} .layout=${layout} .keyFunction=${(task: TaskView) => task.index}
         .renderItem=${(task: TaskView) => this.#tile(task)}></lit-virtualizer>
-      <cuadro-viewer .tasks=${frames} .shown=${this.shown}
+      <cuadro-viewer .job=${this.job} .tasks=${frames} .shown=${this.shown}
         @shown=${(event: CustomEvent<number>) => go(paths.job(this.job, 'frames', event.detail), true)}
         @closed=${() => go(paths.job(this.job, 'frames'), true)}></cuadro-viewer>`;
   }
@@ -69,7 +69,7 @@ export class CuadroWall extends LitElement {
     };
     return html`<button class=${`tile ${running ? 'running' : task.state}`} aria-label=${terms.task.label(task)} @click=${open}>
       <span class="picture">
-        <cuadro-thumbnail .hash=${task.thumbnail} .label=${task.name}></cuadro-thumbnail>
+        <cuadro-thumbnail .hash=${task.thumbnail} .job=${this.job} .task=${task.index} .label=${task.name}></cuadro-thumbnail>
         ${running ? html`<cuadro-bar .fraction=${fraction ?? 0} .label=${task.name}></cuadro-bar>` : ''}
       </span>
       <span class="name"><span class="number">${task.number}</span>

@@ -1,7 +1,24 @@
-import { EXIT, type ExitCode, type JobView, type TaskDetail, type TaskView } from '@cuadro/protocol';
+import {
+  EXIT,
+  heldOnlyText,
+  type ExitCode,
+  type JobView,
+  type TaskDetail,
+  type TaskView,
+} from '@cuadro/protocol';
 import type { Context } from '../context.ts';
 import { plain } from '../output.ts';
-import { count, duration, jobTitle, progressBar, progressOf, stateText, table } from '../text.ts';
+import {
+  count,
+  duration,
+  forecast,
+  hasEnded,
+  jobTitle,
+  progressBar,
+  progressOf,
+  stateText,
+  table,
+} from '../text.ts';
 
 /** Letters of an id shown in lists; the command line takes any beginning that only one job has. */
 const idShown = 8;
@@ -67,14 +84,17 @@ async function showJob({ client, output }: Context, name: string): Promise<ExitC
 function jobLines(job: JobView): [label: string, text: string][] {
   const { finished, total } = progressOf(job);
   const { failed, skipped } = job.counts;
-  const { running, remainingMs, collected, keptForeign, problem } = job.live;
+  const { running, remainingMs, waits, collected, keptForeign, problem } = job.live;
   const lines: [string, string][] = [
     ['id', job.id],
     ['type', job.type],
-    ['progress', progressBar(finished, total, remainingMs)],
+    ['progress', progressBar(finished, total)],
   ];
   if (failed + skipped > 0) lines.push(['', `${failed} failed, ${skipped} skipped`]);
-  if (running > 0) lines.push(['running', count(running, 'task')]);
+  // What is live, no record says: it is what this node hears of the others now.
+  if (running > 0) lines.push(['now', `${count(running, 'task')} running`]);
+  if (waits !== undefined) lines.push(['now', plain(waits)]);
+  if (remainingMs !== undefined && !hasEnded(job)) lines.push(['forecast', forecast(remainingMs)]);
   const film =
     job.film === undefined
       ? ''
@@ -85,12 +105,24 @@ function jobLines(job: JobView): [label: string, text: string][] {
     lines.push(['collected', `${count(collected, 'file')}${kept}`]);
   }
   if (problem !== undefined) lines.push(['problem', plain(problem)]);
-  const one = job.oneCopyOnly > 0 ? `; ${count(job.oneCopyOnly, 'result')} in one copy` : '';
-  lines.push(['copies', `scene and plan on ${count(job.holders, 'machine')}${one}`]);
-  lines.push(['priority', String(job.priority)]);
+  lines.push(...copyLines(job), ['priority', String(job.priority)]);
   if (job.after.length > 0) lines.push(['after', job.after.join(', ')]);
   if (job.notes !== '') lines.push(['notes', plain(job.notes)]);
   return lines;
+}
+
+/** Where the copies are, and what would be lost with one machine. */
+function copyLines(job: JobView): [label: string, text: string][] {
+  const one = job.oneCopyOnly > 0 ? `; ${count(job.oneCopyOnly, 'result')} in one copy only` : '';
+  const accepted = job.acknowledged ? '' : '; a second machine is still taking its copy';
+  return [
+    ['copies', `scene and plan on ${count(job.holders, 'machine')}${accepted}${one}`],
+    ...job.onlyOn.map((only): [string, string] => [
+      '',
+      `only on ${plain(only.machine)}: ${heldOnlyText(only)}`,
+    ]),
+    ['safety', plain(job.safety.sentence)],
+  ];
 }
 
 async function showTask({ client, output }: Context, job: string, task: string): Promise<ExitCode> {
@@ -102,6 +134,7 @@ async function showTask({ client, output }: Context, job: string, task: string):
   output.print(`${output.style('bold', detail.name)}  ${taskState(output, detail)}`);
   output.print(`  ${plain(detail.why)}`);
   for (const file of detail.files) output.print(`  ${plain(file.name)}`);
+  if (detail.heldBy.length > 0) output.print(`  held by ${detail.heldBy.map(plain).join(', ')}`);
   for (const attempt of detail.attempts) {
     const took = attempt.renderMs === undefined ? '' : ` in ${duration(attempt.renderMs)}`;
     const message = attempt.message === undefined ? '' : `: ${plain(attempt.message)}`;

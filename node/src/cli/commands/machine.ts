@@ -1,12 +1,12 @@
-import { type Config, configSchema, EXIT, type ExitCode } from '@cuadro/protocol';
+import { type Config, configSchema, EXIT, type ExitCode, heldOnlyBy, heldOnlyText } from '@cuadro/protocol';
 import { loadConfig, saveConfig } from '../../system/config.ts';
 import { isAlive, readNodeFile, signinAddress } from '../../system/node-file.ts';
 import { createSystemRandom } from '../../system/random.ts';
-import { connectNode } from '../client.ts';
+import { connectNode, type NodeClient } from '../client.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { plain } from '../output.ts';
-import { table } from '../text.ts';
+import { type Output, plain } from '../output.ts';
+import { jobTitle, table } from '../text.ts';
 
 /** How long `down` waits for the process to end: renders are killed at once, storing takes a few seconds. */
 const downWaitMs = 20_000;
@@ -141,8 +141,23 @@ async function openInBrowser(address: string): Promise<void> {
   });
 }
 
+/** Nothing is lost by the end of a node; but what only it holds, nobody can have until it runs again. */
+async function warnOfSingleCopies(output: Output, node: NodeClient): Promise<void> {
+  const [{ members }, { peer }, jobs] = await Promise.all([
+    node.call('farm', {}),
+    node.call('here', {}),
+    node.call('jobs', {}),
+  ]);
+  const held = heldOnlyBy(jobs, peer);
+  if (members < 2 || held.length === 0) return;
+  const named = held.map((only) => `${heldOnlyText(only)} of ${jobTitle(only.job)}`);
+  output.note(`Only on this machine, and not to be had until its node runs again: ${named.join(', ')}.`);
+}
+
 export async function down({ client, output }: Context): Promise<ExitCode> {
   const node = client();
+  // A courtesy: nothing keeps the node from ending.
+  await warnOfSingleCopies(output, node).catch(() => undefined);
   const change = await node.call('stop', {});
   const until = performance.now() + downWaitMs;
   while (isAlive(node.file.pid)) {

@@ -1,15 +1,36 @@
-import { EXIT, type ExitCode, type FarmView, type NodeView, type RouteBody } from '@cuadro/protocol';
+import {
+  EXIT,
+  heldOnlyBy,
+  heldOnlyText,
+  type ExitCode,
+  type FarmView,
+  type JobView,
+  type NodeView,
+  type RouteBody,
+} from '@cuadro/protocol';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { type Output, plain } from '../output.ts';
-import { duration, size, table } from '../text.ts';
+import { duration, jobTitle, size, table } from '../text.ts';
 
 /** The machines of the farm: what each can do and does, who coordinated, and what they are to do. */
 
-export async function nodes(context: Context, options: { history?: boolean } = {}): Promise<ExitCode> {
+/** Jobs named in one line on a machine. */
+const jobsNamed = 3;
+
+export async function nodes(
+  context: Context,
+  machine: string | undefined,
+  options: { history?: boolean } = {},
+): Promise<ExitCode> {
   const { client, output } = context;
-  if (options.history === true) return history(context);
-  const all = await client().call('nodes', {});
+  if (options.history === true) {
+    if (machine !== undefined) throw new UsageError('The history is of the farm: cuadro nodes --history');
+    return history(context);
+  }
+  if (machine !== undefined) return (await import('./machine-page.ts')).machinePage(context, machine);
+  const node = client();
+  const all = await node.call('nodes', {});
   if (output.json) {
     output.printJson(all);
     return EXIT.ok;
@@ -22,7 +43,19 @@ export async function nodes(context: Context, options: { history?: boolean } = {
       all.map((node) => row(output, node)),
     ),
   );
+  if (all.length > 1) printNeeded(output, all, await node.call('jobs', {}));
   return EXIT.ok;
+}
+
+/** Machines that hold alone what jobs need: until others have copies, these are better left on. */
+function printNeeded(output: Output, all: readonly NodeView[], jobs: readonly JobView[]): void {
+  for (const { name, peer } of all) {
+    const held = heldOnlyBy(jobs, peer);
+    if (held.length === 0) continue;
+    const named = held.slice(0, jobsNamed).map((only) => `${heldOnlyText(only)} of ${jobTitle(only.job)}`);
+    const more = held.length > jobsNamed ? `, and of ${held.length - jobsNamed} more jobs` : '';
+    output.note(`Only on ${plain(name)}: ${named.join(', ')}${more}.`);
+  }
 }
 
 function row(output: Output, node: NodeView): string[] {
@@ -52,7 +85,7 @@ function enginesOf({ live }: NodeView): string {
   ].join(', ');
 }
 
-function stateOf({ live, desired, ownerDesired }: NodeView): string {
+export function stateOf({ live, desired, ownerDesired }: NodeView): string {
   const wanted = desired === 'active' ? ownerDesired : desired;
   const state = wanted === 'active' ? '' : `${wanted}: `;
   if (!live.reachable) return `not reachable${wanted === 'active' ? '' : `, ${wanted}`}`;

@@ -7,7 +7,9 @@ import { count, duration, hasEnded, jobTitle, progressBar, progressOf } from '..
 /** Where there is no terminal, a line at most this often: a log of a night stays readable. */
 const plainLineMs = 10_000;
 
-/** How long the last files may take to reach the output folder without one more arriving. */
+/** How often a job of which nothing runs is asked anew what it waits for, while machines change. */
+const renewMs = 1_000;
+/** How long the last files may take to reach the output folder, and the last copies their machine, without news. */
 const collectWaitMs = 15_000;
 /** Tasks asked for at once when the files of a job are counted. */
 const pageTasks = 5_000;
@@ -22,18 +24,22 @@ export async function watch(context: Context, name: string | undefined): Promise
   const signal = AbortSignal.any([ended.signal, context.line.signal]);
   const view = new WatchView(context.output);
   let files: ReadonlyMap<string, number> | undefined;
+  let machines = 1;
   let patience: NodeJS.Timeout | undefined;
   try {
     for await (const { event } of client.events(signal)) {
-      if (event.kind === 'reset') await view.read(client, name);
+      if (event.kind === 'reset' || (event.kind === 'node' && view.isStale())) await view.read(client, name);
       else view.apply(event);
       if (context.output.json && event.kind !== 'reset' && view.concerns(event)) {
         context.output.printJsonLine(event);
       }
       view.show();
       if (!view.ended) continue;
-      files ??= await filesToCome(client, view.all);
-      if (view.waitingFor(files) === 0) break;
+      if (files === undefined) {
+        files = await filesToCome(client, view.all);
+        machines = (await client.call('farm', {})).live.nodes;
+      }
+      if (view.waitingFor(files) === 0 && (machines < 2 || view.copied)) break;
       if (patience !== undefined && !view.concerns(event)) continue;
       clearTimeout(patience);
       patience = setTimeout(() => ended.abort(), collectWaitMs);
@@ -71,7 +77,10 @@ class WatchView {
   readonly #begun = new Map<string, number>();
   #lastLineAt = Number.NEGATIVE_INFINITY;
   #lastText = '';
+  #readAt = Number.NEGATIVE_INFINITY;
   #first = true;
+  /** Jobs of which it was said that their machine may be switched off. */
+  readonly #safe = new Set<string>();
 
   constructor(output: Output) {
     this.#output = output;
@@ -79,6 +88,7 @@ class WatchView {
 
   /** Which jobs are watched is settled once; later calls renew what is known of them. */
   async read(client: NodeClient, name: string | undefined): Promise<void> {
+    this.#readAt = performance.now();
     const all = name === undefined ? await client.call('jobs', {}) : [await this.#one(client, name)];
     const watched = this.#first ? all.filter((job) => name !== undefined || !hasEnded(job)) : all;
     if (!this.#first) this.#markDeleted(all);
@@ -99,6 +109,12 @@ class WatchView {
   #markDeleted(all: readonly JobView[]): void {
     const there = new Set(all.map((job) => job.id));
     for (const [id, job] of this.#jobs) if (!there.has(id)) this.#jobs.set(id, { ...job, state: 'deleted' });
+  }
+
+  /** What a job waits for may have changed with the machines, which no event of the job tells. */
+  isStale(): boolean {
+    const waits = [...this.#jobs.values()].some(({ live }) => live.waits !== undefined);
+    return waits && performance.now() - this.#readAt > renewMs;
   }
 
   concerns(event: LiveEvent): boolean {
@@ -135,12 +151,18 @@ class WatchView {
     return waiting;
   }
 
+  /** Whether nothing of them is on one machine only. */
+  get copied(): boolean {
+    return this.all.every(({ onlyOn, state }) => onlyOn.length === 0 || state === 'deleted');
+  }
+
   get ended(): boolean {
     return [...this.#jobs.values()].every(hasEnded);
   }
 
   show(): void {
     if (this.#output.json || this.#jobs.size === 0) return;
+    this.#saySafe();
     if (this.#output.live) {
       this.#output.draw(this.#barText());
       return;
@@ -151,6 +173,16 @@ class WatchView {
     this.#lastText = text;
     this.#lastLineAt = performance.now();
     this.#output.print(text);
+  }
+
+  /** Once for each job, as soon as it goes on without the machine that submitted it. */
+  #saySafe(): void {
+    for (const { id, safety, order } of this.#jobs.values()) {
+      if (safety.machines === 0 || this.#safe.has(id)) continue;
+      this.#safe.add(id);
+      const of = this.#jobs.size > 1 ? `#${order}: ` : '';
+      if (!this.ended) this.#output.note(`${of}${plain(safety.sentence)}`);
+    }
   }
 
   #sum(): {
@@ -173,8 +205,7 @@ class WatchView {
       finished,
       total,
       title: one === undefined ? `${left.length} of ${count(jobs.length, 'job')}` : jobTitle(one),
-      states:
-        one === undefined ? '' : `${one.state}${one.reason === undefined ? '' : `: ${plain(one.reason)}`}`,
+      states: one === undefined ? '' : stateOf(one),
       remainingMs: one?.live.remainingMs,
     };
   }
@@ -198,8 +229,10 @@ class WatchView {
       for (const job of jobs) {
         // Without a terminal the last line of a single job has said the same.
         if (this.#output.live || jobs.length > 1) this.#output.print(endText(this.#output, job));
-        if (job.state === 'done') printFolder(this.#output, job);
-        else this.#output.note(`Look closer: cuadro show ${job.order}`);
+        if (job.state === 'done') {
+          printFolder(this.#output, job);
+          this.#output.note(plain(job.safety.sentence));
+        } else this.#output.note(`Look closer: cuadro show ${job.order}`);
       }
       const waiting = this.waitingFor(files);
       if (waiting > 0)
@@ -208,6 +241,12 @@ class WatchView {
     }
     return jobs.every((job) => job.state === 'done') ? EXIT.ok : EXIT.jobFailed;
   }
+}
+
+/** `active`, `queued: No machine can run it now. …`, `failed: 3 of 5 tasks failed.` */
+function stateOf({ state, reason, live }: JobView): string {
+  const why = reason ?? live.waits;
+  return why === undefined ? state : `${state}: ${plain(why)}`;
 }
 
 function endText(output: Output, job: JobView): string {

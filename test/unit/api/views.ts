@@ -1,0 +1,106 @@
+import type { FarmView, JobView, NodeView, TaskView } from '@cuadro/protocol';
+import { SELF } from './door.ts';
+
+/** Views as a node answers them, for tests that need no node. */
+
+export function jobView(id: string, order: number, change: Partial<JobView> = {}): JobView {
+  return {
+    id,
+    order,
+    name: `job ${order}`,
+    type: 'blender-animation',
+    state: 'active',
+    priority: 50,
+    notes: '',
+    machineLimit: 0,
+    counts: { total: 3, open: 1, rendered: 1, done: 0, failed: 1, skipped: 0 },
+    oneCopyOnly: 1,
+    acknowledged: true,
+    holders: 1,
+    safety: {
+      machines: 1,
+      job: true,
+      resultsOnOne: 1,
+      resultsOnNone: 0,
+      sentence: 'Safe to switch off studio: its scene and every result so far are on one other machine.',
+    },
+    onlyOn: [],
+    submitter: SELF,
+    outputFolder: `/tmp/output/${order}`,
+    after: [],
+    submittedAt: 1_700_000_000_000,
+    settings: { frames: '1-3' },
+    thumbnails: [],
+    filmStale: false,
+    live: { running: 1 },
+    ...change,
+  };
+}
+
+export function taskView(index: number, change: Partial<TaskView> = {}): TaskView {
+  return {
+    index,
+    name: `frame ${index + 1}`,
+    group: 'frame',
+    number: index + 1,
+    state: 'open',
+    files: [],
+    copies: 0,
+    failures: 0,
+    stale: false,
+    live: { running: false },
+    ...change,
+  };
+}
+
+export function nodeView(): NodeView {
+  return {
+    peer: SELF,
+    name: 'studio',
+    here: true,
+    coordinator: true,
+    desired: 'active',
+    ownerDesired: 'active',
+    slots: 1,
+    tags: ['gpu'],
+    live: {
+      reachable: true,
+      running: [],
+      load: 0.5,
+      freeDiskBytes: 1e9,
+      capabilities: {
+        engines: { node: '1', blender: '3.4.1', ffmpeg: '6.1.1' },
+        renderEngines: ['CYCLES'],
+        denoisers: [],
+        devices: ['CPU'],
+        programs: [],
+        scripts: false,
+        tags: [],
+        cores: 16,
+        memoryBytes: 64 * 2 ** 30,
+      },
+      idleReason: 'There is no job.',
+    },
+  };
+}
+
+export const farmView: FarmView = {
+  id: 'ffffffffffffffff',
+  name: 'farm',
+  members: 1,
+  coordinator: SELF,
+  epochTerm: 1,
+  coordinators: [
+    {
+      peer: SELF.replaceAll('Test', 'Attc'),
+      name: 'attic',
+      term: 1,
+      at: 1_700_000_000_000,
+      cause: 'found',
+      leaderlessMs: 900,
+    },
+    { peer: SELF, name: 'studio', term: 2, at: 1_700_000_060_000, cause: 'lost', leaderlessMs: 1_500 },
+  ],
+  jobs: { active: 2 },
+  live: { running: 1, nodes: 1 },
+};

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { EXIT, type JobView, machineSafety, nodeViewSchema } from '@cuadro/protocol';
+import { JOB_A, JOB_B, nodeView, SELF } from '../api/fakes.ts';
+import { farmView } from '../api/views.ts';
+import { type Harness, startHarness } from './harness.ts';
+
+/** What commands say of copies, and of machines that may be switched off (SPEC R58). */
+
+let harness: Harness;
+beforeEach(async () => {
+  harness = await startHarness();
+});
+afterEach(() => harness.stop());
+
+const ATTIC = SELF.replaceAll('Test', 'Attc');
+const notSafe: JobView['safety'] = {
+  machines: 0,
+  job: false,
+  resultsOnOne: 0,
+  resultsOnNone: 12,
+  sentence: 'Not yet safe to switch off studio: 12 results are only there.',
+};
+const onlyOn = [{ peer: SELF, machine: 'studio', results: 12, scene: false }];
+
+function twoMachines(): void {
+  const { node } = harness;
+  node.nodes = [nodeView(), { ...nodeView(), peer: ATTIC, name: 'attic', here: false }];
+  node.farm = { ...farmView, members: 2, live: { running: 1, nodes: 2 } };
+}
+
+describe('show', () => {
+  test('says what is in one copy only, where, and whether the machine may be switched off', async () => {
+    harness.node.setJob(JOB_A, { safety: notSafe, onlyOn, oneCopyOnly: 12 });
+    const { out } = await harness.run(['show', '1']);
+    assert.match(out, /copies\s+scene and plan on 1 machine; 12 results in one copy only\n/);
+    assert.match(out, /\n\s+only on studio: 12 results\n/);
+    assert.match(out, /safety\s+Not yet safe to switch off studio: 12 results are only there\.\n/);
+  });
+
+  test('says that a job is not accepted by a second machine yet', async () => {
+    harness.node.setJob(JOB_A, { acknowledged: false });
+    const { out } = await harness.run(['show', '1']);
+    assert.match(out, /scene and plan on 1 machine; a second machine is still taking its copy/);
+  });
+
+  test('says what a job waits for, and when it may be done', async () => {
+    const waits = 'No machine can run it now. attic: It is paused.';
+    harness.node.setJob(JOB_A, { live: { running: 0, waits, remainingMs: 61_000 } });
+    const { out } = await harness.run(['show', '1']);
+    assert.match(out, /now\s+No machine can run it now\. attic: It is paused\.\n/);
+    assert.match(out, /forecast\s+1 min 01 s left, done about .*\d:\d\d/);
+  });
+
+  test('names the machines that hold a result', async () => {
+    const [task] = harness.node.tasks;
+    assert.ok(task !== undefined);
+    harness.node.tasks = [
+      { ...task, copies: 2, files: [{ name: 'a.png', blob: 'x', sizeBytes: 1, role: 'image' }] },
+    ];
+    const { out } = await harness.run(['show', '1', 'frame 1']);
+    assert.match(out, /held by studio, attic\n/);
+  });
+});
+
+describe('nodes', () => {
+  test('notes which machines alone hold what jobs need', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, {
+      onlyOn: [...onlyOn, { peer: ATTIC, machine: 'attic', results: 1, scene: true }],
+    });
+    const { err } = await harness.run(['nodes']);
+    assert.match(err, /Only on studio: 12 results of #1 job 1\.\n/);
+    assert.match(err, /Only on attic: 1 result and its scene or plan of #1 job 1\.\n/);
+  });
+
+  test('shows one machine: what it can do and does, and whether it may be switched off', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, { onlyOn });
+    const { exit, out } = await harness.run(['nodes', 'Studio']);
+    assert.equal(exit, EXIT.ok);
+    for (const pattern of [
+      /^studio \(here\)\n/,
+      /role\s+coordinator/,
+      /now\s+There is no job\.\n/,
+      /engines\s+blender 3\.4\.1, ffmpeg 6\.1\.1\n/,
+      /renderers\s+CYCLES\n/,
+      /cores\s+16, 64\.0 GiB of memory\n/,
+      /tags\s+gpu\n/,
+      /safety\s+Not yet safe to switch off: 12 results are only there\.\n\s+#1 job 1: 12 results\n/,
+    ]) {
+      assert.match(out, pattern);
+    }
+    const other = await harness.run(['nodes', 'attic', '--json']);
+    const { safety, onlyHere, ...machine } = JSON.parse(other.out) as Record<string, unknown>;
+    assert.equal(nodeViewSchema.parse(machine).peer, ATTIC);
+    assert.deepEqual([safety, onlyHere], [machineSafety([], 2), []]);
+  });
+
+  test('knows no machine of another name', async () => {
+    assert.equal((await harness.run(['nodes', 'nobody'])).exit, EXIT.notFound);
+    assert.equal((await harness.run(['nodes', 'studio', '--history'])).exit, EXIT.usage);
+  });
+});
+
+describe('watch', () => {
+  const done: Partial<JobView> = {
+    state: 'done',
+    counts: { total: 3, open: 0, rendered: 3, done: 0, failed: 0, skipped: 0 },
+    live: { running: 0 },
+  };
+  /** Changes something once the watcher has read the jobs; it listens by then. */
+  async function whenRead(change: () => void): Promise<void> {
+    const { node } = harness;
+    const read = Promise.withResolvers<void>();
+    node.onRead = () => {
+      if (node.hub.listeners > 0) read.resolve();
+    };
+    await read.promise;
+    node.onRead = undefined;
+    change();
+  }
+
+  test('says once that the machine may be switched off, and at the end how it stands', async () => {
+    const { node } = harness;
+    node.setJob(JOB_A, { safety: notSafe });
+    const safe = {
+      ...notSafe,
+      machines: 1,
+      resultsOnNone: 0,
+      sentence: 'Safe to switch off studio: SO FAR.',
+    };
+    const [ran] = await Promise.all([
+      harness.run(['watch', '1']),
+      whenRead(() => {
+        for (const sentence of [safe.sentence, 'Safe to switch off studio: AGAIN.']) {
+          node.setJob(JOB_A, { safety: { ...safe, sentence } });
+          node.hub.flush();
+        }
+        node.setJob(JOB_A, { ...done, safety: { ...safe, sentence: 'Safe to switch off studio: ALL.' } });
+      }),
+    ]);
+    assert.deepEqual(ran.err.match(/Safe to switch off studio: \w+/g), [
+      'Safe to switch off studio: SO',
+      'Safe to switch off studio: ALL',
+    ]);
+  });
+
+  test('with other machines there, waits for the last copies', async () => {
+    twoMachines();
+    const { node } = harness;
+    const called = node.called('farm');
+    let hasEnded = false;
+    const watched = harness.run(['watch', '1']).finally(() => {
+      hasEnded = true;
+    });
+    await whenRead(() => node.setJob(JOB_A, { ...done, onlyOn }));
+    await called;
+    // An answer later than the one that the watcher waited for: it had everything by now.
+    await harness.run(['jobs']);
+    assert.equal(hasEnded, false);
+    node.setJob(JOB_A, { onlyOn: [] });
+    assert.equal((await watched).exit, EXIT.ok);
+  });
+
+  test('says what a job waits for as machines change', async () => {
+    const { node } = harness;
+    node.setJob(JOB_A, { live: { running: 0, waits: 'No machine is here to run it.' } });
+    node.setJob(JOB_B, { state: 'canceled' });
+    const [ran] = await Promise.all([
+      harness.run(['watch', '1'], { terminal: true }),
+      whenRead(() => node.setJob(JOB_A, done)),
+    ]);
+    assert.match(ran.err, /active: No machine is here to run it\./);
+  });
+});
