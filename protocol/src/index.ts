@@ -11,6 +11,7 @@ export * from './fields.ts';
 export * from './frames.ts';
 export * from './held-only.ts';
 export * from './hold.ts';
+export * from './hours.ts';
 export * from './ids.ts';
 export * from './job-types/index.ts';
 export * from './limits.ts';

@@ -45,6 +45,11 @@ export const COMMANDS = [
   },
   { name: 'tag', usage: '<machine> [tags...]', summary: 'Set the tags of a machine; none takes them away' },
   {
+    name: 'hours',
+    usage: '<machine> [hours...]',
+    summary: 'Set the hours in which a machine works; none: always',
+  },
+  {
     name: 'door',
     usage: '[action] [name...]',
     summary: 'Show who is in the farm and who wants in; admit, remove, open, close',

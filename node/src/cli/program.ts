@@ -177,6 +177,9 @@ function addMachineCommands(add: Add): void {
     (await nodes()).drain(context, machines as string[], options),
   ).option('--here', 'This machine');
   add('tag', async (context, [name, tags]) => (await nodes()).tag(context, String(name), tags as string[]));
+  add('hours', async (context, [name, words]) =>
+    (await nodes()).hours(context, String(name), words as string[]),
+  ).addHelpText('after', hoursExamples);
   const doorCommand = add('door', async (context, [action, names], options: DoorOptions) =>
     (await import('./commands/door.ts')).door(context, optional(action), names as string[], options),
   );
@@ -202,6 +205,13 @@ interface DoorOptions {
   yes?: boolean;
   reason?: string;
 }
+
+const hoursExamples = `
+Days and times by the machine's own clock, parts with commas between:
+  cuadro hours here Mon-Fri 19:00-07:00, Sat-Sun
+  cuadro hours attic 20:00-08:00
+  cuadro hours attic                 at all times
+`;
 
 const doorActions = `
   cuadro door                     who is in, who wants in, what else is around

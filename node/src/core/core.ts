@@ -27,6 +27,7 @@ import {
   endOverdueLeases,
   heard,
   leaseDeadline,
+  takeBackFrom,
   takeBackJob,
   takeBeacon,
   takePeerState,
@@ -242,8 +243,12 @@ class Brain extends BrainQueries implements Core {
   #takeClaim(claim: Claim): void {
     const { state } = this;
     const machine = state.machine(claim.peer);
+    const tookWork = machine.claim === undefined || machine.claim.wants > 0;
     machine.claim = claim;
     machine.dryAt = -1;
+    if (tookWork && claim.wants === 0) {
+      takeBackFrom(state, claim.peer, 'ahead', claim.idleReason ?? 'This machine takes no work now.');
+    }
     // Others may be allowed what only this machine could, or no longer need to wait for it.
     state.offersVersion++;
     state.out.node(claim.peer);

@@ -214,13 +214,10 @@ function attemptsOf(state: BrainState, job: Job, index: TaskIndex): AttemptView[
 }
 
 export function nodeViews(state: BrainState): NodeView[] {
-  const peers = new Set([
-    state.self,
-    ...state.machines.keys(),
-    ...state.nodes.keys(),
-    ...state.members.keys(),
-  ]);
-  return [...peers].sort(compareText).map((peer) => nodeView(state, peer));
+  // Whoever was removed, or is only known from its records, is no machine of the farm.
+  const peers =
+    state.farm === undefined ? [state.self, ...state.machines.keys()] : [state.self, ...state.others()];
+  return [...new Set(peers)].sort(compareText).map((peer) => nodeView(state, peer));
 }
 
 function nodeView(state: BrainState, peer: string): NodeView {

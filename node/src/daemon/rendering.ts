@@ -62,6 +62,7 @@ export async function assembleRendering(
     blobs,
     sessions,
     config: () => live.current,
+    hours: () => brain.tasks.nodeRecord(base.signer.peer)?.fields.hours?.value,
     bundles: () => scenes.bundles(),
     onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
     onLoad: (load) => brain.input({ kind: 'load', ...load }),
@@ -113,7 +114,7 @@ export async function assembleRendering(
   return { parts, machine, worker, keeper, run };
 }
 
-type WantedQueries = Pick<CoreQueries, 'jobs' | 'jobRecord'>;
+type WantedQueries = Pick<CoreQueries, 'jobs' | 'jobRecord' | 'nodeRecord'>;
 
 /** Scenes of jobs that have not ended. */
 function wantedBundles(queries: WantedQueries): Set<BlobHash> {

@@ -1,5 +1,14 @@
 import { availableParallelism, loadavg, totalmem } from 'node:os';
-import type { BlobHash, Capabilities, Config, HereView } from '@cuadro/protocol';
+import {
+  formatHours,
+  isWithinHours,
+  minuteOfWeek,
+  type BlobHash,
+  type Capabilities,
+  type Config,
+  type HereView,
+  type WorkingHours,
+} from '@cuadro/protocol';
 import type { BlobStore, BlobUsage } from '../blobs/interface.ts';
 import { ffmpegCapabilities } from '../render/film/capabilities.ts';
 import type { FfmpegCapabilities } from '../render/film/interface.ts';
@@ -19,6 +28,8 @@ export interface MachineComponents {
   blobs: BlobStore;
   sessions: BlenderSessions;
   config: () => Config;
+  /** The hours in which people want this machine to work; it judges them by its own clock. */
+  hours: () => WorkingHours | undefined;
   bundles(): BlobHash[];
   /** What this machine can do has changed. */
   onWorker(worker: {
@@ -134,8 +145,8 @@ class LocalMachine implements Machine {
 
   tell(): void {
     if (!this.#running || this.#blender === undefined || this.#usage === undefined) return;
-    const accepting = this.#usage.accepting && this.#fault === undefined;
-    const reason = this.#usage.reason ?? this.#fault?.sentence;
+    const reason = this.#usage.reason ?? this.#fault?.sentence ?? this.#outsideHours();
+    const accepting = this.#usage.accepting && reason === undefined;
     const worker = {
       capabilities: this.#capabilities(),
       slots: this.#components.config().slots,
@@ -147,6 +158,12 @@ class LocalMachine implements Machine {
     if (told === this.#told) return;
     this.#told = told;
     this.#components.onWorker(worker);
+  }
+
+  #outsideHours(): string | undefined {
+    const hours = this.#components.hours();
+    const now = minuteOfWeek(new Date(this.#components.clock.wallTime()));
+    return isWithinHours(hours, now) ? undefined : `It works ${formatHours(hours)} by its own clock.`;
   }
 
   #capabilities(): Capabilities {

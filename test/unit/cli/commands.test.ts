@@ -104,6 +104,22 @@ describe('commands that change', () => {
     [['drain', '--here'], 'setNode', [SELF, { ownerDesired: 'draining' }]],
     [['tag', 'studio', 'gpu', 'fast'], 'setNode', [SELF, { tags: ['gpu', 'fast'] }]],
     [['tag', 'here'], 'setNode', [SELF, { tags: [] }]],
+    [
+      ['hours', 'studio', 'Sun', '22:00-06:00,', 'Mon'],
+      'setNode',
+      [
+        SELF,
+        {
+          hours: {
+            spans: [
+              { start: 9_960, end: 360 },
+              { start: 0, end: 1_440 },
+            ],
+          },
+        },
+      ],
+    ],
+    [['hours', 'here'], 'setNode', [SELF, { hours: { spans: [] } }]],
     [['requeue', '12'], 'requeue', [JOB_B, 'failed']],
     [['requeue', '12', '--failed'], 'requeue', [JOB_B, 'failed']],
     [['requeue', '12', '--all'], 'requeue', [JOB_B, 'all']],
@@ -293,6 +309,7 @@ describe('errors: one sentence, and the exit code by the catalogue', () => {
     [['pause', '--machine', 'nowhere'], EXIT.notFound, /nowhere/],
     [['drain'], EXIT.usage, /Name a machine/],
     [['drain', 'studio', '--here'], EXIT.usage, /not both/],
+    [['hours', 'studio', 'never'], EXIT.usage, /"never" are no hours/],
     [['requeue', '12', '--all', '--failed'], EXIT.usage, /only one/],
     [['config', 'get', 'slotz'], EXIT.usage, /there are name, slots/],
     [['config', 'set', 'slots', 'many'], EXIT.usage, /slots can't be "many"/],

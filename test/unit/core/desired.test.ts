@@ -72,6 +72,18 @@ describe('what a machine is to do', () => {
     assert.equal(farm.core.taskState(job, running.task), 'rendered');
   });
 
+  it('R50: that wants nothing any more ends what it runs, and what it kept ahead goes elsewhere', () => {
+    const { farm, running, ahead } = working();
+    farm.claim(CARMEN, { slots: 8, sequence: 2 });
+    const effects = farm.claim(BELEN, { wants: 0, sequence: 2 });
+    assert.deepEqual(stopsTo(BELEN, effects), [ahead.attempt]);
+    assert.equal(farm.core.taskState(running.job, running.task), 'open');
+    assert.deepEqual(
+      grantsTo(CARMEN, effects).map(({ task }) => task),
+      [ahead.task],
+    );
+  });
+
   for (const value of ['paused', 'draining'] as const) {
     it(`R37: is not ${value} by what another wrote as its owner's word`, () => {
       const { farm, running } = working();

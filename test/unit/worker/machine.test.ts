@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { parseHours } from '@cuadro/protocol';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import type { BlenderSessions } from '../../../node/src/render/interface.ts';
 import { defaultConfig } from '../../../node/src/system/config.ts';
@@ -26,6 +27,7 @@ it('lives on where Blender could not be tried, and tries again (DESIGN.md sectio
       snapshot: () => [],
     } as unknown as BlenderSessions,
     config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    hours: () => undefined,
     bundles: () => [],
     onWorker: ({ capabilities }) => claims.push(Object.keys(capabilities.engines).join()),
     onLoad: () => undefined,
@@ -60,6 +62,7 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
       snapshot: () => [],
     } as unknown as BlenderSessions,
     config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    hours: () => undefined,
     bundles: () => [],
     onWorker: ({ accepting, idleReason }) =>
       told.push({ accepting, ...(idleReason !== undefined && { idleReason }) }),
@@ -73,5 +76,41 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
   await clock.advanceSettled(60_000);
   for (let turn = 0; turn < 50 && told.length < 3; turn++) await new Promise((done) => setImmediate(done));
   assert.deepEqual(told.at(-1), { accepting: true });
+  await machine.stop();
+});
+
+it('works in its hours only, by its own clock, and says so', async () => {
+  const blobs = createMemoryBlobStore();
+  await blobs.start();
+  const told: (string | undefined)[] = [];
+  const clock = new ManualClock({ wallTimeMs: new Date('2026-11-23T18:59:50').getTime() });
+  let hours = parseHours('Mon-Fri 19:00-07:00');
+  const machine = createMachine({
+    clock,
+    logger: quiet,
+    blobs,
+    sessions: {
+      capabilities: () =>
+        Promise.resolve({ state: 'no-blender', sentence: 'None.', cores: 1, confinement: { sentence: '' } }),
+      snapshot: () => [],
+    } as unknown as BlenderSessions,
+    config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    hours: () => hours,
+    bundles: () => [],
+    onWorker: ({ accepting, idleReason }) => told.push(accepting ? 'works' : idleReason),
+    onLoad: () => undefined,
+  });
+  await machine.start();
+  await machine.probed;
+  assert.deepEqual(told, ['It works Mon–Fri 19:00–07:00 by its own clock.']);
+  await clock.advanceSettled(15_000);
+  for (let turn = 0; turn < 50 && told.length < 2; turn++) await new Promise((done) => setImmediate(done));
+  assert.deepEqual(told.at(-1), 'works');
+  hours = parseHours('Sat');
+  machine.tell();
+  assert.deepEqual(told.at(-1), 'It works Sat by its own clock.');
+  hours = { spans: [] };
+  machine.tell();
+  assert.deepEqual(told.at(-1), 'works');
   await machine.stop();
 });

@@ -1,30 +1,23 @@
-import type { NodeView, RouteBody } from '@cuadro/protocol';
+import type { NodeView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
-import { request } from '../data/client.ts';
 import { formatBytes, formatPercent } from '../data/format.ts';
 import { paths } from '../data/router.ts';
 import { machineTerms, nodeStateText } from '../machine-terms.ts';
-import { terms } from '../terms.ts';
-import { buttons, fields, shared } from '../theme/shared.ts';
-import './icon.ts';
-import { attempt } from './notices.ts';
+import { shared } from '../theme/shared.ts';
+import './machine-actions.ts';
 import './progress.ts';
 import './state.ts';
 import { nodeTone } from './tones.ts';
 
-/** One machine: what it runs or why it doesn't, what it can do, and how to pause, drain, resume and tag it. */
+/** One machine in brief: what it runs or why it doesn't, what it can do, and what may be done with it. */
 export class CuadroMachineCard extends LitElement {
   static override properties = {
     node: { attribute: false },
     jobName: { attribute: false },
-    busy: { state: true },
-    tagging: { state: true },
   };
   static override styles = [
     shared,
-    buttons,
-    fields,
     css`
       :host { display: grid; grid-template-columns: minmax(0, 1fr); grid-template-rows: auto 1fr auto auto; gap: var(--space-3); padding: var(--space-4); }
       .head { display: flex; flex-wrap: wrap; gap: 4px var(--space-2); align-items: center; }
@@ -38,38 +31,24 @@ export class CuadroMachineCard extends LitElement {
       .warn { color: var(--warn); }
       .tags { margin-top: var(--space-2); display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
       .tag { padding: 0 7px; border-radius: var(--radius); background: var(--track); font-size: 11px; line-height: 18px; overflow-wrap: anywhere; }
-      .actions { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
-      form { display: flex; flex-wrap: wrap; gap: 6px; }
-      form input { flex: 1 1 140px; width: auto; }
     `,
   ];
   declare node: NodeView;
   /** A job's name by its id. */
   declare jobName: (job: string) => string;
-  declare busy: boolean;
-  declare tagging: boolean;
 
   constructor() {
     super();
     this.jobName = (job) => job;
-    this.busy = false;
-    this.tagging = false;
-  }
-
-  async #set(body: RouteBody<'setNode'>): Promise<boolean> {
-    this.busy = true;
-    const worked = await attempt(() => request('setNode', { params: { node: this.node.peer }, body }));
-    this.busy = false;
-    return worked;
   }
 
   override render(): TemplateResult {
-    return html`${this.#head()}${this.#doing()}${this.#can()}${this.tagging ? this.#tagForm() : this.#actions()}`;
+    return html`${this.#head()}${this.#doing()}${this.#can()}<cuadro-machine-actions .node=${this.node}></cuadro-machine-actions>`;
   }
 
   #head(): TemplateResult {
     const { node } = this;
-    return html`<div class="head"><h3>${node.here ? html`<a href=${paths.machines}>${node.name}</a>` : node.name}</h3>
+    return html`<div class="head"><h3><a href=${paths.machine(node.peer)}>${node.name}</a></h3>
       ${node.coordinator ? html`<span class="badge leads">${machineTerms.coordinator}</span>` : ''}
       ${node.here ? html`<span class="badge">${machineTerms.here}</span>` : ''}
       <cuadro-state .tone=${nodeTone(node)} .label=${nodeStateText(node)}></cuadro-state></div>`;
@@ -116,58 +95,6 @@ export class CuadroMachineCard extends LitElement {
   #tags(tags: readonly string[]): TemplateResult | '' {
     if (tags.length === 0) return '';
     return html`<div class="tags" role="list" aria-label=${machineTerms.tags}>${tags.map((tag) => html`<span class="tag" role="listitem">${tag}</span>`)}</div>`;
-  }
-
-  #button(label: string, hint: string, action: () => void, icon?: string): TemplateResult {
-    return html`<button title=${hint} aria-label=${machineTerms.action(label, this.node.name)} ?disabled=${this.busy} @click=${action}>
-      ${icon === undefined ? '' : html`<cuadro-icon name=${icon}></cuadro-icon>`}${label}</button>`;
-  }
-
-  /** Of this machine its owner speaks; of another, anyone in the farm, and its owner's own pause stays. */
-  #actions(): TemplateResult {
-    const { here, desired, ownerDesired } = this.node;
-    const t = machineTerms;
-    const want = (value: 'paused' | 'draining'): void => {
-      void this.#set(here ? { ownerDesired: value } : { desired: value });
-    };
-    const resume = (): void => {
-      void this.#set({
-        ...(desired !== 'active' && { desired: 'active' }),
-        ...(here && ownerDesired !== 'active' && { ownerDesired: 'active' }),
-      });
-    };
-    const works = desired === 'active' && (ownerDesired === 'active' || !here);
-    const owners = !here && ownerDesired !== 'active';
-    return html`<div><div class="actions">
-      ${
-        works
-          ? html`${this.#button(t.pause, t.pauseHint, () => want('paused'), 'pause')}${this.#button(t.drain, t.drainHint, () => want('draining'))}`
-          : this.#button(t.resume, '', resume, 'play')
-      }
-      ${this.#button(t.editTags, t.tagsHint, () => {
-        this.tagging = true;
-      })}
-      </div>${owners ? html`<p class="small quiet">${t.onlyOwner}</p>` : ''}</div>`;
-  }
-
-  #tagForm(): TemplateResult {
-    const { tags, live, name } = this.node;
-    // What the machine says of itself is no tag that people gave it.
-    const given = tags.filter((tag) => live.capabilities?.tags.includes(tag) !== true);
-    const save = async (event: SubmitEvent): Promise<void> => {
-      event.preventDefault();
-      const field = new FormData(event.target as HTMLFormElement).get('tags');
-      const words = typeof field === 'string' ? field.split(',') : [];
-      const wanted = [...new Set(words.map((word) => word.trim()).filter((word) => word !== ''))];
-      if (await this.#set({ tags: wanted })) this.tagging = false;
-    };
-    return html`<form @submit=${save}>
-      <input name="tags" aria-label=${machineTerms.action(machineTerms.tags, name)} placeholder=${machineTerms.tagsHint} .value=${given.join(', ')} />
-      <button class="primary" ?disabled=${this.busy}>${terms.common.save}</button>
-      <button type="button" @click=${() => {
-        this.tagging = false;
-      }}>${terms.common.cancel}</button>
-    </form>`;
   }
 }
 customElements.define('cuadro-machine-card', CuadroMachineCard);

@@ -14,6 +14,8 @@ export const RETRY_MAX_MS = 4_000;
 export const LOST_SHOWN_AFTER_MS = 400;
 /** This machine's figures are read again at most this often while its node reports changes, in milliseconds. */
 export const HERE_INTERVAL_MS = 1_000;
+/** A job of which nothing runs is asked anew what it waits for at most this often, while machines change. */
+export const WAITS_INTERVAL_MS = 1_000;
 /** Events that wait while the lists are read; beyond it the lists are read again. */
 export const EVENTS_WAITING_MAX = 20_000;
 /** Characters of a log that are shown; the whole file can be saved. */

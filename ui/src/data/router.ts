@@ -3,7 +3,7 @@ export type Route =
   | { page: 'farm' }
   | { page: 'jobs' }
   | { page: 'job'; job: string; tab: JobTab; task?: number }
-  | { page: 'machines' }
+  | { page: 'machines'; machine?: string }
   | { page: 'door' }
   | { page: 'docs'; name: string }
   | { page: 'unknown'; path: string };
@@ -22,7 +22,7 @@ export function parsePath(path: string, search = ''): Route {
     const index = task !== null && /^\d{1,10}$/.test(task) ? Number(task) : undefined;
     return { page: 'job', job: second, tab, ...(index !== undefined && { task: index }) };
   }
-  if (first === 'machines') return { page: 'machines' };
+  if (first === 'machines') return { page: 'machines', ...(second !== undefined && { machine: second }) };
   if (first === 'door') return { page: 'door' };
   if (first === 'docs') return { page: 'docs', name: second ?? 'getting-started' };
   return { page: 'unknown', path };
@@ -40,6 +40,7 @@ export const paths = {
   farm: '/',
   jobs: '/jobs',
   machines: '/machines',
+  machine: (peer: string) => `/machines/${encodeURIComponent(peer)}`,
   door: '/door',
   docs: (name?: string) => (name === undefined ? '/docs' : `/docs/${name}`),
   job: (job: string, tab?: JobTab, task?: number) =>

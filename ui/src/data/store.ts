@@ -1,7 +1,7 @@
 import type { DoorView, FarmView, HereView, JobView, LiveEvent, NodeView, TaskView } from '@cuadro/protocol';
 import { type RequestError, request } from './client.ts';
 import { Connection } from './connection.ts';
-import { EVENTS_WAITING_MAX, HERE_INTERVAL_MS, JOBS_WITH_TASKS_MAX } from './limits.ts';
+import { EVENTS_WAITING_MAX, HERE_INTERVAL_MS, JOBS_WITH_TASKS_MAX, WAITS_INTERVAL_MS } from './limits.ts';
 import { keep } from './same.ts';
 import { JobTasks } from './job-tasks.ts';
 
@@ -56,6 +56,7 @@ export class LiveStore {
   /** Counts reads of everything, so that an overtaken one is dropped. */
   #reading = 0;
   #hereTimer: ReturnType<typeof setTimeout> | undefined;
+  #waitsTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.#connection = new Connection({
@@ -72,6 +73,7 @@ export class LiveStore {
   stop(): void {
     this.#connection.stop();
     clearTimeout(this.#hereTimer);
+    clearTimeout(this.#waitsTimer);
   }
 
   retryNow(): void {
@@ -210,6 +212,8 @@ export class LiveStore {
       case 'farm':
         this.farm = keep(this.farm, event.farm);
         this.#tell('farm');
+        // A machine that was removed is told by no event of its own.
+        if (event.farm.members < this.#nodes.size) void this.#readNodes();
         break;
       case 'job':
         if (event.job.state === 'deleted') this.#remove(event.job.id);
@@ -226,6 +230,7 @@ export class LiveStore {
         this.#listNodes();
         this.#tell('nodes');
         if (event.node.here && this.#watched('here')) this.#readHereSoon();
+        this.#readWaitsSoon();
         break;
       case 'door':
         this.#putDoor(event.door);
@@ -279,6 +284,34 @@ export class LiveStore {
     this.nodes = [...this.#nodes.values()].sort(
       (a, b) => Number(b.here) - Number(a.here) || a.name.localeCompare(b.name),
     );
+  }
+
+  async #readNodes(): Promise<void> {
+    try {
+      this.#replace(this.#nodes, await request('nodes'), (node) => node.peer);
+      this.#listNodes();
+      this.#tell('nodes');
+    } catch {
+      // The connection's own state says what is wrong.
+    }
+  }
+
+  /** What the jobs that are looked at wait for may change with the machines, and no event of a job tells it. */
+  #readWaitsSoon(): void {
+    const waiting = this.jobs.filter(
+      ({ id, live }) => live.waits !== undefined && this.#watched(`job:${id}`),
+    );
+    if (waiting.length === 0 || this.#waitsTimer !== undefined) return;
+    this.#waitsTimer = setTimeout(() => {
+      this.#waitsTimer = undefined;
+      for (const { id } of waiting) {
+        // A job that is gone meanwhile is told by an event of its own.
+        request('job', { params: { job: id } }).then(
+          (job) => this.#jobs.has(id) && this.#putJob(job),
+          () => undefined,
+        );
+      }
+    }, WAITS_INTERVAL_MS);
   }
 
   /** This machine's own figures have no event; they are read again when its node told of a change. */

@@ -164,7 +164,7 @@ export class CuadroApp extends LitElement {
       case 'job':
         return html`<cuadro-job .job=${route.job} .tab=${route.tab} .task=${route.task}></cuadro-job>`;
       case 'machines':
-        return html`<cuadro-machine></cuadro-machine>`;
+        return html`<cuadro-machine .machine=${route.machine}></cuadro-machine>`;
       case 'door':
         return html`<cuadro-door></cuadro-door>`;
       case 'docs':

@@ -1,3 +1,4 @@
+import { heldOnlyText } from '@cuadro/protocol/held-only';
 import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { attempt } from '../components/notices.ts';
@@ -66,12 +67,21 @@ export class CuadroJobDetails extends LitElement {
 
   /** What would be lost with one machine. */
   #copies(): TemplateResult {
-    const { holders, oneCopyOnly, counts } = this.job;
+    const { holders, oneCopyOnly, counts, acknowledged, safety, onlyOn } = this.job;
     const t = terms.job;
     const finished = counts.done + counts.rendered;
     return html`<section class="panel"><h2>${t.details.copies}</h2>
-      <p>${t.heldText(holders)}</p>
+      <p>${safety.sentence}</p>
+      <p>${t.heldText(holders)} ${acknowledged ? '' : t.notAcceptedText}</p>
       ${finished === 0 ? '' : html`<p>${oneCopyOnly > 0 ? t.oneCopyText(oneCopyOnly) : t.allCopied}</p>`}
+      ${
+        onlyOn.length === 0
+          ? ''
+          : html`<dl>${onlyOn.map(
+              (only) => html`<dt>${t.onlyOn}</dt><dd><a href=${paths.machine(only.peer)}>${only.machine}</a>
+                <span class="quiet number">${heldOnlyText(only)}</span></dd>`,
+            )}</dl>`
+      }
     </section>`;
   }
 }

@@ -72,13 +72,14 @@ export class CuadroJob extends LitElement {
       <div class="title"><h1>${job.name}</h1><span class="faint number">#${job.order}</span>
         <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state></div>
       ${job.reason === undefined ? '' : html`<p class=${job.state === 'failed' ? 'bad' : 'quiet'}>${job.reason}</p>`}
+      ${live.waits === undefined ? '' : html`<p class="quiet">${live.waits}</p>`}
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
       <div class="facts small quiet number">
         <span>${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
         ${live.running > 0 ? html`<span>${terms.job.running(live.running)}</span>` : ''}
-        ${live.remainingMs === undefined || ended(job) ? '' : html`<span>${terms.job.forecast(formatDuration(live.remainingMs), formatTime(Date.now() + live.remainingMs))}</span>`}
-        <a href=${paths.job(job.id, 'details')} title=${terms.job.heldText(job.holders)}>${terms.job.held(job.holders)}</a>
+        ${live.remainingMs === undefined || ended(job) ? '' : html`<span title=${terms.job.forecastHint}>${terms.job.forecast(formatDuration(live.remainingMs), formatTime(Date.now() + live.remainingMs))}</span>`}
         ${job.oneCopyOnly > 0 ? html`<a href=${paths.job(job.id, 'details')} title=${terms.job.oneCopyText(job.oneCopyOnly)}>${terms.job.oneCopy(job.oneCopyOnly)}</a>` : ''}
+        ${job.acknowledged ? '' : html`<span>${terms.job.notAccepted}</span>`}
         ${live.collected === undefined ? '' : html`<span>${terms.job.collected(live.collected)}</span>`}
         ${live.keptForeign ? html`<span class="warn">${terms.job.kept(live.keptForeign)}</span>` : ''}
         ${live.problem === undefined ? '' : html`<span class="bad">${live.problem}</span>`}
@@ -89,6 +90,7 @@ export class CuadroJob extends LitElement {
           <button class="bare icon" aria-label=${terms.job.copyFolder} title=${terms.job.copyFolder} @click=${copy}><cuadro-icon name="copy"></cuadro-icon></button></span>`
         }
       </div>
+      <a class="small quiet" href=${paths.job(job.id, 'details')}>${job.safety.sentence}</a>
       <cuadro-job-actions .job=${job} @removed=${() => go(paths.jobs)}></cuadro-job-actions>
     </div>`;
   }

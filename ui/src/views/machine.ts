@@ -1,162 +1,182 @@
-import type { Config, HereView, NodeView } from '@cuadro/protocol';
+import { formatHours, parseHours } from '@cuadro/protocol/hours';
+import { heldOnlyBy, heldOnlyText, machineSafety } from '@cuadro/protocol/held-only';
+import type { NodeView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
-import { attempt } from '../components/notices.ts';
+import { repeat } from 'lit/directives/repeat.js';
+import '../components/facts.ts';
+import type { Fact } from '../components/facts.ts';
+import '../components/machine-actions.ts';
+import { attempt, notify } from '../components/notices.ts';
 import '../components/progress.ts';
 import '../components/state.ts';
 import { nodeTone } from '../components/tones.ts';
 import { request } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
-import { formatBytes, formatDuration, formatTime } from '../data/format.ts';
+import { formatBytes, formatPercent } from '../data/format.ts';
+import { paths } from '../data/router.ts';
 import { terms } from '../terms.ts';
-import { buttons, shared } from '../theme/shared.ts';
-import './machine-settings.ts';
+import { buttons, fields, shared } from '../theme/shared.ts';
+import './machine-here.ts';
 
-type Row = [string, unknown];
-
-/** This machine: what it can do, what it does, what it stores, and what its owner set. */
+/** One machine of the farm: what it does and why it doesn't, what it can do, what only it holds, and when it works. */
 export class CuadroMachine extends LitElement {
-  static override properties = { config: { state: true } };
+  static override properties = { machine: {} };
   static override styles = [
     shared,
     buttons,
+    fields,
     css`
-      :host { display: grid;
-        grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
+      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
       header { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; }
+      header h1 { overflow-wrap: anywhere; }
+      nav { display: flex; gap: 6px; overflow-x: auto; padding: 2px; }
+      nav a { display: inline-flex; align-items: center; gap: 8px; flex: none; min-height: 32px; padding: 0 var(--space-3); border: 1px solid var(--line); border-radius: var(--radius); color: var(--text-quiet); }
+      nav a[aria-current='page'] { background: var(--surface-hover); border-color: var(--line-strong); color: var(--text); }
+      .badge { padding: 0 7px; border: 1px solid var(--line-strong); border-radius: 9px; color: var(--text-quiet); font-size: 11px; line-height: 18px; white-space: nowrap; }
+      .badge.leads { border-color: var(--accent); color: var(--accent-text); }
       .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: var(--space-4); align-items: start; }
       .panel { padding: var(--space-4); display: grid; gap: var(--space-3); }
-      dl { display: grid; grid-template-columns: minmax(110px, auto) minmax(0, 1fr); gap: 8px var(--space-4); margin: 0; }
-      dt { color: var(--text-quiet); }
-      dd { margin: 0; overflow-wrap: anywhere; }
-      .warn { color: var(--warn); }
-      cuadro-bar { --bar-height: 8px; }
+      .task { display: grid; gap: 5px; }
+      ul { display: grid; gap: 4px; margin: 0; padding: 0; list-style: none; }
+      .hours { display: flex; flex-wrap: wrap; gap: 6px; align-items: end; }
+      .hours .field { flex: 1 1 200px; }
     `,
   ];
-  declare config: Config | undefined;
+  /** A peer id; undefined for this machine. */
+  declare machine: string | undefined;
 
   constructor() {
     super();
-    this.addController(new Watch(this, () => ['here', 'nodes']));
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    void request('config').then(
-      (config) => {
-        this.config = config;
-      },
-      () => undefined,
-    );
-  }
-
-  /** Going on also ends a pause that somebody else in the farm asked for. */
-  #want(ownerDesired: 'active' | 'draining' | 'paused', desired?: 'active'): void {
-    const body = { ownerDesired, ...(desired !== undefined && { desired }) };
-    void attempt(() => request('setNode', { params: { node: 'here' }, body }));
+    this.addController(new Watch(this, () => ['farm', 'here', 'jobs', 'nodes']));
   }
 
   override render(): TemplateResult {
-    const { here } = store;
-    const node = store.nodes.find((entry) => entry.here);
-    if (here === undefined || node === undefined)
-      return html`<p class="quiet">${store.loaded ? terms.machine.notLoaded : terms.common.loading}</p>`;
-    const working = node.ownerDesired === 'active' && node.desired === 'active';
-    return html`<header>
-        <h1>${here.name}</h1>
+    if (!store.loaded) return html`<p class="quiet">${terms.common.loading}</p>`;
+    const node = this.machine === undefined ? store.nodes.find(({ here }) => here) : store.node(this.machine);
+    if (node === undefined) {
+      return html`<cuadro-empty .heading=${terms.machine.unknown} .text=${terms.machine.unknownText}>
+        <a class="button" href=${paths.machines}>${terms.machine.title}</a></cuadro-empty>`;
+    }
+    return html`${store.nodes.length > 1 ? this.#choice(node) : ''}
+      <header>
+        <h1>${node.name}</h1>
+        ${node.coordinator ? html`<span class="badge leads">${terms.machines.coordinator}</span>` : ''}
+        ${node.here ? html`<span class="badge">${terms.machines.here}</span>` : ''}
         <cuadro-state class="grow" .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state>
-        ${
-          working
-            ? html`<button @click=${() => this.#want('draining')}>${terms.machine.drain}</button>
-          <button @click=${() => this.#want('paused')}><cuadro-icon name="pause"></cuadro-icon>${terms.machine.pause}</button>`
-            : html`<button class="primary" @click=${() => this.#want('active', 'active')}><cuadro-icon name="play"></cuadro-icon>${terms.machine.resume}</button>`
-        }
+        <cuadro-machine-actions .node=${node}></cuadro-machine-actions>
       </header>
-      ${node.live.idleReason === undefined ? '' : html`<p class="quiet">${node.live.idleReason}</p>`}
-      <div class="grid">${this.#programs(here)}${this.#sessions(here)}${this.#storage(here)}${this.#capabilities(node)}${this.#node(here)}
-        ${
-          this.config === undefined
-            ? ''
-            : html`<cuadro-machine-settings class="panel" .config=${this.config} @saved=${(
-                event: CustomEvent<Config>,
-              ) => {
-                this.config = event.detail;
-              }}></cuadro-machine-settings>`
-        }
+      <div class="grid">
+        ${this.#now(node)}${this.#capabilities(node)}${this.#copies(node)}${this.#hours(node)}
+        ${node.here ? html`<cuadro-machine-here></cuadro-machine-here>` : ''}
       </div>`;
   }
 
-  #rows(rows: readonly Row[]): TemplateResult {
-    return html`<dl>${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+  #choice(shown: NodeView): TemplateResult {
+    return html`<nav aria-label=${terms.farm.machines}>${repeat(
+      store.nodes,
+      ({ peer }) => peer,
+      (node) => html`<a href=${paths.machine(node.peer)} aria-current=${node === shown ? 'page' : 'false'}>
+        <cuadro-state .tone=${nodeTone(node)} .label=${node.name}></cuadro-state></a>`,
+    )}</nav>`;
   }
 
-  #programs({ blender, ffmpeg }: HereView): TemplateResult {
-    const t = terms.machine;
-    const found = (state: string, version: string | undefined): unknown =>
-      state === 'ready'
-        ? version
-        : html`<span class="warn">${state === 'probing' ? t.probing : t.missing}</span>`;
-    return html`<section class="panel"><h2>${t.programs}</h2>${this.#rows([
-      [t.blender, found(blender.state, blender.version)],
-      ...(blender.path === undefined
-        ? []
-        : [['', html`<span class="mono small">${blender.path}</span>`] as Row]),
-      ...(blender.note === undefined ? [] : [['', blender.note] as Row]),
-      [t.confinement, blender.confinement ?? terms.common.none],
-      [t.ffmpeg, found(ffmpeg.state, ffmpeg.version)],
-    ])}</section>`;
-  }
-
-  #sessions({ sessions }: HereView): TemplateResult {
-    const t = terms.machine;
-    return html`<section class="panel"><h2>${t.sessions}</h2>
+  #now({ live, name, desired, ownerDesired }: NodeView): TemplateResult {
+    const t = terms.machines;
+    const isOut = desired !== 'active' || ownerDesired !== 'active';
+    const idle = live.reachable
+      ? (live.idleReason ?? '')
+      : `${t.unreachableText}${isOut ? ` ${t.pausedWhenBack}` : ''}`;
+    return html`<section class="panel"><h2>${terms.machine.now}</h2>
       ${
-        sessions.length === 0
-          ? html`<p class="quiet">${t.noSessions}</p>`
-          : sessions.map((session) =>
-              this.#rows([
-                [t.session(session.pid), session.state],
-                [t.memory, formatBytes(session.memoryBytes)],
-                ['', t.sessionText(session.frames, session.loads)],
-                [t.devices, session.devices.join(', ')],
-              ]),
+        live.running.length === 0
+          ? html`<p class="quiet">${idle}</p>`
+          : repeat(
+              live.running,
+              ({ job, task }) => `${job}/${task}`,
+              ({
+                job,
+                task,
+                name: frame,
+                fraction,
+              }) => html`<a class="task" href=${paths.job(job, undefined, task)}>
+                <span class="row"><span class="clip grow">${frame} <span class="quiet">${store.job(job)?.name ?? job}</span></span>
+                  <span class="number quiet">${formatPercent(fraction)}</span></span>
+                <cuadro-bar .fraction=${fraction} .label=${`${frame}, ${name}`}></cuadro-bar></a>`,
             )
-      }</section>`;
+      }
+      ${live.reachable ? html`<p class="small quiet number">${t.free(formatBytes(live.freeDiskBytes))} · ${t.load(live.load)}</p>` : ''}
+    </section>`;
   }
 
-  #storage({ store: stored }: HereView): TemplateResult {
-    const t = terms.machine;
-    return html`<section class="panel"><h2>${t.storage}</h2>
-      <cuadro-bar .fraction=${stored.usedBytes / Math.max(stored.quotaBytes, 1)} .label=${t.storage} tone=${stored.accepting ? 'accent' : 'bad'}></cuadro-bar>
-      <p class="number">${t.storageText(formatBytes(stored.usedBytes), formatBytes(stored.quotaBytes))}</p>
-      <p class="quiet small number">${t.diskFree(formatBytes(stored.freeDiskBytes), formatBytes(stored.reserveBytes))}</p>
-      ${stored.reason === undefined ? '' : html`<p class="warn">${stored.reason}</p>`}</section>`;
-  }
-
-  #capabilities({ live, tags }: NodeView): TemplateResult {
+  #capabilities({ live, tags, slots, peer }: NodeView): TemplateResult {
     const t = terms.machine;
     const can = live.capabilities;
-    if (can === undefined)
-      return html`<section class="panel"><h2>${t.capabilities}</h2><p class="quiet">${t.probing}</p></section>`;
-    return html`<section class="panel"><h2>${t.capabilities}</h2>${this.#rows([
-      [t.renderEngines, can.renderEngines.join(', ') || terms.common.none],
-      [t.devices, can.devices.join(', ') || terms.common.none],
-      [t.denoisers, can.denoisers.join(', ') || t.noDenoisers],
-      [t.cores, can.cores],
-      [t.memory, formatBytes(can.memoryBytes)],
-      ...(tags.length === 0 ? [] : [[terms.machines.tags, tags.join(', ')] as Row]),
-    ])}</section>`;
+    const list = (values: readonly string[], none: string): string => values.join(', ') || none;
+    const { blender, ffmpeg } = can?.engines ?? {};
+    const facts: Fact[] =
+      can === undefined
+        ? []
+        : [
+            [t.blender, blender ?? t.missing],
+            [t.ffmpeg, ffmpeg ?? t.missing],
+            [t.renderEngines, list(can.renderEngines, terms.common.none)],
+            [t.devices, list(can.devices, terms.common.none)],
+            [t.denoisers, list(can.denoisers, t.noDenoisers)],
+            [t.cores, can.cores],
+            [t.memory, formatBytes(can.memoryBytes)],
+            [t.slots, slots],
+            [t.commands, list(can.programs, t.noCommands)],
+            [t.scripts, can.scripts ? t.allowed : t.notAllowed],
+          ];
+    return html`<section class="panel"><h2>${t.capabilities}</h2>
+      ${can === undefined ? html`<p class="quiet">${terms.machines.unknownYet}</p>` : ''}
+      <cuadro-facts .facts=${[
+        ...facts,
+        [terms.machines.tags, list(tags, terms.machines.noTags)],
+        [t.key, html`<span class="mono small">${peer}</span>`],
+      ]}></cuadro-facts></section>`;
   }
 
-  #node(here: HereView): TemplateResult {
+  /** What would be lost with it (SPEC R58). */
+  #copies({ peer, here }: NodeView): TemplateResult {
     const t = terms.machine;
-    return html`<section class="panel"><h2>${t.node}</h2>${this.#rows([
-      [t.version, here.version],
-      [t.address, here.address],
-      [t.folder, html`<span class="mono small">${here.dataFolder}</span>`],
-      [t.since, formatTime(here.startedAt)],
-      [t.nodeMemory, formatBytes(here.memoryBytes)],
-      [t.loop, formatDuration(here.loopDelayP99Ms)],
-    ])}</section>`;
+    const held = heldOnlyBy(store.jobs, peer);
+    const { results = 0, jobs = 0, logs = 0 } = (here ? store.here?.copiesToGive : undefined) ?? {};
+    const waiting = results + jobs + logs;
+    return html`<section class="panel"><h2>${t.copies}</h2>
+      <p>${machineSafety(held, store.farm?.members ?? 1)}</p>
+      ${
+        held.length === 0
+          ? ''
+          : html`<ul class="small">${held.map(
+              (
+                only,
+              ) => html`<li class="row"><a class="clip" href=${paths.job(only.job.id, 'details')}>${only.job.name}</a>
+                <span class="quiet number">${heldOnlyText(only)}</span></li>`,
+            )}</ul>`
+      }
+      ${waiting === 0 ? '' : html`<p class="small quiet number">${t.copiesWait(waiting)}</p>`}
+    </section>`;
+  }
+
+  #hours({ peer, hours }: NodeView): TemplateResult {
+    const t = terms.machine;
+    const save = (event: SubmitEvent): void => {
+      event.preventDefault();
+      const field = new FormData(event.target as HTMLFormElement).get('hours');
+      const text = typeof field === 'string' ? field.trim() : '';
+      const wanted = text === '' ? { spans: [] } : parseHours(text);
+      if (wanted === undefined) notify(t.hoursWrong(text), true);
+      else void attempt(() => request('setNode', { params: { node: peer }, body: { hours: wanted } }));
+    };
+    const written = formatHours(hours);
+    return html`<section class="panel"><h2>${t.hours}</h2>
+      <p class="quiet">${written === '' ? t.always : t.worksAt(written)}</p>
+      <form class="hours" @submit=${save}>
+        <label class="field">${t.hoursLabel}<input name="hours" placeholder=${t.hoursHint} .value=${written} /></label>
+        <button>${terms.common.save}</button>
+      </form>
+    </section>`;
   }
 }
 customElements.define('cuadro-machine', CuadroMachine);

@@ -103,6 +103,7 @@ export class CuadroTaskDrawer extends LitElement {
       <span class="row"><cuadro-state class="grow" .tone=${taskTone(task)} .label=${task.live.running ? terms.task.running : terms.task.states[task.state]}></cuadro-state>
         <button @click=${requeue}><cuadro-icon name="retry"></cuadro-icon>${terms.job.requeue(1)}</button></span>
       <p class="why">${task.why}</p>
+      ${task.heldBy.length === 0 ? '' : html`<p class="small quiet">${terms.task.heldBy(task.heldBy.join(', '))}</p>`}
       ${task.thumbnail === undefined ? '' : html`<cuadro-thumbnail .hash=${task.thumbnail} .job=${place.job} .task=${place.task} .label=${task.name}></cuadro-thumbnail>`}
       ${
         task.files.length === 0

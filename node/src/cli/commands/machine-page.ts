@@ -1,5 +1,6 @@
 import {
   EXIT,
+  formatHours,
   heldOnlyBy,
   heldOnlyText,
   machineSafety,
@@ -8,7 +9,6 @@ import {
   type HereView,
   type JobView,
   type NodeView,
-  type WorkingHours,
 } from '@cuadro/protocol';
 import type { Context } from '../context.ts';
 import { plain } from '../output.ts';
@@ -79,7 +79,7 @@ function abilityLines({ live, slots, tags, hours }: NodeView): Line[] {
         ] satisfies Line[])),
     ['slots', `${count(slots, 'task')} at a time`],
     ['tags', list(tags, 'none')],
-    ['hours', hoursText(hours)],
+    ['hours', formatHours(hours) || 'always'],
   ];
 }
 
@@ -93,19 +93,4 @@ function safetyLines(held: readonly HeldOnly[], safety: string, here: HereView |
       ? ([['', `${waiting} of it still wait for another machine to take a copy`]] satisfies Line[])
       : []),
   ];
-}
-
-const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
-const MINUTES_PER_DAY = 1_440;
-
-/** `Mon 18:00–Tue 08:00, …`, by the machine's own clock. */
-function hoursText(hours: WorkingHours | undefined): string {
-  if (hours === undefined || hours.spans.length === 0) return 'always';
-  const moment = (minute: number): string => {
-    const day = DAYS[Math.floor(minute / MINUTES_PER_DAY) % DAYS.length] ?? '';
-    const ofDay = minute % MINUTES_PER_DAY;
-    const two = (part: number): string => String(part).padStart(2, '0');
-    return `${day} ${two(Math.floor(ofDay / 60))}:${two(ofDay % 60)}`;
-  };
-  return hours.spans.map(({ start, end }) => `${moment(start)}–${moment(end)}`).join(', ');
 }

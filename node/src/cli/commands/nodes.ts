@@ -2,6 +2,8 @@ import {
   EXIT,
   heldOnlyBy,
   heldOnlyText,
+  parseHours,
+  type ChangeView,
   type ExitCode,
   type FarmView,
   type JobView,
@@ -168,8 +170,25 @@ export async function drain(
 
 /** Gives a machine these tags in place of those that it had; none takes them away. */
 export async function tag(context: Context, machine: string, tags: readonly string[]): Promise<ExitCode> {
-  const { client, output } = context;
-  const change = await client().call('setNode', { params: { node: machine }, body: { tags: [...tags] } });
+  const body = { tags: [...tags] };
+  const change = await context.client().call('setNode', { params: { node: machine }, body });
+  return answer(context.output, change);
+}
+
+/** Sets the hours in which a machine takes work; none takes them away. */
+export async function hours(context: Context, machine: string, words: readonly string[]): Promise<ExitCode> {
+  const text = words.join(' ').trim();
+  const wanted = text === '' ? { spans: [] } : parseHours(text);
+  if (wanted === undefined) {
+    throw new UsageError(`"${text}" are no hours; write them like Mon-Fri 19:00-07:00, Sat-Sun.`);
+  }
+  const change = await context
+    .client()
+    .call('setNode', { params: { node: machine }, body: { hours: wanted } });
+  return answer(context.output, change);
+}
+
+function answer(output: Output, change: ChangeView): ExitCode {
   if (output.json) output.printJson(change);
   else output.print(change.message);
   return EXIT.ok;

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { mergeRecords, signRemoval } from '@cuadro/protocol';
+import { BELEN, CARMEN, Farm, framesPlan, nodeDesired, SELF, signer } from './farm.ts';
+import { farmOf, memberOf } from './members.ts';
+
+describe('what people are shown of the machines', () => {
+  it('R64: a removed machine is none of the farm any more', () => {
+    const farm = new Farm(farmOf(BELEN, CARMEN)).start();
+    farm.claim(BELEN);
+    farm.records(nodeDesired(BELEN, 'paused'));
+    const peers = () => farm.core.nodes().map(({ peer }) => peer);
+    assert.deepEqual(peers(), [SELF, BELEN, CARMEN]);
+    const removal = signRemoval(signer(SELF), BELEN, { reason: 'sold', wallTime: 1, known: 0 });
+    farm.records(mergeRecords(memberOf(BELEN), { ...memberOf(BELEN), removals: { [SELF]: removal } }));
+    assert.deepEqual(peers(), [SELF, CARMEN]);
+    assert.equal(farm.core.farm().members, 2);
+  });
+});
+
+describe('what people are shown of a job', () => {
+  it('says what its first open task waits for, while none of its tasks runs', () => {
+    const farm = new Farm().start();
+    const { id } = farm.submit(framesPlan('1-3'));
+    const waits = () => farm.core.job(id)?.live.waits;
+    assert.equal(waits(), undefined);
+    for (const run of farm.held()) farm.stopped(run.grant.attempt);
+    farm.records(nodeDesired(SELF, 'paused'));
+    assert.equal(waits(), 'No machine can run it now. here: It is paused.');
+    farm.records(nodeDesired(SELF, 'active', 2));
+    farm.finishAll();
+    assert.equal(waits(), undefined);
+  });
+});
