@@ -6,7 +6,7 @@ import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
 import { assembleBrain } from './daemon/brain.ts';
 import { openFoundation, type Foundation, type LiveConfig, type NodeInit } from './daemon/foundation.ts';
-import { assembleNetwork } from './daemon/network.ts';
+import { assembleNetwork, type Network } from './daemon/network.ts';
 import { assembleRendering, type Rendering } from './daemon/rendering.ts';
 import { createFarmMembership } from './farm/farm.ts';
 import type { FarmMembership } from './farm/interface.ts';
@@ -53,6 +53,11 @@ export async function startNode(init: NodeInit): Promise<CuadroNode> {
     throw startError(error, init.dataFolder);
   }
 }
+
+const gossipOf =
+  ({ mesh }: Network) =>
+  () =>
+    mesh?.status().gossip;
 
 /** Wires the parts above the foundation and starts them. */
 async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
@@ -116,8 +121,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     queries: core,
     logFile: (...place) => worker.logFile(...place),
   });
-  const gossip = () => network.mesh?.status().gossip;
-  const metrics = network.measure(createNodeMetrics({ loopDelay, gossip }));
+  const metrics = network.measure(createNodeMetrics({ loopDelay, gossip: gossipOf(network) }));
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
     { queries, jobs, door: farm, here, content, events: hub, metrics },

@@ -2,13 +2,13 @@ import {
   compareEpochs,
   recordKey,
   type Beacon,
-  type Claim,
   type Epoch,
   type Grant,
   type KnownRecord,
   type Message,
   type PeerId,
 } from '@cuadro/protocol';
+import { sayOwnClaim, takeOthersClaim } from './claims.ts';
 import { takeGap } from './doubt.ts';
 import {
   electionDeadline,
@@ -27,7 +27,6 @@ import {
   endOverdueLeases,
   heard,
   leaseDeadline,
-  takeBackFrom,
   takeBackJob,
   takeBeacon,
   takePeerState,
@@ -51,7 +50,6 @@ export function createCore(init: CoreInit): Core {
 }
 
 class Brain extends BrainQueries implements Core {
-  #claimSequence = 0;
   #wakeAt: number | undefined;
 
   constructor(init: CoreInit) {
@@ -106,7 +104,7 @@ class Brain extends BrainQueries implements Core {
         this.#takePeer(input.peer, input.state);
         return;
       case 'worker':
-        this.#takeWorker(input);
+        sayOwnClaim(state, input);
         return;
       case 'load':
         this.#takeLoad(input.load, input.freeDiskBytes);
@@ -167,7 +165,7 @@ class Brain extends BrainQueries implements Core {
     if (!gossiped) heard(state, machine);
     switch (message.kind) {
       case 'claim':
-        this.#takeOthersClaim(from, message, gossiped);
+        takeOthersClaim(state, from, message, gossiped);
         return;
       case 'beacon':
         this.#takeBeacon(machine, message, gossiped);
@@ -211,19 +209,6 @@ class Brain extends BrainQueries implements Core {
     }
   }
 
-  #takeOthersClaim(from: PeerId, claim: Claim, gossiped: boolean): void {
-    const { state } = this;
-    const machine = state.machine(from);
-    const isOld = !gossiped && machine.claimIsOld === true;
-    if (claim.peer !== from) state.ignore('foreign-sender');
-    else if (!isOld && machine.claim !== undefined && machine.claim.sequence >= claim.sequence) {
-      state.ignore('stale-claim');
-    } else {
-      delete machine.claimIsOld;
-      this.#takeClaim(claim);
-    }
-  }
-
   /** A new coordinator asks: it is followed if this node's own is lost, and is answered all the same. */
   #takeCollect(from: PeerId, epoch: Epoch): void {
     const { state } = this;
@@ -238,41 +223,6 @@ class Brain extends BrainQueries implements Core {
       state.ledAt = state.now;
     } else state.sayClaim(from);
     state.sayBeacon(from);
-  }
-
-  #takeClaim(claim: Claim): void {
-    const { state } = this;
-    const machine = state.machine(claim.peer);
-    const tookWork = machine.claim === undefined || machine.claim.wants > 0;
-    machine.claim = claim;
-    machine.dryAt = -1;
-    if (tookWork && claim.wants === 0) {
-      takeBackFrom(state, claim.peer, 'ahead', claim.idleReason ?? 'This machine takes no work now.');
-    }
-    // Others may be allowed what only this machine could, or no longer need to wait for it.
-    state.offersVersion++;
-    state.out.node(claim.peer);
-    state.out.farm = true;
-  }
-
-  #takeWorker(input: Extract<CoreInput, { kind: 'worker' }>): void {
-    const { state } = this;
-    const { slots, accepting, capabilities, bundles, idleReason } = input;
-    this.#claimSequence++;
-    const claim: Claim = {
-      kind: 'claim',
-      peer: state.self,
-      sequence: this.#claimSequence,
-      wants: accepting ? slots * (1 + state.options.aheadPerSlot) : 0,
-      slots,
-      capabilities,
-      bundles,
-      ...(idleReason !== undefined && { idleReason }),
-    };
-    this.#takeClaim(claim);
-    if (state.others().length > 0) state.out.gossip('claims', claim);
-    // Up the stream as well, for speed.
-    if (state.reign.role === 'following') state.out.send(state.reign.epoch.peer, claim);
   }
 
   #takeLoad(load: number, freeDiskBytes: number): void {

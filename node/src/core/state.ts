@@ -66,6 +66,8 @@ export class BrainState {
   /** The highest term that is durable here or about to be. */
   highestTerm: number;
   sequence = 0;
+  /** Of this machine's own latest claim. */
+  claimSequence = 0;
   /** Monotonic time at which a coordinator was last heard. */
   ledAt: number | undefined;
   readonly history: PastReign[] = [];

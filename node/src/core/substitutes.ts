@@ -53,7 +53,7 @@ function lookAtAll(state: BrainState): void {
 /** Of a job that is done nothing waits for anything; only what one machine alone holds is made again. */
 function mayNeed(job: Job): boolean {
   if (!job.hasPlan) return false;
-  if (job.state === 'done') return !job.table.copies.alone().next().done;
+  if (job.state === 'done') return job.table.copies.onOne > 0;
   return (
     job.state === 'queued' || job.state === 'active' || job.state === 'paused' || job.state === 'waiting'
   );

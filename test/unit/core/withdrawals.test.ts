@@ -55,7 +55,7 @@ describe('R24: a removal', () => {
     assert.equal(held()?.running.length, 1);
     const effects = farm.records(removal);
     assert.equal(stopsTo(BELEN, effects).length, 2, 'what it runs, and what it keeps ahead');
-    assert.equal(held()?.idleReason, 'It was removed from the farm.');
+    assert.equal(held(), undefined, 'and it is no longer listed');
     const grants = farm.advance(10_000).concat(farm.claim(BELEN, { sequence: 2 }));
     assert.deepEqual(grantsTo(BELEN, grants), []);
     assert.equal(farm.core.job(id)?.counts.failed, 0);
