@@ -2,7 +2,7 @@ import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
 import { createDriver, type Driver } from '../driver.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
-import { createCopyWatch } from '../jobs/copies.ts';
+import { createCopyWatch } from '../jobs/copy-watch.ts';
 import { readPlan } from '../jobs/content.ts';
 import { createPinKeeper } from '../jobs/pins.ts';
 import { withCollection } from '../jobs/queries.ts';

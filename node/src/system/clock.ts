@@ -1,17 +1,60 @@
+import { uptime } from 'node:os';
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import type { Clock } from './interface.ts';
 
 /** The longest delay that a Node timer takes (2^31 - 1 ms, 24.8 days); a longer one would fire at once. */
 const timerDelayMaxMs = 2_147_483_647;
 
-/** The clock of this machine: monotonic time of the process, Node's timers. */
-export function createSystemClock(): Clock {
-  return new SystemClock();
+/** How often the system is asked whether it slept; once a second costs nothing. */
+const lookEveryMs = 1_000;
+
+/** The system's uptime is told in hundredths of a second, or in whole ones: less than this is no sleep. */
+const sleepMinMs = 2_500;
+
+/** Where time comes from: seconds since the system started, and milliseconds that stand still while it sleeps. */
+export interface TimeSources {
+  uptime(): number;
+  awakeMs(): number;
+}
+
+/** The clock of this machine: monotonic time, a suspended machine's sleep included, and Node's timers. */
+export function createSystemClock(
+  sources: TimeSources = { uptime, awakeMs: () => performance.now() },
+): Clock {
+  return new SystemClock(sources);
 }
 
 class SystemClock implements Clock {
+  readonly #sources: TimeSources;
+  #sleptMs = 0;
+  #lookedAtMs: number;
+  /** How far the uptime was ahead of the time awake when it was last looked at. */
+  #aheadMs: number;
+
+  constructor(sources: TimeSources) {
+    this.#sources = sources;
+    this.#lookedAtMs = sources.awakeMs();
+    this.#aheadMs = sources.uptime() * 1_000 - this.#lookedAtMs;
+  }
+
+  /**
+   * Linux's monotonic clock, which Node tells, stands still while the machine sleeps: a laptop would wake and take
+   * what it knew for news. So the sleep is added as soon as it shows.
+   */
   now(): number {
-    return performance.now();
+    const awakeMs = this.#sources.awakeMs();
+    if (awakeMs - this.#lookedAtMs >= lookEveryMs) this.#look(awakeMs);
+    return awakeMs + this.#sleptMs;
+  }
+
+  #look(awakeMs: number): void {
+    this.#lookedAtMs = awakeMs;
+    const aheadMs = this.#sources.uptime() * 1_000 - awakeMs;
+    const sleptMs = aheadMs - this.#aheadMs;
+    if (Math.abs(sleptMs) < sleepMinMs) return;
+    this.#aheadMs = aheadMs;
+    // A system whose uptime follows its wall clock may step back; time here never does.
+    if (sleptMs > 0) this.#sleptMs += sleptMs;
   }
 
   wallTime(): number {

@@ -4,7 +4,7 @@ import { createCore } from '../../../node/src/core/core.ts';
 import { createDriver } from '../../../node/src/driver.ts';
 import { localContent } from '../../../node/src/blobs/source.ts';
 import { soleSafekeeping } from '../../../node/src/jobs/interface.ts';
-import { createCopyWatch } from '../../../node/src/jobs/copies.ts';
+import { createCopyWatch } from '../../../node/src/jobs/copy-watch.ts';
 import { readPlan } from '../../../node/src/jobs/content.ts';
 import { submitJob } from '../../../node/src/jobs/submission.ts';
 import { createMemoryStore, emptyDisk, type MemoryDisk } from '../../../node/src/store/memory-store.ts';
