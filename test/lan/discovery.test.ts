@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { until } from '../e2e/support/wait.ts';
-import { type Host, Lan, whyNoHosts } from './support/hosts.ts';
+import { type Host, Lan, onHosts } from './support/hosts.ts';
 import { peerOf, RemoteMesh } from './support/remote-mesh.ts';
 
-const why = whyNoHosts();
 const FARM = 'abcdefghijklmnop';
 const NAMES = ['a', 'b', 'c'];
 
-describe('meshes on local networks', { skip: why ?? false }, () => {
+describe('meshes on local networks', () => {
   let lan: Lan;
   beforeEach(() => {
     lan = new Lan();
@@ -22,7 +21,7 @@ describe('meshes on local networks', { skip: why ?? false }, () => {
       meshes.every((mesh) => meshes.every((other) => other === mesh || mesh.reaches(other.peer))),
     );
 
-  it('find each other on one network without a default route, and meet', async () => {
+  it('find each other on one network without a default route, and meet', onHosts, async () => {
     const hosts = NAMES.map((name) => lan.host({ name, networks: [1] }));
     const meshes = hosts.map((host, index) => start(host, NAMES[index] ?? ''));
     await allReach(...meshes);
@@ -41,52 +40,63 @@ describe('meshes on local networks', { skip: why ?? false }, () => {
     }
   });
 
-  it('find each other on every interface, wherever the default route leads, and pass gossip between networks', async () => {
-    const a = start(lan.host({ name: 'a', networks: [1] }), 'a');
-    const hostB = lan.host({ name: 'b', networks: [1, 2], defaultRoute: 2 });
-    const b = start(hostB, 'b');
-    const c = start(lan.host({ name: 'c', networks: [2] }), 'c');
-    await allReach(a, b);
-    await allReach(b, c);
-    // One of two finding the other is enough to meet; the other finds it, too.
-    for (const [mesh, network] of [
-      [a, 1],
-      [c, 2],
-    ] as const) {
-      const found = await until('the one in the middle is found', () => mesh.found(b.peer));
-      assert.ok(found.mesh.length > 0);
-      for (const address of found.mesh) assert.ok(address.includes(hostB.addressOn(network)), address);
-    }
-    // The two at the ends have no way to each other but through the one in the middle.
-    let round = 0;
-    await until('gossip goes round', () => {
-      round += 1;
-      a.do({ do: 'gossip', text: `round ${round}` });
-      return c.heard('gossip', `round ${round - 1}`);
-    });
-    assert.ok(c.events.every((event) => event.kind !== 'gossip' || event.from === a.peer));
-    assert.equal(a.found(c.peer), undefined);
-    assert.deepEqual(
-      a.statesOf(c.peer).filter((state) => state === 'reachable'),
-      [],
-    );
-  });
+  it(
+    'find each other on every interface, wherever the default route leads, and pass gossip between networks',
+    onHosts,
+    async () => {
+      const a = start(lan.host({ name: 'a', networks: [1] }), 'a');
+      const hostB = lan.host({ name: 'b', networks: [1, 2], defaultRoute: 2 });
+      const b = start(hostB, 'b');
+      const c = start(lan.host({ name: 'c', networks: [2] }), 'c');
+      await allReach(a, b);
+      await allReach(b, c);
+      // One of two finding the other is enough to meet; the other finds it, too.
+      for (const [mesh, network] of [
+        [a, 1],
+        [c, 2],
+      ] as const) {
+        const found = await until('the one in the middle is found', () => mesh.found(b.peer));
+        assert.ok(found.mesh.length > 0);
+        for (const address of found.mesh) assert.ok(address.includes(hostB.addressOn(network)), address);
+      }
+      // The two at the ends have no way to each other but through the one in the middle.
+      let round = 0;
+      await until('gossip goes round', () => {
+        round += 1;
+        a.do({ do: 'gossip', text: `round ${round}` });
+        return c.heard('gossip', `round ${round - 1}`);
+      });
+      assert.ok(c.events.every((event) => event.kind !== 'gossip' || event.from === a.peer));
+      assert.equal(a.found(c.peer), undefined);
+      assert.deepEqual(
+        a.statesOf(c.peer).filter((state) => state === 'reachable'),
+        [],
+      );
+    },
+  );
 
-  it('meet by an address where multicast is blocked, and find each other when it no longer is', async () => {
-    const hosts = ['a', 'b'].map((name) => lan.host({ name, networks: [1] }));
-    for (const host of hosts) host.multicast('eth0', false);
-    const [a, b] = hosts.map((host, index) => start(host, NAMES[index] ?? '')) as [RemoteMesh, RemoteMesh];
-    const { meshAddresses } = await b.started();
-    await a.started();
-    a.do({ do: 'add', peer: b.peer, addresses: meshAddresses });
-    await allReach(a, b);
-    assert.equal(a.found(b.peer) ?? b.found(a.peer), undefined);
-    for (const host of hosts) host.multicast('eth0', true);
-    a.do({ do: 'search' });
-    await until('they find each other', () => a.found(b.peer) !== undefined && b.found(a.peer) !== undefined);
-  });
+  it(
+    'meet by an address where multicast is blocked, and find each other when it no longer is',
+    onHosts,
+    async () => {
+      const hosts = ['a', 'b'].map((name) => lan.host({ name, networks: [1] }));
+      for (const host of hosts) host.multicast('eth0', false);
+      const [a, b] = hosts.map((host, index) => start(host, NAMES[index] ?? '')) as [RemoteMesh, RemoteMesh];
+      const { meshAddresses } = await b.started();
+      await a.started();
+      a.do({ do: 'add', peer: b.peer, addresses: meshAddresses });
+      await allReach(a, b);
+      assert.equal(a.found(b.peer) ?? b.found(a.peer), undefined);
+      for (const host of hosts) host.multicast('eth0', true);
+      a.do({ do: 'search' });
+      await until(
+        'they find each other',
+        () => a.found(b.peer) !== undefined && b.found(a.peer) !== undefined,
+      );
+    },
+  );
 
-  it('notice a pulled cable, and meet again when it is back', async () => {
+  it('notice a pulled cable, and meet again when it is back', onHosts, async () => {
     const hosts = ['a', 'b'].map((name) => lan.host({ name, networks: [1] }));
     const [a, b] = hosts.map((host, index) => start(host, NAMES[index] ?? '')) as [RemoteMesh, RemoteMesh];
     await allReach(a, b);
@@ -101,7 +111,7 @@ describe('meshes on local networks', { skip: why ?? false }, () => {
     await until('a message arrives', () => b.heard('message', 'again'));
   });
 
-  it('tell a killed process from a silent one, and meet it again at its new port', async () => {
+  it('tell a killed process from a silent one, and meet it again at its new port', onHosts, async () => {
     const hosts = ['a', 'b'].map((name) => lan.host({ name, networks: [1] }));
     const [a, b] = hosts.map((host, index) => start(host, NAMES[index] ?? '')) as [RemoteMesh, RemoteMesh];
     await allReach(a, b);
@@ -112,7 +122,7 @@ describe('meshes on local networks', { skip: why ?? false }, () => {
     await allReach(a, again);
   });
 
-  it('find a laptop again that changed its network', async () => {
+  it('find a laptop again that changed its network', onHosts, async () => {
     const a = start(lan.host({ name: 'a', networks: [1] }), 'a');
     const laptop = lan.host({ name: 'b', networks: [1] });
     const b = start(laptop, 'b');

@@ -26,6 +26,9 @@ export function whyNoHosts(): string | undefined {
   }
 }
 
+/** Options of a test that needs hosts: skipped with the reason where there can be none. */
+export const onHosts = { skip: whyNoHosts() ?? false };
+
 export interface HostInit {
   readonly name: string;
   /** The networks that it is on, by number; its interfaces are eth0, eth1… in this order. */
