@@ -9,20 +9,23 @@ import { installPrograms, missingPrograms } from './system.js';
 /** The checkout that this file belongs to. */
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
+const OPTIONS = ['--test', '--lan'];
+
 /**
  * Does whatever is not done yet, and nothing else: with a finished set-up it only reads a few files.
  * Ends the process with code 1, after a sentence, when the commands cannot run at all. A missing Blender is
  * not such a case: the node runs without, and its own commands say what needs it.
  *
- * @param {string[]} args `--test` asks for what only the tests need as well.
+ * @param {string[]} args `--test` asks for what only the tests need as well, `--lan` for what those in network
+ * namespaces need.
  */
 export async function main(args) {
-  const unknown = args.find((argument) => argument !== '--test');
+  const unknown = args.find((argument) => !OPTIONS.includes(argument));
   if (unknown !== undefined) {
-    say(`Unknown option ${unknown}: the set-up knows only --test.`);
+    say(`Unknown option ${unknown}: the set-up knows only ${OPTIONS.join(' and ')}.`);
     process.exit(2);
   }
-  const forTests = args.includes('--test');
+  const purposes = args.map((argument) => argument.slice('--'.length));
   try {
     if (!dependenciesAreFresh(root)) {
       await withLock(root, 'dependencies', async () => {
@@ -32,10 +35,10 @@ export async function main(args) {
     }
     const problem = nodeProblem(root);
     if (problem !== undefined) throw new SetupError(problem);
-    if (missingPrograms(forTests).length > 0) {
-      await withLock(root, 'system', () => installPrograms(forTests));
+    if (missingPrograms(purposes).length > 0) {
+      await withLock(root, 'system', () => installPrograms(purposes));
     }
-    await buildDashboard(root, forTests);
+    await buildDashboard(root, purposes.includes('test'));
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     say(error.message);

@@ -3,7 +3,8 @@ import { findCommand, looksOffline, run, say, tellingLines } from './run.js';
 
 /**
  * The programs beside Node that Cuadro uses. `without` ends the sentence that is told when one is missing and
- * cannot be installed. `packages` names it for each package manager; a missing name means "not there".
+ * cannot be installed. `packages` names it for each package manager; a missing name means "not there". What has a
+ * `purpose` is only for that: `test` for all tests, `lan` for those in network namespaces.
  */
 export const PROGRAMS = [
   {
@@ -29,7 +30,7 @@ export const PROGRAMS = [
   },
   {
     name: 'Chromium',
-    forTests: true,
+    purpose: 'test',
     commands: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
     files: [
       '/Applications/Chromium.app/Contents/MacOS/Chromium',
@@ -46,11 +47,21 @@ export const PROGRAMS = [
   },
   {
     name: 'strace',
-    forTests: true,
+    purpose: 'test',
     platforms: ['linux'],
     commands: ['strace'],
     packages: { 'apt-get': 'strace', dnf: 'strace', pacman: 'strace', zypper: 'strace' },
     without: 'the tests that trace system calls are skipped',
+  },
+  {
+    name: 'iproute2',
+    purpose: 'lan',
+    platforms: ['linux'],
+    commands: ['ip'],
+    // Where only root has these folders in its PATH.
+    files: ['/usr/sbin/ip', '/sbin/ip'],
+    packages: { 'apt-get': 'iproute2', dnf: 'iproute', pacman: 'iproute2', zypper: 'iproute2' },
+    without: 'the tests in network namespaces are skipped',
   },
 ];
 
@@ -86,11 +97,11 @@ function isThere(program) {
   );
 }
 
-/** The programs that this machine should have and has not. */
-export function missingPrograms(forTests, platform = process.platform) {
+/** The programs that this machine should have for these purposes, and has not. */
+export function missingPrograms(purposes, platform = process.platform) {
   return PROGRAMS.filter(
     (program) =>
-      (forTests || program.forTests !== true) &&
+      (program.purpose === undefined || purposes.includes(program.purpose)) &&
       (program.platforms?.includes(platform) ?? true) &&
       !isThere(program),
   );
@@ -146,8 +157,8 @@ async function installWith(manager, prefix, packages) {
 }
 
 /** Installs what is missing where that can be done unasked, and tells in plain sentences what stays missing. */
-export async function installPrograms(forTests) {
-  const missing = missingPrograms(forTests);
+export async function installPrograms(purposes) {
+  const missing = missingPrograms(purposes);
   if (missing.length === 0) return;
   const manager = Object.keys(MANAGERS).find((name) => findCommand([name]) !== undefined);
   const installable =
@@ -165,13 +176,13 @@ export async function installPrograms(forTests) {
     );
     // One package that the system does not know must not keep the others away.
     if (failure.code !== 0 && installable.length > 1 && !looksOffline(failure.output)) {
-      for (const program of missingPrograms(forTests)) {
+      for (const program of missingPrograms(purposes)) {
         const name = packageOf(program, manager);
         if (name !== undefined) await installWith(manager, prefix, [name]);
       }
     }
   }
-  const still = missingPrograms(forTests);
+  const still = missingPrograms(purposes);
   if (still.length > 0 && failure !== undefined && failure.code !== 0) {
     const reason = looksOffline(failure.output)
       ? 'the network cannot be reached'

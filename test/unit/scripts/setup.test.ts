@@ -19,10 +19,12 @@ interface Lock {
 }
 interface Program {
   name: string;
+  purpose?: string;
   packages: Record<string, string>;
 }
 interface System {
   PROGRAMS: Program[];
+  missingPrograms: (purposes: readonly string[], platform?: string) => Program[];
   adviceFor: (program: Program, manager: string | undefined) => string;
 }
 interface Run {
@@ -145,6 +147,29 @@ test('each program can be installed somewhere, and its absence says what goes on
     for (const manager of [undefined, 'apt-get', 'brew', 'pacman']) {
       assert.match(adviceFor(program, manager), /^\S+ is missing\. Install it with .+\. Without it .+\.$/);
     }
+  }
+});
+
+test('what only some tests need is asked for by their own command, and by no other', async () => {
+  const { PROGRAMS, missingPrograms } = await load<System>('system.js');
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const path = process.env['PATH'];
+  process.env['PATH'] = folder;
+  try {
+    const missing = (...purposes: string[]) => missingPrograms(purposes, 'linux').map(({ name }) => name);
+    const onlyForTests = missing('test').filter((name) => !missing().includes(name));
+    assert.ok(onlyForTests.includes('strace'));
+    assert.ok(!missing('lan').includes('strace'));
+  } finally {
+    process.env['PATH'] = path;
+  }
+  for (const purpose of new Set(PROGRAMS.flatMap((program) => program.purpose ?? []))) {
+    assert.ok(
+      Object.values(scripts).some((line) => line.includes(`setup.js --${purpose}`)),
+      `a command sets up what is for ${purpose}`,
+    );
   }
 });
 
