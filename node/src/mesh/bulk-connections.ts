@@ -3,6 +3,7 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Clock, SignalOption } from '../system/interface.ts';
 import type { AddressBook } from './addresses.ts';
 import { dialAny } from './dialer.ts';
+import { endConnection } from './end-connection.ts';
 import type { FarmLibp2p } from './host.ts';
 import { BULK_IDLE_MS, BULK_RETRY_MS, type MeshLimits } from './limits.ts';
 import type { Session } from './session.ts';
@@ -60,7 +61,7 @@ export class BulkConnections {
       else if (connection.streams.length > 0) this.#idleSinceMs.set(connection, nowMs);
       else if (nowMs - sinceMs > BULK_IDLE_MS) {
         this.#idleSinceMs.delete(connection);
-        connection.abort(new Error('It was not used any more.'));
+        endConnection(connection, 'It was not used any more.');
       }
     }
   }
@@ -98,7 +99,7 @@ export class BulkConnections {
     ).then((connection) => {
       this.#dialling.delete(peer);
       if (connection === undefined) this.#undialable.set(peer, clock.now() + BULK_RETRY_MS);
-      else if (session.isClosed) connection.abort(new Error('The session has ended.'));
+      else if (session.isClosed) endConnection(connection, 'The session has ended.');
       else this.#idleSinceMs.set(connection, clock.now());
       return connection;
     });

@@ -3,6 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { PeerId } from '@cuadro/protocol';
 import type { Clock } from '../system/interface.ts';
 import { type Deadline, deadline } from './deadline.ts';
+import { endConnection } from './end-connection.ts';
 import type { MeshLimits } from './limits.ts';
 
 /** How an attempt at one address ended. `other` proved to be somebody else; `closed` answered and hung up. */
@@ -88,7 +89,7 @@ async function dialOne(
     });
     if (init.signal.aborted) {
       // Another address was faster; this connection was not wanted any more.
-      connection.abort(new Error('Reached at another address.'));
+      endConnection(connection, 'Reached at another address.');
       return { address, outcome: 'closed' };
     }
     if (init.peer !== undefined && connection.remotePeer.toString() !== init.peer)

@@ -4,6 +4,7 @@ import type { Clock, Logger, SignalOption } from '../system/interface.ts';
 import { parseAddress, plainAddress } from './addresses.ts';
 import { deadline } from './deadline.ts';
 import { dialAny } from './dialer.ts';
+import { endConnection } from './end-connection.ts';
 import { MeshError, meshStopped, peerUnreachable, tooLarge } from './errors.ts';
 import { encodeFrame, FRAME, type Frame, FrameDecoder } from './frames.ts';
 import { createLobbyLibp2p, type HostInit } from './host.ts';
@@ -64,7 +65,7 @@ export class Lobby {
 
   async stop(): Promise<void> {
     this.#running = false;
-    for (const connection of this.#libp2p.getConnections()) connection.abort(new Error('The node stops.'));
+    for (const connection of this.#libp2p.getConnections()) endConnection(connection, 'The node stops.');
     await this.#libp2p.stop();
   }
 
@@ -110,7 +111,7 @@ export class Lobby {
           answer: await this.#askAt(connection, request, bound),
         };
       } finally {
-        connection.abort(new Error('Asked and answered.'));
+        endConnection(connection, 'Asked and answered.');
       }
     } finally {
       bound.release();
@@ -177,7 +178,7 @@ export class Lobby {
   #watchIncoming(connection: Connection): void {
     if (connection.direction !== 'inbound') return;
     const { clock, limits: times } = this.#components;
-    const cancel = clock.after(times.lobbyMs * 2, () => connection.abort(new Error('It stayed too long.')));
+    const cancel = clock.after(times.lobbyMs * 2, () => endConnection(connection, 'It stayed too long.'));
     connection.addEventListener('close', cancel);
   }
 

@@ -4,6 +4,7 @@ import type { Clock, Random } from '../system/interface.ts';
 import { type AddressBook, addressOf, isLoopback, parseAddress } from './addresses.ts';
 import { deadline } from './deadline.ts';
 import { dialAny, type DialResult } from './dialer.ts';
+import { endConnection } from './end-connection.ts';
 import { FRAME, type Frame } from './frames.ts';
 import { decodeHello, encodeHello, type Hello, REFUSALS, type Refusal, refusalOf } from './hello.ts';
 import type { FarmLibp2p } from './host.ts';
@@ -232,7 +233,7 @@ export class Members {
       const refusal = frame === undefined ? undefined : readRefusal(frame);
       return refusal === 'duplicate' ? 'duplicate' : 'unwanted';
     } catch {
-      connection.abort(new Error('No hello.'));
+      endConnection(connection, 'No hello.');
       return 'unwanted';
     } finally {
       bound.release();
@@ -341,7 +342,7 @@ export class Members {
   #cut(peer: PeerId, except: Connection | undefined): void {
     for (const connection of this.#components.host.getConnections())
       if (connection.remotePeer.toString() === peer && connection !== except)
-        connection.abort(new Error('The session has ended.'));
+        endConnection(connection, 'The session has ended.');
   }
 
   /** A connection is of use beside a session, or with a hello, and its maker may never say one. */
@@ -350,9 +351,9 @@ export class Members {
     const { clock, host, limits } = this.#components;
     const peer = connection.remotePeer.toString();
     if (host.getConnections(connection.remotePeer).length > CONNECTIONS_PER_MEMBER_MAX)
-      return connection.abort(new Error('It has too many connections.'));
+      return endConnection(connection, 'It has too many connections.');
     const cancel = clock.after(limits.helloMs, () => {
-      if (this.session(peer) === undefined) connection.abort(new Error('No hello came.'));
+      if (this.session(peer) === undefined) endConnection(connection, 'No hello came.');
     });
     connection.addEventListener('close', cancel);
   }

@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import type { PeerId } from '@cuadro/protocol';
+import { endConnection } from './end-connection.ts';
 import { encodeFrame, FRAME, type Frame, FrameDecoder, FrameError } from './frames.ts';
 import type { Tally } from './tally.ts';
 import { MESSAGE_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from './limits.ts';
@@ -84,7 +85,7 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     this.#outgoing = [];
-    this.connection.abort(new Error(reason));
+    endConnection(this.connection, reason);
     this.#listener?.closed(reason);
   }
 
