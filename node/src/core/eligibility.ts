@@ -11,7 +11,7 @@ import type { BrainState } from './state.ts';
 
 /** Why a machine takes no task of any job. */
 export function whyNoWork(state: BrainState, machine: Machine): string | undefined {
-  if (state.removed().has(machine.peer)) return 'It was removed from the farm.';
+  if (state.isRemoved(machine.peer)) return 'It was removed from the farm.';
   if (!machine.reachable) {
     return machine.relayed === true
       ? 'The coordinator has no connection to it, and hears it only by way of others.'

@@ -42,8 +42,10 @@ export type IgnoredReason =
 const GRANTING: ReadonlySet<string> = new Set(['queued', 'active']);
 
 interface Membership {
-  others: readonly PeerId[];
-  removed: ReadonlySet<PeerId>;
+  readonly others: readonly PeerId[];
+  /** Without this machine. */
+  readonly removed: ReadonlySet<PeerId>;
+  readonly isRemovedHere: boolean;
 }
 
 /**
@@ -136,6 +138,12 @@ export class BrainState {
     return this.#membership().removed;
   }
 
+  /** Whether it was a member and was removed, for good (SPEC R64); this machine included. */
+  isRemoved(peer: PeerId): boolean {
+    const { removed, isRemovedHere } = this.#membership();
+    return removed.has(peer) || (isRemovedHere && peer === this.self);
+  }
+
   /** The farm's or a member's record changed. */
   membersChanged(): void {
     this.#members = undefined;
@@ -145,11 +153,12 @@ export class BrainState {
   #membership(): Membership {
     if (this.#members !== undefined) return this.#members;
     const { farm, self } = this;
-    const known = farm === undefined ? undefined : members(farm, this.members.values());
+    const who = farm === undefined ? undefined : members(farm, this.members.values());
     const isOther = (peer: PeerId): boolean => peer !== self;
     this.#members = {
-      others: [...(known?.members.keys() ?? [])].filter(isOther),
-      removed: new Set([...(known?.removed.keys() ?? [])].filter(isOther)),
+      others: [...(who?.members.keys() ?? [])].filter(isOther),
+      removed: new Set([...(who?.removed.keys() ?? [])].filter(isOther)),
+      isRemovedHere: who?.removed.has(self) === true,
     };
     return this.#members;
   }
