@@ -118,6 +118,11 @@ export const ERRORS = {
     'No node answers at {address}. Check that Cuadro runs there and that its firewall lets the port through.',
   ),
   'door-refused': entry(409, EXIT.refused, '{why}'),
+  'machine-removed': entry(
+    409,
+    EXIT.refused,
+    'This machine was removed from {farm} by {by}; nothing that it is told reaches the farm any more. Start its node with a new data folder to join one again: cuadro up --data FOLDER.',
+  ),
   'blob-not-found': entry(404, EXIT.notFound, 'This node does not hold the content {hash}.'),
   'blob-unreachable': entry(
     503,

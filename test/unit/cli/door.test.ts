@@ -105,6 +105,21 @@ describe('cuadro door', () => {
     await harness.run(['door', 'remove', 'laptop', '--yes'], { ask: async () => assert.fail('It asked.') });
   });
 
+  for (const args of [['jobs'], ['nodes']]) {
+    test(`R107: ${args.join(' ')} on a machine that was removed says so beside the result`, async () => {
+      const { door } = harness.node;
+      harness.node.door = doorView({ state: 'removed', message: 'This machine was removed by studio.' });
+      try {
+        const shown = await harness.run(args);
+        assert.equal(shown.err, 'This machine was removed by studio.\n');
+        assert.ok(shown.out.length > 0);
+        assert.equal((await harness.run([...args, '--json'])).err, '');
+      } finally {
+        harness.node.door = door;
+      }
+    });
+  }
+
   const wrong: [args: string[], exit: number, pattern: RegExp][] = [
     [['door', 'slam'], EXIT.usage, /can't "slam"; it can open, close, admit/],
     [['door', 'open', 'long'], EXIT.usage, /"long" is no time for a door/],
@@ -126,6 +141,7 @@ describe('cuadro door', () => {
     [new CuadroError('newcomer-not-found', { newcomer: 'x' }), ['door', 'admit', 'x'], EXIT.notFound],
     [new CuadroError('newcomer-ambiguous', { newcomers: 'a, b' }), ['door', 'admit'], EXIT.notFound],
     [new CuadroError('farm-not-found', { farm: 'x' }), ['door', 'merge', 'x'], EXIT.notFound],
+    [new CuadroError('machine-removed', { farm: 'tablao', by: 'studio' }), ['submit', 'FILE'], EXIT.refused],
     [new CuadroError('door-refused', { why: 'This machine is in a farm.' }), ['door', 'found'], EXIT.refused],
     [new CuadroError('address-invalid', { address: 'x' }), ['join', 'x'], EXIT.usage],
     [new CuadroError('lobby-unreachable', { address: '1.2.3.4' }), ['join', '1.2.3.4'], EXIT.noNode],
@@ -133,7 +149,7 @@ describe('cuadro door', () => {
   for (const [error, args, exit] of failures) {
     test(`${error.code} ends with ${exit}`, async () => {
       harness.node.failure = error;
-      const ran = await harness.run(args);
+      const ran = await harness.run(args.map((word) => (word === 'FILE' ? harness.blend : word)));
       assert.deepEqual([ran.exit, ran.out, ran.err], [exit, '', `cuadro: ${error.message}\n`]);
     });
   }

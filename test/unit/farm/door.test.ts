@@ -330,7 +330,27 @@ describe('farms that merge (R66)', () => {
   });
 });
 
-describe('removal (R64)', () => {
+describe('removal (R64, R107)', () => {
+  for (const announced of [true, false]) {
+    const how = announced ? '' : ', where nothing is announced';
+    test(`a machine that was off when it was removed learns it at its next start${how}`, async () => {
+      house = new House();
+      const [studio, laptop] = (await farmOf('studio', 'laptop', 'tower')) as [Machine, Machine];
+      // Where the others' lobbies are is noted as they are met.
+      await house.pass(10_000);
+      await laptop.stop();
+      await studio.farm.removeMember('laptop', 'sold');
+      house.network.multicast(announced);
+      await laptop.start();
+      assert.equal(laptop.farm.door().state, 'member', 'it knows nothing of it yet');
+      await house.until(() => laptop.farm.door().state === 'removed', 60_000);
+      const { message } = laptop.farm.door();
+      assert.match(message, /was removed from .* by studio \(sold\)/);
+      assert.match(message, /new data folder.*cuadro up --data FOLDER/);
+      assert.deepEqual(laptop.parts.mesh.reachable(), []);
+    });
+  }
+
   test('a removed machine learns it, says so plainly, and is let in no more', async () => {
     house = new House();
     const [studio, laptop] = (await farmOf('studio', 'laptop', 'tower')) as [Machine, Machine];

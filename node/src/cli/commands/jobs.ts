@@ -8,6 +8,7 @@ import {
 } from '@cuadro/protocol';
 import type { Context } from '../context.ts';
 import { plain } from '../output.ts';
+import { noteRemoval } from '../removal.ts';
 import {
   count,
   duration,
@@ -25,7 +26,8 @@ const idShown = 8;
 /** Failed tasks shown with their lines; the rest are counted. */
 const failedShown = 5;
 
-export async function jobs({ client, output }: Context): Promise<ExitCode> {
+export async function jobs(context: Context): Promise<ExitCode> {
+  const { client, output } = context;
   const all = await client().call('jobs', {});
   if (output.json) {
     output.printJson(all);
@@ -48,6 +50,7 @@ export async function jobs({ client, output }: Context): Promise<ExitCode> {
     });
     output.print(table(output, ['#', 'ID', 'STATE', 'FRAMES', 'RUNNING', 'LEFT', 'PRIORITY', 'NAME'], rows));
   }
+  await noteRemoval(context);
   return EXIT.ok;
 }
 

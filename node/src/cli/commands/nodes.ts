@@ -13,6 +13,7 @@ import {
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { type Output, plain } from '../output.ts';
+import { noteRemoval } from '../removal.ts';
 import { duration, jobTitle, size, table } from '../text.ts';
 
 /** The machines of the farm: what each can do and does, who coordinated, and what they are to do. */
@@ -46,6 +47,7 @@ export async function nodes(
     ),
   );
   if (all.length > 1) printNeeded(output, all, await node.call('jobs', {}));
+  await noteRemoval(context);
   return EXIT.ok;
 }
 
