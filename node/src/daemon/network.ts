@@ -4,6 +4,7 @@ import type { Driver, DriverComponents } from '../driver.ts';
 import { unreachableMesh } from '../farm/unreachable-mesh.ts';
 import { localContent, type ContentSource } from '../blobs/source.ts';
 import { soleSafekeeping, type Safekeeping } from '../jobs/interface.ts';
+import type { Transfer } from '../blobs/transfer/interface.ts';
 import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
@@ -68,7 +69,7 @@ export function networkOver(
 ): Network {
   const { clock, logger } = base;
   const replicas = assembleReplicas(mesh, base, queries, driver);
-  const { sync, transfer, copies, content } = replicas;
+  const { sync, transfer, copies, teller, content } = replicas;
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = decodeMessage(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
@@ -91,6 +92,7 @@ export function networkOver(
     copies,
     changed: (changes) => {
       copies.changed(changes);
+      teller.changed(changes);
       if (changes.members === true) replicas.membersChanged();
     },
     onPeerBack: (listener) => {
@@ -102,11 +104,12 @@ export function networkOver(
       publish: (records) => sync.publish(records),
       onDurable: (put, removed) => sync.persisted(put, removed),
     },
-    measure: (metrics) => measure(metrics, mesh),
+    measure: (metrics) => measure(metrics, mesh, transfer),
     parts: [
       { name: 'records', component: sync },
       { name: 'transfer', component: transfer },
       { name: 'copies', component: copies },
+      { name: 'bundles', component: teller },
       {
         name: 'root',
         component: createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root })),
@@ -147,9 +150,13 @@ function offline({ signer }: Foundation): Network {
   };
 }
 
-function measure(metrics: Metrics, mesh: Mesh): Metrics {
+function measure(metrics: Metrics, mesh: Mesh, transfer: Transfer): Metrics {
   metrics.countersOf('cuadro_mesh_refused_total', 'What others sent that was of no use, by reason', () =>
     Object.entries(mesh.status().refused).map(([reason, { count }]) => [{ reason }, count]),
+  );
+  const help = 'Holders of files that no record named, by how they were found';
+  metrics.countersOf('cuadro_holders_found_total', help, () =>
+    Object.entries(transfer.status().found).map(([by, count]) => [{ by }, count]),
   );
   return metrics;
 }

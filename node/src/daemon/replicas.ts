@@ -5,6 +5,7 @@ import { createTransfer } from '../blobs/transfer/transfer.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Driver } from '../driver.ts';
 import type { Mesh } from '../mesh/interface.ts';
+import { createBundleTeller, type BundleTeller } from '../replicas/bundle-teller.ts';
 import { createContentSource } from '../replicas/content.ts';
 import { createCopies, type Copies } from '../replicas/copies.ts';
 import { RecordDoor } from '../replicas/door.ts';
@@ -19,6 +20,7 @@ export interface Replicas {
   readonly sync: RecordSync;
   readonly transfer: Transfer;
   readonly copies: Copies;
+  readonly teller: BundleTeller;
   readonly content: ContentSource;
   /** The farm's or a member's record changed. */
   membersChanged(): void;
@@ -57,10 +59,12 @@ export function assembleReplicas(
     },
     merge: deliver,
   });
+  const teller = createBundleTeller({ mesh, transfer, queries });
   return {
     sync,
     transfer,
     copies,
+    teller,
     content: createContentSource({ transfer, queries, mesh, clock }),
     membersChanged: () => {
       membership = undefined;

@@ -4,7 +4,7 @@ import { BlobUnreachableError } from '../errors.ts';
 import type { BlobHash } from '../interface.ts';
 import { Abandoned, type Errand, type ExchangeComponents, Exchanges, type WantResult } from './exchanges.ts';
 import { transferLimits, type TransferOptions } from './limits.ts';
-import { searchHolders } from './search.ts';
+import { type FoundBy, searchHolders } from './search.ts';
 import { type PiecesState, type Turn, Want, type Waiter } from './wants.ts';
 
 export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'stop'> {
@@ -22,6 +22,8 @@ export class Engine {
   readonly #lanes = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #exchanges: Exchanges;
+  /** Holders that no caller named, by the way in which they were found. */
+  readonly found: Record<FoundBy, number> = { asked: 0, record: 0 };
   #kickPlanned = false;
   #cancelWake: (() => void) | undefined;
   #turn = 0;
@@ -210,7 +212,10 @@ export class Engine {
   }
 
   #search(wants: readonly Want[]): void {
-    const found = (peer: PeerId, hash: BlobHash): void => {
+    const named = new Map(wants.map((want) => [want.hash, new Set(want.peers)]));
+    const found = (peer: PeerId, hash: BlobHash, by: FoundBy): void => {
+      // Both ways may lead to the same one, and each is counted.
+      if (named.get(hash)?.has(peer) === false) this.found[by] += 1;
       if (this.#wants.get(hash)?.has(peer) === true) this.kick();
     };
     const { searchMs } = this.#options;

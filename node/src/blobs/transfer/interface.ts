@@ -30,6 +30,8 @@ export interface TransferStatus {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   /** Machines that sent what didn't fit, how often, and of which file last. */
+  /** Holders that no caller knew, by how they were found: they said so when asked, or a provider record named them. */
+  readonly found: Readonly<Record<'asked' | 'record', number>>;
   readonly liars: Readonly<Record<PeerId, { readonly count: number; readonly hash: BlobHash }>>;
 }
 

@@ -14,6 +14,11 @@ export interface SearchComponents {
   readonly clock: Clock;
 }
 
+/** By which way a holder was found: it said so itself when it was asked, or a provider record of the farm named it. */
+export type FoundBy = 'asked' | 'record';
+
+type Found = (peer: PeerId, hash: BlobHash, by: FoundBy) => void;
+
 interface Wanted {
   readonly hash: BlobHash;
   readonly providedAs: BlobHash;
@@ -26,7 +31,7 @@ interface Wanted {
 export async function searchHolders(
   components: SearchComponents,
   wanted: readonly Wanted[],
-  init: { searchMs: number; signal: AbortSignal; found: (peer: PeerId, hash: BlobHash) => void },
+  init: { searchMs: number; signal: AbortSignal; found: Found },
 ): Promise<void> {
   const over = new AbortController();
   const cancel = components.clock.after(init.searchMs, () =>
@@ -45,7 +50,7 @@ export async function searchHolders(
 
 interface Asking {
   signal: AbortSignal;
-  found: (peer: PeerId, hash: BlobHash) => void;
+  found: Found;
 }
 
 async function askEverybody(
@@ -63,7 +68,7 @@ async function askEverybody(
         async (answer) => {
           if (answer.kind !== 'have' || answer.sizes.length !== hashes.length)
             throw new FrameError('That is no answer to what was asked.');
-          for (const [i, hash] of hashes.entries()) if (answer.sizes[i] !== null) found(peer, hash);
+          for (const [i, hash] of hashes.entries()) if (answer.sizes[i] !== null) found(peer, hash, 'asked');
           return true;
         },
         signal,
@@ -85,7 +90,7 @@ async function askProviders(
     const read = async (): Promise<void> => {
       for await (const peer of mesh.findProviders(name, { signal })) {
         if (signal.aborted) return;
-        if (peer !== mesh.self) for (const { hash } of files) found(peer, hash);
+        if (peer !== mesh.self) for (const { hash } of files) found(peer, hash, 'record');
       }
     };
     // Nobody is found where the farm can't be asked; that is no error.

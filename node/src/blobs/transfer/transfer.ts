@@ -116,6 +116,7 @@ class MeshTransfer implements Transfer {
       receivedBytes: this.#receivedBytes,
       sentBytes: this.#sentBytes,
       liars: this.#peers.liars,
+      found: { ...this.#engine.found },
     };
   }
 
