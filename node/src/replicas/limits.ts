@@ -1,7 +1,14 @@
 /** The named bounds of synchronisation on this node, each with its reason; what all nodes share stands in the protocol. */
 
-/** Between two gossiped batches: 20 a second leave most of a farm's 100 messages a second to others. */
+/** Between two gossiped batches of one node, at least: less would only make them smaller. */
 export const GOSSIP_INTERVAL_MS = 50;
+/**
+ * Batches a second of all nodes together: with pulses and claims a farm of any size stays below 100 messages a second,
+ * of which every node hears each one.
+ */
+export const FARM_BATCHES_PER_SECOND = 80;
+/** A node whose batches were not heard for so long does not share in them; it is longer than any pause between two. */
+export const GOSSIPING_MS = 2_000;
 /** Own changes that may wait for gossip, some 10 MB; what is beyond goes by exchange, which is cheaper by then. */
 export const WAITING_RECORDS_MAX = 20_000;
 

@@ -9,7 +9,13 @@ import {
   type PeerId,
 } from '@cuadro/protocol';
 import type { Clock } from '../system/interface.ts';
-import { GOSSIP_INTERVAL_MS, WAITING_RECORDS_MAX } from './limits.ts';
+import {
+  FARM_BATCHES_PER_SECOND,
+  GOSSIP_INTERVAL_MS,
+  GOSSIPING_MS,
+  PEERS_FOLLOWED_MAX,
+  WAITING_RECORDS_MAX,
+} from './limits.ts';
 
 /** What gossip needs of the mesh. */
 export interface GossipOut {
@@ -19,7 +25,8 @@ export interface GossipOut {
 
 /**
  * Gossips this node's own changes in batches (SPEC R46). The first goes out at once, the next ones at their pace;
- * of a record that changes while it waits, only the last version is sent, in the first one's place.
+ * of a record that changes while it waits, only the last version is sent, in the first one's place. All nodes that gossip
+ * at a time share the farm's budget of messages: the more of them are heard, the longer each gathers.
  */
 export class RecordPublisher {
   readonly counts = { batches: 0, records: 0, left: 0 };
@@ -27,7 +34,9 @@ export class RecordPublisher {
   readonly #mesh: GossipOut;
   readonly #bytes: RecordBytes;
   readonly #waiting = new Map<string, KnownRecord>();
-  #nextAt = Number.NEGATIVE_INFINITY;
+  #sentAt = Number.NEGATIVE_INFINITY;
+  /** Other nodes → when a batch of theirs was heard last. */
+  readonly #heardAt = new Map<PeerId, number>();
   #cancel: (() => void) | undefined;
   #running = true;
 
@@ -53,6 +62,14 @@ export class RecordPublisher {
     this.#arm();
   }
 
+  /** A batch of another node came. */
+  heard(from: PeerId): void {
+    // Moved to the end, so that the longest unheard come first.
+    this.#heardAt.delete(from);
+    this.#heardAt.set(from, this.#clock.now());
+    if (this.#heardAt.size > PEERS_FOLLOWED_MAX) this.#forgetFirst();
+  }
+
   stop(): void {
     this.#running = false;
     this.#cancel?.();
@@ -62,11 +79,31 @@ export class RecordPublisher {
 
   #arm(): void {
     if (this.#cancel !== undefined || this.#waiting.size === 0) return;
-    this.#cancel = this.#clock.after(Math.max(0, this.#nextAt - this.#clock.now()), () => {
+    const leftMs = this.#sentAt + this.#intervalMs() - this.#clock.now();
+    this.#cancel = this.#clock.after(Math.max(0, leftMs), () => {
       this.#cancel = undefined;
-      this.#sendBatch();
+      // Others may have begun meanwhile, so that it is not this node's turn yet.
+      if (this.#sentAt + this.#intervalMs() <= this.#clock.now()) this.#sendBatch();
       this.#arm();
     });
+  }
+
+  /** This node's share of what the farm may say. */
+  #intervalMs(): number {
+    const sharers = (): number => this.#heardAt.size + 1;
+    const shareMs = (): number => (sharers() * 1_000) / FARM_BATCHES_PER_SECOND;
+    // The share of a very large farm is longer than the usual window, in which then not all of it would be heard.
+    const since = this.#clock.now() - Math.max(GOSSIPING_MS, 2 * shareMs());
+    for (const at of this.#heardAt.values()) {
+      if (at >= since) break;
+      this.#forgetFirst();
+    }
+    return Math.max(GOSSIP_INTERVAL_MS, shareMs());
+  }
+
+  #forgetFirst(): void {
+    const first = this.#heardAt.keys().next();
+    if (first.done !== true) this.#heardAt.delete(first.value);
   }
 
   #sendBatch(): void {
@@ -86,7 +123,7 @@ export class RecordPublisher {
       this.#waiting.delete(key);
     }
     if (batch.length === 0) return;
-    this.#nextAt = this.#clock.now() + GOSSIP_INTERVAL_MS;
+    this.#sentAt = this.#clock.now();
     this.counts.batches += 1;
     this.counts.records += batch.length;
     this.#mesh.gossip('records', encode({ kind: 'records', records: batch }));

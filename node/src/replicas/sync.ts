@@ -188,6 +188,7 @@ class Replicas implements RecordSync {
 
   /** A gossiped batch: what is good in it is delivered, whatever else there is (SPEC R46). */
   #hear(from: PeerId, bytes: Uint8Array): void {
+    this.#publisher.heard(from);
     let message: unknown;
     try {
       message = decode(bytes, GOSSIPED_BATCH_BYTES_MAX);

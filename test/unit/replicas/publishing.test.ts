@@ -171,3 +171,51 @@ test('R30: records signed by their authors pass, and one whose word was changed 
     assert.deepEqual([...lab.at(1).held.values()], [good]);
   });
 });
+
+/** What a farm may gossip in all, less two pulses a second and the claims that change. */
+const FARM_MESSAGES_PER_SECOND = 100 - 10;
+
+test('sixteen machines at full load gossip within the budget of a farm, and all come to hold the same', async () => {
+  await withLab(16, {}, async (lab) => {
+    const originated = (): number =>
+      lab.replicas.reduce((sum, { mesh }) => sum + mesh.status().gossip.sent, 0);
+    let next = 0;
+    /** One second in which every machine ends a task every 50 ms, faster than a batch may go out. */
+    const second = async (): Promise<number> => {
+      const before = originated();
+      for (let step = 0; step < 20; step++) {
+        for (const replica of lab.replicas) replica.change([doneTask(JOB, next++)]);
+        await lab.clock.advanceSettled(50);
+      }
+      return originated() - before;
+    };
+    // In the first moments nobody knows yet how many others have something to say.
+    await second();
+    for (let seconds = 0; seconds < 2; seconds++) {
+      const sent = await second();
+      assert.ok(sent <= FARM_MESSAGES_PER_SECOND, `${sent} messages in a second`);
+      assert.ok(sent >= 40, `only ${sent} messages in a second: the budget is there to be used`);
+    }
+    await lab.pass(2_000);
+    for (const replica of lab.replicas) assertSame(replica, lab.at(0));
+  });
+});
+
+test('a machine whose others have gone quiet has the budget to itself again', () => {
+  const { clock, sent, publisher, publish } = publisherOf();
+  const others = Array.from({ length: 31 }, (_, index) => `machine ${index}`);
+  publish(doneTasks(JOB, 1_500));
+  clock.advance(0);
+  for (const other of others) publisher.heard(other);
+  clock.advance(1_000);
+  assert.deepEqual(
+    sent.map(({ at }) => at),
+    [0, 400, 800],
+    'Each of 32 gets 2.5 of 80 messages a second.',
+  );
+  clock.advance(2_000);
+  const before = sent.length;
+  publish(doneTasks(JOB, 1_500));
+  clock.advance(500);
+  assert.equal(sent.length - before, 500 / GOSSIP_INTERVAL_MS);
+});
