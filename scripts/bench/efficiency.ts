@@ -37,7 +37,7 @@ export const bench: Bench = {
 };
 
 /** One size of picture: how many frames, how fine, and how often both sides take turns. */
-interface Course {
+export interface Course {
   title: string;
   percent: number;
   samples: number;
@@ -45,7 +45,7 @@ interface Course {
   rounds: number;
 }
 
-const SMALL: Course = { title: '640×360', percent: 100, samples: 4, frames: 40, rounds: 2 };
+export const SMALL: Course = { title: '640×360', percent: 100, samples: 4, frames: 40, rounds: 2 };
 /** Beside it, with fewer samples and frames: it shows what large files cost. */
 const LARGE: Course = { title: '1920×1080', percent: 300, samples: 1, frames: 16, rounds: 1 };
 const QUICK_FRAMES = Number(process.env['CUADRO_BENCH_FRAMES'] ?? 0);
@@ -57,7 +57,7 @@ interface BaselineRun {
   frameS: number[];
 }
 
-interface FarmRun {
+export interface FarmRun {
   totalS: number;
   /** Until the job was accepted: tracing, hashing and storing the bundle. */
   submitS: number;
@@ -93,7 +93,7 @@ async function run(context: BenchContext): Promise<Measured> {
   };
 }
 
-interface CourseFigures {
+export interface CourseFigures {
   frames: number;
   farmS: number;
   baselineS: number;
@@ -105,13 +105,24 @@ interface CourseFigures {
 }
 
 async function runCourse(context: BenchContext, blender: string, given: Course): Promise<CourseFigures> {
+  return takeTurns(context, blender, given, (course, scene, folder) =>
+    runFarm(context, course, scene, folder),
+  );
+}
+
+/** Baseline and farm in turns, which shares out what else the machine does meanwhile; `given` may be cut short. */
+export async function takeTurns(
+  context: BenchContext,
+  blender: string,
+  given: Course,
+  run: (course: Course, scene: string, folder: string) => Promise<FarmRun>,
+): Promise<CourseFigures> {
   const course = { ...given, frames: QUICK_FRAMES || given.frames };
   const folder = await context.folder('efficiency');
   const scene = await makeScene(context, blender, course, folder);
   context.say(`\n${course.title}, ${course.frames} frames of ${course.samples} samples:`);
   const baselines: BaselineRun[] = [];
   const farms: FarmRun[] = [];
-  // Taking turns shares out what else the machine does meanwhile.
   for (let round = 1; round <= course.rounds; round++) {
     const baseline = await runBaseline(context, blender, course, scene, join(folder, `baseline-${round}`));
     baselines.push(baseline);
@@ -119,7 +130,7 @@ async function runCourse(context: BenchContext, blender: string, given: Course):
       `  baseline ${seconds(baseline.totalS)} = start ${seconds(baseline.startS)} + load ` +
         `${seconds(baseline.loadS)} + frames ${seconds(sum(baseline.frameS))} (median ${seconds(median(baseline.frameS))} each)`,
     );
-    const farm = await runFarm(context, course, scene, join(folder, `farm-${round}`));
+    const farm = await run(course, scene, join(folder, `farm-${round}`));
     farms.push(farm);
     context.say(
       `  farm     ${seconds(farm.totalS)} = submit ${seconds(farm.submitS)} + first frame ${seconds(farm.firstS)} + ` +
@@ -241,7 +252,12 @@ async function runFarm(
   }
 }
 
-async function submitAndWait(node: BenchNode, course: Course, scene: string, out: string): Promise<FarmRun> {
+export async function submitAndWait(
+  node: Pick<BenchNode, 'client'>,
+  course: Course,
+  scene: string,
+  out: string,
+): Promise<FarmRun> {
   const { client } = node;
   const submittedAt = performance.now();
   const body = {
@@ -298,7 +314,7 @@ async function lastFile(
 }
 
 /** When the first and the last result were told by the node's live events (which gather for a moment). */
-function watchResults(node: BenchNode, job: string, frames: number) {
+function watchResults(node: Pick<BenchNode, 'client'>, job: string, frames: number) {
   const stop = new AbortController();
   const seen = new Set<number>();
   const results = {

@@ -168,7 +168,7 @@ export async function until<T>(
 }
 
 /** Resolves once the node has looked for Blender; false where it found none. */
-export async function probed(node: BenchNode): Promise<boolean> {
+export async function probed(node: Pick<BenchNode, 'client'>): Promise<boolean> {
   return until('the node to look for Blender', async () => {
     const { state } = (await node.client.call('here', {})).blender;
     return state === 'probing' ? undefined : state === 'ready';

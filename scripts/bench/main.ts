@@ -8,13 +8,18 @@ import { type Bench, CouldNotMeasure, type LastLine, rounded, runBench } from '.
 
 const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   efficiency: () => import('./efficiency.ts'),
+  'efficiency-two': () => import('./efficiency-two.ts'),
   dispatch: () => import('./dispatch.ts'),
+  'dispatch-alone': () => import('./dispatch-alone.ts'),
+  'dispatch-processes': () => import('./dispatch-processes.ts'),
   restart: () => import('./restart.ts'),
   'catch-up': () => import('./catch-up.ts'),
   rest: () => import('./rest.ts'),
   cli: () => import('./cli.ts'),
   failover: () => import('./failover.ts'),
   'worker-loss': () => import('./worker-loss.ts'),
+  latency: () => import('./latency.ts'),
+  'loop-delay': () => import('./loop-delay.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);
