@@ -8,9 +8,12 @@ const DEPTH_MAX = 32;
  * doubt are known by one look over them, at a tenth of the cost of encoding the value again.
  */
 export function isCanonical(bytes: Uint8Array, value: unknown): boolean {
-  if (new Scan(bytes).isSurelyCanonical()) return true;
+  if (isSurelyCanonical(bytes)) return true;
   return compareBytes(encode(value), bytes) === 0;
 }
+
+/** Whether these bytes are beyond doubt the canonical ones of one value; false says nothing. */
+export const isSurelyCanonical = (bytes: Uint8Array): boolean => new Scan(bytes).isSurelyCanonical();
 
 /** Ends a scan: not wrong, perhaps, but beyond what it is sure of. */
 const DOUBT = -1;

@@ -11,6 +11,7 @@ import { createCopies, type Copies } from '../replicas/copies.ts';
 import { RecordDoor } from '../replicas/door.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import { createRecordSync } from '../replicas/sync.ts';
+import { TaskReader } from '../store/task-reader.ts';
 import { createVerifier } from '../system/identity.ts';
 import type { Logger } from '../system/interface.ts';
 import type { Foundation } from './foundation.ts';
@@ -39,9 +40,14 @@ export function assembleReplicas(
   const log = logger.child({ room: 'replicas' });
   const deliver = (from: PeerId, records: KnownRecord[]): Promise<void> => driver().deliver(from, records);
   const records = heldRecords(queries);
-  const sync = createRecordSync({ mesh, clock, random, logger: log, verify, bytes, records, deliver });
+  const tasks = new TaskReader();
+  const readTask = (canonical: Uint8Array) => tasks.read(canonical);
+  const sync = createRecordSync({
+    ...{ mesh, clock, random, logger: log, verify, bytes, records, deliver },
+    readTask,
+  });
   const transfer = createTransfer({ mesh, blobs, clock, logger: logger.child({ room: 'blobs' }) });
-  const door = new RecordDoor({ verify, bytes, held: () => undefined });
+  const door = new RecordDoor({ verify, bytes, held: () => undefined, readTask });
   let membership: ReadonlySet<PeerId> | undefined;
   const copies = createCopies({
     mesh,

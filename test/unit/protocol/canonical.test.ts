@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareBytes, decode, encode, isCanonical, MalformedBytesError } from '@cuadro/protocol';
+import {
+  compareBytes,
+  compareCanonical,
+  decode,
+  encode,
+  isCanonical,
+  MalformedBytesError,
+} from '@cuadro/protocol';
 import { RECORDS } from './arbitraries.ts';
 
 /** What is canonical by definition: what comes out again when the value is encoded. */
@@ -107,3 +114,20 @@ for (const [what, hex] of NOT_CANONICAL) {
     assert.equal(isCanonical(bytes, value), false);
   });
 }
+
+test('R4: two values are ordered as their bytes are, also where one look shows that they are the same', () => {
+  const copied = anyValue.map((value): [unknown, unknown] => [value, structuredClone(value)]);
+  fc.assert(
+    fc.property(fc.oneof(fc.tuple(anyValue, anyValue), copied), ([one, other]) => {
+      const expected = compareBytes(encode(one), encode(other));
+      assert.equal(Math.sign(compareCanonical(one, other)), Math.sign(expected));
+    }),
+    { numRuns: 2_000 },
+  );
+  assert.equal(compareCanonical({ a: 1, b: undefined }, { a: 1 }), 0, 'What is undefined is left out.');
+  assert.equal(
+    compareCanonical({ a: 1, b: [2] }, { b: [2], a: 1 }),
+    0,
+    'The order of properties says nothing.',
+  );
+});
