@@ -29,6 +29,8 @@ try {
     'farm-of-three': '/',
     'job-of-three': `/jobs/${job}`,
     'details-of-three': `/jobs/${job}/details`,
+    'machine-of-three': '/machines',
+    'machine-of-another': `/machines/${(await second.client.call('here', {})).peer}`,
     'docs-real-machines': '/docs/real-machines',
   });
   await take(signinAddress(second.client.file), second.client.file.address, { 'farm-seen-by-another': '/' });

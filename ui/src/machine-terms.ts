@@ -3,7 +3,16 @@ import type { FarmView, NodeView } from '@cuadro/protocol';
 type Reign = FarmView['coordinators'][number];
 
 /** What people read about the machines of the farm and who coordinates it; part of `terms`. */
+const renderEngines: Record<string, string> = {
+  CYCLES: 'Cycles',
+  BLENDER_EEVEE: 'EEVEE',
+  BLENDER_EEVEE_NEXT: 'EEVEE',
+  BLENDER_WORKBENCH: 'Workbench',
+};
+
 export const machineTerms = {
+  /** As Blender's own menus write it; add-ons' engines keep their names. */
+  renderEngine: (name: string) => renderEngines[name] ?? name,
   coordinator: 'coordinator',
   here: 'this machine',
   unreachable: 'Not reachable',

@@ -71,7 +71,7 @@ export function forecast(remainingMs: number, now = new Date()): string {
   const end = new Date(now.getTime() + remainingMs);
   const time = end.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   const day = end.toDateString() === now.toDateString() ? '' : `${end.toLocaleDateString()}, `;
-  return `${duration(remainingMs)} left, done about ${day}${time}`;
+  return `${duration(remainingMs)} left, done about ${day}${time}, as it stands now`;
 }
 
 /** `1.5 GiB`. */

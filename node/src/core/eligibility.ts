@@ -54,6 +54,8 @@ export function whyNotAble(
   if (can === undefined) return "It hasn't said yet what it can do.";
   const { engine, program, denoiser, renderEngine } = requires;
   const version = Object.hasOwn(can.engines, engine) ? can.engines[engine] : undefined;
+  // Only programs that the owner allowed make a machine one for commands.
+  if (version === undefined && program !== undefined) return notAllowed(program);
   if (version === undefined) return `It has no ${title(engine)}.`;
   const wrong = whyNotVersion(job, requires, version);
   if (wrong !== undefined) return wrong;
@@ -64,7 +66,7 @@ export function whyNotAble(
     return `Its ${title(engine)} has no denoiser ${denoiser}.`;
   }
   if (program !== undefined && !can.programs.includes(program)) {
-    return `Its owner hasn't allowed the program ${program}.`;
+    return notAllowed(program);
   }
   if (requires.scripts === true && !can.scripts) return "Its owner doesn't allow scenes' own scripts.";
   if (requires.tags === undefined || requires.tags.length === 0) return undefined;
@@ -72,6 +74,8 @@ export function whyNotAble(
   const missing = requires.tags.find((tag) => !can.tags.includes(tag) && !given.includes(tag));
   return missing === undefined ? undefined : `It hasn't the tag ${missing}.`;
 }
+
+const notAllowed = (program: string): string => `Its owner hasn't allowed the program ${program}.`;
 
 function whyNotVersion(job: Job, { engine, engineVersion }: Requirements, has: string): string | undefined {
   if (engineVersion !== undefined && engineVersion !== has) {

@@ -44,12 +44,16 @@ function sentenceOf(
     const isOver = JOB_ENDS.has(job.state) || job.table.counts.open === 0;
     const results = rendered + done === 0 ? '' : ` and every result${isOver ? '' : ' so far'}`;
     const where = safety.machines === 2 ? 'two others' : 'one other machine';
-    const whole = `${bundle === undefined ? 'its plan' : 'its scene'}${results}`;
+    const whole = `${contentOf(bundle)}${results}`;
     return `Safe to switch off ${name}: ${whole} ${results === '' ? 'is' : 'are'} on ${where}.`;
   }
   const alone = only.find(({ peer }) => peer === author);
-  return `Not yet safe to switch off ${name}: ${onlyThere(alone, bundle === undefined ? 'its plan' : 'its scene')}.`;
+  return `Not yet safe to switch off ${name}: ${onlyThere(alone, contentOf(bundle))}.`;
 }
+
+/** What a job needs besides its results; the plan goes with the scene, and is no word of an artist's. */
+const contentOf = (bundle: string | undefined): string =>
+  bundle === undefined ? 'the job itself' : 'its scene';
 
 /** `12 results and its scene are only there`. */
 function onlyThere(only: OnlyOn | undefined, content: string): string {

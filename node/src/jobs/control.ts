@@ -19,16 +19,19 @@ import {
   type TaskRequest,
 } from '@cuadro/protocol';
 import { type JobsComponents, machinesSentence } from './interface.ts';
+import { jobChanged, nodeChanged } from './words.ts';
 
 /** Merges a change, and answers once it is durable here and, where one can be reached, on a second machine. */
 async function change(
   { driver, copies }: JobsComponents,
   record: KnownRecord,
-  message: string,
+  message: () => string,
 ): Promise<ChangeView> {
   await driver.merge([record]);
+  // What it became, before others may change it again.
+  const became = message();
   const kept = await copies.confirm([record]);
-  return { machines: kept.machines, message: `${message} ${machinesSentence(kept)}` };
+  return { machines: kept.machines, message: `${became} ${machinesSentence(kept)}` };
 }
 
 /** The record to change. @throws CuadroError `job-not-found`, `job-deleted`. */
@@ -38,12 +41,6 @@ function recordOf(components: JobsComponents, job: string): JobRecord {
   if (record.deleted !== undefined) throw new CuadroError('job-deleted', { job });
   return record;
 }
-
-const WORDS = {
-  active: 'The job goes on.',
-  paused: 'The job is paused; running tasks end.',
-  canceled: 'The job is canceled.',
-};
 
 /** Pauses, resumes, cancels, renames or reorders a job. @throws CuadroError also `job-ended`. */
 export async function setJob(
@@ -58,8 +55,8 @@ export async function setJob(
   if (wanted.desired !== undefined && state !== undefined && JOB_ENDS.has(state) && !revives) {
     throw new CuadroError('job-ended', { job, status: state });
   }
-  const message = wanted.desired === undefined ? 'The job is changed.' : WORDS[wanted.desired];
-  return change(components, { ...record, control: signedControl(components, record, wanted) }, message);
+  const control = signedControl(components, record, wanted);
+  return change(components, { ...record, control }, () => jobChanged(wanted));
 }
 
 function signedControl(
@@ -120,7 +117,7 @@ export async function requeue(
     again > 0 && `${count(again)} rendered again`,
     retry.length > 0 && `${count(retry.length)} tried again`,
   ].filter((part) => part !== false);
-  return change(components, changed, `${parts.join(', ')}.`);
+  return change(components, changed, () => `${parts.join(', ')}.`);
 }
 
 const count = (tasks: number): string => (tasks === 1 ? '1 task will be' : `${tasks} tasks will be`);
@@ -192,8 +189,11 @@ export async function deleteJob(components: JobsComponents, job: string): Promis
   const isDone = components.driver.queries.job(job)?.state === 'done';
   const wallTime = components.clock.wallTime();
   const deleted = signDeletion(components.signer, job, { wallTime, ...(isDone && { done: true }) });
-  const message = 'The job is deleted; collected files stay where they are.';
-  const answer = await change(components, { ...record, deleted }, message);
+  const answer = await change(
+    components,
+    { ...record, deleted },
+    () => 'The job is deleted; collected files stay where they are.',
+  );
   await components.blobs.unpinOwner(job);
   return answer;
 }
@@ -215,5 +215,8 @@ export async function setNode(
     const known = record.fields[name as keyof NodeRecord['fields']];
     fields[name] = signField(signer, 'node-field', fieldSubject(peer, name), value, nextCounter(known));
   }
-  return change(components, { ...record, fields }, 'The machine is changed.');
+  return change(components, { ...record, fields }, () => {
+    const after = driver.queries.nodes().find((node) => node.peer === peer);
+    return after === undefined ? 'The machine is changed.' : nodeChanged(after, wanted);
+  });
 }

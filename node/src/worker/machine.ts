@@ -163,7 +163,9 @@ class LocalMachine implements Machine {
   #outsideHours(): string | undefined {
     const hours = this.#components.hours();
     const now = minuteOfWeek(new Date(this.#components.clock.wallTime()));
-    return isWithinHours(hours, now) ? undefined : `It works ${formatHours(hours)} by its own clock.`;
+    return isWithinHours(hours, now)
+      ? undefined
+      : `These are not its hours: it works ${formatHours(hours)}, by its own clock.`;
   }
 
   #capabilities(): Capabilities {

@@ -83,7 +83,7 @@ describe('nodes', () => {
       /^studio \(here\)\n/,
       /role\s+coordinator/,
       /now\s+There is no job\.\n/,
-      /engines\s+blender 3\.4\.1, ffmpeg 6\.1\.1\n/,
+      /engines\s+Blender 3\.4\.1, ffmpeg 6\.1\.1\n/,
       /renderers\s+CYCLES\n/,
       /cores\s+16, 64\.0 GiB of memory\n/,
       /tags\s+gpu\n/,

@@ -68,7 +68,7 @@ describe('R58: what a job says of the machine that submitted it', () => {
       'results so far are on one other',
       [BELEN, CARMEN],
       { plan: all, results: [by(SELF, BELEN)] },
-      'Safe to switch off machine a: its plan and every result so far are on one other machine.',
+      'Safe to switch off machine a: the job itself and every result so far are on one other machine.',
     ],
     [
       'nothing is rendered yet',
@@ -97,14 +97,14 @@ describe('R58: what a job says of the machine that submitted it', () => {
       'the plan is only there',
       [BELEN],
       { plan: by(SELF) },
-      'Not yet safe to switch off machine a: its plan is only there.',
+      'Not yet safe to switch off machine a: the job itself is only there.',
       [[SELF, 0, true]],
     ],
     [
       'no machine holds the plan',
       [BELEN],
       { plan: {} },
-      'Not yet safe to switch off machine a: no machine holds its plan any more.',
+      'Not yet safe to switch off machine a: no machine holds the job itself any more.',
     ],
     [
       'the farm has one machine',

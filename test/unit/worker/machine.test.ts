@@ -102,13 +102,13 @@ it('works in its hours only, by its own clock, and says so', async () => {
   });
   await machine.start();
   await machine.probed;
-  assert.deepEqual(told, ['It works Mon–Fri 19:00–07:00 by its own clock.']);
+  assert.deepEqual(told, ['These are not its hours: it works Mon–Fri 19:00–07:00, by its own clock.']);
   await clock.advanceSettled(15_000);
   for (let turn = 0; turn < 50 && told.length < 2; turn++) await new Promise((done) => setImmediate(done));
   assert.deepEqual(told.at(-1), 'works');
   hours = parseHours('Sat');
   machine.tell();
-  assert.deepEqual(told.at(-1), 'It works Sat by its own clock.');
+  assert.deepEqual(told.at(-1), 'These are not its hours: it works Sat, by its own clock.');
   hours = { spans: [] };
   machine.tell();
   assert.deepEqual(told.at(-1), 'works');

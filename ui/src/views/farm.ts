@@ -38,7 +38,8 @@ export class CuadroFarm extends LitElement {
       .job:last-child { border: 0; }
       .job:hover { background: var(--surface-hover); color: inherit; }
       .job cuadro-job-bar { grid-column: 1 / -1; }
-      .job cuadro-state, .job > :last-child { justify-self: end; }
+      .job cuadro-state, .job > .left { justify-self: end; }
+      .job .why { grid-column: 1 / -1; }
       .machines { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: var(--space-3); }
       .latest { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 170px), 1fr)); gap: var(--space-3); }
       .first { display: grid; gap: var(--space-4); justify-items: start; padding: clamp(20px, 4vw, 44px); max-width: 720px; }
@@ -58,7 +59,7 @@ export class CuadroFarm extends LitElement {
     if (!store.loaded) return html`<p class="quiet">${terms.common.loading}</p>`;
     const running = store.nodes.reduce((sum, node) => sum + node.live.running.length, 0);
     return html`<header>
-        <h1>${store.farm?.name ?? terms.farm.title}</h1>
+        <h1>${store.farm?.name || terms.farm.title}</h1>
         <span class="quiet">${terms.farm.summary(store.nodes.length, running)}</span>
       </header>
       <cuadro-door-notice></cuadro-door-notice>
@@ -125,6 +126,7 @@ export class CuadroFarm extends LitElement {
 
   #job(job: JobView): TemplateResult {
     const { counts, live } = job;
+    const why = job.reason ?? live.waits;
     const left =
       live.remainingMs === undefined || ended(job) ? '' : terms.common.left(formatDuration(live.remainingMs));
     return html`<a class="job" href=${paths.job(job.id)}>
@@ -132,7 +134,8 @@ export class CuadroFarm extends LitElement {
       <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state>
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
       <span class="small quiet number">${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
-      <span class="small quiet number">${left}</span>
+      <span class="left small quiet number">${left}</span>
+      ${why === undefined || ended(job) ? '' : html`<span class="why small quiet clip">${why}</span>`}
     </a>`;
   }
 

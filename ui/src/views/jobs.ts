@@ -95,6 +95,7 @@ export class CuadroJobs extends LitElement {
   #job(job: JobView): TemplateResult {
     const { counts, live } = job;
     const [newest] = job.thumbnails;
+    const why = job.reason ?? live.waits;
     const left =
       live.remainingMs === undefined || ended(job)
         ? undefined
@@ -112,7 +113,7 @@ export class CuadroJobs extends LitElement {
           ${left === undefined ? '' : html`<span>${left}</span>`}
           <span>${terms.job.priority.toLowerCase()} ${job.priority}</span>
           <span>${formatAgo(job.submittedAt)}</span>
-          ${job.reason === undefined ? '' : html`<span>${job.reason}</span>`}
+          ${why === undefined ? '' : html`<span>${why}</span>`}
         </span>
       </div>
       <cuadro-job-actions .job=${job} compact></cuadro-job-actions>

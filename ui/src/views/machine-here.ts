@@ -17,7 +17,7 @@ export class CuadroMachineHere extends LitElement {
     shared,
     css`
       :host { display: contents; }
-      .panel { padding: var(--space-4); display: grid; gap: var(--space-3); }
+      .panel { padding: var(--space-4); display: grid; gap: var(--space-3); break-inside: avoid; margin-bottom: var(--space-4); }
       .warn { color: var(--warn); }
       cuadro-bar { --bar-height: 8px; }
     `,

@@ -31,11 +31,12 @@ export class CuadroMachine extends LitElement {
       header h1 { overflow-wrap: anywhere; }
       nav { display: flex; gap: 6px; overflow-x: auto; padding: 2px; }
       nav a { display: inline-flex; align-items: center; gap: 8px; flex: none; min-height: 32px; padding: 0 var(--space-3); border: 1px solid var(--line); border-radius: var(--radius); color: var(--text-quiet); }
+      nav cuadro-state { color: inherit; }
       nav a[aria-current='page'] { background: var(--surface-hover); border-color: var(--line-strong); color: var(--text); }
       .badge { padding: 0 7px; border: 1px solid var(--line-strong); border-radius: 9px; color: var(--text-quiet); font-size: 11px; line-height: 18px; white-space: nowrap; }
       .badge.leads { border-color: var(--accent); color: var(--accent-text); }
-      .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: var(--space-4); align-items: start; }
-      .panel { padding: var(--space-4); display: grid; gap: var(--space-3); }
+      .panels { columns: 3 320px; column-gap: var(--space-4); }
+      .panel { padding: var(--space-4); display: grid; gap: var(--space-3); break-inside: avoid; margin-bottom: var(--space-4); }
       .task { display: grid; gap: 5px; }
       ul { display: grid; gap: 4px; margin: 0; padding: 0; list-style: none; }
       .hours { display: flex; flex-wrap: wrap; gap: 6px; align-items: end; }
@@ -65,8 +66,8 @@ export class CuadroMachine extends LitElement {
         <cuadro-state class="grow" .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state>
         <cuadro-machine-actions .node=${node}></cuadro-machine-actions>
       </header>
-      <div class="grid">
-        ${this.#now(node)}${this.#capabilities(node)}${this.#copies(node)}${this.#hours(node)}
+      <div class="panels">
+        ${this.#now(node)}${this.#copies(node)}${this.#hours(node)}${this.#capabilities(node)}
         ${node.here ? html`<cuadro-machine-here></cuadro-machine-here>` : ''}
       </div>`;
   }
@@ -119,7 +120,7 @@ export class CuadroMachine extends LitElement {
         : [
             [t.blender, blender ?? t.missing],
             [t.ffmpeg, ffmpeg ?? t.missing],
-            [t.renderEngines, list(can.renderEngines, terms.common.none)],
+            [t.renderEngines, list(can.renderEngines.map(terms.machines.renderEngine), terms.common.none)],
             [t.devices, list(can.devices, terms.common.none)],
             [t.denoisers, list(can.denoisers, t.noDenoisers)],
             [t.cores, can.cores],

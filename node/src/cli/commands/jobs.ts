@@ -73,10 +73,10 @@ async function showJob({ client, output }: Context, name: string): Promise<ExitC
     return EXIT.ok;
   }
   output.print(output.style('bold', jobTitle(job)));
-  for (const [label, text] of jobLines(job)) output.print(`  ${label.padEnd(10)} ${text}`);
   output.print(
     `  ${'state'.padEnd(10)} ${stateText(output, job.state)}${job.reason ? `: ${plain(job.reason)}` : ''}`,
   );
+  for (const [label, text] of jobLines(job)) output.print(`  ${label.padEnd(10)} ${text}`);
   for (const task of details) printFailure(output, task);
   if (failed.total > details.length) output.print(`  … and ${failed.total - details.length} more failed.`);
   if (failed.total > 0)
@@ -88,11 +88,7 @@ function jobLines(job: JobView): [label: string, text: string][] {
   const { finished, total } = progressOf(job);
   const { failed, skipped } = job.counts;
   const { running, remainingMs, waits, collected, keptForeign, problem } = job.live;
-  const lines: [string, string][] = [
-    ['id', job.id],
-    ['type', job.type],
-    ['progress', progressBar(finished, total)],
-  ];
+  const lines: [string, string][] = [['progress', progressBar(finished, total)]];
   if (failed + skipped > 0) lines.push(['', `${failed} failed, ${skipped} skipped`]);
   // What is live, no record says: it is what this node hears of the others now.
   if (running > 0) lines.push(['now', `${count(running, 'task')} running`]);
@@ -108,7 +104,7 @@ function jobLines(job: JobView): [label: string, text: string][] {
     lines.push(['collected', `${count(collected, 'file')}${kept}`]);
   }
   if (problem !== undefined) lines.push(['problem', plain(problem)]);
-  lines.push(...copyLines(job), ['priority', String(job.priority)]);
+  lines.push(...copyLines(job), ['priority', String(job.priority)], ['type', job.type], ['id', job.id]);
   if (job.after.length > 0) lines.push(['after', job.after.join(', ')]);
   if (job.notes !== '') lines.push(['notes', plain(job.notes)]);
   return lines;

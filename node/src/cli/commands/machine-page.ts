@@ -1,4 +1,5 @@
 import {
+  compareText,
   EXIT,
   formatHours,
   heldOnlyBy,
@@ -59,7 +60,9 @@ function abilityLines({ live, slots, tags, hours }: NodeView): Line[] {
   const can = live.capabilities;
   const list = (values: readonly string[], none: string): string =>
     values.length === 0 ? none : values.map(plain).join(', ');
-  const engines = Object.entries(can?.engines ?? {}).filter(([engine]) => engine !== 'node');
+  const engines = Object.entries(can?.engines ?? {})
+    .filter(([engine]) => engine !== 'node' && engine !== 'command')
+    .sort(([a], [b]) => compareText(a, b));
   return [
     ...(can === undefined
       ? ([['can', "it hasn't said yet what it can do"]] satisfies Line[])
@@ -67,7 +70,7 @@ function abilityLines({ live, slots, tags, hours }: NodeView): Line[] {
           [
             'engines',
             list(
-              engines.map(([engine, version]) => `${engine} ${version}`),
+              engines.map(([engine, version]) => `${engine === 'blender' ? 'Blender' : engine} ${version}`),
               'none',
             ),
           ],

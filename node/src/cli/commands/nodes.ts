@@ -38,7 +38,7 @@ export async function nodes(
     output.printJson(all);
     return EXIT.ok;
   }
-  const head = ['NAME', 'ROLE', 'SLOTS', 'CORES', 'MEMORY', 'FREE', 'ENGINES', 'TAGS', 'STATE'];
+  const head = ['NAME', 'ROLE', 'SLOTS', 'CORES', 'MEMORY', 'DISK FREE', 'ENGINES', 'TAGS', 'STATE'];
   output.print(
     table(
       output,
@@ -93,7 +93,8 @@ export function stateOf({ live, desired, ownerDesired }: NodeView): string {
   const wanted = desired === 'active' ? ownerDesired : desired;
   const state = wanted === 'active' ? '' : `${wanted}: `;
   if (!live.reachable) return `not reachable${wanted === 'active' ? '' : `, ${wanted}`}`;
-  if (live.running.length === 0) return `${state}${live.idleReason ?? 'idle'}`;
+  // The reason says already where it is paused.
+  if (live.running.length === 0) return live.idleReason ?? 'idle';
   const running = live.running.map(({ name, fraction }) => `${name} ${Math.floor(fraction * 100)} %`);
   return `${state}renders ${running.join(', ')}`;
 }
