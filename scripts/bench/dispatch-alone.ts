@@ -148,7 +148,7 @@ async function startFarm(folder: string): Promise<Farm> {
         'echo-sleep': createEchoSleepRunner({ clock }),
       },
     },
-    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots: SLOTS },
+    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots: () => SLOTS },
   );
   const driver = createDriver({
     core,

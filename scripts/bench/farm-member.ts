@@ -221,7 +221,7 @@ function createFarmWorker(
         'echo-sleep': createEchoSleepRunner({ clock }),
       },
     },
-    { workFolder: join(init.folder, 'work'), logFolder: join(init.folder, 'logs'), slots: init.slots },
+    { workFolder: join(init.folder, 'work'), logFolder: join(init.folder, 'logs'), slots: () => init.slots },
   );
 }
 

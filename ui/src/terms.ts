@@ -74,7 +74,8 @@ export const terms = {
     notAllowed: 'not allowed',
     copies: 'Copies',
     copiesWait: (n: number) => `${count(n, 'of it waits', 'of it wait')} for another machine to take a copy.`,
-    hours: 'Hours',
+    limits: 'When and how much',
+    slotsLabel: 'Tasks at a time',
     always: 'It works at any time.',
     worksAt: (hours: string) => `It works ${hours}, by its own clock.`,
     hoursLabel: 'Takes work; empty: at any time',
@@ -115,7 +116,7 @@ export const terms = {
   },
   config: {
     name: ['Name', 'as others see this machine'],
-    slots: ['Tasks at the same time', 'one Blender uses all cores'],
+    slots: ['Tasks at the same time', 'one Blender uses all cores; more than now: from the next start'],
     blender: ['Blender program', 'empty: found on the PATH'],
     ffmpeg: ['ffmpeg program', 'empty: found on the PATH'],
     programs: ['Programs for command jobs', 'one per line'],

@@ -50,6 +50,11 @@ export const COMMANDS = [
     summary: 'Set the hours in which a machine works; none: always',
   },
   {
+    name: 'slots',
+    usage: '<machine> <number>',
+    summary: 'Set how many tasks a machine runs at a time, at most',
+  },
+  {
     name: 'door',
     usage: '[action] [name...]',
     summary: 'Show who is in the farm and who wants in; admit, remove, open, close',

@@ -180,6 +180,9 @@ function addMachineCommands(add: Add): void {
   add('hours', async (context, [name, words]) =>
     (await nodes()).hours(context, String(name), words as string[]),
   ).addHelpText('after', hoursExamples);
+  add('slots', async (context, [name, number]) =>
+    (await nodes()).slots(context, String(name), wholeNumber(String(number))),
+  ).addHelpText('after', '\nNever more than its owner set (slots in cuadro config); 0 for none.\n');
   const doorCommand = add('door', async (context, [action, names], options: DoorOptions) =>
     (await import('./commands/door.ts')).door(context, optional(action), names as string[], options),
   );

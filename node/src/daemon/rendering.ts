@@ -56,13 +56,17 @@ export async function assembleRendering(
     },
   );
   const pictures = createPictureProcess({ clock, random, logger }, ffmpeg === '' ? {} : { ffmpeg });
+  const wanted = () => brain.tasks.nodeRecord(base.signer.peer)?.fields;
+  // Blender's processes are laid out at the start: more of them come with the next.
+  const slotsNow = (): number => Math.min(slots, live.current.slots, wanted()?.slots?.value ?? slots);
   const machine = createMachine({
     clock,
     logger,
     blobs,
     sessions,
     config: () => live.current,
-    hours: () => brain.tasks.nodeRecord(base.signer.peer)?.fields.hours?.value,
+    slots: slotsNow,
+    hours: () => wanted()?.hours?.value,
     bundles: () => scenes.bundles(),
     onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
     onLoad: (load) => brain.input({ kind: 'load', ...load }),
@@ -97,7 +101,7 @@ export async function assembleRendering(
         'echo-sleep': createEchoSleepRunner({ clock }),
       },
     },
-    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots },
+    { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots: slotsNow },
   );
   const keeper = createTraceKeeper({ clock }, { ...(blender !== '' && { blender }) });
   const parts = [

@@ -47,7 +47,7 @@ export function nodeChanged(
       (hours.spans.length === 0
         ? `${name} works at any time.`
         : `${name} works ${formatHours(hours)}, by its own clock.`),
-    slots !== undefined && `${name} is to run ${slots} ${slots === 1 ? 'task' : 'tasks'} at a time.`,
+    slots !== undefined && `${name} runs at most ${slots} ${slots === 1 ? 'task' : 'tasks'} at a time.`,
   ];
   return parts.filter((part) => part !== false).join(' ') || 'Nothing is changed.';
 }

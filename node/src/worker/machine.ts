@@ -28,6 +28,8 @@ export interface MachineComponents {
   blobs: BlobStore;
   sessions: BlenderSessions;
   config: () => Config;
+  /** Tasks that the worker runs at the same time. */
+  slots: () => number;
   /** The hours in which people want this machine to work; it judges them by its own clock. */
   hours: () => WorkingHours | undefined;
   bundles(): BlobHash[];
@@ -145,11 +147,13 @@ class LocalMachine implements Machine {
 
   tell(): void {
     if (!this.#running || this.#blender === undefined || this.#usage === undefined) return;
-    const reason = this.#usage.reason ?? this.#fault?.sentence ?? this.#outsideHours();
+    const slots = this.#components.slots();
+    const none = slots === 0 ? 'It is to run no tasks for now.' : undefined;
+    const reason = this.#usage.reason ?? this.#fault?.sentence ?? none ?? this.#outsideHours();
     const accepting = this.#usage.accepting && reason === undefined;
     const worker = {
       capabilities: this.#capabilities(),
-      slots: this.#components.config().slots,
+      slots,
       bundles: this.#components.bundles(),
       accepting,
       ...(reason !== undefined && { idleReason: reason }),

@@ -36,8 +36,8 @@ export interface WorkerInit {
   /** Folders of running attempts; emptied at start. */
   workFolder: string;
   logFolder: string;
-  /** Tasks that use their engine at the same time. */
-  slots: number;
+  /** Tasks that use their engine at the same time; fewer than before hold from the next task on. */
+  slots: () => number;
 }
 
 interface Attempt {
@@ -134,7 +134,7 @@ class SlotWorker implements Worker {
   }
 
   #startNext(): void {
-    const { slots } = this.#init;
+    const slots = this.#init.slots();
     while (
       this.#state === 'running' &&
       this.#running < slots &&

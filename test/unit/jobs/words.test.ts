@@ -45,6 +45,7 @@ describe('what a change did to a machine, in words (SPEC R37)', () => {
     ],
     [['active', 'active'], { tags: ['gpu', 'fast'] }, 'attic has the tags gpu, fast.'],
     [['active', 'active'], { tags: [] }, 'attic has no tags of ours any more.'],
+    [['active', 'active'], { slots: 2 }, 'attic runs at most 2 tasks at a time.'],
     [['active', 'active'], { hours: { spans: [] } }, 'attic works at any time.'],
   ];
   for (const [[desired, ownerDesired], change, text] of table) {

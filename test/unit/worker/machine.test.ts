@@ -27,6 +27,7 @@ it('lives on where Blender could not be tried, and tries again (DESIGN.md sectio
       snapshot: () => [],
     } as unknown as BlenderSessions,
     config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    slots: () => 1,
     hours: () => undefined,
     bundles: () => [],
     onWorker: ({ capabilities }) => claims.push(Object.keys(capabilities.engines).join()),
@@ -62,6 +63,7 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
       snapshot: () => [],
     } as unknown as BlenderSessions,
     config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    slots: () => 1,
     hours: () => undefined,
     bundles: () => [],
     onWorker: ({ accepting, idleReason }) =>
@@ -79,11 +81,12 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
   await machine.stop();
 });
 
-it('works in its hours only, by its own clock, and says so', async () => {
+it('works in its hours only, by its own clock, and in no more slots than it is given, and says so', async () => {
   const blobs = createMemoryBlobStore();
   await blobs.start();
   const told: (string | undefined)[] = [];
   const clock = new ManualClock({ wallTimeMs: new Date('2026-11-23T18:59:50').getTime() });
+  let slots = 1;
   let hours = parseHours('Mon-Fri 19:00-07:00');
   const machine = createMachine({
     clock,
@@ -95,6 +98,7 @@ it('works in its hours only, by its own clock, and says so', async () => {
       snapshot: () => [],
     } as unknown as BlenderSessions,
     config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
+    slots: () => slots,
     hours: () => hours,
     bundles: () => [],
     onWorker: ({ accepting, idleReason }) => told.push(accepting ? 'works' : idleReason),
@@ -112,5 +116,8 @@ it('works in its hours only, by its own clock, and says so', async () => {
   hours = { spans: [] };
   machine.tell();
   assert.deepEqual(told.at(-1), 'works');
+  slots = 0;
+  machine.tell();
+  assert.deepEqual(told.at(-1), 'It is to run no tasks for now.');
   await machine.stop();
 });

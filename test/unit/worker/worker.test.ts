@@ -64,6 +64,7 @@ describe('the worker', () => {
   let ends: Map<string, AttemptEnd>;
   let onEnd: () => void;
   let faults: string[];
+  let slots: number;
 
   const ended = async (sequence: number): Promise<AttemptEnd> => {
     for (;;) {
@@ -78,6 +79,7 @@ describe('the worker', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cuadro-worker-'));
     runner = new HeldRunner();
+    slots = 1;
     ends = new Map();
     onEnd = () => undefined;
     faults = [];
@@ -103,7 +105,7 @@ describe('the worker', () => {
           'echo-sleep': runner.run,
         },
       },
-      { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots: 1 },
+      { workFolder: join(folder, 'work'), logFolder: join(folder, 'logs'), slots: () => slots },
     );
     await worker.start();
   });
@@ -122,6 +124,26 @@ describe('the worker', () => {
     await ended(2);
     (await runner.started(3)).finish();
     assert.equal((await ended(3)).kind, 'result');
+    await worker.stop();
+  });
+
+  it('follows its number of slots: what runs goes on, and fewer or more begin', async () => {
+    slots = 2;
+    for (const sequence of [1, 2, 3, 4]) worker.run(grant(sequence), job, task(sequence));
+    const first = await runner.started(1);
+    const second = await runner.started(2);
+    slots = 1;
+    first.finish();
+    await ended(1);
+    assert.equal(runner.running.has(3), false, 'the second is the one that may run');
+    second.finish();
+    const third = await runner.started(3);
+    assert.equal(runner.running.has(4), false);
+    slots = 2;
+    worker.run(grant(5), job, task(5));
+    await runner.started(4);
+    third.finish();
+    await runner.started(5);
     await worker.stop();
   });
 

@@ -40,7 +40,8 @@ export class CuadroMachine extends LitElement {
       .task { display: grid; gap: 5px; }
       ul { display: grid; gap: 4px; margin: 0; padding: 0; list-style: none; }
       .hours { display: flex; flex-wrap: wrap; gap: 6px; align-items: end; }
-      .hours .field { flex: 1 1 200px; }
+      .hours .field { flex: 1 1 170px; }
+      .hours .slots { flex: 0 1 120px; }
     `,
   ];
   /** A peer id; undefined for this machine. */
@@ -67,7 +68,7 @@ export class CuadroMachine extends LitElement {
         <cuadro-machine-actions .node=${node}></cuadro-machine-actions>
       </header>
       <div class="panels">
-        ${this.#now(node)}${this.#copies(node)}${this.#hours(node)}${this.#capabilities(node)}
+        ${this.#now(node)}${this.#copies(node)}${this.#limits(node)}${this.#capabilities(node)}
         ${node.here ? html`<cuadro-machine-here></cuadro-machine-here>` : ''}
       </div>`;
   }
@@ -160,21 +161,29 @@ export class CuadroMachine extends LitElement {
     </section>`;
   }
 
-  #hours({ peer, hours }: NodeView): TemplateResult {
+  /** When it works, and how much at a time: any member may set it. */
+  #limits({ peer, hours, slots }: NodeView): TemplateResult {
     const t = terms.machine;
     const save = (event: SubmitEvent): void => {
       event.preventDefault();
-      const field = new FormData(event.target as HTMLFormElement).get('hours');
+      const data = new FormData(event.target as HTMLFormElement);
+      const field = data.get('hours');
       const text = typeof field === 'string' ? field.trim() : '';
       const wanted = text === '' ? { spans: [] } : parseHours(text);
-      if (wanted === undefined) notify(t.hoursWrong(text), true);
-      else void attempt(() => request('setNode', { params: { node: peer }, body: { hours: wanted } }));
+      const number = Number(data.get('slots'));
+      if (wanted === undefined) {
+        notify(t.hoursWrong(text), true);
+        return;
+      }
+      const body = { hours: wanted, ...(number !== slots && { slots: number }) };
+      void attempt(() => request('setNode', { params: { node: peer }, body }));
     };
     const written = formatHours(hours);
-    return html`<section class="panel"><h2>${t.hours}</h2>
+    return html`<section class="panel"><h2>${t.limits}</h2>
       <p class="quiet">${written === '' ? t.always : t.worksAt(written)}</p>
       <form class="hours" @submit=${save}>
         <label class="field">${t.hoursLabel}<input name="hours" placeholder=${t.hoursHint} .value=${written} /></label>
+        <label class="field slots">${t.slotsLabel}<input name="slots" type="number" min="0" max="64" required .value=${String(slots)} /></label>
         <button>${terms.common.save}</button>
       </form>
     </section>`;

@@ -191,6 +191,12 @@ export async function hours(context: Context, machine: string, words: readonly s
   return answer(context.output, change);
 }
 
+/** Sets how many tasks a machine runs at a time; never more than its owner set. */
+export async function slots(context: Context, machine: string, number: number): Promise<ExitCode> {
+  const params = { node: machine };
+  return answer(context.output, await context.client().call('setNode', { params, body: { slots: number } }));
+}
+
 function answer(output: Output, change: ChangeView): ExitCode {
   if (output.json) output.printJson(change);
   else output.print(change.message);
