@@ -62,6 +62,10 @@ describe('the dashboard while a film renders', () => {
       Math.abs(duration - (8 * rate.denominator) / rate.numerator) < 0.05,
       `the film lasts ${duration} s`,
     );
+    const files = stage.requests.filter((address) => address.includes('/blobs/'));
+    assert.ok(files.length >= 10, 'thumbnails, frames and the film were asked for');
+    // So a node that doesn't hold a file knows from the records who does.
+    for (const address of files) assert.match(address, new RegExp(`[?&]job=${job.id}&task=\\d+`));
     assert.deepEqual(stage.complaints, []);
   });
 });
