@@ -31,6 +31,11 @@ export const COMMANDS = [
   { name: 'pause', usage: '[job...]', summary: 'Pause jobs, or machines with --here, --machine' },
   { name: 'resume', usage: '[job...]', summary: 'Go on with jobs, or machines with --here, --machine' },
   { name: 'cancel', usage: '<job...>', summary: 'End jobs without rendering the rest' },
+  {
+    name: 'priority',
+    usage: '<job> <number>',
+    summary: 'Set the priority of a job, 0 to 100; higher runs first',
+  },
   { name: 'requeue', usage: '<job> [tasks...]', summary: 'Render tasks again' },
   { name: 'delete', usage: '<job...>', summary: 'Delete jobs; collected files stay' },
   {
@@ -102,6 +107,7 @@ Options of every command:
   -V, --version  The version
 
 A job is named by its id, a beginning of it, or its number: 12 or #12.
+A machine is named by its name, its key or a beginning of it, or as "here".
 
 Exit codes:
 ${codes.join('\n')}

@@ -137,6 +137,9 @@ function addChangeCommands(add: Add): void {
   add('cancel', async (context, [jobs]) =>
     (await change()).setDesired(context, jobs as string[], 'canceled'),
   );
+  add('priority', async (context, [job, number]) =>
+    (await change()).setPriority(context, String(job), wholeNumber(String(number))),
+  );
   add('requeue', async (context, [job, tasks], options: { failed?: boolean; all?: boolean }) =>
     (await change()).requeue(context, String(job), tasks as string[], options),
   )

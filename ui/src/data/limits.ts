@@ -16,6 +16,8 @@ export const LOST_SHOWN_AFTER_MS = 400;
 export const HERE_INTERVAL_MS = 1_000;
 /** A job of which nothing runs is asked anew what it waits for at most this often, while machines change. */
 export const WAITS_INTERVAL_MS = 1_000;
+/** What is bad for less than this is not shown, in milliseconds: a second copy of a frame takes a part of a second. */
+export const ALARM_AFTER_MS = 2_000;
 /** Events that wait while the lists are read; beyond it the lists are read again. */
 export const EVENTS_WAITING_MAX = 20_000;
 /** Characters of a log that are shown; the whole file can be saved. */

@@ -6,6 +6,7 @@ import { request } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
 import { formatTime } from '../data/format.ts';
 import { paths } from '../data/router.ts';
+import { Settled } from '../data/settled.ts';
 import { terms } from '../terms.ts';
 import { fields, shared } from '../theme/shared.ts';
 
@@ -25,6 +26,10 @@ export class CuadroJobDetails extends LitElement {
     `,
   ];
   declare job: JobView;
+  readonly #settled = new Settled(
+    this,
+    ({ onlyOn, safety }: JobView) => onlyOn.length === 0 && safety.machines > 0,
+  );
 
   constructor() {
     super();
@@ -67,7 +72,10 @@ export class CuadroJobDetails extends LitElement {
 
   /** What would be lost with one machine. */
   #copies(): TemplateResult {
-    const { holders, oneCopyOnly, counts, acknowledged, safety, onlyOn } = this.job;
+    const { holders, oneCopyOnly, counts, acknowledged, safety, onlyOn } = this.#settled.show(
+      this.job.id,
+      this.job,
+    );
     const t = terms.job;
     const finished = counts.done + counts.rendered;
     return html`<section class="panel"><h2>${t.details.copies}</h2>

@@ -9,12 +9,15 @@ import { blobAddress } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
 import { formatDuration, formatTime } from '../data/format.ts';
 import { JOB_TABS, type JobTab, go, paths } from '../data/router.ts';
+import { Settled } from '../data/settled.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 import './job-details.ts';
 import './task-drawer.ts';
 import './task-table.ts';
 import './wall.ts';
+
+type Copies = Pick<JobView, 'oneCopyOnly' | 'safety'>;
 
 /** One job: its head, and a tab for the frames, the tasks, the film and the details. */
 export class CuadroJob extends LitElement {
@@ -43,6 +46,10 @@ export class CuadroJob extends LitElement {
   declare job: string;
   declare tab: JobTab;
   declare task: number | undefined;
+  readonly #copies = new Settled(
+    this,
+    ({ oneCopyOnly, safety }: Copies) => oneCopyOnly === 0 && safety.machines > 0,
+  );
 
   constructor() {
     super();
@@ -64,6 +71,7 @@ export class CuadroJob extends LitElement {
 
   #head(job: JobView): TemplateResult {
     const { counts, live } = job;
+    const { oneCopyOnly, safety } = this.#copies.show(job.id, job);
     const copy = async (): Promise<void> => {
       await navigator.clipboard.writeText(job.outputFolder);
       notify(terms.job.copied);
@@ -78,7 +86,7 @@ export class CuadroJob extends LitElement {
         <span>${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
         ${live.running > 0 ? html`<span>${terms.job.running(live.running)}</span>` : ''}
         ${live.remainingMs === undefined || ended(job) ? '' : html`<span title=${terms.job.forecastHint}>${terms.job.forecast(formatDuration(live.remainingMs), formatTime(Date.now() + live.remainingMs))}</span>`}
-        ${job.oneCopyOnly > 0 ? html`<a href=${paths.job(job.id, 'details')} title=${terms.job.oneCopyText(job.oneCopyOnly)}>${terms.job.oneCopy(job.oneCopyOnly)}</a>` : ''}
+        ${oneCopyOnly > 0 ? html`<a href=${paths.job(job.id, 'details')} title=${terms.job.oneCopyText(oneCopyOnly)}>${terms.job.oneCopy(oneCopyOnly)}</a>` : ''}
         ${job.acknowledged ? '' : html`<span>${terms.job.notAccepted}</span>`}
         ${live.collected === undefined ? '' : html`<span>${terms.job.collected(live.collected)}</span>`}
         ${live.keptForeign ? html`<span class="warn">${terms.job.kept(live.keptForeign)}</span>` : ''}
@@ -90,7 +98,7 @@ export class CuadroJob extends LitElement {
           <button class="bare icon" aria-label=${terms.job.copyFolder} title=${terms.job.copyFolder} @click=${copy}><cuadro-icon name="copy"></cuadro-icon></button></span>`
         }
       </div>
-      <a class="small quiet" href=${paths.job(job.id, 'details')}>${job.safety.sentence}</a>
+      <a class="small quiet" href=${paths.job(job.id, 'details')}>${safety.sentence}</a>
       <cuadro-job-actions .job=${job} @removed=${() => go(paths.jobs)}></cuadro-job-actions>
     </div>`;
   }

@@ -1,5 +1,5 @@
 import { formatHours, parseHours } from '@cuadro/protocol/hours';
-import { heldOnlyBy, heldOnlyText, machineSafety } from '@cuadro/protocol/held-only';
+import { type HeldOnly, heldOnlyBy, heldOnlyText, machineSafety } from '@cuadro/protocol/held-only';
 import type { NodeView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
@@ -14,6 +14,7 @@ import { request } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
 import { formatBytes, formatPercent } from '../data/format.ts';
 import { paths } from '../data/router.ts';
+import { Settled } from '../data/settled.ts';
 import { terms } from '../terms.ts';
 import { buttons, fields, shared } from '../theme/shared.ts';
 import './machine-here.ts';
@@ -46,6 +47,7 @@ export class CuadroMachine extends LitElement {
   ];
   /** A peer id; undefined for this machine. */
   declare machine: string | undefined;
+  readonly #held = new Settled(this, (held: readonly HeldOnly[]) => held.length === 0);
 
   constructor() {
     super();
@@ -142,7 +144,7 @@ export class CuadroMachine extends LitElement {
   /** What would be lost with it (SPEC R58). */
   #copies({ peer, here }: NodeView): TemplateResult {
     const t = terms.machine;
-    const held = heldOnlyBy(store.jobs, peer);
+    const held = this.#held.show(peer, heldOnlyBy(store.jobs, peer));
     const { results = 0, jobs = 0, logs = 0 } = (here ? store.here?.copiesToGive : undefined) ?? {};
     const waiting = results + jobs + logs;
     return html`<section class="panel"><h2>${t.copies}</h2>

@@ -31,6 +31,11 @@ export async function setDesired(
   return each(context, jobs, (job) => node.call('setJob', { params: { job }, body: { desired } }));
 }
 
+export async function setPriority(context: Context, job: string, priority: number): Promise<ExitCode> {
+  const change = await context.client().call('setJob', { params: { job }, body: { priority } });
+  return answer(context, [change]);
+}
+
 export async function requeue(
   context: Context,
   job: string,
