@@ -92,9 +92,11 @@ function removedMessage(state: FarmState): string {
 }
 
 function newcomersOf(state: FarmState): DoorView['newcomers'] {
-  const farm = state.roster.farm;
+  const { farm, members } = state.roster;
   if (farm === undefined) return [];
-  return state.door.newcomers().map(({ peer, name, mesh, farm: theirs }) => ({
+  // Whom another member has admitted asks here no more, and would only be forgotten after a while.
+  const newcomers = state.door.newcomers().filter(({ peer }) => !members.has(peer));
+  return newcomers.map(({ peer, name, mesh, farm: theirs }) => ({
     peer,
     name,
     words: state.words(peer, farm.id),

@@ -89,6 +89,18 @@ describe('newcomers (R67, R69)', () => {
     assert.equal(laptop.farm.door().state, 'member');
   });
 
+  test('one that another member admitted is no newcomer any more at once', async () => {
+    const [studio, attic] = (await farmOf('studio', 'attic')) as [Machine, Machine];
+    for (const machine of [studio, attic]) await machine.farm.closeDoor();
+    const laptop = house.machine('laptop');
+    await laptop.start();
+    await house.until(() => attic.farm.door().newcomers.length === 1, 10_000);
+    await house.until(() => studio.farm.door().newcomers.length === 1, 10_000);
+    await attic.farm.admit('laptop');
+    await house.until(() => studio.members.length === 3, 3_000);
+    assert.deepEqual(studio.farm.door().newcomers, []);
+  });
+
   test('nothing lets it in but a person, however long it waits', async () => {
     const [studio, laptop] = await closedFarm();
     await house.pass(5 * 60_000, 1_000);
