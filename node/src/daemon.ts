@@ -72,7 +72,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     input: (input) => driver.input(input),
   });
   const { machine, worker } = rendering;
-  const { driver, shared, parts, queries, hub } = assembleBrain(init, base, core, {
+  const { driver, shared, parts, queries, hub, activity } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
     farmChanged: () => farm.changed(),
@@ -124,7 +124,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const metrics = network.measure(createNodeMetrics({ loopDelay, gossip: gossipOf(network) }));
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
-    { queries, jobs, door: farm, here, content, events: hub, metrics },
+    { queries, jobs, door: farm, here, activity, content, events: hub, metrics },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(

@@ -11,6 +11,7 @@ import {
 } from './limits.ts';
 import { workingHoursSchema } from './record-schemas.ts';
 import {
+  activityViewSchema,
   changeViewSchema,
   configSchema,
   farmViewSchema,
@@ -202,6 +203,10 @@ export const ROUTES = {
       response: changeViewSchema,
     },
   ),
+  activity: route('GET', '/activity', 'What the machines did in the last hours', {
+    query: z.object({ hours: z.coerce.number().int().min(1).max(48).default(12) }),
+    response: activityViewSchema,
+  }),
   door: route('GET', '/door', "The farm's door: who is in, who wants in, what else is around", {
     response: doorViewSchema,
   }),

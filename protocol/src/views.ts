@@ -192,6 +192,26 @@ export const farmViewSchema = z.object({
 });
 export type FarmView = z.infer<typeof farmViewSchema>;
 
+/** What the machines did in the last hours, in bars of equal time; from the records, so the same on every node. */
+export const activityViewSchema = z.object({
+  /** Milliseconds since 1970 of the first bar's beginning. */
+  start: z.number(),
+  barMs: z.number(),
+  machines: z.array(
+    z.object({
+      peer: peerIdSchema,
+      name: z.string(),
+      results: z.int(),
+      failures: z.int(),
+      /** For each bar: milliseconds of rendering that gave a result, of all its slots together. */
+      busyMs: z.array(z.number()),
+      /** For each bar: failed attempts. */
+      failed: z.array(z.int()),
+    }),
+  ),
+});
+export type ActivityView = z.infer<typeof activityViewSchema>;
+
 /** This machine: what only its own node knows. */
 export const hereViewSchema = z.object({
   peer: peerIdSchema,

@@ -48,6 +48,16 @@ export const machineTerms = {
   tagsHint: 'Words that jobs can ask for, with commas: gpu, fast',
 };
 
+export const activityTerms = {
+  title: 'The last 12 hours',
+  now: 'now',
+  total: (results: number, failures: number) =>
+    `${results.toLocaleString('en-US')} ${results === 1 ? 'result' : 'results'}${failures > 0 ? `, ${activityTerms.failed(failures)}` : ''}`,
+  failed: (n: number) => `${n.toLocaleString('en-US')} failed`,
+  label: (name: string, total: string, busy: string) =>
+    `${name}, the last 12 hours: ${total}; it rendered ${busy} of the time`,
+};
+
 export const coordinatorTerms = {
   title: 'Coordinator',
   leads: (name: string, since: string) => `${name} leads since ${since}.`,

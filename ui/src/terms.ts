@@ -1,5 +1,5 @@
 import type { JobView, TaskView } from '@cuadro/protocol';
-import { coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
+import { activityTerms, coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
 
 const count = (n: number, one: string, many = `${one}s`) =>
   `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
@@ -340,5 +340,6 @@ export const terms = {
   nodeState: nodeStateText,
   coordinator: coordinatorTerms,
   machines: machineTerms,
+  activity: activityTerms,
 };
 export type Terms = typeof terms;

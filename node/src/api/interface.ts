@@ -1,4 +1,5 @@
 import type {
+  ActivityView,
   BlobHash,
   ChangeView,
   Config,
@@ -24,6 +25,8 @@ export interface ApiComponents {
   jobs: JobActions;
   door: DoorActions;
   here: HereActions;
+  /** What the machines did in the last hours. */
+  activity: { read(hours: number): Promise<ActivityView> };
   content: ContentReader;
   events: EventSource;
   /** Prometheus text. */

@@ -1,6 +1,7 @@
 import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
 import { createDriver, type Driver } from '../driver.ts';
+import { createActivity } from '../jobs/activity.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
 import { createCopyWatch } from '../jobs/copy-watch.ts';
 import { readPlan } from '../jobs/content.ts';
@@ -54,5 +55,5 @@ export function assembleBrain(
     { name: 'pins', component: createPinKeeper(shared, base) },
     { name: 'damage', component: createCopyWatch(shared) },
   ];
-  return { driver, shared, parts, queries, hub };
+  return { driver, shared, parts, queries, hub, activity: createActivity({ queries, clock }) };
 }

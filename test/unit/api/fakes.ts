@@ -102,6 +102,9 @@ export class FakeNode {
         () => this.door,
         (name, ...args) => this.#call(name, ...args),
       ),
+      activity: {
+        read: async () => ({ start: 0, barMs: 900_000, machines: [] }),
+      },
       here: {
         here: async () => hereView(),
         config: () => this.config,

@@ -56,6 +56,7 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['nodes', {}],
     ['node', { node: 'Studio' }],
     ['setNode', { node: 'here' }, { ownerDesired: 'paused' }],
+    ['activity', {}],
     ['door', {}],
     ['openDoor', {}, { forMs: 600_000 }],
     ['closeDoor', {}],

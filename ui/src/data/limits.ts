@@ -18,6 +18,8 @@ export const HERE_INTERVAL_MS = 1_000;
 export const WAITS_INTERVAL_MS = 1_000;
 /** What is bad for less than this is not shown, in milliseconds: a second copy of a frame takes a part of a second. */
 export const ALARM_AFTER_MS = 2_000;
+/** What the machines did in the last hours is read again so often, in milliseconds: a bar is minutes. */
+export const ACTIVITY_INTERVAL_MS = 30_000;
 /** Events that wait while the lists are read; beyond it the lists are read again. */
 export const EVENTS_WAITING_MAX = 20_000;
 /** Characters of a log that are shown; the whole file can be saved. */

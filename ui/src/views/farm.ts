@@ -1,6 +1,7 @@
 import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import '../components/activity.ts';
 import '../components/coordinators.ts';
 import '../components/door-notice.ts';
 import '../components/machine-card.ts';
@@ -68,7 +69,7 @@ export class CuadroFarm extends LitElement {
           ? html`${this.#first()}${store.nodes.length > 1 ? html`${this.#machines()}${this.#coordinator()}` : ''}`
           : html`${this.#now()}
         <div class="columns">${this.#jobs()}${this.#coordinator()}</div>
-        ${this.#machines()}${this.#latest()}`
+        ${this.#machines()}${this.#activity()}${this.#latest()}`
       }`;
   }
 
@@ -149,6 +150,13 @@ export class CuadroFarm extends LitElement {
         (node) =>
           html`<cuadro-machine-card class="panel" .node=${node} .jobName=${jobName}></cuadro-machine-card>`,
       )}</div>
+    </section>`;
+  }
+
+  #activity(): TemplateResult {
+    return html`<section>
+      <h2>${terms.activity.title}</h2>
+      <cuadro-activity class="panel pad" named .nodes=${store.nodes}></cuadro-activity>
     </section>`;
   }
 

@@ -3,6 +3,7 @@ import { type HeldOnly, heldOnlyBy, heldOnlyText, machineSafety } from '@cuadro/
 import type { NodeView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import '../components/activity.ts';
 import '../components/facts.ts';
 import type { Fact } from '../components/facts.ts';
 import '../components/machine-actions.ts';
@@ -70,7 +71,7 @@ export class CuadroMachine extends LitElement {
         <cuadro-machine-actions .node=${node}></cuadro-machine-actions>
       </header>
       <div class="panels">
-        ${this.#now(node)}${this.#copies(node)}${this.#limits(node)}${this.#capabilities(node)}
+        ${this.#now(node)}${this.#activity(node)}${this.#copies(node)}${this.#limits(node)}${this.#capabilities(node)}
         ${node.here ? html`<cuadro-machine-here></cuadro-machine-here>` : ''}
       </div>`;
   }
@@ -110,6 +111,11 @@ export class CuadroMachine extends LitElement {
       }
       ${live.reachable ? html`<p class="small quiet number">${t.free(formatBytes(live.freeDiskBytes))} · ${t.load(live.load)}</p>` : ''}
     </section>`;
+  }
+
+  #activity(node: NodeView): TemplateResult {
+    return html`<section class="panel"><h2>${terms.activity.title}</h2>
+      <cuadro-activity .nodes=${[node]}></cuadro-activity></section>`;
   }
 
   #capabilities({ live, tags, slots, peer }: NodeView): TemplateResult {
