@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, test } from 'node:test';
+import type { CuadroError } from '@cuadro/protocol';
+import { House, type Machine } from './house.ts';
+
+let house: House;
+afterEach(() => house.stop());
+
+const code = (expected: string) => (error: unknown) => (error as CuadroError).code === expected;
+
+async function farmOf(...names: string[]): Promise<Machine[]> {
+  const machines = names.map((name) => house.machine(name));
+  for (const machine of machines) await machine.start();
+  await house.until(() => house.isOne(machines));
+  await house.sync();
+  return machines;
+}
+
+describe('removal (R64, R107)', () => {
+  for (const announced of [true, false]) {
+    const how = announced ? '' : ', where nothing is announced';
+    test(`a machine that was off when it was removed learns it at its next start${how}`, async () => {
+      house = new House();
+      const [studio, laptop] = (await farmOf('studio', 'laptop', 'tower')) as [Machine, Machine];
+      // Where the others' lobbies are is noted as they are met.
+      await house.pass(10_000);
+      await laptop.stop();
+      await studio.farm.removeMember('laptop', 'sold');
+      house.network.multicast(announced);
+      await laptop.start();
+      assert.equal(laptop.farm.door().state, 'member', 'it knows nothing of it yet');
+      await house.until(() => laptop.farm.door().state === 'removed', 60_000);
+      const { message } = laptop.farm.door();
+      assert.match(message, /was removed from .* by studio \(sold\)/);
+      assert.match(message, /new data folder.*cuadro up --data FOLDER/);
+      assert.deepEqual(laptop.parts.mesh.reachable(), []);
+    });
+  }
+
+  test('a removed machine learns it, says so plainly, and is let in no more', async () => {
+    house = new House();
+    const [studio, laptop] = (await farmOf('studio', 'laptop', 'tower')) as [Machine, Machine];
+    const { message } = await studio.farm.removeMember('laptop', 'lent to a friend');
+    assert.match(message, /laptop is no member any more/);
+    await house.until(() => laptop.farm.door().state === 'removed', 20_000);
+    await house.sync();
+    const door = laptop.farm.door();
+    assert.match(door.message, /was removed from .* by studio \(lent to a friend\)/);
+    const others = house.running().filter((machine) => machine !== laptop);
+    assert.ok(others.every((machine) => !machine.members.includes(laptop.peer)));
+    assert.deepEqual(
+      studio.farm.door().removed.map(({ name, by, reason }) => [name, by, reason]),
+      [['laptop', 'studio', 'lent to a friend']],
+    );
+    assert.deepEqual(laptop.parts.mesh.reachable(), []);
+    await laptop.stop();
+    await laptop.start();
+    await studio.farm.openDoor(60_000);
+    await house.pass(30_000);
+    assert.equal(laptop.farm.door().state, 'removed');
+    assert.equal(studio.members.length, 2);
+    assert.deepEqual(studio.farm.door().newcomers, []);
+  });
+
+  test('nobody removes itself or a stranger', async () => {
+    house = new House();
+    const [studio] = (await farmOf('studio', 'laptop')) as [Machine];
+    await assert.rejects(studio.farm.removeMember('studio', ''), code('door-refused'));
+    await assert.rejects(studio.farm.removeMember('nobody', ''), code('node-not-found'));
+  });
+
+  test('records that come later can not bring it back', async () => {
+    house = new House();
+    const [studio, laptop, tower] = (await farmOf('studio', 'laptop', 'tower')) as [
+      Machine,
+      Machine,
+      Machine,
+    ];
+    const before = studio.parts.core.memberRecords();
+    await studio.farm.removeMember('laptop', '');
+    await studio.merge(before);
+    await tower.merge(studio.parts.core.memberRecords());
+    assert.deepEqual(studio.members, tower.members);
+    assert.ok(!tower.members.includes(laptop.peer));
+  });
+});
