@@ -6,13 +6,14 @@ import type { Connection } from '@libp2p/interface';
 import {
   decode,
   encode,
+  EXIT,
   LOBBY_BYTES_MAX,
   lobbyAnswerSchema,
   ROUTES,
   type LobbyAnswer,
 } from '@cuadro/protocol';
 import { encodeFrame, FRAME, FrameDecoder } from '../../node/src/mesh/frames.ts';
-import { LOBBY_CONNECTIONS_MAX, LOBBY_CONNECTIONS_PENDING_MAX } from '../../node/src/mesh/limits.ts';
+import { LOBBY_CONNECTIONS_PER_ADDRESS } from '../../node/src/mesh/limits.ts';
 import { farmProtocols, LOBBY_PROTOCOL } from '../../node/src/mesh/names.ts';
 import { loadIdentity, temporaryIdentity } from '../../node/src/system/identity.ts';
 import { createSystemRandom } from '../../node/src/system/random.ts';
@@ -130,6 +131,27 @@ test('R63, R64, R100: only a member’s key is answered, and no more once it was
   }
 });
 
+test('R107: the removed machine learns it when it starts again, and says by whom and what to do', async () => {
+  const removed = await farm.start(2);
+  const view = await until('it to know that it was removed', async () => {
+    const door = await removed.client.call('door', {});
+    return door.state === 'removed' && door;
+  });
+  const by = `was removed from .* by ${node(laptop).name} \\(sold\\)`;
+  assert.match(view.message, new RegExp(`${by}.*cuadro up --data FOLDER`));
+  const shown = await house.cuadro(['nodes'], { data: removed.dataFolder });
+  assert.match(shown.stderr, new RegExp(by));
+  const refused = await house.cuadro(['submit', await house.scene()], { data: removed.dataFolder });
+  assert.equal(refused.code, EXIT.refused);
+  assert.match(refused.stderr, /This machine was removed from/);
+  assert.deepEqual(
+    (await removed.client.call('nodes', {})).filter(({ live }) => live.reachable).map(({ name }) => name),
+    [removed.name],
+    'it reaches nobody any more',
+  );
+  await farm.kill(2);
+});
+
 /** What the lobby says to some bytes on a stream of their own; undefined where it cuts the stream without a word. */
 async function say(connection: Connection, bytes: Uint8Array): Promise<LobbyAnswer | 'refused' | undefined> {
   const stream = await connection.newStream(LOBBY_PROTOCOL, { signal: AbortSignal.timeout(5_000) });
@@ -148,7 +170,7 @@ async function say(connection: Connection, bytes: Uint8Array): Promise<LobbyAnsw
   return promise.finally(() => stream.abort(new Error('Heard.')));
 }
 
-test('R68: garbage, what is too large, and floods at the lobby are bounded and counted, and the node goes on', async () => {
+test('R68, R108: garbage, what is too large, and floods at the lobby are bounded and counted, and the node goes on', async () => {
   const stranger = await guestWith(temporaryIdentity().privateKey());
   const onLobby = async (bytes: Uint8Array): Promise<LobbyAnswer | 'refused' | undefined> => {
     const connection = await connectTo(stranger, ports.lobby);
@@ -181,10 +203,10 @@ test('R68: garbage, what is too large, and floods at the lobby are bounded and c
   await goesOn();
 });
 
-/** Many connections that say nothing: the lobby holds no more of them than it has places for. */
+/** Many connections that say nothing: the lobby holds no more of them than it has places for one address. */
 async function floodWithConnections(port: number): Promise<void> {
-  const bound = LOBBY_CONNECTIONS_MAX + LOBBY_CONNECTIONS_PENDING_MAX;
-  const sockets = Array.from({ length: 4 * bound }, () =>
+  const bound = LOBBY_CONNECTIONS_PER_ADDRESS;
+  const sockets = Array.from({ length: 20 * bound }, () =>
     connect(port, '127.0.0.1').on('error', () => undefined),
   );
   const open = (): number => sockets.filter(({ destroyed }) => !destroyed).length;

@@ -11,6 +11,7 @@ import type { FarmId, PeerId } from '@cuadro/protocol';
 import { addressOf } from './addresses.ts';
 import * as limits from './limits.ts';
 import { LIBRARY_PREFIX, PROVIDERS, protocolOf } from './names.ts';
+import { Places } from './places.ts';
 import { fastNoise } from './noise-crypto.ts';
 import { quietLogger } from './quiet-logger.ts';
 
@@ -84,6 +85,7 @@ export async function createFarmLibp2p(
 export async function createLobbyLibp2p(init: HostInit): Promise<Libp2p> {
   return createLibp2p({
     ...(await commonOptions(init)),
+    connectionGater: fewPerAddress(),
     connectionManager: {
       ...timesOf(init),
       maxConnections: limits.LOBBY_CONNECTIONS_MAX,
@@ -124,11 +126,24 @@ const timesOf = ({ upgradeMs }: HostInit): NonNullable<Libp2pOptions['connection
 
 /** The door of the mesh host: whoever is no member is turned away once it has proved who it is. */
 function membersOnly(isMember: (peer: PeerId) => boolean): ConnectionGater {
+  const places = new Places({ perAddress: limits.MESH_CONNECTIONS_PENDING_PER_ADDRESS });
   return {
+    denyInboundConnection: (connection) => !places.take(connection),
     // The reconnect loop dials addresses. Whoever dials by peer is a service of libp2p, which may use connections
     // but not make them.
     denyDialPeer: () => true,
-    denyInboundEncryptedConnection: (peer) => !isMember(peer.toString()),
+    denyInboundEncryptedConnection: (peer, connection) => {
+      if (!isMember(peer.toString())) return true;
+      // Whoever has proved to be a member waits for nothing that others could take.
+      places.leave(connection);
+      return false;
+    },
     denyOutboundEncryptedConnection: (peer) => !isMember(peer.toString()),
   };
+}
+
+/** The door of the lobby's host: whoever comes is welcome, and no one address fills it. */
+function fewPerAddress(): ConnectionGater {
+  const places = new Places({ perAddress: limits.LOBBY_CONNECTIONS_PER_ADDRESS });
+  return { denyInboundConnection: (connection) => !places.take(connection) };
 }

@@ -111,14 +111,18 @@ export const CONNECTIONS_PER_MEMBER_MAX = 4;
 
 /** Connections per second and address: 128 nodes on one host may start together, and the rest tries again. */
 export const MESH_CONNECTIONS_PER_SECOND = 64;
-/** Connections that have not proved their key yet. */
-export const MESH_CONNECTIONS_PENDING_MAX = 64;
+/** Connections that have not proved their key yet: some addresses' worth. */
+export const MESH_CONNECTIONS_PENDING_MAX = 512;
+/** Of these, from one address: a stranger that knocks without an end keeps no member out. */
+export const MESH_CONNECTIONS_PENDING_PER_ADDRESS = 64;
 /** Connections in all: the largest farm, twice for those that are being replaced. */
 export const MESH_CONNECTIONS_MAX = 1_024;
 
 /** The lobby serves strangers: few at a time, and few requests each. */
 export const LOBBY_CONNECTIONS_MAX = 64;
-export const LOBBY_CONNECTIONS_PENDING_MAX = 16;
+export const LOBBY_CONNECTIONS_PENDING_MAX = 64;
+/** Connections of one address, proved or not: a newcomer needs one at a time, and several may share an address. */
+export const LOBBY_CONNECTIONS_PER_ADDRESS = 12;
 export const LOBBY_CONNECTIONS_PER_SECOND = 16;
 /** Requests that one address may make at once, and how many it regains each second. A newcomer asks once a second. */
 export const LOBBY_REQUESTS_BURST = 20;

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import type { PeerId } from '@cuadro/protocol';
 import { STREAM_PROTOCOLS } from '../../../node/src/mesh/interface.ts';
+import {
+  LOBBY_CONNECTIONS_PER_ADDRESS,
+  MESH_CONNECTIONS_PENDING_PER_ADDRESS,
+} from '../../../node/src/mesh/limits.ts';
 import { farmProtocols, farmTopics, LOBBY_PROTOCOL, lobbyProtocols } from '../../../node/src/mesh/names.ts';
 import { temporaryIdentity } from '../../../node/src/system/identity.ts';
 import { answeredOf, connectTo, type Guest, guestOf } from './guest.ts';
@@ -22,6 +27,8 @@ import {
 } from './harness.ts';
 import { LoopbackNetwork } from './libp2p-network.ts';
 import { Proxy } from './proxy.ts';
+
+const FLOOD = 300;
 
 /**
  * What somebody reaches who knows everything of a farm but has no member's key: every address and name, with libp2p's
@@ -187,6 +194,54 @@ describe('a stranger who knows every name', () => {
     }
     assert.ok(read.includes(b.peer), 'a member’s key reads it');
     assert.deepEqual(await found(stranger), []);
+  });
+
+  describe('whose machine opens connections without an end', { skip: process.platform !== 'linux' }, () => {
+    const sockets: Socket[] = [];
+    afterEach(() => {
+      for (const socket of sockets.splice(0)) socket.destroy();
+    });
+    /**
+     * From an address of its own (each of 127.0.0.0/8 is this machine, on Linux). Many times its places, and fewer than
+     * the system's queue of connections to be accepted holds: what overflows that seems open and is not.
+     */
+    const flood = async (address: string): Promise<void> => {
+      const port = Number(address.split('/').at(-1));
+      for (let index = 0; index < FLOOD; index += 1)
+        sockets.push(
+          connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }).on('error', () => undefined),
+        );
+      await until('all have been taken or turned away', () => sockets.every(({ connecting }) => !connecting));
+    };
+    const held = (): number => sockets.filter(({ destroyed }) => !destroyed).length;
+    /** What was taken stays until the end of the test, so that nothing is let in by chance in between. */
+    const patient = (): void => {
+      network = new LoopbackNetwork({ upgradeMs: 60_000, lobbyMs: 60_000 });
+    };
+
+    it('R108: keeps no member out of the mesh', async () => {
+      patient();
+      const [a, b] = [serving(), serving()];
+      for (const { mesh } of [a, b]) mesh.setMembership({ farm: FARM, members: membersOf(a, b) });
+      await a.mesh.start();
+      await flood(meshOf(a));
+      await until('it holds its own places', () => held() <= MESH_CONNECTIONS_PENDING_PER_ADDRESS);
+      await b.mesh.start();
+      b.mesh.addAddresses(a.peer, [meshOf(a)]);
+      await allReachable(a, b);
+      assert.ok(held() > 0, 'all the while it had connections');
+    });
+
+    it('R108: keeps no newcomer out of the lobby', async () => {
+      patient();
+      const [a, newcomer] = [serving(), serving()];
+      for (const { mesh } of [a, newcomer]) await mesh.start();
+      await flood(lobbyOf(a));
+      await until('it holds its own places', () => held() <= LOBBY_CONNECTIONS_PER_ADDRESS);
+      const { answer } = await newcomer.mesh.askLobby([lobbyOf(a)], bytesOfText('who are you'));
+      assert.equal(textOf(answer), 'who');
+      assert.ok(held() > 0, 'all the while it had connections');
+    });
   });
 
   it('is let in at once when it becomes a member, so that nothing but its key kept it out', async () => {
