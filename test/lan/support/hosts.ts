@@ -8,6 +8,8 @@ import { existsSync } from 'node:fs';
  */
 
 const PREFIX = 'cuadro-test-';
+/** A locally administered hardware address that no host here has. */
+const NOBODYS_CARD = '02:00:00:00:00:01';
 
 /** Why no hosts can be made here, in a sentence; undefined where they can. */
 export function whyNoHosts(): string | undefined {
@@ -89,6 +91,12 @@ export class Lan {
     run('ip', '-n', this.#switch, 'link', 'del', `br${network}-other`);
   }
 
+  /** Makes the one link between two hosts of a network sick, or well again: all that they send each other is lost. */
+  sicken(network: number, a: Host, b: Host, isSick: boolean): void {
+    a.misaddress(network, b.addressOn(network), isSick);
+    b.misaddress(network, a.addressOn(network), isSick);
+  }
+
   /** Ends what runs on the hosts, and removes them. */
   async remove(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.killAll()));
@@ -147,9 +155,27 @@ export class Host {
 
   /** Moves the switch's end of the cable to another bridge; the host itself is not told. */
   attach(network: number, bridge: string): void {
-    const name = this.#plugged.get(network);
-    if (name === undefined) throw new RangeError(`The host ${this.space} is not on network ${network}.`);
-    run('ip', '-n', this.#switch, 'link', 'set', this.#port(name), 'master', bridge);
+    run('ip', '-n', this.#switch, 'link', 'set', this.#port(this.#interfaceOn(network)), 'master', bridge);
+  }
+
+  /** Sends what is for an address to a card that nobody has, so that it is lost in silence; or no longer. */
+  misaddress(network: number, address: string, isWrong: boolean): void {
+    const to = ['dev', this.#interfaceOn(network)];
+    if (!isWrong) run('ip', '-n', this.space, 'neighbour', 'del', address, ...to);
+    else
+      run(
+        'ip',
+        '-n',
+        this.space,
+        'neighbour',
+        'replace',
+        address,
+        'lladdr',
+        NOBODYS_CARD,
+        ...to,
+        'nud',
+        'permanent',
+      );
   }
 
   /** Switches an interface off or on, as a laptop's wireless: the host itself knows, and keeps its address. */
@@ -189,6 +215,12 @@ export class Host {
           }),
       ),
     );
+  }
+
+  #interfaceOn(network: number): string {
+    const name = this.#plugged.get(network);
+    if (name === undefined) throw new RangeError(`The host ${this.space} is not on network ${network}.`);
+    return name;
   }
 
   /** The switch's end of a cable; a name of an interface has 15 characters at most. */

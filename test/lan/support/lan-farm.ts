@@ -14,6 +14,8 @@ const main = fileURLToPath(new URL('../../../node/src/cli/main.ts', import.meta.
 /** How long a command may follow a job: longer than any job of these tests, on any machine. */
 const WATCH_MS = 400_000;
 
+type Reign = FarmView['coordinators'][number];
+
 /** One real node on a host: started as people do, and led by the command line there. */
 export class LanNode {
   readonly name: string;
@@ -87,6 +89,12 @@ export class LanNode {
 
   farm(): Promise<FarmView> {
     return this.client.call('farm', {});
+  }
+
+  /** Who led, as this node saw it; without what only the one that led learns later, such as its first grant. */
+  async reigns(): Promise<Pick<Reign, 'name' | 'term' | 'cause' | 'at'>[]> {
+    const reigns = await this.ask<Reign[]>('nodes', '--history');
+    return reigns.map(({ name, term, cause, at }) => ({ name, term, cause, at }));
   }
 
   /** One task with its attempts. */
