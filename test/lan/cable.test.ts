@@ -6,7 +6,7 @@ import { until } from '../e2e/support/wait.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
 
-const FRAMES = 40;
+const FRAMES = 24;
 /** Frames that take seconds, so that a machine is surely within one when its cable is pulled. */
 const LONG_FRAMES = 3;
 /** After so long any member may stand (SPEC R44): a successor that stood no sooner has failed. */

@@ -27,7 +27,7 @@ describe('a farm of four whose network is cut in two', () => {
         [far, ...rest],
       ] as const;
       const blend = await farm.house.scene('sound', `frames=${FRAMES}`);
-      const { job } = await near.submit(blend, '--samples', '400', '--name', 'common');
+      const { job } = await near.submit(blend, '--samples', '300', '--name', 'common');
       const watching = near.cuadro('watch', job.id);
       await until('three machines to hold the scene, and all to render', async () => {
         const { holders } = await leader.client.call('job', { params: { job: job.id } });
