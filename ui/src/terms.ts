@@ -324,6 +324,8 @@ export const terms = {
     removeTitle: (name: string) => `Remove “${name}” from the farm?`,
     removeText:
       'It gets no more work and reads nothing more. What it rendered stays. This is final for its key: it can not be admitted again.',
+    removeHeld: (what: string) =>
+      `Only it holds ${what}: results are then rendered again, and a scene has to be submitted again.`,
     reason: 'Why (it is shown there)',
     removed: 'Removed',
     removedBy: (by: string, at: string, reason: string) =>

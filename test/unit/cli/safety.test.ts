@@ -103,6 +103,16 @@ describe('nodes', () => {
   });
 });
 
+test('door remove says what would go with the machine', async () => {
+  twoMachines();
+  harness.node.setJob(JOB_A, { onlyOn: [{ peer: ATTIC, machine: 'attic', results: 2, scene: true }] });
+  const { err } = await harness.run(['door', 'remove', 'attic'], { ask: async () => false });
+  assert.match(
+    err,
+    /^Only it holds 2 results and the scene or plan of a job: results are then rendered again/,
+  );
+});
+
 describe('watch', () => {
   const done: Partial<JobView> = {
     state: 'done',

@@ -1,3 +1,4 @@
+import { heldOnlyBy, heldOnlyInAll } from '@cuadro/protocol/held-only';
 import type { DoorView, FoundFarmView, MemberView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
@@ -185,6 +186,7 @@ export class CuadroDoor extends LitElement {
       this.asking = undefined;
     };
     const isRemoval = asking.kind === 'remove';
+    const held = isRemoval ? heldOnlyBy(store.jobs, asking.member.peer) : [];
     const heading = isRemoval ? t.removeTitle(asking.member.name) : t.mergeTitle(asking.farm.farm.name);
     const confirm = (): void => {
       const reason = this.renderRoot.querySelector<HTMLInputElement>('#reason')?.value ?? '';
@@ -197,6 +199,7 @@ export class CuadroDoor extends LitElement {
     };
     return html`<cuadro-dialog open .heading=${heading} @closed=${close}>
       <p>${isRemoval ? t.removeText : t.mergeText}</p>
+      ${held.length === 0 ? '' : html`<p class="bad">${t.removeHeld(heldOnlyInAll(held))}</p>`}
       ${isRemoval ? html`<p><label>${t.reason}<input id="reason" maxlength="200" /></label></p>` : ''}
       <button slot="foot" @click=${close}>${terms.common.cancel}</button>
       <button slot="foot" class=${isRemoval ? 'danger' : 'primary'} @click=${confirm}>${isRemoval ? t.remove : t.merge}</button>

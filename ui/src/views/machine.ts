@@ -42,8 +42,8 @@ export class CuadroMachine extends LitElement {
       .task { display: grid; gap: 5px; }
       ul { display: grid; gap: 4px; margin: 0; padding: 0; list-style: none; }
       .hours { display: flex; flex-wrap: wrap; gap: 6px; align-items: end; }
-      .hours .field { flex: 1 1 170px; }
-      .hours .slots { flex: 0 1 120px; }
+      .hours .field { flex: 1 1 100%; }
+      .hours .slots { flex: 1 1 120px; }
     `,
   ];
   /** A peer id; undefined for this machine. */

@@ -1,4 +1,12 @@
-import { type ChangeView, type DoorView, EXIT, type ExitCode } from '@cuadro/protocol';
+import {
+  type ChangeView,
+  type DoorView,
+  EXIT,
+  type ExitCode,
+  heldOnlyBy,
+  heldOnlyInAll,
+} from '@cuadro/protocol';
+import type { NodeClient } from '../client.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { type Output, plain } from '../output.ts';
@@ -66,6 +74,8 @@ async function remove(
   const { ask } = context.line;
   const node = context.client();
   if (yes !== true && ask !== undefined && !context.output.json) {
+    // A courtesy: who can't be found is told by the removal itself.
+    await noteHeld(context.output, node, member).catch(() => undefined);
     const question = `Remove ${plain(member)} from the farm? That is final for its key. [y/N] `;
     if (!(await ask(question))) {
       context.output.note('Nothing was changed.');
@@ -73,6 +83,20 @@ async function remove(
     }
   }
   return node.call('removeMember', { body: { member, ...(reason !== undefined && { reason }) } });
+}
+
+/** What would go with the machine. */
+async function noteHeld(output: Output, node: NodeClient, member: string): Promise<void> {
+  const [{ peer }, jobs] = await Promise.all([
+    node.call('node', { params: { node: member } }),
+    node.call('jobs', {}),
+  ]);
+  const held = heldOnlyBy(jobs, peer);
+  if (held.length > 0) {
+    output.note(
+      `Only it holds ${heldOnlyInAll(held)}: results are then rendered again, and a scene has to be submitted again.`,
+    );
+  }
 }
 
 function takesNothing(action: Action, operands: readonly string[]): void {
