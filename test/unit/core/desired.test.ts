@@ -72,7 +72,7 @@ describe('what a machine is to do', () => {
     assert.equal(farm.core.taskState(job, running.task), 'rendered');
   });
 
-  it('R50: that wants nothing any more ends what it runs, and what it kept ahead goes elsewhere', () => {
+  it('R108: that wants nothing any more ends what it runs, and what it kept ahead goes elsewhere', () => {
     const { farm, running, ahead } = working();
     farm.claim(CARMEN, { slots: 8, sequence: 2 });
     const effects = farm.claim(BELEN, { wants: 0, sequence: 2 });

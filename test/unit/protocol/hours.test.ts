@@ -33,7 +33,7 @@ describe('hours as people write them', () => {
   }
 });
 
-describe('hours as the clock judges them', () => {
+describe('R108: hours as the clock judges them', () => {
   const night = parseHours('Mon-Fri 19:00-07:00');
   const sunday = parseHours('Sun 22:00-06:00');
   const table: [hours: WorkingHours | undefined, at: string, works: boolean][] = [

@@ -81,7 +81,7 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
   await machine.stop();
 });
 
-it('works in its hours only, by its own clock, and in no more slots than it is given, and says so', async () => {
+it('R108: works in its hours only, by its own clock, and in no more slots than it is given, and says so', async () => {
   const blobs = createMemoryBlobStore();
   await blobs.start();
   const told: (string | undefined)[] = [];

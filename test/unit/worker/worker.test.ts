@@ -127,7 +127,7 @@ describe('the worker', () => {
     await worker.stop();
   });
 
-  it('follows its number of slots: what runs goes on, and fewer or more begin', async () => {
+  it('R108: follows its number of slots: what runs goes on, and fewer or more begin', async () => {
     slots = 2;
     for (const sequence of [1, 2, 3, 4]) worker.run(grant(sequence), job, task(sequence));
     const first = await runner.started(1);
