@@ -86,6 +86,13 @@ test('the program sees a minimal environment and a home that goes with it', asyn
   assert.equal(existsSync(home), false);
 });
 
+test('the program and all that it starts leave the machine to its owner and to the node', async () => {
+  const { result, log } = run('nice; (nice)', { environment: { PATH: process.env['PATH'] ?? '' } });
+  await result;
+  const told = log().trim().split('\n').map(Number);
+  assert.ok(told.length === 2 && told.every((niceness) => niceness >= 10), log());
+});
+
 test('only what the owner allowed is run, by the very name', async () => {
   const place = join(folder, 'allowed');
   mkdirSync(place);

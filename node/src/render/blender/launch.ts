@@ -5,7 +5,8 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type GroupCommand } from '../process/group.ts';
-import { type Confiner, confine, findOnPath, programFolder } from './confinement.ts';
+import { modestly } from '../process/modest.ts';
+import { type Confiner, confine, programFolder } from './confinement.ts';
 
 /** What one slot owns of the machine. */
 export interface SlotInit {
@@ -42,9 +43,6 @@ const PASSED_ON = [
   'SystemRoot',
 ];
 
-/** Rendering at full load must not starve the node, nor the machine's owner: 0 is usual, 19 the most modest. */
-const NICENESS = '10';
-
 /** The whole command, and the folders that it needs. */
 export async function prepareLaunch(init: LaunchInit): Promise<GroupCommand> {
   for (const name of ['out', 'tmp', 'home']) await mkdir(join(init.folder, name), { recursive: true });
@@ -68,13 +66,7 @@ export async function prepareLaunch(init: LaunchInit): Promise<GroupCommand> {
     },
     { file: init.blender, arguments: blenderArguments, environment },
   );
-  const nice = process.platform === 'win32' ? undefined : await findOnPath('nice');
-  return {
-    file: nice ?? command.file,
-    arguments: nice === undefined ? command.arguments : ['-n', NICENESS, command.file, ...command.arguments],
-    environment,
-    directory: init.folder,
-  };
+  return modestly({ ...command, environment, directory: init.folder });
 }
 
 function sessionEnvironment(folder: string): Record<string, string> {

@@ -5,6 +5,7 @@ import type { Clock, Random } from '../../system/interface.ts';
 import { FrameLog } from '../blender/frame-log.ts';
 import { tellingLines } from '../blender/telling-lines.ts';
 import { type GroupEnding, startProcessGroup } from '../process/group.ts';
+import { modestly } from '../process/modest.ts';
 import { killMarked } from './descendants.ts';
 import { findProgram } from './find-program.ts';
 import { CommandError, type CommandOptions, type CommandRequest, type CommandResult } from './interface.ts';
@@ -91,7 +92,7 @@ async function runGroup(
   const environment = { ...environmentOf(request, temporary), [MARK]: mark };
   const group = startProcessGroup<Cause>(
     components,
-    { file: file ?? path, arguments: args, environment, directory: request.workingDirectory },
+    modestly({ file: file ?? path, arguments: args, environment, directory: request.workingDirectory }),
     { killWaitMs: limits.killWaitMs },
   );
   const sweep = () => killMarked(MARK, mark, limits.sweepRounds);

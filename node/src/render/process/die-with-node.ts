@@ -26,7 +26,8 @@ export function dieWithNode(command: GroupCommand, pid: number = process.pid): G
   };
 }
 
-function isProgram(path: string): boolean {
+/** Whether the file may be run as it is. */
+export function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;
