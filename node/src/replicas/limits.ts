@@ -1,7 +1,10 @@
 /** The named bounds of synchronisation on this node, each with its reason; what all nodes share stands in the protocol. */
 
-/** Between two gossiped batches of one node, at least: less would only make them smaller. */
-export const GOSSIP_INTERVAL_MS = 50;
+/**
+ * Between two gossiped batches of one node, at least: each costs every other node a signature to check and a turn of
+ * its loop, and a page that people watch is no fresher for less.
+ */
+export const GOSSIP_INTERVAL_MS = 100;
 /**
  * Batches a second of all nodes together: with pulses and claims a farm of any size stays below 100 messages a second,
  * of which every node hears each one.

@@ -42,7 +42,7 @@ function publisherOf(reachable: readonly string[] = ['someone']) {
   return { clock, sent, publisher, publish };
 }
 
-test('R46: batches are at most 32 KiB, at most 20 a second, and hold everything in order', () => {
+test('R46: batches are at most 32 KiB, at most 10 a second, and hold everything in order', () => {
   const { clock, sent, publish } = publisherOf();
   publish(doneTasks(JOB, 1_500));
   clock.advance(0);
