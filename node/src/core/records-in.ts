@@ -15,6 +15,7 @@ import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
 import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
+import type { Lease } from './machine.ts';
 import { lookAt } from './substitutes.ts';
 import type { BrainState } from './state.ts';
 import { withoutRemovedJob, withoutRemovedTask } from './withdrawals.ts';
@@ -156,10 +157,11 @@ function changeJob(state: BrainState, job: Job, record: JobRecord): void {
 
 /** A redo discards what is being made as well; a retry only forgets failures, so what runs may go on. */
 function stopOlderLevels(state: BrainState, job: Job): void {
-  for (const lease of [...job.leases.values()]) {
-    if (lease.redo >= job.table.levels(lease.index).redo) continue;
-    takeBack(state, lease, 'It is to be made again.');
-  }
+  for (const lease of [...job.leases.values()]) stopOlderLevel(state, job, lease);
+}
+
+function stopOlderLevel(state: BrainState, job: Job, lease: Lease): void {
+  if (lease.redo < job.table.levels(lease.index).redo) takeBack(state, lease, 'It is to be made again.');
 }
 
 /** A deleted job: its tombstone stays, its tasks are absorbed (SPEC R34). */
@@ -194,7 +196,10 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   const job = state.jobs.get(record.job);
   const known = job?.table.records ?? orphansOf(state, record.job);
   const before = known.get(record.index);
-  const met = before === undefined ? record : mergeRecords(before, record);
+  const joined = before === undefined ? record : mergeRecords(before, record);
+  // Where the newcomer holds all of it, it stands itself: its bytes are known already, those of a new object aren't.
+  const hasAll = before !== undefined && joined !== before && mergeRecords(record, before) === record;
+  const met = hasAll ? record : joined;
   const merged = state.isLoading ? met : withoutRemovedTask(met, state.removed());
   if (merged === before) return;
   if (!state.isLoading) state.out.persist.set(recordKey(merged), merged);
@@ -209,7 +214,8 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   endToldAttempt(state, job, merged);
   if (state.epoch !== undefined) judgeMerged(state, job, record.index);
   stopLosers(state, job, record.index);
-  stopOlderLevels(state, job);
+  const lease = job.leases.get(record.index);
+  if (lease !== undefined) stopOlderLevel(state, job, lease);
 }
 
 /** The record may come before the word of the machine that ran the attempt. */

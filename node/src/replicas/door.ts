@@ -46,6 +46,7 @@ export class RecordDoor {
   /** Digest of the record that is held under a key. */
   readonly #held: (key: string) => Uint8Array | undefined;
   readonly #readTask: ReadTask;
+  readonly #digests = new WeakMap<KnownRecord, Uint8Array>();
 
   constructor(components: {
     verify: Verify;
@@ -68,6 +69,11 @@ export class RecordDoor {
     }
   }
 
+  /** Of a record as it was let in here; undefined for others, also for what merging made of it. */
+  digestOf(record: KnownRecord): Uint8Array | undefined {
+    return this.#digests.get(record);
+  }
+
   #read(bytes: Uint8Array): ReadRecord {
     const task = this.#task(bytes);
     const record = task ?? this.#general(bytes);
@@ -79,6 +85,7 @@ export class RecordDoor {
     if (!verifyRecord(record, this.#verify)) return refused('badly-signed-record');
     // A copy: these are a part of a message, whose memory would be kept with them.
     this.#bytes.remember(record, bytes.slice());
+    this.#digests.set(record, digest);
     return { kind: 'record', key, digest, record };
   }
 

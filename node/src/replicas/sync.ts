@@ -182,7 +182,7 @@ class Replicas implements RecordSync {
 
   #digest(record: KnownRecord): void {
     const key = recordKey(record);
-    this.#digests.put(key, digestOf(key, this.#recordBytes.of(record)));
+    this.#digests.put(key, this.#door.digestOf(record) ?? digestOf(key, this.#recordBytes.of(record)));
   }
 
   #rootChanged(): void {
