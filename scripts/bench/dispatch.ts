@@ -58,6 +58,8 @@ async function run(context: BenchContext): Promise<Measured> {
       tasks: TASKS,
       workers: WORKERS,
       slots: SLOTS,
+      /** What one core does of one node's share: every node keeps every record, so each task is work for all of them. */
+      sharesPerSecond: rounded(rate * MEMBERS),
       gossipPerSecond: rounded(gossipPerSecond),
     };
   } finally {
