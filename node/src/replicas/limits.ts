@@ -10,6 +10,8 @@ export const GOSSIP_INTERVAL_MS = 100;
  * of which every node hears each one.
  */
 export const FARM_BATCHES_PER_SECOND = 80;
+/** Batches that a node may send before their turn, with what people do in them; their turns pass then. */
+export const EARLY_BATCHES = 4;
 /** A node whose batches were not heard for so long does not share in them; it is longer than any pause between two. */
 export const GOSSIPING_MS = 2_000;
 /** Own changes that may wait for gossip, some 10 MB; what is beyond goes by exchange, which is cheaper by then. */

@@ -10,7 +10,7 @@ import {
   RecordBytes,
   signJobSpec,
 } from '@cuadro/protocol';
-import { GOSSIP_INTERVAL_MS, WAITING_RECORDS_MAX } from '../../../node/src/replicas/limits.ts';
+import { EARLY_BATCHES, GOSSIP_INTERVAL_MS, WAITING_RECORDS_MAX } from '../../../node/src/replicas/limits.ts';
 import { RecordPublisher } from '../../../node/src/replicas/publisher.ts';
 import { createRememberingVerify } from '../../../node/src/replicas/remembering-verify.ts';
 import { createVerifier, temporaryIdentity } from '../../../node/src/system/identity.ts';
@@ -199,6 +199,27 @@ test('sixteen machines at full load gossip within the budget of a farm, and all 
     await lab.pass(2_000);
     for (const replica of lab.replicas) assertSame(replica, lab.at(0));
   });
+});
+
+test('what people do is told before its turn, and takes turns away from what waits behind it', () => {
+  const { clock, sent, publish } = publisherOf();
+  const batches = (): number => sent.length;
+  publish(doneTasks(JOB, 1_500));
+  clock.advance(1);
+  assert.equal(batches(), 1);
+  publish([jobRecord(JOB)]);
+  clock.advance(0);
+  assert.equal(batches(), 2, 'A job does not wait behind its frames.');
+  assert.equal(sent.at(-1)?.records.at(0)?.kind, 'job');
+  for (let change = 1; change <= 100; change++) {
+    publish([jobRecord(JOB, { acknowledged: change % 2 === 0 })]);
+    clock.advance(GOSSIP_INTERVAL_MS / 10);
+  }
+  const expected = 1 + (100 * GOSSIP_INTERVAL_MS) / 10 / GOSSIP_INTERVAL_MS + EARLY_BATCHES;
+  assert.ok(
+    Math.abs(batches() - expected) <= 1,
+    `${batches()} batches: in the long run no more than without`,
+  );
 });
 
 test('a machine whose others have gone quiet has the budget to itself again', () => {
