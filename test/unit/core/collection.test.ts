@@ -65,6 +65,19 @@ describe('a new coordinator', () => {
     ]);
   });
 
+  it('tells when it could grant, also where no machine has room for a grant', () => {
+    const { farm, job } = successor();
+    const reign = () => farm.core.farm().coordinators.at(-1);
+    lose(farm);
+    farm.step({ kind: 'wake', wallTime: 7_000 });
+    answer(farm, CARMEN, job, [0, 1]);
+    assert.equal(reign()?.collectedAt, undefined);
+    farm.step({ kind: 'wake', wallTime: 7_040 });
+    answer(farm, DOLORES, job, [2, 3]);
+    assert.equal(reign()?.collectedAt, 7_040);
+    assert.equal(reign()?.firstGrantAt, undefined);
+  });
+
   it('R43: grants after 100 ms what nobody is known to hold, whoever has not answered', () => {
     const { farm } = successor({ [DOLORES]: [0, 1] });
     lose(farm);
