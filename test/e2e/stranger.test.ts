@@ -170,7 +170,7 @@ async function say(connection: Connection, bytes: Uint8Array): Promise<LobbyAnsw
   return promise.finally(() => stream.abort(new Error('Heard.')));
 }
 
-test('R68, R108: garbage, what is too large, and floods at the lobby are bounded and counted, and the node goes on', async () => {
+test('R68, R109: garbage, what is too large, and floods at the lobby are bounded and counted, and the node goes on', async () => {
   const stranger = await guestWith(temporaryIdentity().privateKey());
   const onLobby = async (bytes: Uint8Array): Promise<LobbyAnswer | 'refused' | undefined> => {
     const connection = await connectTo(stranger, ports.lobby);

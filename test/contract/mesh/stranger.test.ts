@@ -219,7 +219,7 @@ describe('a stranger who knows every name', () => {
       network = new LoopbackNetwork({ upgradeMs: 60_000, lobbyMs: 60_000 });
     };
 
-    it('R108: keeps no member out of the mesh', async () => {
+    it('R109: keeps no member out of the mesh', async () => {
       patient();
       const [a, b] = [serving(), serving()];
       for (const { mesh } of [a, b]) mesh.setMembership({ farm: FARM, members: membersOf(a, b) });
@@ -232,7 +232,7 @@ describe('a stranger who knows every name', () => {
       assert.ok(held() > 0, 'all the while it had connections');
     });
 
-    it('R108: keeps no newcomer out of the lobby', async () => {
+    it('R109: keeps no newcomer out of the lobby', async () => {
       patient();
       const [a, newcomer] = [serving(), serving()];
       for (const { mesh } of [a, newcomer]) await mesh.start();

@@ -19,7 +19,7 @@ class Incoming extends EventTarget {
 const from = (host: string, port = 1): Incoming & MultiaddrConnection =>
   new Incoming(`/ip4/${host}/tcp/${port}`) as Incoming & MultiaddrConnection;
 
-describe('places for connections (R108)', () => {
+describe('places for connections (R109)', () => {
   it('are counted for each address, whatever its port', () => {
     const places = new Places({ perAddress: 2 });
     assert.deepEqual(
