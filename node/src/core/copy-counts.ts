@@ -46,6 +46,11 @@ export class CopyCounts {
     }
   }
 
+  /** Whether some results are held by these alone: by one machine, or by two, that all pass the test. */
+  someHeldOnlyBy(test: (peer: PeerId) => boolean): boolean {
+    return this.#sets.some(({ peers, count }) => count > 0 && peers.every(test));
+  }
+
   #count(id: number, by: 1 | -1): void {
     const set = this.#sets[id];
     if (set === undefined || id === 0) return;

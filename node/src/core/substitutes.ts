@@ -1,4 +1,4 @@
-import { countingResult, heldBy, resultWithin, type TaskIndex } from '@cuadro/protocol';
+import { countingResult, heldBy, resultWithin, type PeerId, type TaskIndex } from '@cuadro/protocol';
 import type { Job } from './job.ts';
 import { takeBack } from './leases.ts';
 import { AWAY_CHECK_MS } from './options.ts';
@@ -39,13 +39,21 @@ export function substitutesDeadline(state: BrainState): number | undefined {
 function lookAtAll(state: BrainState): void {
   const { reign, options } = state;
   if (reign.role !== 'leading') return;
-  const since = state.others().flatMap((peer) => awaySince(state, peer) ?? []);
-  const due = since.map((at) => at + options.holderAwayMs).filter((at) => at > state.now);
-  reign.holdersCheckAt = Math.min(...due);
-  reign.someAway = due.length < since.length;
+  const away = new Set<PeerId>();
+  reign.holdersCheckAt = Number.POSITIVE_INFINITY;
+  for (const peer of state.others()) {
+    const since = awaySince(state, peer);
+    if (since === undefined) continue;
+    const due = since + options.holderAwayMs;
+    if (due > state.now) reign.holdersCheckAt = Math.min(reign.holdersCheckAt, due);
+    else away.add(peer);
+  }
+  reign.someAway = away.size > 0;
   if (!reign.someAway) return;
   for (const job of state.jobs.values()) {
-    if (!mayNeed(job)) continue;
+    // Sets of more than two holders aren't counted apart; it takes as many to be away.
+    const mayBeAway = away.size > 2 || job.table.copies.someHeldOnlyBy((peer) => away.has(peer));
+    if (!mayBeAway || !mayNeed(job)) continue;
     for (const index of job.table.records.keys()) lookAt(state, job, index);
   }
 }
