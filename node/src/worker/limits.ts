@@ -15,4 +15,6 @@ export const workerLimits = {
   idleScenes: 2,
   /** Frames of a film that are fetched from other machines at the same time: few round trips, little waits in memory. */
   framesFetchedAtOnce: 64,
+  /** A record that is on its way is looked for so often: gossip takes tens of milliseconds, an exchange 2 s or more. */
+  recordLookMs: 100,
 } as const;

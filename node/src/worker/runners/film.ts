@@ -72,8 +72,7 @@ async function gatherFrames(
     const planned = tasks.plannedTask(context.job.id, index);
     if (planned === undefined || planned.group > work.frames) break;
     if (planned.group !== work.frames) continue;
-    const file = pictureOf(tasks.resultAtHand(context.job.id, index)?.files ?? []);
-    if (file === undefined) throw missingInput(`of ${planned.name}`);
+    const file = await pictureOnceKnown(components, context, { index, name: planned.name });
     const plain = PLAIN_FORMATS.has(extname(file.name).toLowerCase());
     const [hash, ending] =
       plain || file.preview === undefined ? [file.blob, extname(file.name)] : [file.preview, '.jpg'];
@@ -83,6 +82,27 @@ async function gatherFrames(
   await fetchPictures(components, context, pictures);
   for (const { hash, path } of pictures) await blobs.materialize(hash, path, { signal: context.signal });
   return pictures.sort((a, b) => a.number - b.number).map(({ path }) => path);
+}
+
+/**
+ * The coordinator may know of a result, and grant the film, before its record has come here: as where this machine was
+ * cut off. That is no failure of the film either; it is stopped where the result is discarded meanwhile.
+ */
+async function pictureOnceKnown(
+  { tasks, clock }: FilmComponents,
+  { job, signal, progress }: TaskContext,
+  task: { index: number; name: string },
+): Promise<OutputFile> {
+  for (;;) {
+    const result = tasks.resultAtHand(job.id, task.index);
+    if (result !== undefined) {
+      const file = pictureOf(result.files);
+      if (file === undefined) throw missingInput(`of ${task.name}`);
+      return file;
+    }
+    progress({ fraction: 0, text: `Waits for the record of ${task.name}` });
+    await clock.sleep(workerLimits.recordLookMs, { signal });
+  }
 }
 
 /** Each from the machines that its task's record names, several at a time. */

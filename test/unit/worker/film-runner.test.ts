@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TaskResult } from '@cuadro/protocol';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import type { TaskContext } from '../../../node/src/worker/interface.ts';
+import { workerLimits } from '../../../node/src/worker/limits.ts';
+import { createFilmRunner, type FilmComponents } from '../../../node/src/worker/runners/film.ts';
+
+const JOB = 'jobaaaaaaaaaaaab';
+const PICTURE = { name: 'shot_0002.png', blob: 'b'.repeat(64), role: 'image', sizeBytes: 1 };
+
+/** A film of two frames, of which the second is known once `arrived` says so; ffmpeg is never reached with success. */
+function filmOf(folder: string, arrived: () => boolean) {
+  const clock = new ManualClock();
+  const said: (string | undefined)[] = [];
+  const fetched: string[] = [];
+  const components = {
+    clock,
+    tasks: {
+      plannedTask: (_job: string, index: number) =>
+        index < 2 ? { group: 0, number: index + 1, name: `frame ${index + 1}` } : { group: 1 },
+      resultAtHand: (_job: string, index: number) =>
+        index === 0 || arrived() ? ({ files: [PICTURE] } as unknown as TaskResult) : undefined,
+      inputRedo: () => 0,
+    },
+    content: { ensure: async (hash: string) => void fetched.push(hash) },
+    blobs: { materialize: async () => undefined },
+    ffmpeg: () => Promise.reject(new Error('All frames are there.')),
+  } as unknown as FilmComponents;
+  const stop = new AbortController();
+  const context = {
+    job: { id: JOB },
+    task: { index: 2, work: { kind: 'film', frames: 0, rate: 24, output: 'film.mp4' } },
+    folder,
+    signal: stop.signal,
+    progress: ({ text }: { text?: string }) => said.push(text),
+    engineFree: () => undefined,
+  } as unknown as TaskContext;
+  return { clock, said, fetched, stop, ended: createFilmRunner(components)(context) };
+}
+
+test('a film that is granted before the record of a frame is here waits for it, and says so', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  let isThere = false;
+  const { clock, said, fetched, ended } = filmOf(folder, () => isThere);
+  const end = assert.rejects(ended, /All frames are there/);
+  while (said.length < 3) await clock.advanceSettled(workerLimits.recordLookMs);
+  assert.deepEqual(new Set(said), new Set(['Waits for the record of frame 2']));
+  assert.deepEqual(fetched, [], 'nothing is fetched for what may never be made');
+  isThere = true;
+  await clock.advanceSettled(workerLimits.recordLookMs);
+  await end;
+  assert.equal(fetched.length, 2);
+});
+
+test('a film that waits ends when it is stopped', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const { clock, said, stop, ended } = filmOf(folder, () => false);
+  const end = assert.rejects(ended, /The frame was discarded/);
+  while (said.length === 0) await clock.advanceSettled(workerLimits.recordLookMs);
+  stop.abort(new Error('The frame was discarded.'));
+  await end;
+});
