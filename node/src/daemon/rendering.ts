@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { attemptKey, JOB_ENDS, type BlobHash } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
@@ -44,12 +44,14 @@ export async function assembleRendering(
   await mkdir(scenes.folder, { recursive: true });
   await scenes.sweep(wantedBundles(brain.tasks));
   const threads = Math.max(1, Math.floor(availableParallelism() / slots));
+  // Blender counts the machine's cores, also where this node was given some of them only (taskset, a container).
+  const hasAll = threads >= cpus().length;
   const sessions = createBlenderSessions(
     { clock, random, logger },
     {
       sessionsDirectory: join(folder, 'sessions'),
       readableDirectories: [scenes.folder],
-      slots: Array.from({ length: slots }, () => (slots === 1 ? {} : { threads })),
+      slots: Array.from({ length: slots }, () => (hasAll ? {} : { threads })),
       confine,
       ...(blender !== '' && { blender }),
       ...(init.renderLimits && { limits: init.renderLimits }),
