@@ -244,8 +244,9 @@ function meet(state: BrainState, reign: Leading, pulse: Pulse): void {
   if (order > 0) {
     // The other one yields when it hears a higher term from here. Answering each pulse at once would go to and fro.
     if (reign.epoch.term <= pulse.epoch.term) raise(state, reign, pulse.epoch.term);
-  } else if (pulse.epoch.term > reign.epoch.term) yieldTo(state, reign, pulse);
-  // Else it rises above this term once it has heard this node's next pulse.
+  } else if (compareEpochs(pulse.epoch, reign.epoch) > 0) yieldTo(state, reign, pulse);
+  // Else it rises above this term once it has heard this node's next pulse. Where each takes itself for the younger,
+  // since one pulse is always under way, nobody rises: then the lower of two epochs of one term gives way.
 }
 
 function yieldTo(state: BrainState, reign: Leading, pulse: Pulse): void {
