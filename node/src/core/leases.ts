@@ -124,7 +124,10 @@ function tellLease(state: BrainState, job: Job, lease: Lease): void {
   state.out.farm = true;
 }
 
-/** What the worker says it holds; everything else that it was granted is in doubt. */
+/**
+ * What the worker says it holds; everything else that it was granted is in doubt. Beacons that arrive together were
+ * held up on their way, perhaps since before the grant: they count as one (SPEC R52).
+ */
 export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon): void {
   const { reign } = state;
   // The first beacon in a reign answers the collection: what it leaves out had ended before, or never arrived.
@@ -147,7 +150,13 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       renewLease(state, lease, held);
       continue;
     }
+    if (
+      !isAnswer &&
+      state.now - (lease.missedAt ?? Number.NEGATIVE_INFINITY) < state.options.beaconIntervalMs / 2
+    )
+      continue;
     lease.missed++;
+    lease.missedAt = state.now;
     const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
     if (lease.missed < BEACONS_MISSED_MAX && !(isAnswer && isOlder)) continue;
     // What was seen running and is no more without a word died with its worker; the rest never began.
@@ -175,6 +184,7 @@ export function takeRelayedBeacon(state: BrainState, machine: Machine, beacon: B
 export function renewLease(state: BrainState, lease: Lease, held: HeldAttempt): void {
   lease.seen = true;
   lease.missed = 0;
+  delete lease.missedAt;
   lease.fraction = held.fraction;
   if (held.remainingMs !== undefined) lease.remainingMs = held.remainingMs;
   if (held.text !== undefined) lease.text = held.text;

@@ -15,6 +15,8 @@ export interface Lease {
   seen: boolean;
   /** Successive beacons that did not list it. */
   missed: number;
+  /** Monotonic time of the last of them that counted. */
+  missedAt?: number;
   /** The task has a result, and nobody within reach holds it (SPEC R59). */
   substitute?: true;
   /** Taken back: the task is free again, the machine's place is not until the attempt has ended there. */

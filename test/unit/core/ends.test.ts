@@ -180,7 +180,10 @@ describe('a machine that vanishes', () => {
     // It was restarted within its leases and holds nothing any more.
     'and comes back empty': ({ farm }) => {
       farm.claim(BELEN, { wants: 0, sequence: 2 });
-      for (let beacon = 0; beacon < 2; beacon++) farm.message(BELEN, beaconOf(BELEN, []));
+      for (let beacon = 0; beacon < 2; beacon++) {
+        farm.message(BELEN, beaconOf(BELEN, []));
+        farm.advance(1_000);
+      }
     },
   })) {
     it(`R53: ${what}, has lost the attempt that it ran, and what it kept ahead is granted again without a failure`, () => {

@@ -98,7 +98,10 @@ describe('a lease', () => {
   ] as const) {
     it(`R52: ${ends ? 'ends when it' : 'does not end when it'} ${what}`, () => {
       const { farm, running, ahead } = working();
-      const effects = beacons.flatMap((listed) => beacon(farm, [running], listed === '-' ? [] : [ahead]));
+      const effects = beacons.flatMap((listed) => [
+        ...farm.advance(1_000),
+        ...beacon(farm, [running], listed === '-' ? [] : [ahead]),
+      ]);
       // Belén herself has room for it again, under another attempt.
       assert.deepEqual(
         grantsTo(BELEN, effects).map(({ task }) => task),
@@ -106,6 +109,19 @@ describe('a lease', () => {
       );
     });
   }
+
+  it('R52: does not end by beacons that were held up on their way and arrive together', () => {
+    const { farm, running, ahead } = working();
+    const effects = [1, 2, 3].flatMap(() => beacon(farm, [running], []));
+    assert.deepEqual(grantsTo(BELEN, effects), []);
+    farm.advance(1_000);
+    const next = beacon(farm, [running], []);
+    assert.deepEqual(
+      grantsTo(BELEN, next).map(({ task }) => task),
+      [ahead.task],
+      'the next one counts',
+    );
+  });
 
   for (const [what, told, ms, ends] of [
     ['its machine was silent for 4 s', undefined, 4_000, true],
