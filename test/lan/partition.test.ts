@@ -11,6 +11,8 @@ const FRAMES = 60;
 const OWN_FRAMES = 8;
 /** Frames of the common job that each half makes before the network is whole again. */
 const FRAMES_APART = 5;
+/** Four Blenders start at once, on as few cores as there are. */
+const SETTING_UP_MS = 180_000;
 
 /**
  * DESIGN.md section 1: in a network cut both halves render, at worst a frame is rendered twice, and the halves merge.
@@ -29,11 +31,15 @@ describe('a farm of four whose network is cut in two', () => {
       const blend = await farm.house.scene('sound', `frames=${FRAMES}`);
       const { job } = await near.submit(blend, '--samples', '300', '--name', 'common');
       const watching = near.cuadro('watch', job.id);
-      await until('three machines to hold the scene, and all to render', async () => {
-        const { holders } = await leader.client.call('job', { params: { job: job.id } });
-        const machines = await leader.nodes();
-        return holders >= 3 && machines.every(({ live }) => live.running.length > 0);
-      });
+      await until(
+        'three machines to hold the scene, and all to render',
+        async () => {
+          const { holders } = await leader.client.call('job', { params: { job: job.id } });
+          const machines = await leader.nodes();
+          return holders >= 3 && machines.every(({ live }) => live.running.length > 0);
+        },
+        SETTING_UP_MS,
+      );
       const epochBefore = await leader.farm();
 
       const there = halves[1].map(({ host }) => host);
