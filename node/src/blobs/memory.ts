@@ -20,24 +20,52 @@ import { assertPinOwner, PinTable } from './pins.ts';
 
 type BlobHash = types.BlobHash;
 
-/** The twin for tests and simulation: the same contract, nothing on disk, nothing kept after the process. */
-export function createMemoryBlobStore(init: { quotaBytes?: number } = {}): types.BlobStore {
-  return new MemoryBlobStore(init.quotaBytes ?? defaultBlobStoreOptions.quotaBytes);
+/** What survives of a memory store when its node is restarted. */
+export interface MemoryBlobDisk {
+  readonly contents: Map<BlobHash, Uint8Array>;
+  readonly parts: Map<BlobHash, Map<number, Uint8Array>>;
+  readonly pins: PinTable;
+}
+
+export const emptyBlobDisk = (): MemoryBlobDisk => ({
+  contents: new Map(),
+  parts: new Map(),
+  pins: new PinTable(),
+});
+
+export interface MemoryBlobInit {
+  quotaBytes?: number;
+  /** Kept by whoever wants it after the process; a fresh one by default. */
+  disk?: MemoryBlobDisk;
+  /** Without threads for a simulation, whose runs must be the same each time. */
+  digest?: (bytes: Uint8Array) => Promise<BlobHash>;
+}
+
+/** The twin for tests and simulation: the same contract, and nothing but what `disk` is kept for after the process. */
+export function createMemoryBlobStore(init: MemoryBlobInit = {}): types.BlobStore {
+  return new MemoryBlobStore(init);
 }
 
 class MemoryBlobStore implements types.BlobStore {
   readonly #quotaBytes: number;
-  readonly #contents = new Map<BlobHash, Uint8Array>();
-  readonly #parts = new Map<BlobHash, Map<number, Uint8Array>>();
+  readonly #contents: Map<BlobHash, Uint8Array>;
+  readonly #parts: Map<BlobHash, Map<number, Uint8Array>>;
   readonly #index = new BlobIndex();
-  readonly #pins = new PinTable();
+  readonly #pins: PinTable;
+  readonly #digest: (bytes: Uint8Array) => Promise<BlobHash>;
   readonly #listeners = new Set<(event: types.BlobEvent) => void>();
   #refusedBytes = 0;
   #uses = 0;
   #running = false;
 
-  constructor(quotaBytes: number) {
-    this.#quotaBytes = quotaBytes;
+  constructor(init: MemoryBlobInit) {
+    const disk = init.disk ?? emptyBlobDisk();
+    this.#quotaBytes = init.quotaBytes ?? defaultBlobStoreOptions.quotaBytes;
+    this.#contents = disk.contents;
+    this.#parts = disk.parts;
+    this.#pins = disk.pins;
+    this.#digest = init.digest ?? digest;
+    for (const [hash, content] of disk.contents) this.#index.add(hash, content.length, ++this.#uses);
   }
 
   async start(): Promise<void> {
@@ -66,7 +94,7 @@ class MemoryBlobStore implements types.BlobStore {
   async putBytes(bytes: Uint8Array, options: types.PutOptions = {}): Promise<types.BlobInfo> {
     this.#alive(options.signal);
     const content = Uint8Array.from(bytes);
-    const hash = await digest(content);
+    const hash = await this.#digest(content);
     if ((options.expectedHash ?? hash) !== hash) throw new BlobMismatchError('The content has another hash.');
     const sizeBytes = content.length;
     if (!this.#contents.has(hash)) {
@@ -124,7 +152,7 @@ class MemoryBlobStore implements types.BlobStore {
         this.#alive(undefined);
         if (here.has(index)) return;
         const length = Math.min(pieceBytes, sizeBytes - index * pieceBytes);
-        if (bytes.length !== length || (await digest(bytes)) !== pieces[index])
+        if (bytes.length !== length || (await this.#digest(bytes)) !== pieces[index])
           throw new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
         here.set(index, Uint8Array.from(bytes));
       },
@@ -161,7 +189,7 @@ class MemoryBlobStore implements types.BlobStore {
     const pieceBytes = pieceBytesFor(content.length);
     const pieces: BlobHash[] = [];
     for (let at = 0; at < content.length; at += pieceBytes)
-      pieces.push(await digest(content.slice(at, at + pieceBytes)));
+      pieces.push(await this.#digest(content.slice(at, at + pieceBytes)));
     return { hash, sizeBytes: content.length, pieceBytes, pieces };
   }
 
@@ -186,7 +214,7 @@ class MemoryBlobStore implements types.BlobStore {
   async hashFile(path: string, options: types.SignalOption = {}): Promise<types.BlobInfo> {
     this.#alive(options.signal);
     const bytes = await readSource(path);
-    return { hash: await digest(bytes), sizeBytes: bytes.length };
+    return { hash: await this.#digest(bytes), sizeBytes: bytes.length };
   }
 
   async pin(hash: BlobHash, owner: types.PinOwner): Promise<void> {

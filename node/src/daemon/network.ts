@@ -60,18 +60,27 @@ export function assembleNetwork(
   return networkOver(mesh, base, queries, driver);
 }
 
+/** Messages as the mesh carries them: their canonical bytes, except where a simulation spares itself the work. */
+export interface MessageCodec {
+  encode(message: Message): Uint8Array;
+  decode(bytes: Uint8Array): Message | undefined;
+}
+
+const canonicalMessages: MessageCodec = { encode: encodeMessage, decode: decodeMessage };
+
 /** The same over any mesh: benches and tests put many nodes on one that is in memory. */
 export function networkOver(
   mesh: Mesh,
   base: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'input' | 'deliver'>,
+  codec: MessageCodec = canonicalMessages,
 ): Network {
   const { clock, logger } = base;
   const replicas = assembleReplicas(mesh, base, queries, driver);
   const { sync, transfer, copies, teller, content } = replicas;
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
-    const message = decodeMessage(bytes);
+    const message = codec.decode(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
     else {
       hearRoot(sync, from, message);
@@ -99,8 +108,8 @@ export function networkOver(
       mesh.subscribe({ peer: (_peer, state) => state === 'reachable' && listener() });
     },
     out: {
-      send: (to, message) => mesh.send(to, encodeMessage(message)),
-      gossip: (topic, message) => mesh.gossip(topic, encodeMessage(message)),
+      send: (to, message) => mesh.send(to, codec.encode(message)),
+      gossip: (topic, message) => mesh.gossip(topic, codec.encode(message)),
       publish: (records) => sync.publish(records),
       onDurable: (put, removed) => sync.persisted(put, removed),
     },

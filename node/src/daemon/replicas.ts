@@ -1,4 +1,4 @@
-import { members, type KnownRecord, type PeerId } from '@cuadro/protocol';
+import { members, type KnownRecord, type PeerId, type Verify } from '@cuadro/protocol';
 import type { ContentSource } from '../blobs/source.ts';
 import type { Transfer } from '../blobs/transfer/interface.ts';
 import { createTransfer } from '../blobs/transfer/transfer.ts';
@@ -28,15 +28,18 @@ export interface Replicas {
 }
 
 /** What records and content are kept the same with. */
-export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'bytes'> & { logger: Logger };
+export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'bytes'> & {
+  logger: Logger;
+  /** Ed25519 by default. */
+  verify?: Verify;
+};
 
 export function assembleReplicas(
   mesh: Mesh,
-  { clock, random, logger, blobs, bytes }: ReplicasBase,
+  { clock, random, logger, blobs, bytes, verify = createVerifier() }: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
 ): Replicas {
-  const verify = createVerifier();
   const log = logger.child({ room: 'replicas' });
   const deliver = (from: PeerId, records: KnownRecord[]): Promise<void> => driver().deliver(from, records);
   const records = heldRecords(queries);

@@ -1,8 +1,14 @@
-import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { createMemoryBlobStore, emptyBlobDisk, type MemoryBlobDisk } from '../../../node/src/blobs/memory.ts';
 import { blobStoreContract } from './suite.ts';
+
+const disks = new Map<string, MemoryBlobDisk>();
 
 blobStoreContract({
   name: 'memory',
-  volatile: true,
-  create: (_folder, quotaBytes) => createMemoryBlobStore(quotaBytes === undefined ? {} : { quotaBytes }),
+  volatile: false,
+  create: (folder, quotaBytes) => {
+    const disk = disks.get(folder) ?? emptyBlobDisk();
+    disks.set(folder, disk);
+    return createMemoryBlobStore({ disk, ...(quotaBytes !== undefined && { quotaBytes }) });
+  },
 });
