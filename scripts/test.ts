@@ -14,8 +14,11 @@ const LIGHT = { folders: ['unit', 'contract'], atOnce: 2, limits: { fileMs: 180_
 /** Files that start nodes, Blender or Chromium run one by one, so that their times mean something. */
 const HEAVY = { folders: ['e2e', 'browser'], atOnce: 1, limits: { fileMs: 420_000, lingerMs: 20_000 } };
 
+/** Hours of whole farms in one process each: alone, so that a file's time is its own. */
+const SIMULATED = { folders: ['sim'], atOnce: 1, limits: { fileMs: 600_000, lingerMs: 15_000 } };
+
 /** Folders that need a prepared machine or much time: run only when named. */
-const ON_REQUEST = { folders: ['sim', 'lan'], atOnce: 1, limits: { fileMs: 900_000, lingerMs: 20_000 } };
+const ON_REQUEST = { folders: ['lan'], atOnce: 1, limits: { fileMs: 900_000, lingerMs: 20_000 } };
 
 interface Phase {
   folders: string[];
@@ -51,7 +54,7 @@ async function main(root: string, words: string[]): Promise<number> {
   const checksPass = words.length > 0 || (await check(root));
   const paths = projectFiles(root);
   const results: FileResult[] = [];
-  for (const phase of words.length > 0 ? [LIGHT, HEAVY, ON_REQUEST] : [LIGHT, HEAVY]) {
+  for (const phase of words.length > 0 ? [LIGHT, SIMULATED, HEAVY, ON_REQUEST] : [LIGHT, SIMULATED, HEAVY]) {
     results.push(...(await runPhase(root, phase, chooseFiles(paths, phase.folders, words))));
   }
   const counts = countTests(results);

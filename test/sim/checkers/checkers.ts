@@ -1,0 +1,78 @@
+import type { Message, PeerId } from '@cuadro/protocol';
+import type { Changes, CoreEffect } from '../../../node/src/core/interface.ts';
+import type { SimFarm } from '../farm.ts';
+import type { Machine } from '../machine.ts';
+import type { Deed } from '../people.ts';
+import type { Checker, Grant } from './checker.ts';
+import { Ending } from './ending.ts';
+import { Grants } from './grants.ts';
+import { Kept } from './kept.ts';
+import { Obedience } from './obedience.ts';
+import { ShownFrames } from './shown.ts';
+
+/** All of them; none shares code with what it judges. */
+export class Checkers implements Required<Checker> {
+  #checkers: Checker[] = [];
+  #farm: SimFarm | undefined;
+  #kept: Kept | undefined;
+
+  /** Done frames that were seen. */
+  get results(): number {
+    return this.#kept?.count ?? 0;
+  }
+
+  begin(farm: SimFarm): void {
+    this.#farm = farm;
+    const grants = new Grants(farm);
+    this.#kept = new Kept(farm);
+    this.#checkers = [new Ending(farm), new Obedience(), grants, this.#kept, new ShownFrames(grants)];
+  }
+
+  #ask(question: (checker: Checker) => void): void {
+    try {
+      for (const checker of this.#checkers) question(checker);
+    } catch (error) {
+      this.#farm?.timeline.fail(error);
+    }
+  }
+
+  deed(deed: Deed): void {
+    this.#ask((checker) => checker.deed?.(deed));
+  }
+
+  decided(machine: Machine, effects: readonly CoreEffect[]): void {
+    this.#ask((checker) => checker.decided?.(machine, effects));
+  }
+
+  sent(machine: Machine, to: PeerId, message: Message): void {
+    this.#ask((checker) => checker.sent?.(machine, to, message));
+  }
+
+  heard(machine: Machine, from: PeerId, message: Message): void {
+    this.#ask((checker) => checker.heard?.(machine, from, message));
+  }
+
+  ran(machine: Machine, grant: Grant): void {
+    this.#ask((checker) => checker.ran?.(machine, grant));
+  }
+
+  ended(machine: Machine, attempt: string): void {
+    this.#ask((checker) => checker.ended?.(machine, attempt));
+  }
+
+  crashed(machine: Machine): void {
+    this.#ask((checker) => checker.crashed?.(machine));
+  }
+
+  changed(machine: Machine, changes: Changes): void {
+    this.#ask((checker) => checker.changed?.(machine, changes));
+  }
+
+  settled(): void {
+    for (const checker of this.#checkers) checker.settled?.();
+  }
+
+  end(isAtRest: boolean, boundMs: number): void {
+    for (const checker of this.#checkers) checker.end?.(isAtRest, boundMs);
+  }
+}

@@ -1,0 +1,52 @@
+import type { JobRecord, TaskRecord, TaskResult } from '@cuadro/protocol';
+
+/**
+ * The rules of the language that the checkers need, written once more from SPEC.md and not from the code that is
+ * judged: whoever changes the one must be contradicted by the other.
+ */
+
+type Attempt = TaskResult['attempt'];
+type Epoch = Attempt['epoch'];
+
+export const nameOf = ({ epoch, sequence }: Attempt): string => `${epoch.term}.${sequence}.${epoch.peer}`;
+
+/** Epochs by term, then peer (SPEC R40): positive where the first is the newer. */
+export function newerEpoch(a: Epoch, b: Epoch): number {
+  if (a.term !== b.term) return a.term - b.term;
+  if (a.peer === b.peer) return 0;
+  return a.peer > b.peer ? 1 : -1;
+}
+
+/** Attempts by epoch, then sequence (SPEC R41). */
+export const newerAttempt = (a: Attempt, b: Attempt): number =>
+  newerEpoch(a.epoch, b.epoch) || a.sequence - b.sequence;
+
+export const isHeld = ({ holders }: TaskResult): boolean => Object.values(holders).some(({ held }) => held);
+
+/** The level up to which people discarded results of a task (SPEC R33). */
+export function redoAsked(job: JobRecord, index: number): number {
+  let level = 0;
+  for (const request of Object.values(job.requests)) {
+    if (request.kind !== 'redo' || request.level <= level) continue;
+    const names = request.tasks.some(
+      ({ start, end, step }) => index >= start && index <= end && (index - start) % step === 0,
+    );
+    if (names) level = request.level;
+  }
+  return level;
+}
+
+/** What counts of a task's results (SPEC R38), as far as people have not discarded it. */
+export function counting(task: TaskRecord, job: JobRecord): TaskResult | undefined {
+  if (task.redo < redoAsked(job, task.index)) return undefined;
+  let best: TaskResult | undefined;
+  for (const result of Object.values(task.results)) {
+    if (!isHeld(result)) continue;
+    if (best === undefined) best = result;
+    else if (result.state !== best.state) best = result.state === 'done' ? result : best;
+    else if (newerAttempt(best.attempt, result.attempt) > 0) best = result;
+  }
+  return best;
+}
+
+export const filesOf = ({ files }: TaskResult): string[] => files.map(({ blob }) => blob);

@@ -1,0 +1,125 @@
+import { JOB_ENDS, recordKey, type FarmRecord, type KnownRecord, type PeerId } from '@cuadro/protocol';
+import { admit, foundFarm, ownRecord } from '../../node/src/farm/founding.ts';
+import { recordToBytes } from '../../node/src/store/record-bytes.ts';
+import { Dice } from './dice.ts';
+import { Machine, type Witness } from './machine.ts';
+import type { Profile } from './profile.ts';
+import { Timeline } from './timeline.ts';
+import { SimWire } from './wire.ts';
+import { Workshop } from './workshop.ts';
+
+/** Names that people give to machines. */
+const NAMES = ['alba', 'belen', 'carmen', 'dolores', 'elena', 'fatima', 'gloria', 'herminia', 'ines'];
+
+/** A whole farm of one run: machines, network, and what is rendered on them. */
+export class SimFarm {
+  readonly seed: bigint;
+  readonly profile: Profile;
+  readonly dice: Dice;
+  readonly timeline = new Timeline();
+  readonly wire: SimWire;
+  readonly machines: Machine[] = [];
+  readonly workshop: Workshop;
+  /** Whether the time of faults is over. */
+  isHealed = false;
+  /** Disks that were destroyed so far. */
+  lostDisks = 0;
+  /** Puts a line into the trace. */
+  note: (peer: PeerId | undefined, what: string, more?: unknown) => void = () => undefined;
+  readonly #witness: Witness;
+
+  constructor(seed: bigint, profile: Profile, witness: Witness) {
+    this.seed = seed;
+    this.profile = profile;
+    this.dice = new Dice(seed).fork('farm');
+    this.wire = new SimWire(this.timeline, this.dice.fork('wire'));
+    this.#witness = witness;
+    this.workshop = new Workshop(this.dice.fork('workshop'), (name) => this.#takeDown(name));
+    for (let i = 0; i < profile.machines; i++) this.newMachine();
+    if (profile.isFounded) this.#found();
+  }
+
+  newMachine(): Machine {
+    const name = NAMES[this.machines.length] ?? `machine ${this.machines.length}`;
+    const { timeline, wire, workshop } = this;
+    const machine = new Machine(
+      {
+        timeline,
+        wire,
+        dice: this.dice.fork(name),
+        witness: this.#witness,
+        engine: workshop,
+        isExact: this.profile.isExact,
+      },
+      name,
+      this.dice.bytes(32),
+    );
+    machine.slots = this.profile.slots;
+    machine.host.faults.rate = 1 + this.profile.clockSkew * this.dice.between(-1, 1);
+    machine.host.faults.wallOffsetMs = this.profile.wallSkewMs * this.dice.between(-1, 1);
+    this.machines.push(machine);
+    return machine;
+  }
+
+  of(peer: PeerId): Machine | undefined {
+    return this.machines.find((machine) => machine.peer === peer);
+  }
+
+  /** Machines whose nodes run. */
+  up(): Machine[] {
+    return this.machines.filter(({ isUp }) => isUp);
+  }
+
+  /** All are members from the begin, and know where the others are. */
+  #found(): void {
+    const [founder] = this.machines;
+    if (founder === undefined) return;
+    const clock = founder.host.clock();
+    const { signer } = founder;
+    const names = { farm: 'the farm', machine: founder.name };
+    const [farm, own] = foundFarm({ clock, random: this.dice, signer }, names) as [FarmRecord, KnownRecord];
+    const members = this.machines
+      .slice(1)
+      .map((machine) => admit({ clock, signer }, farm, ownRecord(machine.signer, machine.name)));
+    for (const machine of this.machines) {
+      for (const record of [farm, own, ...members])
+        machine.disk.records.records.set(recordKey(record), recordToBytes(record));
+      for (const other of this.machines) if (other !== machine) rememberAddress(machine, other);
+    }
+  }
+
+  #takeDown(name: string): void {
+    const machine = this.machines.find((one) => one.name === name);
+    machine?.crash('killed');
+    // Its owner, or the system, starts the node again.
+    this.timeline.after(this.dice.between(1_000, 8_000), () => machine?.start());
+  }
+
+  /** Whether nothing is left to do, as every node that runs sees it. */
+  isAtRest(): boolean {
+    return this.up().every(({ queries }) =>
+      queries?.jobs().every(({ state, live }) => JOB_ENDS.has(state) && live.running === 0),
+    );
+  }
+
+  /** The one coordinator that all nodes follow; undefined where they don't agree. */
+  leader(): Machine | undefined {
+    const up = this.up();
+    const [first] = up;
+    const epoch = first?.queries?.epoch;
+    if (epoch === undefined) return undefined;
+    const agree = up.every(({ queries }) => {
+      const other = queries?.epoch;
+      return other?.term === epoch.term && other.peer === epoch.peer;
+    });
+    const leader = this.of(epoch.peer);
+    const leading = up.filter(({ queries }) => queries?.isCoordinator === true);
+    return agree && leading.length === 1 && leading[0] === leader ? leader : undefined;
+  }
+}
+
+function rememberAddress(machine: Machine, other: Machine): void {
+  const { mesh, lobby } = other.station.ports;
+  const addresses = { lobby: [`/ip4/127.0.0.1/tcp/${lobby}`], mesh: [`/ip4/127.0.0.1/tcp/${mesh}`] };
+  machine.disk.records.local.set(`farm/addresses/${other.peer}`, JSON.stringify(addresses));
+}

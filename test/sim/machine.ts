@@ -1,0 +1,335 @@
+import { createHash } from 'node:crypto';
+import {
+  attemptKey,
+  RecordBytes,
+  type Message,
+  type PeerId,
+  type Signer,
+  type Verify,
+} from '@cuadro/protocol';
+import type { BlobStore } from '../../node/src/blobs/interface.ts';
+import { createCore } from '../../node/src/core/core.ts';
+import type { Changes, Core, CoreEffect, CoreQueries } from '../../node/src/core/interface.ts';
+import { networkOver, type MessageCodec, type Network } from '../../node/src/daemon/network.ts';
+import { createDriver, type Driver } from '../../node/src/driver.ts';
+import { createFarmMembership } from '../../node/src/farm/farm.ts';
+import type { FarmMembership } from '../../node/src/farm/interface.ts';
+import { readPlan } from '../../node/src/jobs/content.ts';
+import { createCopyWatch } from '../../node/src/jobs/copy-watch.ts';
+import type { JobsComponents } from '../../node/src/jobs/interface.ts';
+import { createPinKeeper } from '../../node/src/jobs/pins.ts';
+import { createVerifier, identityOf, type Identity } from '../../node/src/system/identity.ts';
+import type { Clock, Logger, Startable } from '../../node/src/system/interface.ts';
+import type { Dice } from './dice.ts';
+import { newDisk, openBlobs, openRecords } from './disk.ts';
+import { Host } from './host.ts';
+import type { Timeline } from './timeline.ts';
+import type { Station, SimWire } from './wire.ts';
+import { SimWorker, type Engine } from './worker.ts';
+
+/** What sees all that happens at the borders of the nodes; the checkers and the trace are made of it. */
+export interface Witness {
+  note(peer: PeerId | undefined, what: string, more?: unknown): void;
+  /** The brain of a machine has decided; what it wants written goes first, and may take a while. */
+  decided(machine: Machine, effects: readonly CoreEffect[]): void;
+  /** A coordinator's or a member's message leaves its node. */
+  sent(machine: Machine, to: PeerId, message: Message): void;
+  /** A message reached its node. */
+  heard(machine: Machine, from: PeerId, message: Message): void;
+  /** The worker of a machine obeys a grant. */
+  ran(machine: Machine, grant: Extract<Message, { kind: 'grants' }>['grants'][number]): void;
+  ended(machine: Machine, attempt: string, how: string): void;
+  /** The process of a machine is gone, and with it what it ran. */
+  crashed(machine: Machine): void;
+  /** Records of a node changed, are durable, and are what it shows. */
+  changed(machine: Machine, changes: Changes): void;
+}
+
+export interface MachineComponents {
+  readonly timeline: Timeline;
+  readonly wire: SimWire;
+  readonly dice: Dice;
+  readonly witness: Witness;
+  readonly engine: Engine;
+  /** Whether messages are turned into bytes and back, and signatures are real. */
+  readonly isExact: boolean;
+}
+
+/** What runs in one life of the process. */
+export interface Life {
+  readonly clock: Clock;
+  readonly core: Core;
+  readonly driver: Driver;
+  readonly network: Network;
+  readonly farm: FarmMembership;
+  readonly blobs: BlobStore;
+  readonly worker: SimWorker;
+  /** What people's actions on jobs need. */
+  readonly jobs: Omit<JobsComponents, 'temporaries'>;
+}
+
+/** Handed on as they are: the bytes only stand for the message. */
+function sharedMessages(): MessageCodec {
+  const messages = new WeakMap<Uint8Array, Message>();
+  return {
+    encode: (message) => {
+      const bytes = new Uint8Array(1);
+      messages.set(bytes, message);
+      return bytes;
+    },
+    decode: (bytes) => messages.get(bytes),
+  };
+}
+
+const sealOf = (peer: PeerId, bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash('sha512').update(peer).update(bytes).digest());
+
+/** Signatures that anybody could make: they bind author and bytes, and cost a hundredth. */
+const cheapVerify: Verify = (peer, bytes, signature) => Buffer.compare(sealOf(peer, bytes), signature) === 0;
+
+/** A machine: its disk and key, which stay, and its node, which comes and goes. */
+export class Machine {
+  readonly name: string;
+  readonly identity: Identity;
+  readonly signer: Signer;
+  readonly host: Host;
+  readonly station: Station;
+  disk = newDisk();
+  life: Life | undefined;
+  /** What its worker can do at once. */
+  slots = 1;
+  /** Taken out for good: stolen, sold, or its disk is gone. */
+  isGone = false;
+  readonly #components: MachineComponents;
+
+  constructor(components: MachineComponents, name: string, seed: Uint8Array) {
+    this.#components = components;
+    this.name = name;
+    this.identity = identityOf(seed);
+    const { peer } = this.identity;
+    this.signer = components.isExact ? this.identity : { peer, sign: (bytes) => sealOf(peer, bytes) };
+    this.host = new Host(components.timeline);
+    this.station = components.wire.station(peer, this.host);
+  }
+
+  get peer(): PeerId {
+    return this.identity.peer;
+  }
+
+  get isUp(): boolean {
+    return this.life !== undefined && this.host.isUp;
+  }
+
+  get queries(): CoreQueries | undefined {
+    return this.life?.core;
+  }
+
+  /** Switches the node on; nothing to do where it runs. */
+  start(): void {
+    if (this.host.isUp || this.isGone) return;
+    this.host.begin();
+    this.#components.witness.note(this.peer, 'start');
+    const { life } = this.host;
+    this.#start().catch((error: unknown) => {
+      // A node that can't write what it must at its start doesn't run; any other error is one of ours.
+      if (!this.disk.faults.broken) this.#components.timeline.fail(error);
+      else if (this.host.life === life) this.crash('killed');
+    });
+  }
+
+  /** The process ends at once; with `power` the whole machine does. */
+  crash(how: 'killed' | 'power'): void {
+    if (!this.host.isUp) return;
+    this.#components.witness.note(this.peer, 'crash', how);
+    this.#components.witness.crashed(this);
+    this.life?.worker.forget();
+    this.life = undefined;
+    this.host.end();
+    this.station.powered = how !== 'power';
+    this.#components.wire.gone(this.peer);
+  }
+
+  stall(): void {
+    if (!this.host.isUp || this.host.isStalled) return;
+    this.#components.witness.note(this.peer, 'stall');
+    this.host.stall();
+    this.#components.wire.lookAll(this.peer);
+  }
+
+  resume(): void {
+    if (!this.host.isStalled) return;
+    this.#components.witness.note(this.peer, 'resume');
+    this.host.resume(() => this.#components.wire.lookAll(this.peer));
+  }
+
+  async #start(): Promise<void> {
+    const { wire, dice, isExact } = this.#components;
+    const { host, signer } = this;
+    const life = host.life;
+    const clock = host.clock();
+    const bytes = new RecordBytes();
+    const logger = this.#logger();
+    const random = dice.fork(`${this.name} ${life}`);
+    const store = openRecords({ host, dice: random.fork('records'), bytes }, this.disk);
+    const blobs = openBlobs({ host, dice: random.fork('blobs') }, this.disk);
+    await store.start();
+    await blobs.start();
+    const { records, term, damaged } = await store.load();
+    const core = createCore({ self: this.peer, name: this.name, term, records });
+    const step = core.step.bind(core);
+    core.step = (input) => {
+      const effects = step(input);
+      this.#components.witness.decided(this, effects);
+      return effects;
+    };
+    const mesh = wire.mesh(this.peer, {
+      privateKey: this.identity.privateKey(),
+      listen: [],
+      meshPort: 0,
+      lobbyPort: 0,
+      serviceName: 'simulated',
+    });
+    const base = { clock, random, blobs, bytes, logger, ...(!isExact && { verify: cheapVerify }) };
+    const network = networkOver(
+      mesh,
+      base,
+      core,
+      () => this.#watched(driver),
+      isExact ? undefined : this.#codec,
+    );
+    const driver = this.#driver({ core, clock, store, blobs, logger, network, farm: () => farm });
+    const farm = createFarmMembership(
+      {
+        clock,
+        random,
+        logger,
+        signer,
+        verify: isExact ? createVerifier() : cheapVerify,
+        mesh,
+        store,
+        queries: core,
+        merge: (own) => driver.merge(own),
+        adopt: (others) => driver.merge(others),
+        onDoor: () => undefined,
+      },
+      { name: () => this.name, version: '0.0.0', discovery: true },
+    );
+    const worker = new SimWorker(
+      { host, clock, blobs, content: network.content, core, engine: this.#components.engine },
+      {
+        machine: this.name,
+        slots: this.slots,
+        input: (input) => driver.input(input),
+        ended: (attempt, how) => this.#components.witness.ended(this, attemptKey(attempt), how),
+      },
+    );
+    const jobs = {
+      clock,
+      random,
+      logger,
+      blobs,
+      content: network.content,
+      copies: network.copies,
+      store,
+      signer,
+      driver,
+    };
+    this.life = { clock, core, driver, network, farm, blobs, worker, jobs };
+    const isComplete = damaged === 0;
+    const parts: Startable[] = [
+      driver,
+      farm,
+      ...network.parts.map(({ component }) => component),
+      createPinKeeper(jobs, { isComplete }),
+      createCopyWatch(jobs),
+    ];
+    for (const part of parts) {
+      await part.start();
+      if (host.life !== life || !host.isUp) return;
+    }
+    worker.start();
+  }
+
+  /** The farm's messages as they are: whoever shares them must not change them, which exact runs would show. */
+  get #codec(): MessageCodec {
+    return codecOf(this.#components.timeline);
+  }
+
+  #driver(parts: {
+    core: Core;
+    clock: Clock;
+    store: ReturnType<typeof openRecords>;
+    blobs: BlobStore;
+    logger: Logger;
+    network: Network;
+    farm: () => FarmMembership;
+  }): Driver {
+    const { core, clock, store, blobs, logger, network, farm } = parts;
+    const { witness } = this.#components;
+    const { out } = network;
+    return createDriver({
+      core,
+      store,
+      clock,
+      logger,
+      ...out,
+      send: (to, message) => {
+        witness.sent(this, to, message);
+        out.send(to, message);
+      },
+      worker: {
+        run: (grant, job, task) => {
+          witness.ran(this, grant);
+          this.life?.worker.run(grant, job, task);
+        },
+        stop: (attempt, reason) => this.life?.worker.stop(attempt, reason),
+      },
+      readPlan: (hash) => readPlan({ blobs, content: network.content, logger }, hash),
+      onChanges: (changes) => {
+        network.changed(changes);
+        if (changes.members === true) farm().changed();
+        witness.changed(this, changes);
+      },
+      // A node whose records can't be written ends; whoever looks after the machine starts it again.
+      onBroken: () => this.crash('killed'),
+    });
+  }
+
+  /** The driver as the network sees it: what comes in is seen by the checkers, too. */
+  #watched(driver: Driver): Pick<Driver, 'input' | 'deliver'> {
+    const { witness } = this.#components;
+    return {
+      deliver: (from, records) => driver.deliver(from, records),
+      input: (input) => {
+        if (input.kind === 'message') witness.heard(this, input.from, input.message);
+        if (input.kind === 'peer') witness.note(this.peer, input.state, input.peer.slice(-4));
+        driver.input(input);
+      },
+    };
+  }
+
+  #logger(): Logger {
+    const { witness } = this.#components;
+    const say =
+      (level: string) =>
+      (message: string, fields?: Record<string, unknown>): void =>
+        witness.note(this.peer, level, { message, ...fields });
+    const logger: Logger = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: say('warn'),
+      error: say('error'),
+      child: () => logger,
+    };
+    return logger;
+  }
+}
+
+const codecs = new WeakMap<Timeline, MessageCodec>();
+
+/** One for each run. */
+function codecOf(timeline: Timeline): MessageCodec {
+  const known = codecs.get(timeline) ?? sharedMessages();
+  codecs.set(timeline, known);
+  return known;
+}

@@ -1,0 +1,53 @@
+import { Dice } from './dice.ts';
+
+/** What a run is like; everything follows from its seed. */
+export interface Profile {
+  readonly machines: number;
+  readonly slots: number;
+  /** Whether all are members of one farm from the begin; else they find each other. */
+  readonly isFounded: boolean;
+  /** Messages as bytes and signatures as keys make them. */
+  readonly isExact: boolean;
+  /** Clocks are wrong by at most this share, and wall clocks by so many milliseconds. */
+  readonly clockSkew: number;
+  readonly wallSkewMs: number;
+  /** Length of the phase with faults, in virtual milliseconds. */
+  readonly faultyMs: number;
+  readonly jobs: number;
+  /** What a task takes on average. */
+  readonly taskMs: number;
+  /** Mean time between two faults, and between two things that people do. */
+  readonly faultEveryMs: number;
+  readonly actEveryMs: number;
+}
+
+/** One run in so many goes through the codec and real signatures. */
+const EXACT_EVERY = 8;
+
+export function profileOf(seed: bigint): Profile {
+  const dice = new Dice(seed).fork('profile');
+  return {
+    machines: dice.weighted([
+      [1, 2],
+      [3, 3],
+      [3, 4],
+      [5, 5],
+      [2, 6],
+      [1, 7],
+    ]),
+    slots: dice.chance(0.2) ? 2 : 1,
+    isFounded: dice.chance(0.85),
+    isExact: dice.whole(1, EXACT_EVERY) === 1,
+    clockSkew: dice.chance(0.3) ? 0.02 : 0.0001,
+    wallSkewMs: dice.chance(0.3) ? 86_400_000 : 50,
+    faultyMs: dice.between(60_000, 180_000),
+    jobs: dice.whole(3, 8),
+    taskMs: dice.weighted([
+      [2, 1_500],
+      [3, 4_000],
+      [2, 10_000],
+    ]),
+    faultEveryMs: dice.between(2_000, 7_000),
+    actEveryMs: dice.between(4_000, 15_000),
+  };
+}

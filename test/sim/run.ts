@@ -1,0 +1,171 @@
+import type { Changes } from '../../node/src/core/interface.ts';
+import { defaultOptions } from '../../node/src/core/options.ts';
+import { defaultMeshLimits } from '../../node/src/mesh/limits.ts';
+import { Violation } from './checkers/checker.ts';
+import { Checkers } from './checkers/checkers.ts';
+import { SimFarm } from './farm.ts';
+import { Faults } from './faults.ts';
+import type { Machine, Witness } from './machine.ts';
+import { People } from './people.ts';
+import { profileOf, type Profile } from './profile.ts';
+import { Trace } from './trace.ts';
+
+export interface RunInit {
+  readonly trace?: (line: string) => void;
+  /** Whether a sum over everything that happens is to be made. */
+  readonly isTraced?: boolean;
+  readonly profile?: Partial<Profile>;
+}
+
+export interface RunReport {
+  readonly seed: bigint;
+  readonly profile: Profile;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly faults: number;
+  readonly jobs: number;
+  readonly results: number;
+  readonly failure: { readonly rule: string; readonly sentence: string; readonly error: unknown } | undefined;
+  /** Of the trace, where one was made. */
+  readonly sum: string;
+}
+
+/** Lines of numbers that stay the same, so that a run may be told by them. */
+const short = (peer: string): string => peer.slice(-4);
+
+/** One whole run: a phase with faults and work, the healing, and what must then come to be. */
+export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunReport> {
+  const profile = { ...profileOf(seed), ...init.profile };
+  const isOn = init.isTraced === true || init.trace !== undefined;
+  const trace = new Trace({ isOn, ...(init.trace !== undefined && { write: init.trace }) });
+  const checkers = new Checkers();
+  const farm: SimFarm = new SimFarm(
+    seed,
+    profile,
+    witnessOf(trace, checkers, () => farm),
+  );
+  farm.note = (peer, what, more) =>
+    trace.add(farm.timeline.now, peer === undefined ? '-' : (farm.of(peer)?.name ?? '?'), what, more);
+  checkers.begin(farm);
+  const faults = new Faults(farm);
+  const people = new People(farm, (deed) => checkers.deed(deed));
+  let failure: RunReport['failure'];
+  try {
+    await faultyPhase(farm, faults, people);
+    await healedPhase(farm, faults, people, checkers);
+  } catch (error) {
+    const rule = error instanceof Violation ? error.rule : 'error';
+    failure = { rule, sentence: (error as Error).message, error };
+    trace.add(farm.timeline.now, '-', 'FAILED', `${rule}: ${(error as Error).message}`);
+  }
+  return {
+    seed,
+    profile,
+    virtualMs: farm.timeline.now,
+    events: farm.timeline.events,
+    faults: faults.count,
+    jobs: people.jobs.length,
+    results: checkers.results,
+    failure,
+    sum: isOn ? trace.sum() : '',
+  };
+}
+
+/** Everything that is seen goes into the trace first, then to those who judge. */
+function witnessOf(trace: Trace, checkers: Checkers, farm: () => SimFarm): Witness {
+  const note = (machine: Machine, what: string, more?: unknown): void =>
+    trace.add(farm().timeline.now, machine.name, what, more);
+  return {
+    note: (peer, what, more) => farm().note(peer, what, more),
+    decided: (machine, effects) => checkers.decided(machine, effects),
+    sent: (machine, to, message) => {
+      if (trace.isOn) note(machine, `> ${short(to)}`, message);
+      checkers.sent(machine, to, message);
+    },
+    heard: (machine, from, message) => {
+      if (trace.isOn) note(machine, `< ${short(from)}`, message.kind);
+      checkers.heard(machine, from, message);
+    },
+    ran: (machine, grant) => {
+      note(machine, 'run', grant);
+      checkers.ran(machine, grant);
+    },
+    ended: (machine, attempt, how) => {
+      note(machine, 'ended', `${attempt} ${how}`);
+      checkers.ended(machine, attempt);
+    },
+    crashed: (machine) => checkers.crashed(machine),
+    changed: (machine, changes) => {
+      if (trace.isOn) note(machine, 'changed', changesOf(changes));
+      checkers.changed(machine, changes);
+    },
+  };
+}
+
+const changesOf = ({ jobs, tasks, removed }: Changes): unknown => ({
+  jobs,
+  removed,
+  tasks: tasks.map(({ job, indices }) => `${job}/${indices.join(',')}`),
+});
+
+async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promise<void> {
+  const { profile, timeline, dice } = farm;
+  for (const machine of farm.machines) timeline.after(dice.between(0, 3_000), () => machine.start());
+  const again = (everyMs: number, act: () => void): void => {
+    timeline.after(Math.min(dice.longTailed(everyMs), 10_000), () => {
+      if (farm.isHealed) return;
+      act();
+      again(everyMs, act);
+    });
+  };
+  timeline.after(profile.isFounded ? 2_000 : 6_000, () => {
+    const [at] = farm.up().filter(({ queries }) => queries?.farmRecord() !== undefined);
+    if (at !== undefined) people.submit(at);
+    again(profile.actEveryMs, () => people.act());
+    again(profile.faultEveryMs, () => faults.strike());
+  });
+  await timeline.run(profile.faultyMs);
+}
+
+/** After the healing: links come back, somebody leads, and what is known is told. */
+const SETTLE_MS =
+  defaultMeshLimits.silenceMs +
+  defaultMeshLimits.connectMs +
+  2 * defaultMeshLimits.pauseMaxMs +
+  defaultOptions.leaderlessMs +
+  2 * defaultOptions.leaseMs +
+  5_000;
+
+/** Replicas that can talk are equal so long after the last change (DESIGN.md section 1, promise 4). */
+const CONVERGE_MS = 5_000;
+/** How often it is looked whether work is left. */
+const LOOK_MS = 250;
+
+async function healedPhase(farm: SimFarm, faults: Faults, people: People, checkers: Checkers): Promise<void> {
+  const { timeline } = farm;
+  farm.isHealed = true;
+  farm.workshop.isCalm = true;
+  faults.heal();
+  farm.note(undefined, 'healed');
+  await timeline.run(timeline.now + SETTLE_MS);
+  checkers.settled();
+  const someone = farm.up()[0];
+  if (someone !== undefined) people.release(someone);
+  const boundMs = leftMs(farm);
+  const until = timeline.now + boundMs;
+  // At rest for as long as records may take to be the same everywhere.
+  let restMs = 0;
+  while (timeline.now < until && restMs < CONVERGE_MS) {
+    await timeline.run(timeline.now + LOOK_MS);
+    restMs = farm.isAtRest() ? restMs + LOOK_MS : 0;
+  }
+  checkers.end(restMs >= CONVERGE_MS, boundMs);
+}
+
+/** What the work that is left may take at most, one machine doing it all, with every attempt that it may need. */
+function leftMs(farm: SimFarm): number {
+  let workMs = 0;
+  for (const { taskMs } of farm.workshop.natures.values()) for (const ms of taskMs) workMs += ms * 1.2 + 50;
+  const pausesMs = defaultOptions.retryPausesMs.reduce((sum, ms) => sum + ms, 0) * defaultOptions.attemptsMax;
+  return 60_000 + defaultOptions.renderAgainMs + workMs * 1.5 + pausesMs * farm.workshop.natures.size;
+}

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { simulate } from './run.ts';
+
+/** Where the seeds of this run begin; another place is given by the environment, and printed so that it can be again. */
+const FIRST = BigInt(process.env['CUADRO_SIM_FIRST'] ?? 1);
+const SEEDS = Number(process.env['CUADRO_SIM_SEEDS'] ?? 300);
+const GROUP = 50;
+
+describe(`whole farms, simulated from seed ${FIRST}`, () => {
+  for (const [what, isExact] of [
+    ['with messages handed on', false],
+    ['with messages as bytes and real signatures', true],
+  ] as const) {
+    it(`a run is the same each time, ${what}`, async () => {
+      const init = { isTraced: true, profile: { isExact, faultyMs: 60_000 } };
+      const [first, second] = [await simulate(FIRST, init), await simulate(FIRST, init)];
+      assert.equal(first.sum, second.sum);
+      assert.ok(first.events > 1_000, 'much happened');
+      const other = await simulate(FIRST + 1n, init);
+      assert.notEqual(other.sum, first.sum, 'another seed is another run');
+    });
+  }
+
+  for (let at = 0; at < SEEDS; at += GROUP) {
+    const from = FIRST + BigInt(at);
+    const count = Math.min(GROUP, SEEDS - at);
+    it(`R20, R38, R40, R52, R57: nothing accepted is lost and all ends, seeds ${from} to ${from + BigInt(count - 1)}`, async () => {
+      const failed: string[] = [];
+      for (let seed = from; seed < from + BigInt(count); seed += 1n) {
+        const { failure } = await simulate(seed);
+        if (failure !== undefined) failed.push(`seed ${seed}: ${failure.rule}: ${failure.sentence}`);
+      }
+      assert.deepEqual(failed, []);
+    });
+  }
+});

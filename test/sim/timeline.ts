@@ -1,0 +1,71 @@
+import { Heap } from '../../node/src/core/heap.ts';
+
+interface Event {
+  readonly at: number;
+  /** Events of one moment happen in the order in which they were planned. */
+  readonly order: number;
+  run: (() => void) | undefined;
+}
+
+/** Steps that are planned at once: between two of them promises settle, and the host's loop turns once for all. */
+const STEPS_PER_TURN = 64;
+
+/**
+ * Virtual time: events in order, and between any two of them everything that promises owe each other. Nothing here
+ * waits for real time, a thread or a socket, so a run is the same each time.
+ */
+export class Timeline {
+  now = 0;
+  events = 0;
+  #order = 0;
+  readonly #heap = new Heap<Event>((a, b) => a.at - b.at || a.order - b.order);
+  #failure: { error: unknown } | undefined;
+
+  /** Plans an event; the function that comes back takes it off again. */
+  after(delayMs: number, run: () => void): () => void {
+    const event: Event = { at: this.now + Math.max(0, delayMs), order: this.#order++, run };
+    this.#heap.push(event);
+    return () => {
+      event.run = undefined;
+    };
+  }
+
+  /** Ends the run with an error, from wherever it shows: the first one counts. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  /** Lets time pass until `until`, or until something ends it early. */
+  async run(until: number, isOver: () => boolean = () => false): Promise<void> {
+    for (;;) {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      let over = false;
+      const step = (): void => {
+        over ||= this.#failure !== undefined || isOver() || !this.#step(until);
+      };
+      for (let i = 0; i < STEPS_PER_TURN; i++) setImmediate(step);
+      setImmediate(() => resolve(over));
+      if (await promise) break;
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (!isOver()) this.now = Math.max(this.now, until);
+  }
+
+  /** Runs the next event; false where none is due any more. */
+  #step(until: number): boolean {
+    for (;;) {
+      const event = this.#heap.peek();
+      if (event === undefined || event.at > until) return false;
+      this.#heap.pop();
+      if (event.run === undefined) continue;
+      this.now = event.at;
+      this.events += 1;
+      try {
+        event.run();
+      } catch (error) {
+        this.fail(error);
+      }
+      return true;
+    }
+  }
+}

@@ -1,0 +1,247 @@
+import {
+  attemptKey,
+  type AttemptId,
+  type Capabilities,
+  type Grant,
+  type JobRecord,
+  type OutputFile,
+  type PlannedTask,
+} from '@cuadro/protocol';
+import type { BlobStore } from '../../node/src/blobs/interface.ts';
+import type { ContentSource } from '../../node/src/blobs/source.ts';
+import type { AttemptOutcome, CoreQueries } from '../../node/src/core/interface.ts';
+import type { DriverInput } from '../../node/src/driver.ts';
+import type { Clock } from '../../node/src/system/interface.ts';
+import type { Host } from './host.ts';
+
+/** What rendering a task comes to. */
+export type Fate =
+  | { readonly kind: 'renders'; readonly ms: number; readonly files: number; readonly differs: boolean }
+  | { readonly kind: 'fails'; readonly ms: number; readonly code: string }
+  /** Takes its whole machine down. */
+  | { readonly kind: 'kills'; readonly ms: number };
+
+/** Decides how each attempt goes. */
+export interface Engine {
+  fate(machine: string, job: JobRecord, task: PlannedTask): Fate;
+  /** The machine goes down by what it runs. */
+  kill(machine: string): void;
+  /** Whether what is made differs from machine to machine. */
+  content(machine: string, grant: Grant, differs: boolean, file: number): string;
+}
+
+export interface WorkerComponents {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly blobs: BlobStore;
+  readonly content: ContentSource;
+  readonly core: CoreQueries;
+  readonly engine: Engine;
+}
+
+export interface WorkerInit {
+  readonly machine: string;
+  readonly slots: number;
+  readonly input: (input: DriverInput) => void;
+  readonly ended: (attempt: AttemptId, how: string) => void;
+}
+
+interface Run {
+  readonly grant: Grant;
+  readonly job: JobRecord;
+  readonly task: PlannedTask;
+  readonly abort: AbortController;
+  isRunning: boolean;
+}
+
+export const CAPABILITIES: Capabilities = {
+  engines: { node: '1', blender: '3.4.1', ffmpeg: '5.1', command: '1' },
+  renderEngines: ['CYCLES'],
+  denoisers: [],
+  devices: ['CPU'],
+  programs: [],
+  scripts: false,
+  tags: [],
+  cores: 4,
+  memoryBytes: 8e9,
+};
+
+/** A machine looks at its disk this often. */
+const LOOK_MS = 5_000;
+/** And takes no work for so long after a fault of its own. */
+const FAULT_MS = 30_000;
+const PROGRESS_MS = 2_000;
+
+/** Stands in for the worker and its engines: what it is granted takes time, fails, or gives files that are stored. */
+export class SimWorker {
+  readonly #components: WorkerComponents;
+  readonly #init: WorkerInit;
+  readonly #runs = new Map<string, Run>();
+  #faultUntil = 0;
+  #told = '';
+
+  constructor(components: WorkerComponents, init: WorkerInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  get running(): readonly Grant[] {
+    return [...this.#runs.values()].map(({ grant }) => grant);
+  }
+
+  start(): void {
+    void this.#look();
+  }
+
+  /** The process is gone. */
+  forget(): void {
+    this.#runs.clear();
+  }
+
+  run(grant: Grant, job: JobRecord, task: PlannedTask): void {
+    const key = attemptKey(grant.attempt);
+    if (this.#runs.has(key)) return;
+    this.#runs.set(key, { grant, job, task, abort: new AbortController(), isRunning: false });
+    this.#next();
+  }
+
+  stop(attempt: AttemptId, reason: string): void {
+    const run = this.#runs.get(attemptKey(attempt));
+    if (run === undefined) return;
+    run.abort.abort(new Error(reason));
+    if (!run.isRunning) this.#end(run, { kind: 'stopped', reason });
+  }
+
+  #next(): void {
+    const runs = [...this.#runs.values()];
+    let busy = runs.filter(({ isRunning }) => isRunning).length;
+    for (const run of runs) {
+      if (busy >= this.#init.slots) return;
+      if (run.isRunning) continue;
+      busy += 1;
+      run.isRunning = true;
+      void this.#perform(run);
+    }
+  }
+
+  async #perform(run: Run): Promise<void> {
+    const { signal } = run.abort;
+    let outcome: AttemptOutcome;
+    try {
+      outcome = await this.#render(run);
+    } catch (error) {
+      outcome = signal.aborted
+        ? { kind: 'stopped', reason: (signal.reason as Error).message }
+        : this.#failed(error as Error & { code?: string });
+    }
+    this.#end(run, outcome);
+  }
+
+  #end(run: Run, outcome: AttemptOutcome): void {
+    if (!this.#runs.delete(attemptKey(run.grant.attempt))) return;
+    this.#init.ended(run.grant.attempt, outcome.kind);
+    this.#init.input({ kind: 'ended', attempt: run.grant.attempt, outcome });
+    this.#next();
+  }
+
+  async #render({ grant, job, task, abort }: Run): Promise<AttemptOutcome> {
+    const { clock, engine, core, blobs, content } = this.#components;
+    const { signal } = abort;
+    const begunMs = clock.now();
+    const inputRedo = task.work.kind === 'film' ? core.inputRedo(job.id, task.index) : undefined;
+    if (job.spec.bundle !== undefined && task.work.kind === 'blender-frame')
+      await content.ensureTree(job.spec.bundle, { job: job.id }, { signal, onWaiting: () => undefined });
+    if (task.work.kind === 'film') await this.#gather(job, task, signal);
+    const fate = engine.fate(this.#init.machine, job, task);
+    await this.#spend(grant.attempt, fate.ms, signal);
+    if (fate.kind === 'kills') {
+      engine.kill(this.#init.machine);
+      throw new Error('The machine goes down.');
+    }
+    if (fate.kind === 'fails') return this.#failure(fate.code, 'It failed as it was to.');
+    const contents = Array.from({ length: fate.files }, (_, file) =>
+      new TextEncoder().encode(engine.content(this.#init.machine, grant, fate.differs, file)),
+    );
+    const stored =
+      contents.length === 0
+        ? []
+        : await blobs.putMany(
+            contents.map((bytes) => ({ bytes })),
+            { pin: job.id, signal },
+          );
+    signal.throwIfAborted();
+    const files = stored.map(
+      ({ hash, sizeBytes }, file): OutputFile => ({
+        name: `${task.name.replaceAll(' ', '_')}.${file}.png`,
+        blob: hash,
+        sizeBytes,
+        role: 'image',
+      }),
+    );
+    return {
+      kind: 'result',
+      files,
+      renderMs: clock.now() - begunMs,
+      ...(inputRedo !== undefined && { inputRedo }),
+      wallTime: clock.wallTime(),
+    };
+  }
+
+  /** Brings the frames of a film here, as its runner does. */
+  async #gather(job: JobRecord, task: PlannedTask, signal: AbortSignal): Promise<void> {
+    const { core, content } = this.#components;
+    for (let index = 0; index < task.index; index++) {
+      const result = core.resultAtHand(job.id, index);
+      if (result === undefined)
+        throw Object.assign(new Error('A frame is missing.'), { code: 'blob-not-found' });
+      for (const { blob } of result.files)
+        await content.ensure(blob, { job: job.id, task: index }, { signal, onWaiting: () => undefined });
+    }
+  }
+
+  /** Time passes, and is told in between. */
+  async #spend(attempt: AttemptId, ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#components;
+    for (let left = ms; left > 0; left -= PROGRESS_MS) {
+      if (left < ms) this.#init.input({ kind: 'progress', attempt, fraction: 1 - left / ms });
+      await clock.sleep(Math.min(left, PROGRESS_MS), { signal });
+    }
+    signal.throwIfAborted();
+  }
+
+  #failed({ message, code = 'internal' }: Error & { code?: string }): AttemptOutcome {
+    if (code !== 'store-full') return this.#failure(code, message);
+    // The machine's own fault: it says so before the attempt is told as ended.
+    this.#faultUntil = this.#components.clock.now() + FAULT_MS;
+    void this.#tell();
+    return { kind: 'stopped', reason: message };
+  }
+
+  #failure(code: string, message: string): AttemptOutcome {
+    const wallTime = this.#components.clock.wallTime();
+    return { kind: 'failure', cause: 'failed', code, message, lines: [], wallTime };
+  }
+
+  async #look(): Promise<void> {
+    await this.#tell();
+    this.#components.clock.after(LOOK_MS, () => void this.#look());
+  }
+
+  async #tell(): Promise<void> {
+    const usage = await this.#components.blobs.usage();
+    const isFaulty = this.#components.clock.now() < this.#faultUntil;
+    const accepting = usage.accepting && !isFaulty;
+    const worker = {
+      capabilities: CAPABILITIES,
+      slots: this.#init.slots,
+      bundles: [],
+      accepting,
+      ...(!accepting && { idleReason: 'Its disk is full.' }),
+    };
+    const told = JSON.stringify(worker);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#init.input({ kind: 'load', load: 0, freeDiskBytes: usage.freeDiskBytes });
+    this.#init.input({ kind: 'worker', ...worker });
+  }
+}

@@ -1,0 +1,53 @@
+import { attemptKey, type Grant, type JobRecord, type PlannedTask } from '@cuadro/protocol';
+import type { Dice } from './dice.ts';
+import type { Engine, Fate } from './worker.ts';
+
+/** What the tasks of a job are like. */
+export interface Nature {
+  /** What each task takes, in milliseconds. */
+  readonly taskMs: readonly number[];
+  readonly files: number;
+  /** Tasks that fail wherever they are tried, and such that take their machine down. */
+  readonly poison: ReadonlySet<number>;
+  readonly killers: ReadonlySet<number>;
+  /** Share of attempts that fail by chance. */
+  readonly flaky: number;
+  /** Whether machines make different bytes of it. */
+  readonly differs: boolean;
+}
+
+/** Knows how each attempt of the run goes: the engines below the simulated workers. */
+export class Workshop implements Engine {
+  readonly natures = new Map<string, Nature>();
+  /** Machines on which everything fails for now. */
+  readonly bad = new Set<string>();
+  readonly #dice: Dice;
+  readonly #takeDown: (machine: string) => void;
+  /** While the run is to end, machines survive what they render. */
+  isCalm = false;
+
+  constructor(dice: Dice, takeDown: (machine: string) => void) {
+    this.#dice = dice;
+    this.#takeDown = takeDown;
+  }
+
+  fate(machine: string, job: JobRecord, { index }: PlannedTask): Fate {
+    const nature = this.natures.get(job.id);
+    if (nature === undefined) throw new Error(`Nobody submitted the job ${job.id}.`);
+    const ms = (nature.taskMs[index] ?? 1_000) * this.#dice.between(0.8, 1.2);
+    if (this.bad.has(machine)) return { kind: 'fails', ms: ms / 4, code: 'machine-bad' };
+    if (nature.poison.has(index)) return { kind: 'fails', ms, code: 'frame-poisoned' };
+    if (nature.killers.has(index) && !this.isCalm) return { kind: 'kills', ms };
+    if (this.#dice.chance(nature.flaky)) return { kind: 'fails', ms: ms / 2, code: 'flaky' };
+    return { kind: 'renders', ms, files: nature.files, differs: nature.differs };
+  }
+
+  kill(machine: string): void {
+    this.#takeDown(machine);
+  }
+
+  content(machine: string, grant: Grant, differs: boolean, file: number): string {
+    const by = differs ? `${machine} ${attemptKey(grant.attempt)}` : 'anybody';
+    return `${grant.job} ${grant.task} at redo ${grant.redo}, file ${file}, by ${by}`;
+  }
+}
