@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CuadroError, EXIT, type Config, type ExitCode } from '@cuadro/protocol';
+import { CuadroError, EXIT, type Config, type DoorView, type ExitCode } from '@cuadro/protocol';
+import type { EventHub } from './api/event-hub.ts';
 import { createApi, type Api } from './api/server.ts';
 import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
@@ -59,6 +60,11 @@ const gossipOf =
   () =>
     mesh?.status().gossip;
 
+function tellDoor({ onDoor }: NodeInit, hub: EventHub, door: DoorView): void {
+  hub.emit({ kind: 'door', door });
+  onDoor?.(door);
+}
+
 /** Wires the parts above the foundation and starts them. */
 async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
   const { clock, random, logger, signer, blobs, loopDelay } = base;
@@ -111,7 +117,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       queries: core,
       merge: (own) => driver.merge(own),
       adopt: (others) => driver.merge(others),
-      onDoor: (door) => hub.emit({ kind: 'door', door }),
+      onDoor: (door) => tellDoor(init, hub, door),
     },
     { name: () => live.current.name, version, discovery: network.mesh !== undefined },
   );
@@ -183,6 +189,8 @@ export interface DaemonOptions {
   config?: Partial<Config>;
   signal?: AbortSignal;
   onReady?: (ready: { address: string; signinAddress: string; port: number }) => void;
+  /** The door's page has changed; it may come before `onReady`. */
+  onDoor?: (door: DoorView) => void;
   /** Ctrl-C was pressed once. */
   onStopping?: () => void;
 }
@@ -195,6 +203,7 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
     dataFolder: options.dataFolder,
     onEnd: (reason) => ended.resolve(reason),
     human: process.stderr,
+    ...(options.onDoor && { onDoor: options.onDoor }),
     ...(options.port !== undefined && { port: options.port }),
     ...(options.config && { config: options.config }),
   });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Config, type KnownRecord, RecordBytes } from '@cuadro/protocol';
+import { type Config, type DoorView, type KnownRecord, RecordBytes } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import { blobOptionsOf } from '../blobs/options.ts';
 import { createFileBlobStore } from '../blobs/store.ts';
@@ -27,6 +27,8 @@ export interface NodeInit {
   renderLimits?: Partial<RenderLimits>;
   /** Called when the node can't go on (its records can't be written) or was asked to end through the API. */
   onEnd?: (reason: { error?: unknown }) => void;
+  /** Called with the door's page whenever that has changed. */
+  onDoor?: (door: DoorView) => void;
   /** Short lines for people; none by default. */
   human?: { write(line: string): unknown };
 }
