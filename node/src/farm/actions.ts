@@ -44,7 +44,9 @@ export async function openDoor(state: FarmState, forMs: number): Promise<ChangeV
 export async function closeDoor(state: FarmState): Promise<ChangeView> {
   await endFounding(state);
   state.door.close();
-  return answer('The door is closed: newcomers wait until a member admits them.');
+  // Each member has a door of its own, so this can't promise that nobody comes in elsewhere.
+  const others = state.roster.members.size > 1 ? ' A door that another member opened stays open.' : '';
+  return answer(`This machine's door is closed: newcomers wait until a member admits them.${others}`);
 }
 
 export async function admitNewcomer(state: FarmState, text: string | undefined): Promise<ChangeView> {

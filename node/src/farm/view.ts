@@ -67,7 +67,7 @@ function messageOf(state: FarmState, phase: Phase): string {
     case 'member':
       return door.isOpen
         ? `The door of ${name} is open: machines of the local network join by themselves.`
-        : `The door of ${name} is closed: newcomers wait until a member admits them.`;
+        : `The door of ${name} is closed on this machine: newcomers wait until a member admits them.`;
   }
 }
 

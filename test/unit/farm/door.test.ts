@@ -56,6 +56,17 @@ function job(author: Machine, number: number): JobRecord {
   };
 }
 
+describe('closing a door', () => {
+  test("promises nothing of the other members' doors", async () => {
+    house = new House();
+    const [studio, attic] = (await farmOf('studio', 'attic')) as [Machine, Machine];
+    await studio.farm.openDoor(60_000);
+    assert.match((await attic.farm.closeDoor()).message, /another member opened stays open/);
+    assert.match(attic.farm.door().message, /is closed on this machine/);
+    assert.ok(studio.farm.openLeftMs() > 0, 'as it says');
+  });
+});
+
 describe('newcomers (R67, R69)', () => {
   test('one that starts late joins through the open door by itself', async () => {
     house = new House();
