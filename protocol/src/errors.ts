@@ -76,14 +76,18 @@ export const ERRORS = {
   'job-ambiguous': entry(
     409,
     EXIT.notFound,
-    'Several jobs start with "{job}": {matches}. Give more of the id.',
+    'Several jobs start with "{job}" or are called so: {matches}. Give more of the id, or the number.',
   ),
   'task-not-found': entry(
     404,
     EXIT.notFound,
     'The job {job} has no task "{task}". `cuadro show {job}` lists them.',
   ),
-  'attempt-not-found': entry(404, EXIT.notFound, 'There is no attempt "{attempt}" of that task with a log.'),
+  'attempt-not-found': entry(
+    404,
+    EXIT.notFound,
+    'This machine has no log of attempt "{attempt}". What went well leaves its log only on the machine that ran it: `cuadro show JOB TASK` names that, and `cuadro logs` there prints it.',
+  ),
   'node-not-found': entry(404, EXIT.notFound, 'There is no machine "{node}". `cuadro nodes` lists them.'),
   'newcomer-not-found': entry(
     404,

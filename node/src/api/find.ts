@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { CuadroError, type JobId, type PeerId, type TaskIndex } from '@cuadro/protocol';
+import { CuadroError, jobControls, type JobId, type PeerId, type TaskIndex } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
 
 /** How people's names for things become ids: `#12`, `12`, the first letters of an id, `frame 7`, `here`. */
@@ -10,7 +10,7 @@ const matchesShown = 5;
 type JobQueries = Pick<CoreQueries, 'jobIds' | 'jobRecord'>;
 
 /**
- * A job by its id, its order number (`#12` or `12`), or a beginning of its id that no other job has.
+ * A job by its id, its order number (`#12` or `12`), a beginning of its id that no other job has, or else its name.
  * @throws CuadroError `job-not-found`, `job-ambiguous`, `job-deleted`.
  */
 export function findJob(queries: JobQueries, text: string): JobId {
@@ -24,7 +24,9 @@ export function findJob(queries: JobQueries, text: string): JobId {
     if (numbered.length === 1) return numbered[0] as JobId;
     if (numbered.length > 1) throw ambiguous(text, numbered);
   }
-  const matches = name === '' ? [] : liveJobs(queries).filter((id) => id.startsWith(name));
+  if (name === '') throw new CuadroError('job-not-found', { job: text });
+  const begun = liveJobs(queries).filter((id) => id.startsWith(name));
+  const matches = begun.length > 0 ? begun : jobsNamed(queries, name);
   if (matches.length > 1) throw ambiguous(text, matches);
   if (matches[0] === undefined) throw new CuadroError('job-not-found', { job: text });
   return matches[0];
@@ -32,6 +34,14 @@ export function findJob(queries: JobQueries, text: string): JobId {
 
 function liveJobs(queries: JobQueries): JobId[] {
   return queries.jobIds().filter((id) => queries.jobRecord(id)?.deleted === undefined);
+}
+
+/** Names are people's own, so several jobs may have one. */
+function jobsNamed(queries: JobQueries, name: string): JobId[] {
+  return liveJobs(queries).filter((id) => {
+    const record = queries.jobRecord(id);
+    return record !== undefined && jobControls(record).name.trim().toLowerCase() === name;
+  });
 }
 
 function ambiguous(text: string, matches: readonly JobId[]): CuadroError {

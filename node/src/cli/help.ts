@@ -106,7 +106,7 @@ Options of every command:
   -h, --help     Help on a command: cuadro submit --help
   -V, --version  The version
 
-A job is named by its id, a beginning of it, or its number: 12 or #12.
+A job is named by its id, a beginning of it, its number (12 or #12), or its name.
 A machine is named by its name, its key or a beginning of it, or as "here".
 
 Exit codes:

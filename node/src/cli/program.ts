@@ -64,7 +64,7 @@ function addJobCommands(add: Add): void {
     .option('--name <name>', "The job's name")
     .option('--output <folder>', 'Folder for the files (default: one of its own for each job)')
     .option('--overwrite', "Replace files in it that are not this job's")
-    .option('--priority <number>', '0 to 100; higher runs first (default: 50)', wholeNumber)
+    .option('--priority <number>', '0 to 100; higher runs first (default: 50)', priorityNumber)
     .option('--paused', 'Submit without starting')
     .addOption(
       new Option('--after <job>', 'Start when this job is done; may be repeated')
@@ -92,7 +92,7 @@ function addJobCommands(add: Add): void {
   add('fetch', async (context, [job], options: { to: string; overwrite?: boolean }) =>
     (await import('./commands/jobs.ts')).fetchJob(context, String(job), options),
   )
-    .requiredOption('--to <folder>', 'The folder')
+    .requiredOption('--to <folder>', 'The folder to write them to; it has to be given')
     .option('--overwrite', "Replace files in it that are not this job's");
 }
 
@@ -138,7 +138,7 @@ function addChangeCommands(add: Add): void {
     (await change()).setDesired(context, jobs as string[], 'canceled'),
   );
   add('priority', async (context, [job, number]) =>
-    (await change()).setPriority(context, String(job), wholeNumber(String(number))),
+    (await change()).setPriority(context, String(job), priorityNumber(String(number))),
   );
   add('requeue', async (context, [job, tasks], options: { failed?: boolean; all?: boolean }) =>
     (await change()).requeue(context, String(job), tasks as string[], options),
@@ -239,8 +239,14 @@ function optional(operand: unknown): string | undefined {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no whole number.`);
   return Number(text);
+}
+
+function priorityNumber(text: string): number {
+  const priority = wholeNumber(text);
+  if (priority > 100) throw new InvalidArgumentError('A priority is 100 at most; higher runs first.');
+  return priority;
 }
 
 function portNumber(text: string): number {

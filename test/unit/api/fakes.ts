@@ -180,7 +180,7 @@ export class FakeNode {
     const record = (id: string): JobRecord | undefined => {
       if (id === JOB_GONE) return { id, deleted: {} } as unknown as JobRecord;
       const job = known(id);
-      return job && ({ id, spec: { order: job.order } } as unknown as JobRecord);
+      return job && ({ id, spec: { order: job.order, name: job.name }, control: {} } as unknown as JobRecord);
     };
     const queries: Partial<CoreQueries> = {
       self: SELF,

@@ -283,10 +283,28 @@ describe('submit', () => {
   });
 });
 
+describe('a job is named as people name it', () => {
+  test('by its name where no id begins so, in any case of letters', async () => {
+    const ran = await harness.run(['show', 'Job 1']);
+    assert.match(ran.out, /^#1 job 1\n/);
+    assert.equal(ran.exit, EXIT.ok);
+  });
+
+  test('a name that two jobs have names neither', async () => {
+    const { jobs } = harness.node;
+    harness.node.jobs = jobs.map((job) => ({ ...job, name: 'shot' }));
+    const ran = await harness.run(['show', 'shot']);
+    harness.node.jobs = jobs;
+    assert.match(ran.err, /Several jobs start with "shot" or are called so: aaaabbbb.*, aaaacccc/);
+    assert.deepEqual([ran.exit, ran.out], [EXIT.notFound, '']);
+  });
+});
+
 describe('errors: one sentence, and the exit code by the catalogue', () => {
   const table: [args: string[], exit: number, pattern: RegExp][] = [
     [['show', 'nope'], EXIT.notFound, /There is no job "nope"\. `cuadro jobs` lists them\./],
     [['show', 'aaaa'], EXIT.notFound, /Several jobs start with "aaaa"/],
+    [['show', 'job'], EXIT.notFound, /There is no job "job"/],
     [['show', JOB_A, 'film'], EXIT.notFound, /has no task "film"/],
     [['submit', 'gone.blend'], EXIT.notFound, /There is no file .*gone\.blend/],
     [['submit', '.'], EXIT.refused, /is not a file/],
@@ -297,7 +315,7 @@ describe('errors: one sentence, and the exit code by the catalogue', () => {
     [['submit', 'scene.blend', '--frames', ''], EXIT.usage, /empty/],
     [['submit', 'scene.blend', '--frames', '1-1000000000'], EXIT.usage, /beyond frame/],
     [['submit', 'scene.blend', '--priority', 'high'], EXIT.usage, /whole number/],
-    [['submit', 'scene.blend', '--priority', '101'], EXIT.usage, /priority/],
+    [['submit', 'scene.blend', '--priority', '101'], EXIT.usage, /A priority is 100 at most/],
     [['submit', 'scene.blend', '--set', 'x'], EXIT.usage, /--set key=value/],
     [['submit', 'scene.blend', '--after', 'nope'], EXIT.notFound, /There is no job/],
     [['jbos'], EXIT.usage, /Unknown command 'jbos' \(Did you mean jobs\?\)/],
@@ -311,7 +329,8 @@ describe('errors: one sentence, and the exit code by the catalogue', () => {
     [['pause', '--machine', 'nowhere'], EXIT.notFound, /nowhere/],
     [['drain'], EXIT.usage, /Name a machine/],
     [['drain', 'studio', '--here'], EXIT.usage, /not both/],
-    [['priority', '12', 'high'], EXIT.usage, /whole number/],
+    [['priority', '12', 'high'], EXIT.usage, /"high" is no whole number/],
+    [['priority', '12', '150'], EXIT.usage, /A priority is 100 at most/],
     [['slots', 'studio', 'many'], EXIT.usage, /whole number/],
     [['hours', 'studio', 'never'], EXIT.usage, /"never" are no hours/],
     [['requeue', '12', '--all', '--failed'], EXIT.usage, /only one/],

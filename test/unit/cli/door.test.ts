@@ -19,7 +19,7 @@ describe('cuadro door', () => {
   test('shows who is in, who wants in, and what else is around', async () => {
     const { exit, out, err } = await harness.run(['door']);
     assert.match(out, /The door of farm is open.*\n12 min 34 s left; cuadro door close ends it\./);
-    assert.match(out, /WANTS IN.*\nlaptop\s+amber piano river\s+\/ip4\/192\.168\.1\.7/);
+    assert.match(out, /WANTS IN.*\nlaptop\s+amber piano river\s+192\.168\.1\.7:7789/);
     assert.match(out, /attic\s+gggggggggggggggg\s+2\s+3\s+closed\s+tower\s+wanted there: cuadro door merge/);
     assert.match(out, /studio \(here\)\s+artist\s+reachable\s+founder/);
     assert.match(out, /render-1\s+machine\s+not reachable\s+by studio/);

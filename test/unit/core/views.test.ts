@@ -31,4 +31,14 @@ describe('what people are shown of a job', () => {
     farm.finishAll();
     assert.equal(waits(), undefined);
   });
+
+  it('names the job that it waits for by number and name', () => {
+    const farm = new Farm().start();
+    const first = farm.submit(framesPlan('1'), { id: 1, order: 7 });
+    const next = farm.submit(framesPlan('1'), { id: 2, order: 8, after: [first.id] });
+    const reason = () => farm.core.job(next.id)?.reason;
+    assert.equal(reason(), 'It waits for job #7 job 1 to be done.');
+    farm.finishAll();
+    assert.equal(reason(), undefined);
+  });
 });

@@ -5,6 +5,7 @@ import {
   type ExitCode,
   heldOnlyBy,
   heldOnlyInAll,
+  typedAddress,
 } from '@cuadro/protocol';
 import type { NodeClient } from '../client.ts';
 import type { Context } from '../context.ts';
@@ -164,7 +165,7 @@ function printNewcomers(output: Output, { newcomers }: DoorView): void {
     farm === undefined
       ? ''
       : `${plain(farm.name)}: ${count(farm.members, 'machine')}, ${count(farm.jobs, 'job')}`,
-    plain(addresses[0] ?? ''),
+    plain(typedAddress(addresses[0] ?? '')),
   ]);
   section(output, table(output, ['WANTS IN', 'THREE WORDS', 'ITS FARM', 'SEEN AT'], rows));
   output.print('If the words are the same on its own screen: cuadro door admit WORDS');

@@ -48,7 +48,7 @@ export async function jobs(context: Context): Promise<ExitCode> {
         plain(job.name),
       ];
     });
-    output.print(table(output, ['#', 'ID', 'STATE', 'FRAMES', 'RUNNING', 'LEFT', 'PRIORITY', 'NAME'], rows));
+    output.print(table(output, ['#', 'ID', 'STATE', 'TASKS', 'RUNNING', 'LEFT', 'PRIORITY', 'NAME'], rows));
   }
   await noteRemoval(context);
   return EXIT.ok;
