@@ -48,7 +48,11 @@ export const COMMANDS = [
     usage: '[machine...]',
     summary: 'Let machines end what they run, and take nothing new',
   },
-  { name: 'tag', usage: '<machine> [tags...]', summary: 'Set the tags of a machine; none takes them away' },
+  {
+    name: 'tag',
+    usage: '<machine> [tags...]',
+    summary: 'Set the tags of a machine, for submit --tags; none: no tags',
+  },
   {
     name: 'hours',
     usage: '<machine> [hours...]',

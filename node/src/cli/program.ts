@@ -72,6 +72,7 @@ function addJobCommands(add: Add): void {
         .default([], 'none'),
     )
     .option('--machines <number>', 'Machines at the same time, at most', wholeNumber)
+    .option('--tags <list>', 'Only on machines that have all of these tags, such as gpu,big', tagList)
     .option('--notes <text>', 'Notes on the job')
     .option('--watch', 'Follow it to the end; exit code 5 if it fails')
     .addHelpText('after', submitExamples);
@@ -241,6 +242,13 @@ function optional(operand: unknown): string | undefined {
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no whole number.`);
   return Number(text);
+}
+
+function tagList(text: string): string[] {
+  const tags = text.split(',').map((tag) => tag.trim());
+  if (tags.includes(''))
+    throw new InvalidArgumentError(`"${text}" is no list of tags; write it like gpu,big.`);
+  return tags;
 }
 
 function priorityNumber(text: string): number {

@@ -5,10 +5,11 @@ import { NAME_LENGTH_MAX } from '../limits.ts';
 import { frameRateSchema } from '../work.ts';
 import type { PlanGroup } from '../plan.ts';
 import type { JobType } from './interface.ts';
+import { tagsSetting } from './tags.ts';
 
 const name = z.string().min(1).max(NAME_LENGTH_MAX);
 
-const settings = z.object({
+const settings = z.strictObject({
   frames: z.string().describe('Frames to render, such as 1-250, 1-10:2 or 1,3,7-9'),
   scene: name.optional().describe("A scene of the file, where it isn't the active one"),
   camera: name.optional().describe("A camera, where it isn't the scene's own"),
@@ -30,6 +31,7 @@ const settings = z.object({
   sound: bundlePathSchema.optional().describe("The scene's mixed sound, a path in the bundle"),
   renderEngine: name.optional().describe("The scene's render engine, which a machine must have"),
   denoiser: name.optional().describe("The scene's denoiser, which a machine must have"),
+  tags: tagsSetting,
   engineVersion: z.string().max(64).optional().describe('The exact Blender version to use'),
 });
 
@@ -62,6 +64,7 @@ export const blenderAnimation: JobType<typeof settings> = {
         renderEngine: s.renderEngine,
         denoiser: s.denoise === false ? undefined : s.denoiser,
         scripts: s.allowScripts || undefined,
+        tags: s.tags,
       },
     };
     const film: PlanGroup = {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { parseFrames } from '../frames.ts';
 import type { JobType } from './interface.ts';
+import { tagsSetting } from './tags.ts';
 
-const settings = z.object({
+const settings = z.strictObject({
   program: z.string().min(1).max(1_024).describe("The program; each machine's owner must have allowed it"),
   args: z
     .array(z.string().max(8_192))
@@ -10,6 +11,7 @@ const settings = z.object({
     .default([])
     .describe('Arguments; {frame}, {output} and {bundle} are replaced'),
   frames: z.string().default('1').describe('The program runs once for each of these frames'),
+  tags: tagsSetting,
   timeoutMs: z
     .number()
     .positive()
@@ -25,7 +27,7 @@ export const command: JobType<typeof settings> = {
   description: 'Any program, run once for each frame on machines whose owners allowed it.',
   needsScene: false,
   settings,
-  compile: ({ program, args, frames, timeoutMs }) => ({
+  compile: ({ program, args, frames, tags, timeoutMs }) => ({
     version: 1,
     order: 'sequential',
     groups: [
@@ -34,7 +36,7 @@ export const command: JobType<typeof settings> = {
         work: { kind: 'command', program, args, ...(timeoutMs !== undefined && { timeoutMs }) },
         numbers: parseFrames(frames),
         after: [],
-        requires: { engine: 'command', program },
+        requires: { engine: 'command', program, tags },
       },
     ],
   }),

@@ -202,13 +202,14 @@ describe('submit', () => {
 
   test('every option', async () => {
     const options =
-      '--frames 1-3 --name n --overwrite --priority 70 --paused --samples 4 --percent 50 --camera c --scene s --format PNG --allow-scripts --no-denoise --no-film --after 1 --after 12 --coarse-to-fine --machines 2 --set renderEngine=CYCLES --set x=[1,true] --notes hello';
+      '--frames 1-3 --name n --overwrite --priority 70 --paused --samples 4 --percent 50 --camera c --scene s --format PNG --allow-scripts --no-denoise --no-film --after 1 --after 12 --coarse-to-fine --machines 2 --tags gpu,big --set renderEngine=CYCLES --set x=[1,true] --notes hello';
     await harness.run(['submit', harness.blend, ...options.split(' ')]);
     assert.deepEqual(body(), {
       type: 'blender-animation',
       path: harness.blend,
       name: 'n',
       settings: {
+        tags: ['gpu', 'big'],
         frames: '1-3',
         samples: 4,
         resolutionPercent: 50,
@@ -316,6 +317,7 @@ describe('errors: one sentence, and the exit code by the catalogue', () => {
     [['submit', 'scene.blend', '--frames', '1-1000000000'], EXIT.usage, /beyond frame/],
     [['submit', 'scene.blend', '--priority', 'high'], EXIT.usage, /whole number/],
     [['submit', 'scene.blend', '--priority', '101'], EXIT.usage, /A priority is 100 at most/],
+    [['submit', 'scene.blend', '--tags', 'gpu,'], EXIT.usage, /no list of tags/],
     [['submit', 'scene.blend', '--set', 'x'], EXIT.usage, /--set key=value/],
     [['submit', 'scene.blend', '--after', 'nope'], EXIT.notFound, /There is no job/],
     [['jbos'], EXIT.usage, /Unknown command 'jbos' \(Did you mean jobs\?\)/],

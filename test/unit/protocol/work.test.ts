@@ -111,6 +111,8 @@ const SETTINGS: Record<string, { good: object; tasks: number; bad: [settings: un
       [{}, /frames/],
       [{ frames: '1', samples: 0, resolutionPercent: 0 }, /samples/],
       [{ frames: '1', order: 'random' }, /order/],
+      [{ frames: '1', sampels: 8 }, /sampels/],
+      [{ frames: '1', tags: 'gpu' }, /tags/],
       [undefined, /blender-animation/],
     ],
   },
@@ -119,6 +121,7 @@ const SETTINGS: Record<string, { good: object; tasks: number; bad: [settings: un
     tasks: 3,
     bad: [
       [{ args: [] }, /program/],
+      [{ program: 'render', argz: [] }, /argz/],
       [{ program: 'render', args: 'all' }, /args/],
       [{ program: 'render', timeoutMs: 0 }, /timeoutMs/],
     ],
@@ -129,6 +132,7 @@ const SETTINGS: Record<string, { good: object; tasks: number; bad: [settings: un
     bad: [
       [{ sleepMs: -1 }, /sleepMs/],
       [{ message: 7 }, /message/],
+      [{ mesage: 'Hello' }, /mesage/],
     ],
   },
 };
@@ -165,6 +169,14 @@ describe('job types', () => {
       });
     }
   }
+
+  it('R51: the first group of each type requires the tags that its job asks for, and none by itself', () => {
+    for (const [name, { good }] of Object.entries(SETTINGS)) {
+      const first = (settings: object) => compileJob(jobType(name), settings).plan.groups[0]?.requires;
+      assert.deepEqual(first({ ...good, tags: ['gpu', 'big'] })?.tags, ['gpu', 'big'], name);
+      assert.equal(first(good)?.tags, undefined, name);
+    }
+  });
 
   it('R72: names only the first finding', () => {
     const bad = { frames: '1', samples: 0, resolutionPercent: 0 };

@@ -30,6 +30,7 @@ export interface SubmitOptions {
   coarseToFine?: boolean;
   notes?: string;
   machines?: number;
+  tags?: string[];
   watch?: boolean;
 }
 
@@ -126,6 +127,7 @@ function settingsOf(options: SubmitOptions): Record<string, unknown> {
     denoise: options.denoise ? undefined : false,
     film: options.film ? undefined : false,
     order: options.coarseToFine === true ? 'coarse-to-fine' : undefined,
+    tags: options.tags,
     ...Object.fromEntries(options.set.map(parseSetting)),
   });
 }
