@@ -153,7 +153,7 @@ test('tasks that fail: three attempts, telling lines, a log, and a retry of the 
   const logs = await house.cuadro(['logs', job.id]);
   assert.match(logs.stdout, /Hello from frame 7/);
   const skipped = await jobIn(node.client, after.id, ['skipped']);
-  assert.match(skipped.reason ?? '', new RegExp(`${job.id}.* failed`));
+  assert.equal(skipped.reason, `It waits for job #${view.order} ${view.name}, which is failed.`);
   await house.json(['requeue', job.id, '--failed']);
   await jobIn(node.client, job.id, ['active']);
   assert.deepEqual((await taskOf(node.client, job.id, '7')).state, 'open');

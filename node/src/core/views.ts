@@ -7,7 +7,6 @@ import {
   jobControls,
   type AttemptView,
   type FarmView,
-  type JobId,
   type JobView,
   type NodeView,
   type TaskCounts,
@@ -21,7 +20,7 @@ import type { Job } from './job.ts';
 import { isRunning } from './machine.ts';
 import { onlyOn, submitterSafety } from './safety.ts';
 import type { BrainState } from './state.ts';
-import { machineName, whyIdle, whyTask } from './why.ts';
+import { machineName, whyIdle, whyTask, withJobNames } from './why.ts';
 
 /** What the local API shows, made only when it is asked for. */
 
@@ -40,15 +39,6 @@ export function taskStateOf(job: Job, index: TaskIndex): TaskState | undefined {
   return state === 'open' && JOB_ENDS.has(job.state) ? 'skipped' : state;
 }
 
-/** A job's reason names the one that it waits for by its id, as every machine derives it; people know the number and name. */
-function withJobNames(state: BrainState, reason: string, awaited: readonly JobId[]): string {
-  return awaited.reduce((text, id) => {
-    const record = state.jobs.get(id)?.record;
-    if (record === undefined) return text;
-    return text.replace(`job ${id}`, () => `job #${record.spec.order} ${jobControls(record).name}`);
-  }, reason);
-}
-
 export function jobView(state: BrainState, job: Job): JobView {
   const { record, table } = job;
   const { spec } = record;
@@ -62,7 +52,7 @@ export function jobView(state: BrainState, job: Job): JobView {
     name: controls.name,
     type: spec.type,
     state: job.state,
-    ...(job.reason !== undefined && { reason: withJobNames(state, job.reason, spec.after) }),
+    ...(job.reason !== undefined && { reason: withJobNames(state, job, job.reason) }),
     priority: controls.priority,
     notes: controls.notes,
     machineLimit: controls.machineLimit,

@@ -1,4 +1,11 @@
-import { countingResult, heldBy, JOB_ENDS, resultWithin, type TaskIndex } from '@cuadro/protocol';
+import {
+  countingResult,
+  heldBy,
+  JOB_ENDS,
+  jobControls,
+  resultWithin,
+  type TaskIndex,
+} from '@cuadro/protocol';
 import { isSetAside, machinesInOrder, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
 import type { Job } from './job.ts';
 import { isRunning, type Machine } from './machine.ts';
@@ -21,7 +28,7 @@ export function whyTask(state: BrainState, job: Job, index: TaskIndex): string {
     return `It failed: ${job.table.effective(index)?.failed?.message ?? 'its attempts are used up.'}`;
   }
   if (own === 'skipped') return skipped(job, index);
-  const why = running(state, job, index) ?? jobHolds(job) ?? whyOpen(state, job, index);
+  const why = running(state, job, index) ?? jobHolds(state, job) ?? whyOpen(state, job, index);
   // A result that no machine holds any more (SPEC R38).
   const lost = Object.keys(job.table.effective(index)?.results ?? {}).length > 0;
   return lost ? `It was rendered, and every copy is damaged or gone, so it is rendered again. ${why}` : why;
@@ -84,14 +91,23 @@ function running(state: BrainState, job: Job, index: TaskIndex): string | undefi
   return isRunning(machine, lease) ? `It runs on ${name}.` : `It is next on ${name}.`;
 }
 
-function jobHolds(job: Job): string | undefined {
+function jobHolds(state: BrainState, job: Job): string | undefined {
   if (JOB_ENDS.has(job.state)) {
     const because = job.reason === undefined ? '' : ` ${job.reason}`;
     return `It was not begun before its job was ${job.state === 'failed' ? 'given up' : job.state}.${because}`;
   }
   if (job.state === 'paused') return 'Its job is paused: what runs is finished, nothing new begins.';
-  if (job.state === 'waiting') return job.reason ?? 'Its job waits for another.';
+  if (job.state === 'waiting') return withJobNames(state, job, job.reason ?? 'Its job waits for another.');
   return job.hasPlan ? undefined : "It waits for the job's plan, which isn't on this machine yet.";
+}
+
+/** A reason names the job that is waited for by its id, as every machine derives it; people know its number and name. */
+export function withJobNames(state: BrainState, { record }: Job, reason: string): string {
+  return record.spec.after.reduce((text, id) => {
+    const awaited = state.jobs.get(id)?.record;
+    if (awaited === undefined) return text;
+    return text.replace(`job ${id}`, () => `job #${awaited.spec.order} ${jobControls(awaited).name}`);
+  }, reason);
 }
 
 function whyOpen(state: BrainState, job: Job, index: TaskIndex): string {
@@ -108,6 +124,8 @@ function whyOpen(state: BrainState, job: Job, index: TaskIndex): string {
   const reasons: string[] = [];
   const busy: Machine[] = [];
   for (const machine of machinesInOrder(state)) {
+    // A removed machine is none of the farm any more, so nobody waits for it.
+    if (state.isRemoved(machine.peer) && machine.peer !== state.self) continue;
     const why =
       whyNoWork(state, machine) ??
       whyNotAble(state, machine, job, task.requires) ??

@@ -15,6 +15,10 @@ describe('what people are shown of the machines', () => {
     farm.records(mergeRecords(memberOf(BELEN), { ...memberOf(BELEN), removals: { [SELF]: removal } }));
     assert.deepEqual(peers(), [SELF, CARMEN]);
     assert.equal(farm.core.farm().members, 2);
+    const { id } = farm.submit(framesPlan('1'));
+    for (const run of farm.held()) farm.stopped(run.grant.attempt);
+    farm.records(nodeDesired(SELF, 'paused'));
+    assert.doesNotMatch(farm.core.job(id)?.live.waits ?? '', /removed/, 'nobody waits for it');
   });
 });
 
@@ -38,6 +42,7 @@ describe('what people are shown of a job', () => {
     const next = farm.submit(framesPlan('1'), { id: 2, order: 8, after: [first.id] });
     const reason = () => farm.core.job(next.id)?.reason;
     assert.equal(reason(), 'It waits for job #7 job 1 to be done.');
+    assert.equal(farm.core.task(next.id, 0)?.why, reason());
     farm.finishAll();
     assert.equal(reason(), undefined);
   });

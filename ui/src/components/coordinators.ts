@@ -28,7 +28,7 @@ export class CuadroCoordinators extends LitElement {
     const t = coordinatorTerms;
     const now = coordinators.findLast(({ peer }) => peer === coordinator);
     const entries = coordinators.map((reign, i) => this.#entry(reign, coordinators[i - 1])).reverse();
-    return html`<div><p>${now === undefined ? t.nobody : html`<strong>${t.leads(now.name, formatTime(now.at))}</strong>`}</p>
+    return html`<div><p>${now === undefined ? t.nobody : html`<strong>${now.cause === 'found' ? t.leadsAlready(now.name) : t.leads(now.name, formatTime(now.at))}</strong>`}</p>
         <p class="small quiet">${t.what}</p></div>
       <ol aria-label=${t.history}>${entries.slice(0, SHOWN)}</ol>
       ${
