@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Level } from 'level';
 import { type KnownRecord, recordKey } from '@cuadro/protocol';
 import { recordToBytes } from '../../node/src/store/record-bytes.ts';
@@ -26,4 +27,13 @@ export async function bareLevel(
   const seconds = (performance.now() - startedAt) / 1_000;
   await database.close();
   return seconds;
+}
+
+const BATCH_RECORDS = 64;
+
+/** Seconds for the same records on two nodes, which share one disk here. */
+export async function bareTwice(folder: string, records: readonly KnownRecord[]): Promise<number> {
+  const sizes = Array.from({ length: Math.ceil(records.length / BATCH_RECORDS) }, () => BATCH_RECORDS);
+  const first = await bareLevel(join(folder, 'bare-1'), records, sizes);
+  return first + (await bareLevel(join(folder, 'bare-2'), records, sizes));
 }

@@ -186,7 +186,7 @@ export async function startFarmMember(init: FarmMemberInit): Promise<FarmMember>
   };
 }
 
-function capabilitiesOf({ tags = [] }: FarmMemberInit) {
+export function capabilitiesOf({ tags = [] }: Pick<FarmMemberInit, 'tags'>) {
   const none = { renderEngines: [], denoisers: [], devices: [], programs: [], scripts: false };
   return { ...none, engines: { node: '1' }, tags, cores: 1, memoryBytes: 0 };
 }
@@ -236,6 +236,21 @@ export async function reaches(member: FarmMember, others: number): Promise<void>
   await promise;
   unsubscribe();
 }
+
+/** So many tasks that do nothing. */
+export const planOfNothing = (count: number): Plan => ({
+  version: 1,
+  order: 'sequential',
+  groups: [
+    {
+      name: 'nothing',
+      work: { kind: 'echo-sleep', message: '', sleepMs: 0 },
+      numbers: [{ start: 1, end: count, step: 1 }],
+      after: [],
+      requires: { engine: 'node' },
+    },
+  ],
+});
 
 /** A job of this member by its plan, stored and signed; merging the record submits it. */
 export async function jobOfPlan({ signer, blobs, driver }: FarmMember, plan: Plan): Promise<JobRecord> {

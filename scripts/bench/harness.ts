@@ -47,14 +47,16 @@ export class CouldNotMeasure extends Error {
   override readonly name = 'CouldNotMeasure';
 }
 
-export type LastLine = Measured & { bench: BenchName; bar: number; ok: boolean };
+/** Without a bar where none stands for the bench. */
+export type LastLine = Measured & { bench: BenchName; bar?: number; ok: boolean };
 
 /** The figures with their verdict: the bench's last line. */
 export function lastLine(bench: BenchName, measured: Measured): LastLine {
   const bars = BARS[bench];
   const { value, unit, baseline, ratio, ...further } = measured;
   const ok = bars.every((bar) => reaches(bar, measured));
-  return { bench, value, unit, baseline, ratio, bar: bars[0].limit, ok, ...further };
+  const bar = bars[0] && { bar: bars[0].limit };
+  return { bench, value, unit, baseline, ratio, ...bar, ok, ...further };
 }
 
 /** Runs one bench; its processes are gone and its folders deleted when this settles. */

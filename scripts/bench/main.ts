@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   efficiency: () => import('./efficiency.ts'),
   'efficiency-two': () => import('./efficiency-two.ts'),
   dispatch: () => import('./dispatch.ts'),
+  'dispatch-whole': () => import('./dispatch-whole.ts'),
   'dispatch-alone': () => import('./dispatch-alone.ts'),
   'dispatch-processes': () => import('./dispatch-processes.ts'),
   restart: () => import('./restart.ts'),

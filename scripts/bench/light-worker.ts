@@ -1,0 +1,225 @@
+import {
+  compareEpochs,
+  decodeMessage,
+  encodeMessage,
+  type Beacon,
+  type Claim,
+  type Epoch,
+  type Grant,
+  type HoldItem,
+  type HoldOutcome,
+  type Message,
+  type PeerId,
+  RecordBytes,
+  type ResultMessage,
+  type TaskRecord,
+  type TaskResult,
+} from '@cuadro/protocol';
+import { defaultOptions } from '../../node/src/core/options.ts';
+import type { Mesh } from '../../node/src/mesh/interface.ts';
+import { defaultCopyOptions } from '../../node/src/replicas/copy-limits.ts';
+import { CopyLine } from '../../node/src/replicas/copy-line.ts';
+import { recordOf, withHolder } from '../../node/src/replicas/needs.ts';
+import { RecordPublisher } from '../../node/src/replicas/publisher.ts';
+import type { Clock, Startable } from '../../node/src/system/interface.ts';
+import { capabilitiesOf } from './farm-member.ts';
+import { CouldNotMeasure } from './harness.ts';
+
+/**
+ * A member that works and does nothing else, so that sixteen of them take little of the core on which a coordinator is
+ * measured. Real is all that it says: its claim and beacons (SPEC R50, R52), a result of its own for each attempt
+ * (R53), the request to the job's submitter to hold it as well, on the node's own line (R57), and the gossip of its
+ * records, by the node's own publisher at its pace (R46), rendered first and done once the submitter holds it. Light
+ * is the rest. Tasks end in the moment when they are granted, without a plan being
+ * read; its records are in memory only; of the others' it keeps none, so it takes no gossip in, tells no digest, exchanges
+ * nothing, and holds nothing for anybody.
+ */
+export interface LightWorker extends Startable {
+  readonly mesh: Mesh;
+}
+
+export interface LightWorkerInit {
+  farm: { id: string; peers: readonly PeerId[] };
+  slots: number;
+  /** Of the only job that is granted here: it is asked to hold the results. */
+  submitter: PeerId;
+  /** It heard what a worker of an unhurt farm doesn't hear: the run says nothing. */
+  onFault: (error: CouldNotMeasure) => void;
+}
+
+export function createLightWorker(
+  components: { mesh: Mesh; clock: Clock },
+  init: LightWorkerInit,
+): LightWorker {
+  return new MemoryWorker(components, init);
+}
+
+class MemoryWorker implements LightWorker {
+  readonly mesh: Mesh;
+  readonly #clock: Clock;
+  readonly #init: LightWorkerInit;
+  readonly #bytes = new RecordBytes();
+  readonly #publisher: RecordPublisher;
+  #epoch: Epoch | undefined;
+  #line: CopyLine | undefined;
+  /** Results that the submitter was asked to hold, by the request's id. */
+  readonly #asked = new Map<number, { task: TaskRecord; result: TaskResult }>();
+  #nextId = 1;
+  #cancelBeacon: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(components: { mesh: Mesh; clock: Clock }, init: LightWorkerInit) {
+    this.mesh = components.mesh;
+    this.#clock = components.clock;
+    this.#init = init;
+    this.#publisher = new RecordPublisher({ ...components, bytes: this.#bytes });
+  }
+
+  async start(): Promise<void> {
+    const { farm } = this.#init;
+    this.mesh.subscribe({
+      message: (from, bytes) => this.#hear(from, bytes),
+      gossip: (topic, from, bytes) => {
+        // Whose turn it is to gossip depends on how many do.
+        if (topic === 'records') this.#publisher.heard(from);
+        else this.#hear(from, bytes);
+      },
+    });
+    this.mesh.setMembership({ farm: farm.id, members: new Set(farm.peers) });
+    await this.mesh.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelBeacon?.();
+    this.#publisher.stop();
+    this.#line?.close(new Error('The worker stops.'));
+    await this.mesh.stop();
+  }
+
+  #hear(from: PeerId, bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    switch (message?.kind) {
+      case 'pulse':
+      case 'collect':
+        if (message.epoch.peer === from) this.#follow(message.epoch, message.kind === 'collect');
+        return;
+      case 'grants':
+        if (this.#epoch !== undefined && compareEpochs(message.epoch, this.#epoch) === 0) {
+          for (const grant of message.grants) this.#work(from, grant);
+        }
+        return;
+      case 'doubt':
+        this.#say(from, { kind: 'doubt-answer', epoch: message.epoch, lost: false });
+        return;
+      case 'stop':
+        return this.#fault(`An attempt was taken back: ${message.reason}`);
+      case 'yield':
+        return this.#fault('The coordinator gave way.');
+      case undefined:
+        return this.#fault('A message made no sense.');
+      case 'claim':
+      case 'beacon':
+      case 'result':
+      case 'doubt-answer':
+        // Of the other members, by gossip: a worker has no use for them.
+        return;
+    }
+  }
+
+  /** The latest reign counts; a new one hears at once what this worker can do. */
+  #follow(epoch: Epoch, asked: boolean): void {
+    const news = this.#epoch === undefined || compareEpochs(epoch, this.#epoch) > 0;
+    if (news) this.#epoch = epoch;
+    if (!news && !asked) return;
+    this.#say(epoch.peer, this.#claim());
+    this.#beacon();
+  }
+
+  #claim(): Claim {
+    const { slots } = this.#init;
+    return {
+      kind: 'claim',
+      peer: this.mesh.self,
+      sequence: 1,
+      wants: slots * (1 + defaultOptions.aheadPerSlot),
+      slots,
+      capabilities: capabilitiesOf({}),
+      bundles: [],
+    };
+  }
+
+  /** Between two messages it holds nothing: its tasks end when they are granted. */
+  #beacon(): void {
+    this.#cancelBeacon?.();
+    if (this.#stopped || this.#epoch === undefined) return;
+    const beacon: Beacon = {
+      kind: 'beacon',
+      peer: this.mesh.self,
+      held: [],
+      load: 0,
+      freeDiskBytes: 0,
+    };
+    this.#say(this.#epoch.peer, beacon);
+    this.#cancelBeacon = this.#clock.after(defaultOptions.beaconIntervalMs, () => this.#beacon());
+  }
+
+  #work(coordinator: PeerId, { attempt, job, task: index, redo, retry }: Grant): void {
+    const self = this.mesh.self;
+    const result: TaskResult = {
+      attempt,
+      peer: self,
+      state: 'rendered',
+      holders: { [self]: { held: true, counter: 1 } },
+      files: [],
+      renderMs: 0,
+      wallTime: this.#clock.wallTime(),
+    };
+    const task: TaskRecord = recordOf(
+      { kind: 'task', job, index, redo, retry, results: {}, failures: {} },
+      result,
+    );
+    this.#publisher.publish([task]);
+    const told: ResultMessage = {
+      ...{ kind: 'result', job, task: index, redo, retry, attempt },
+      outcome: { kind: 'result', result },
+    };
+    this.#say(coordinator, told);
+    const id = this.#nextId++;
+    this.#asked.set(id, { task, result });
+    const item: HoldItem = { kind: 'result', id, record: this.#bytes.of(task) };
+    this.#line ??= this.#openLine();
+    this.#line.ask(item);
+  }
+
+  #openLine(): CopyLine {
+    return new CopyLine({ mesh: this.mesh, clock: this.#clock }, this.#init.submitter, {
+      stallMs: defaultCopyOptions.stallMs,
+      onOutcomes: (outcomes) => {
+        for (const outcome of outcomes) this.#answered(outcome);
+      },
+      onEnd: (owed, error) => {
+        this.#line = undefined;
+        if (owed.length > 0) this.#fault(`The submitter holds no more: ${String(error)}`);
+      },
+    });
+  }
+
+  #answered(outcome: HoldOutcome): void {
+    const asked = this.#asked.get(outcome.id);
+    this.#asked.delete(outcome.id);
+    if (asked === undefined) return;
+    if (outcome.kind === 'refused')
+      return this.#fault(`The submitter refused to hold a result: ${outcome.reason}.`);
+    const holders = withHolder(asked.result.holders, this.#init.submitter, outcome.counter ?? 1);
+    this.#publisher.publish([recordOf(asked.task, { ...asked.result, state: 'done', holders })]);
+  }
+
+  #say(to: PeerId, message: Message): void {
+    this.mesh.send(to, encodeMessage(message));
+  }
+
+  #fault(sentence: string): void {
+    if (!this.#stopped) this.#init.onFault(new CouldNotMeasure(sentence));
+  }
+}
