@@ -98,6 +98,8 @@ export const digestSchema = z.string().regex(/^[0-9a-f]{32}$/);
 export const beaconSchema = z.looseObject({
   kind: z.literal('beacon'),
   peer: peerIdSchema,
+  /** The reign that its sender follows: who answers a collection may follow another (SPEC R43). */
+  follows: epochSchema.optional(),
   /** Everything that it was granted and that hasn't ended. */
   held: z.array(heldAttemptSchema).max(1_024),
   load: z.number().min(0),

@@ -133,10 +133,13 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   // The first beacon in a reign answers the collection: what it leaves out had ended before, or never arrived.
   const isAnswer = machine.followsSince === undefined;
   if (reign.role === 'leading') {
-    machine.followsSince ??= state.now;
-    machine.beaconAt = state.now;
-    delete machine.relayed;
     reign.collecting?.waiting.delete(machine.peer);
+    // Who answers a collection and stays with another makes no follower: followers decide which of two reigns stays.
+    if (beacon.follows === undefined || beacon.follows.peer === state.self) {
+      machine.followsSince ??= state.now;
+      machine.beaconAt = state.now;
+      delete machine.relayed;
+    }
   }
   machine.load = beacon.load;
   machine.freeDiskBytes = beacon.freeDiskBytes;

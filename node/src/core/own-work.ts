@@ -8,7 +8,7 @@ import {
   type PlannedTask,
 } from '@cuadro/protocol';
 import type { AttemptOutcome, CoreInput } from './interface.ts';
-import { adoptLease } from './leases.ts';
+import { adoptLease, releaseLease } from './leases.ts';
 import { takeResult } from './results.ts';
 import type { BrainState } from './state.ts';
 
@@ -47,6 +47,11 @@ function run(state: BrainState, grant: Grant): void {
   const task = plannedTask(state, grant);
   if (job === undefined || task === undefined) return;
   const { attempt, redo, retry } = grant;
+  // The coordinator's grant is newer than its latest row: whoever had the task there has lost it.
+  const mirrored = job.leases.get(grant.task);
+  if (mirrored !== undefined && mirrored.peer !== state.self) {
+    releaseLease(state, state.machine(mirrored.peer), mirrored);
+  }
   const held = {
     attempt,
     job: grant.job,

@@ -188,6 +188,7 @@ export class BrainState {
     return {
       kind: 'beacon',
       peer: this.self,
+      ...(this.coordinator !== undefined && { follows: this.coordinator }),
       held: this.worker.listed(machine.claim?.slots ?? 0),
       load: machine.load,
       freeDiskBytes: machine.freeDiskBytes,
