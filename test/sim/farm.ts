@@ -65,9 +65,9 @@ export class SimFarm {
     return this.machines.find((machine) => machine.peer === peer);
   }
 
-  /** Machines whose nodes run. */
+  /** Members whose nodes run. */
   up(): Machine[] {
-    return this.machines.filter(({ isUp }) => isUp);
+    return this.machines.filter(({ isUp, isRemoved }) => isUp && !isRemoved);
   }
 
   /** All are members from the begin, and know where the others are. */
@@ -97,8 +97,10 @@ export class SimFarm {
 
   /** Whether nothing is left to do, as every node that runs sees it. */
   isAtRest(): boolean {
-    return this.up().every(({ queries }) =>
-      queries?.jobs().every(({ state, live }) => JOB_ENDS.has(state) && live.running === 0),
+    return this.up().every(
+      ({ queries }) =>
+        queries?.farmRecord() !== undefined &&
+        queries.jobs().every(({ state, live }) => JOB_ENDS.has(state) && live.running === 0),
     );
   }
 

@@ -2,6 +2,7 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
+import type { People } from './people.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -39,6 +40,30 @@ export class Faults {
       [1, () => this.#badMachine()],
     ]);
     strike();
+  }
+
+  /** What happens once in a run, where its profile says so. */
+  plan(people: People): void {
+    const { profile, timeline } = this.#farm;
+    const once = (act: () => void): void => {
+      timeline.after(profile.faultyMs * this.#dice.between(0.2, 0.9), act);
+    };
+    if (profile.destroys) once(() => this.#destroy(people));
+    if (profile.removes) once(() => people.remove(this.#machine()));
+    if (profile.joins)
+      once(() => {
+        this.#farm.newMachine().start();
+        people.openDoor();
+      });
+  }
+
+  /** One machine may be lost at any moment; a further one only once everything is on two disks again. */
+  #destroy(people: People): void {
+    const machine = this.#machine();
+    this.#note('destroy', { machine: machine.name });
+    machine.destroy();
+    this.#farm.lostDisks += 1;
+    this.#farm.timeline.after(this.#dice.between(1_000, 10_000), () => people.remove(machine));
   }
 
   /** All is well again: ways open, machines on, disks whole. */
@@ -230,6 +255,8 @@ export class Faults {
 
   /** A file rots where another good copy of it is. */
   #damage(): void {
+    // A run that loses a machine loses nothing else: the promise is of one at a time.
+    if (this.#farm.profile.destroys) return;
     const machine = this.#machine();
     const { contents } = machine.disk.blobs;
     const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);

@@ -98,8 +98,10 @@ export class Machine {
   life: Life | undefined;
   /** What its worker can do at once. */
   slots = 1;
-  /** Taken out for good: stolen, sold, or its disk is gone. */
+  /** Its disk is destroyed. */
   isGone = false;
+  /** The farm has removed it. */
+  isRemoved = false;
   readonly #components: MachineComponents;
 
   constructor(components: MachineComponents, name: string, seed: Uint8Array) {
@@ -147,6 +149,13 @@ export class Machine {
     this.host.end();
     this.station.powered = how !== 'power';
     this.#components.wire.gone(this.peer);
+  }
+
+  /** Fire, or a thief: nothing that it held comes back. */
+  destroy(): void {
+    this.crash('power');
+    this.isGone = true;
+    this.disk = newDisk();
   }
 
   stall(): void {

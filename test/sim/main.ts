@@ -1,5 +1,6 @@
 /**
- * `npm run sim -- --seeds 100 [--from 1]`: that many runs, and every seed that failed. `npm run sim -- --seed S
+ * `npm run sim -- --seeds 100 [--from 1]`: that many runs, and every seed that failed (`--until-failure` ends with
+ * the first). `npm run sim -- --seed S
  * [--trace]`: one run, with everything that happened in it.
  */
 import { parseArgs } from 'node:util';
@@ -19,7 +20,7 @@ async function one(seed: bigint, isTraced: boolean): Promise<number> {
   return report.failure === undefined ? 0 : 1;
 }
 
-async function many(count: number, from: bigint): Promise<number> {
+async function many(count: number, from: bigint, untilFailure: boolean): Promise<number> {
   const begun = performance.now();
   const cpu = process.cpuUsage();
   const failed: bigint[] = [];
@@ -32,6 +33,7 @@ async function many(count: number, from: bigint): Promise<number> {
     if (report.failure === undefined) continue;
     failed.push(seed);
     console.log(describe(report));
+    if (untilFailure) break;
   }
   const { user, system } = process.cpuUsage(cpu);
   const cpuMs = (user + system) / 1_000;
@@ -48,10 +50,11 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
+    'until-failure': { type: 'boolean', default: false },
   },
 });
 
 process.exitCode =
   values.seed === undefined
-    ? await many(Number(values.seeds), BigInt(values.from))
+    ? await many(Number(values.seeds), BigInt(values.from), values['until-failure'])
     : await one(BigInt(values.seed), values.trace);

@@ -28,6 +28,9 @@ export type Deed =
   | { readonly kind: 'delete' | 'change'; readonly job: string; readonly at: Machine }
   | { readonly kind: 'remove'; readonly machine: Machine; readonly at: Machine };
 
+/** How long a door is opened for. */
+const DOOR_MS = 600_000;
+
 /** The people of a farm: they submit, change their minds, and press buttons on any machine. */
 export class People {
   readonly #farm: SimFarm;
@@ -99,9 +102,9 @@ export class People {
   #plan(): Plan {
     const dice = this.#dice;
     const tasks = dice.weighted([
-      [3, dice.whole(1, 5)],
-      [4, dice.whole(4, 14)],
-      [1, dice.whole(15, 40)],
+      [4, dice.whole(1, 4)],
+      [4, dice.whole(3, 10)],
+      [1, dice.whole(12, 30)],
     ]);
     const frames: PlanGroup = {
       name: 'frame',
@@ -204,8 +207,42 @@ export class People {
     );
   }
 
+  /** Somebody takes a machine out of the farm, from another one. */
+  remove(machine: Machine): void {
+    const others = this.#farm.up().filter((one) => one !== machine && !one.host.isStalled);
+    const at = others.length === 0 ? undefined : this.#dice.pick(others);
+    const farm = at?.life?.farm;
+    if (at === undefined || farm === undefined || machine.isRemoved) return;
+    this.#note(at, `remove ${machine.name}`);
+    farm.removeMember(machine.peer, 'sold').then(
+      () => {
+        machine.isRemoved = true;
+        this.#tell({ kind: 'remove', machine, at });
+      },
+      () => undefined,
+    );
+  }
+
+  /** Somebody opens the door for newcomers. */
+  openDoor(): void {
+    const at = this.#someMachine();
+    if (at === undefined) return;
+    this.#note(at, 'open the door');
+    at.life?.farm.openDoor(DOOR_MS).catch(() => undefined);
+  }
+
   /** Whoever comes in the morning lets everything go on. */
   release(at: Machine): void {
+    for (const machine of this.#farm.machines) if (machine.isGone) this.remove(machine);
+    if (this.#farm.up().some(({ queries }) => queries?.farmRecord() === undefined)) this.openDoor();
+    for (const id of at.queries?.jobIds() ?? []) {
+      const plan = at.queries?.jobRecord(id)?.spec.plan ?? '';
+      // A job that only a destroyed machine could tell of has no use any more.
+      if (this.#farm.lostDisks === 0 || this.#farm.machines.some(({ disk }) => disk.blobs.contents.has(plan)))
+        continue;
+      this.#tell({ kind: 'delete', job: id, at });
+      this.#do(at, `delete ${id}`, (components) => deleteJob(components, id));
+    }
     for (const machine of this.#farm.up()) {
       const fields = at.queries?.nodeRecord(machine.peer)?.fields;
       if ((fields?.desired?.value ?? 'active') !== 'active')

@@ -16,6 +16,10 @@ export interface Profile {
   readonly jobs: number;
   /** What a task takes on average. */
   readonly taskMs: number;
+  /** Whether a machine is destroyed, removed by somebody, or comes new; at most one of each. */
+  readonly destroys: boolean;
+  readonly removes: boolean;
+  readonly joins: boolean;
   /** Mean time between two faults, and between two things that people do. */
   readonly faultEveryMs: number;
   readonly actEveryMs: number;
@@ -26,28 +30,34 @@ const EXACT_EVERY = 8;
 
 export function profileOf(seed: bigint): Profile {
   const dice = new Dice(seed).fork('profile');
+  const machines = dice.weighted([
+    [1, 2],
+    [3, 3],
+    [3, 4],
+    [5, 5],
+    [2, 6],
+    [1, 7],
+  ]);
+  const isFounded = dice.chance(0.85);
+  const fate = dice.float();
   return {
-    machines: dice.weighted([
-      [1, 2],
-      [3, 3],
-      [3, 4],
-      [5, 5],
-      [2, 6],
-      [1, 7],
-    ]),
+    machines,
     slots: dice.chance(0.2) ? 2 : 1,
-    isFounded: dice.chance(0.85),
+    isFounded,
     isExact: dice.whole(1, EXACT_EVERY) === 1,
     clockSkew: dice.chance(0.3) ? 0.02 : 0.0001,
     wallSkewMs: dice.chance(0.3) ? 86_400_000 : 50,
-    faultyMs: dice.between(60_000, 180_000),
-    jobs: dice.whole(3, 8),
+    faultyMs: dice.between(30_000, 120_000),
+    jobs: dice.whole(2, 6),
     taskMs: dice.weighted([
       [2, 1_500],
       [3, 4_000],
       [2, 10_000],
     ]),
+    destroys: isFounded && machines >= 3 && fate < 0.2,
+    removes: isFounded && machines >= 3 && fate >= 0.2 && fate < 0.35,
+    joins: isFounded && machines < 7 && dice.chance(0.2),
     faultEveryMs: dice.between(2_000, 7_000),
-    actEveryMs: dice.between(4_000, 15_000),
+    actEveryMs: dice.between(2_000, 9_000),
   };
 }

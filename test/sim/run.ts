@@ -51,6 +51,7 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
   const people = new People(farm, (deed) => checkers.deed(deed));
   let failure: RunReport['failure'];
   try {
+    faults.plan(people);
     await faultyPhase(farm, faults, people);
     await healedPhase(farm, faults, people, checkers);
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Message, PeerId } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
+import type { Deed } from '../people.ts';
 import { Violation, type Checker, type Grant } from './checker.ts';
 import { isHeld, nameOf, redoAsked } from './rules.ts';
 
@@ -32,15 +33,21 @@ export class Grants implements Checker {
   readonly #latest = new Map<string, SeenGrant>();
   /** When a machine was last heard by another. */
   readonly #heardAt = new Map<string, number>();
-  readonly removed = new Set<PeerId>();
+  readonly #removed = new Set<PeerId>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
   }
 
+  deed(deed: Deed): void {
+    if (deed.kind === 'remove') this.#removed.add(deed.machine.peer);
+  }
+
   sent(machine: Machine, to: PeerId, message: Message): void {
     if (message.kind === 'grants') for (const { attempt } of message.grants) this.#told(nameOf(attempt));
-    if (this.removed.has(to) && knowsRemoval(machine, to))
+    // That it is to stop is the last that it hears, and what goes to one without a connection reaches nobody.
+    const isHeard = message.kind !== 'stop' && machine.life?.network.mesh?.reachable().includes(to) === true;
+    if (isHeard && this.#removed.has(to) && knowsRemoval(machine, to))
       throw new Violation('removed members', `${machine.name} sends a ${message.kind} to one it removed.`);
   }
 

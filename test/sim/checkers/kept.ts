@@ -30,7 +30,7 @@ const taskKeyOf = (job: string, index: number): string => `task/${job}/${String(
 export class Kept implements Checker {
   readonly #farm: SimFarm;
   readonly #shown = new Map<string, Shown>();
-  readonly #accepted = new Map<string, { machines: number; at: string }>();
+  readonly #accepted = new Map<string, { machines: number; at: Machine }>();
   readonly #deleted = new Set<string>();
   /** What people asked to be rendered again, by job. */
   readonly #requeued = new Map<string, { everything: boolean; tasks: Set<number> }>();
@@ -55,7 +55,7 @@ export class Kept implements Checker {
   }
 
   #acceptedBy(job: string, at: Machine, machines: number): void {
-    this.#accepted.set(job, { machines, at: at.name });
+    this.#accepted.set(job, { machines, at });
     if (machines < 2) return;
     const copies = this.#farm.machines.filter((machine) => {
       const record = jobOn(machine, job);
@@ -113,15 +113,15 @@ export class Kept implements Checker {
     const up = this.#farm.up();
     for (const machine of up) {
       for (const [id, accepted] of this.#accepted) {
-        if (jobOn(machine, id) === undefined)
+        if (jobOn(machine, id) === undefined && !isExcused(accepted))
           throw new Violation(
             'accepted jobs',
-            `${id}, accepted at ${accepted.at}, is lost at ${machine.name}.`,
+            `${id}, accepted at ${accepted.at.name}, is lost at ${machine.name}.`,
           );
       }
       for (const shown of this.#shown.values()) this.#stillThere(machine, shown);
     }
-    for (const id of this.#accepted.keys()) this.#planKept(id);
+    for (const [id, accepted] of this.#accepted) if (!isExcused(accepted)) this.#planKept(id);
   }
 
   #planKept(id: string): void {
@@ -137,7 +137,9 @@ export class Kept implements Checker {
     const { job: id, index, redo, attempt, by } = shown;
     if (this.#deleted.has(id)) return;
     const job = jobOn(machine, id);
-    if (job === undefined) return;
+    const accepted = this.#accepted.get(id);
+    if (accepted !== undefined && isExcused(accepted)) return;
+    if (job === undefined) throw new Violation('done frames', `The job ${id} of a done frame is lost.`);
     const what = `${id}/${index} (${attempt}), which ${by} showed as done,`;
     if (redoAsked(job, index) > redo) {
       const asked = this.#requeued.get(id);
@@ -156,6 +158,13 @@ export class Kept implements Checker {
     if (good.length === 0) throw new Violation('done frames', `${what} is held by nobody any more.`);
   }
 }
+
+/**
+ * Of a machine that was destroyed what was said to be there alone went with it; and what a removed machine signed
+ * counts only as far as the farm knew it.
+ */
+const isExcused = ({ machines, at }: { machines: number; at: Machine }): boolean =>
+  at.isRemoved || (at.isGone && machines < 2);
 
 /** The first group's tasks; later groups are made of them. A requeue of `#i` reaches those, too. */
 function framesOf(job: JobRecord): number {

@@ -43,6 +43,13 @@ export class ShownFrames implements Checker {
         `${machine.name} shows ${id}/${index} as ${state}, its records say otherwise.`,
       );
     if (result === undefined || !isDone) return;
+    // What this machine holds itself is within its reach, so nothing may stand in for it.
+    const used = result.holders[machine.peer]?.held === true ? queries.resultAtHand(id, index) : result;
+    if (used === undefined || nameOf(used.attempt) !== nameOf(result.attempt))
+      throw new Violation(
+        'what is shown',
+        `${machine.name} uses another result of ${id}/${index} than the one that counts.`,
+      );
     const seen: Seen = { attempt: nameOf(result.attempt), redo: task.redo, files: filesOf(result).join() };
     const key = `${machine.peer} ${id} ${index}`;
     const before = this.#seen.get(key);
