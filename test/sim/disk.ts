@@ -83,10 +83,15 @@ const FULL = 'The disk is full.';
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** The memory twin of the file store on the same disk; damaged files are found when they are read, as in the real one. */
-export function openBlobs(components: { host: Host; dice: Dice }, disk: SimDisk): blobs.BlobStore {
+export function openBlobs(
+  components: { host: Host; dice: Dice },
+  disk: SimDisk,
+  quotaBytes?: number,
+): blobs.BlobStore {
   const { faults } = disk;
   const inner = createMemoryBlobStore({
     disk: disk.blobs,
+    ...(quotaBytes !== undefined && { quotaBytes }),
     digest: async (bytes) => sha256(bytes),
   });
   const write = writer(components.host, components.dice, faults);

@@ -72,11 +72,29 @@ export class Faults {
     const { machines, wire } = this.#farm;
     wire.gossipLoss = 0;
     wire.gossipReplay = 0;
+    if (this.#farm.profile.staysOff) this.#switchOff();
     for (const machine of machines) {
       if (machine.isGone) continue;
       machine.resume();
       machine.start();
     }
+  }
+
+  /** Somebody goes home and takes a machine along, of which nobody else's work needs what it alone has. */
+  #switchOff(): void {
+    const { machines, workshop } = this.#farm;
+    const plansOn = (machine: Machine): Set<string> => new Set(machine.disk.blobs.contents.keys());
+    const candidates = this.#dice.shuffled(machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved));
+    const machine = candidates.find((one) => {
+      const others = machines.filter((other) => other !== one && !other.isGone).map(plansOn);
+      return [...workshop.natures.values()].every(
+        ({ plan }) => !one.disk.blobs.contents.has(plan) || others.some((plans) => plans.has(plan)),
+      );
+    });
+    if (machine === undefined) return;
+    this.#note('switched off', { machine: machine.name });
+    machine.crash('power');
+    machine.isOff = true;
   }
 
   #note(what: string, more?: unknown): void {
@@ -256,7 +274,7 @@ export class Faults {
   /** A file rots where another good copy of it is. */
   #damage(): void {
     // A run that loses a machine loses nothing else: the promise is of one at a time.
-    if (this.#farm.profile.destroys) return;
+    if (this.#farm.profile.destroys || this.#farm.profile.staysOff) return;
     const machine = this.#machine();
     const { contents } = machine.disk.blobs;
     const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);

@@ -15,6 +15,9 @@ export interface ClockFaults {
   wallOffsetMs: number;
 }
 
+/** What a machine needs of virtual time. */
+export type HostTimeline = Pick<Timeline, 'now' | 'after'>;
+
 /** 2026-01-05, a Monday: the wall clock at the begin of each run. */
 const WALL_BEGIN_MS = 1_767_571_200_000;
 
@@ -23,7 +26,7 @@ const WALL_BEGIN_MS = 1_767_571_200_000;
  * Whatever was planned in one life of the process never happens in the next.
  */
 export class Host {
-  readonly #timeline: Timeline;
+  readonly #timeline: HostTimeline;
   readonly faults: ClockFaults = { rate: 1, wallOffsetMs: 0 };
   /** Counts the lives of its process; 0 while it never ran. */
   life = 0;
@@ -31,7 +34,7 @@ export class Host {
   #stalled = false;
   #deferred: Deferred[] = [];
 
-  constructor(timeline: Timeline) {
+  constructor(timeline: HostTimeline) {
     this.#timeline = timeline;
   }
 

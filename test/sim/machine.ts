@@ -100,6 +100,8 @@ export class Machine {
   slots = 1;
   /** Its disk is destroyed. */
   isGone = false;
+  /** It is left switched off. */
+  isOff = false;
   /** The farm has removed it. */
   isRemoved = false;
   readonly #components: MachineComponents;
@@ -128,7 +130,7 @@ export class Machine {
 
   /** Switches the node on; nothing to do where it runs. */
   start(): void {
-    if (this.host.isUp || this.isGone) return;
+    if (this.host.isUp || this.isGone || this.isOff) return;
     this.host.begin();
     this.#components.witness.note(this.peer, 'start');
     const { life } = this.host;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   encode,
   fieldSubject,
@@ -145,6 +146,7 @@ export class People {
     const some = (share: number): Set<number> =>
       new Set(dice.chance(share) ? [dice.whole(0, taskCount - 1)] : []);
     return {
+      plan: createHash('sha256').update(encode(plan)).digest('hex'),
       taskMs,
       files: dice.chance(0.7) ? dice.whole(1, 2) : 0,
       poison: some(0.15),

@@ -20,6 +20,8 @@ export interface Profile {
   readonly destroys: boolean;
   readonly removes: boolean;
   readonly joins: boolean;
+  /** Whether one machine is switched off when all else is healed, and stays so. */
+  readonly staysOff: boolean;
   /** Mean time between two faults, and between two things that people do. */
   readonly faultEveryMs: number;
   readonly actEveryMs: number;
@@ -56,6 +58,7 @@ export function profileOf(seed: bigint): Profile {
     ]),
     destroys: isFounded && machines >= 3 && fate < 0.2,
     removes: isFounded && machines >= 3 && fate >= 0.2 && fate < 0.35,
+    staysOff: machines >= 3 && fate >= 0.35 && fate < 0.7,
     joins: isFounded && machines < 7 && dice.chance(0.2),
     faultEveryMs: dice.between(2_000, 7_000),
     actEveryMs: dice.between(2_000, 9_000),

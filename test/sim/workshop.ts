@@ -4,6 +4,8 @@ import type { Engine, Fate } from './worker.ts';
 
 /** What the tasks of a job are like. */
 export interface Nature {
+  /** The file of the job's plan. */
+  readonly plan: string;
   /** What each task takes, in milliseconds. */
   readonly taskMs: readonly number[];
   readonly files: number;

@@ -6,6 +6,8 @@ import { describe, it } from 'node:test';
 import { Level } from 'level';
 import { encode, emptyTask, recordKey, type FarmRecord, type KnownRecord } from '@cuadro/protocol';
 import type { RecordStore } from '../../../node/src/store/interface.ts';
+import { newDisk, openRecords } from '../../sim/disk.ts';
+import { hostAtOnce } from '../sim-host.ts';
 import { createLevelStore } from '../../../node/src/store/level-store.ts';
 import { createMemoryStore, emptyDisk } from '../../../node/src/store/memory-store.ts';
 
@@ -76,6 +78,21 @@ const implementations: Implementation[] = [
       const disk = emptyDisk();
       return Promise.resolve({
         open: () => createMemoryStore(disk),
+        damage: async (record, change) => {
+          const key = recordKey(record);
+          disk.records.set(key, change(disk.records.get(key) as Uint8Array));
+        },
+        remove: () => Promise.resolve(),
+      });
+    },
+  },
+  {
+    name: 'simulated disk',
+    make: () => {
+      const simulated = newDisk();
+      const disk = simulated.records;
+      return Promise.resolve({
+        open: () => openRecords(hostAtOnce(), simulated),
         damage: async (record, change) => {
           const key = recordKey(record);
           disk.records.set(key, change(disk.records.get(key) as Uint8Array));
