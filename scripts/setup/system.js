@@ -63,6 +63,22 @@ export const PROGRAMS = [
     packages: { 'apt-get': 'iproute2', dnf: 'iproute', pacman: 'iproute2', zypper: 'iproute2' },
     without: 'the tests in network namespaces are skipped',
   },
+  {
+    name: 'spin',
+    purpose: 'test',
+    platforms: ['linux'],
+    commands: ['spin'],
+    packages: { 'apt-get': 'spin' },
+    without: 'the models of the succession are not checked',
+  },
+  {
+    name: 'A C compiler',
+    purpose: 'test',
+    platforms: ['linux'],
+    commands: ['cc'],
+    packages: { 'apt-get': 'build-essential', dnf: 'gcc', pacman: 'gcc', zypper: 'gcc' },
+    without: 'the models of the succession are not checked',
+  },
 ];
 
 /** How each package manager installs without asking; `refresh` brings its package lists up to date. */

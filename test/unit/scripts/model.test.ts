@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, it } from 'node:test';
+import { checkModel, isAsExpected, missingForModels, MODEL_RUNS, verdictOf } from '../../../scripts/model.ts';
+
+const root = resolve(import.meta.dirname, '../../..');
+const models = join(root, 'test/model');
+const missing = missingForModels();
+
+describe('the models of succession', () => {
+  for (const one of MODEL_RUNS) {
+    // One term before the farm heals; `npm run model` searches two, with ten times the states.
+    it(one.name, { skip: missing ?? false }, () => {
+      const verdict = checkModel(root, one, ['TERMS=1']);
+      assert.ok(isAsExpected(one, verdict), verdict.output);
+    });
+  }
+
+  for (const model of readdirSync(models)) {
+    it(`${model} names only functions that exist`, () => {
+      const named = [...readFileSync(join(models, model), 'utf8').matchAll(/mirrors (\S+\.ts): (\w+)/g)];
+      assert.ok(named.length >= 10, 'each step names what it mirrors');
+      for (const [, file = '', name = ''] of named) {
+        const source = readFileSync(join(root, file), 'utf8');
+        assert.match(source, new RegExp(`(function |^  #?)${name}\\(`, 'm'), `${file} has no ${name}`);
+      }
+    });
+  }
+
+  it('a search that was cut short proves nothing', () => {
+    const cut = verdictOf(
+      'error: max search depth too small\nState-vector 9 byte, depth reached 5, errors: 0',
+    );
+    assert.equal(cut.complete, false);
+    assert.equal(isAsExpected({ name: 'x', model: 'x', switches: [] }, cut), false);
+  });
+});
