@@ -88,7 +88,7 @@ export function checkModel(root: string, { model, switches }: ModelRun, bounds: 
     const defines = ['SAFETY', 'NOREDUCE', 'COLLAPSE', `MEMLIM=${MEMORY_LIMIT_MB}`].map(
       (name) => `-D${name}`,
     );
-    run('cc', ['-O2', '-w', ...defines, '-o', 'pan', 'pan.c'], folder);
+    run('cc', ['-O1', '-w', ...defines, '-o', 'pan', 'pan.c'], folder);
     return verdictOf(run('./pan', ['-n', `-m${DEPTH_LIMIT}`], folder));
   } finally {
     rmSync(folder, { recursive: true, force: true });
