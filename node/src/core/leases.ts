@@ -259,9 +259,12 @@ function loseMachine(state: BrainState, machine: Machine): void {
   }
 }
 
-/** The earliest end of a lease or a pause; undefined where there is none, or where others lead. */
+/**
+ * The earliest end of a lease or a pause; undefined where there is none, where others lead, or while this node doubts
+ * itself: nothing ends before it has heard a member, and a wake for it would be asked for again at once.
+ */
 export function leaseDeadline(state: BrainState): number | undefined {
-  if (state.epoch === undefined) return undefined;
+  if (state.epoch === undefined || state.inDoubt) return undefined;
   let next = state.pauses.peek();
   for (const machine of state.machines.values()) {
     const deadline = deadlineOf(state, machine);

@@ -31,7 +31,7 @@ export function runSubstitutes(state: BrainState): void {
 /** When `runSubstitutes` has something to do; undefined where nothing. */
 export function substitutesDeadline(state: BrainState): number | undefined {
   const { reign } = state;
-  if (reign.role !== 'leading') return undefined;
+  if (reign.role !== 'leading' || state.inDoubt || reign.collecting !== undefined) return undefined;
   const next = Math.min(reign.holdersCheckAt, state.awayJobs.size > 0 ? reign.awayCheckAt : Infinity);
   return next === Infinity ? undefined : next;
 }

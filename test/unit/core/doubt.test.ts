@@ -52,6 +52,14 @@ describe('a coordinator whose own time stood still', () => {
     assert.ok(farm.core.nodes().every(({ live }) => live.reachable));
   });
 
+  it('R52: does not ask to be woken for what has to wait until it has heard a member', () => {
+    const { farm } = working();
+    const effects = [...gap(farm, 60_000), ...farm.advance(60_000), ...farm.advance(1)];
+    const wakes = effects.filter((effect) => effect.kind === 'wake-at');
+    const next = wakes.at(-1)?.at ?? Number.POSITIVE_INFINITY;
+    assert.ok(next > farm.now, 'a wake in the past would be asked for again without end');
+  });
+
   it('R52: moves the ends of leases by the gap', () => {
     const { farm, record, belens, carmens } = working();
     farm.advance(3_000);
