@@ -15,7 +15,7 @@ const LIGHT = { folders: ['unit', 'contract'], atOnce: 2, limits: { fileMs: 180_
 const HEAVY = { folders: ['e2e', 'browser'], atOnce: 1, limits: { fileMs: 420_000, lingerMs: 20_000 } };
 
 /** Hours of whole farms in one process each, and searches of models: alone, so that a file's time is its own. */
-const SIMULATED = { folders: ['sim', 'model'], atOnce: 1, limits: { fileMs: 600_000, lingerMs: 15_000 } };
+const SIMULATED = { folders: ['sim', 'model'], atOnce: 1, limits: { fileMs: 900_000, lingerMs: 15_000 } };
 
 /** Folders that need a prepared machine or much time: run only when named. */
 const ON_REQUEST = { folders: ['lan'], atOnce: 1, limits: { fileMs: 900_000, lingerMs: 20_000 } };

@@ -62,7 +62,8 @@ export function openRecords(
   disk: SimDisk,
 ): RecordStore {
   const { faults } = disk;
-  const inner = createMemoryStore(disk.records);
+  const { bytes } = components;
+  const inner = createMemoryStore(disk.records, bytes === undefined ? {} : { bytes });
   const write = writer(components.host, components.dice, faults);
   const guarded = (perform: () => Promise<void>): Promise<void> =>
     write(() => (faults.broken ? Promise.reject(refusal()) : perform()));

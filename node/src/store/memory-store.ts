@@ -1,4 +1,4 @@
-import { recordKey, type KnownRecord } from '@cuadro/protocol';
+import { recordKey, type KnownRecord, type RecordBytes } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
 import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
@@ -13,16 +13,22 @@ export interface MemoryDisk {
 export const emptyDisk = (): MemoryDisk => ({ records: new Map(), local: new Map(), term: 0 });
 
 /** The memory twin of the LevelDB store, for tests and simulation; it keeps bytes, so nothing is shared by accident. */
-export function createMemoryStore(disk: MemoryDisk = emptyDisk()): RecordStore {
-  return new MemoryStore(disk);
+export function createMemoryStore(
+  disk: MemoryDisk = emptyDisk(),
+  init: { bytes?: RecordBytes } = {},
+): RecordStore {
+  return new MemoryStore(disk, init.bytes);
 }
 
 class MemoryStore implements RecordStore {
   readonly #disk: MemoryDisk;
+  /** Shared with whoever else encodes the records. */
+  readonly #bytes: RecordBytes | undefined;
   #started = false;
 
-  constructor(disk: MemoryDisk) {
+  constructor(disk: MemoryDisk, bytes: RecordBytes | undefined) {
     this.#disk = disk;
+    this.#bytes = bytes;
   }
 
   start(): Promise<void> {
@@ -45,7 +51,9 @@ class MemoryStore implements RecordStore {
 
   async write(batch: StoreBatch): Promise<void> {
     const disk = await this.#open();
-    const encoded = batch.put.map((record) => [recordKey(record), recordToBytes(record)] as const);
+    const encoded = batch.put.map(
+      (record) => [recordKey(record), recordToBytes(record, this.#bytes?.of(record))] as const,
+    );
     for (const [key, bytes] of encoded) disk.records.set(key, bytes);
     for (const key of batch.remove) disk.records.delete(key);
     if (batch.term !== undefined) disk.term = batch.term;

@@ -1,10 +1,16 @@
-/** A mistake put into a copy of the sources, to see that the simulator finds it. */
-export interface Plant {
-  readonly name: string;
+/** A change of one file. */
+export interface Edit {
   readonly file: string;
   /** Stands exactly once in the file. */
   readonly from: string;
   readonly to: string;
+}
+
+/** A mistake put into a copy of the sources, to see that the simulator finds it. */
+export interface Plant extends Edit {
+  readonly name: string;
+  /** Where one rule is kept in two places, the other. */
+  readonly also?: Edit;
   /** Seeds within which it must be found. */
   readonly within: number;
 }
@@ -35,13 +41,6 @@ export const PLANTS: readonly Plant[] = [
     within: 60,
   },
   {
-    name: 'leases never end',
-    file: `${CORE}/leases.ts`,
-    from: 'if (deadline === undefined || deadline > state.now) continue;',
-    to: 'if (deadline === undefined || deadline > 0) continue;',
-    within: 20,
-  },
-  {
     name: 'a lost connection ends leases at once',
     file: `${CORE}/leases.ts`,
     from: '  setReachable(machine, false, state.now);\n  reachChanged(state, false);\n  // Who is capable',
@@ -49,17 +48,15 @@ export const PLANTS: readonly Plant[] = [
     within: 20,
   },
   {
-    name: 'beacons that were held up count as many',
-    file: `${CORE}/leases.ts`,
-    from: 'state.now - (lease.missedAt ?? Number.NEGATIVE_INFINITY) < state.options.beaconIntervalMs / 2',
-    to: 'state.now < 0',
-    within: 60,
-  },
-  {
     name: 'grants of any epoch are obeyed',
     file: `${CORE}/worker-side.ts`,
     from: 'if (!this.obeys(epoch) || !ofEpoch || this.#held.has(key)) return false;',
     to: 'if (!ofEpoch || this.#held.has(key)) return false;',
+    also: {
+      file: `${CORE}/own-work.ts`,
+      from: 'if (!obeys(state, from, epoch)) return;\n  const machine',
+      to: 'const machine',
+    },
     within: 60,
   },
   {
@@ -68,20 +65,6 @@ export const PLANTS: readonly Plant[] = [
     from: 'else if (pulse.epoch.term > reign.epoch.term) yieldTo(state, reign, pulse);',
     to: 'else if (pulse.epoch.term < 0) yieldTo(state, reign, pulse);',
     within: 20,
-  },
-  {
-    name: 'nobody stands after a long silence',
-    file: `${CORE}/options.ts`,
-    from: 'leaderlessMs: 5_000,',
-    to: 'leaderlessMs: 5_000_000,',
-    within: 40,
-  },
-  {
-    name: 'a poisoned task is tried for ever',
-    file: `${CORE}/options.ts`,
-    from: 'attemptsMax: 3,',
-    to: 'attemptsMax: 3_000,',
-    within: 40,
   },
   {
     name: 'the term is not kept',
@@ -112,6 +95,20 @@ export const PLANTS: readonly Plant[] = [
     within: 10,
   },
   {
+    name: 'a copy is promised without its record',
+    file: `${REPLICAS}/holding.ts`,
+    from: 'await this.#merges.add(held);\n    return { counter };',
+    to: 'return { counter };',
+    within: 10,
+  },
+  {
+    name: 'a job is held without its plan',
+    file: `${REPLICAS}/holding.ts`,
+    from: 'await this.#fetch(record.id, [{ hash: plan }], options);',
+    to: '',
+    within: 10,
+  },
+  {
     name: 'a job is accepted before its second copy',
     file: `${REPLICAS}/copies.ts`,
     from: 'return record === undefined ? 1 : jobHolders(record, this.#peers.isLive).length;',
@@ -138,12 +135,5 @@ export const PLANTS: readonly Plant[] = [
     from: 'const discarded = chosen.filter(hasResult);',
     to: 'const discarded = [...chosen, ...chosen.map((index) => Math.max(0, index - 1))].filter(hasResult);',
     within: 40,
-  },
-  {
-    name: 'what is done is granted again',
-    file: `${CORE}/leases.ts`,
-    from: '    const deadline = deadlineOf(state, machine);\n    if (deadline === undefined || deadline > state.now) continue;',
-    to: '    const deadline = deadlineOf(state, machine);\n    for (const job of state.jobs.values()) for (const [index, { results }] of job.table.records) if (Object.keys(results).length > 0 && !job.leases.has(index) && machine.claim !== undefined && machine.reachable && machine.leases.size === 0) grantTask(state, machine, job, index);\n    if (deadline === undefined || deadline > state.now) continue;',
-    within: 10,
   },
 ];
