@@ -27,13 +27,6 @@ export const PLANTS: readonly Plant[] = [
     within: 40,
   },
   {
-    name: 'a retry discards results',
-    file: 'protocol/src/merge.ts',
-    from: 'return { ...rest, retry, failures: {} };',
-    to: 'return { ...rest, retry, failures: {}, results: {} };',
-    within: 40,
-  },
-  {
     name: 'the clock decides which result counts',
     file: 'protocol/src/derive.ts',
     from: 'return compareAttempts(a.attempt, b.attempt) < 0;',
