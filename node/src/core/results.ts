@@ -5,7 +5,7 @@ import { releaseLease, takeBack } from './leases.ts';
 import { isSetAside } from './eligibility.ts';
 import type { BrainState } from './state.ts';
 import { substituteFailed } from './reach.ts';
-import { writeTask } from './task-writes.ts';
+import { keepTask, writeTask } from './task-writes.ts';
 
 /** How an attempt ended, told by the machine that ran it (SPEC R53). Also of a lease long lost. */
 export function takeResult(state: BrainState, from: PeerId, message: ResultMessage): void {
@@ -17,7 +17,7 @@ export function takeResult(state: BrainState, from: PeerId, message: ResultMessa
     return;
   }
   if (job === undefined) state.ignore('unknown-job');
-  else if (isSensible(state, from, job, message)) write(state, job, message);
+  else if (isSensible(state, from, job, message)) write(state, from, job, message);
   // After the record, so that a task that ended is not offered in between.
   if (lease !== undefined) releaseLease(state, machine, lease);
 }
@@ -50,7 +50,7 @@ function isSensible(state: BrainState, from: PeerId, job: Job, message: ResultMe
   return current && !isStale;
 }
 
-function write(state: BrainState, job: Job, message: ResultMessage): void {
+function write(state: BrainState, from: PeerId, job: Job, message: ResultMessage): void {
   const { outcome, attempt, task } = message;
   const record = job.table.forWriting(task);
   if (outcome.kind === 'result') {
@@ -59,7 +59,9 @@ function write(state: BrainState, job: Job, message: ResultMessage): void {
     const next = mergeRecords(record, { ...record, results });
     if (next === record) return;
     const setAsideBefore = job.spoiled.size;
-    writeTask(state, job, next);
+    // Whoever made it tells the others itself.
+    if (from === state.self) writeTask(state, job, next);
+    else keepTask(state, job, next);
     job.pauses.delete(task);
     // Who may have what changes when this result shows that others could do what one could not.
     if (job.spoiled.size > 0 || setAsideBefore > 0) noticeSetAside(state, job);

@@ -29,6 +29,12 @@ const failuresOf = (made: Working, index: number): Failure[] =>
   Object.values(taskOf(made, index)?.failures ?? {});
 
 describe('a result', () => {
+  it('R46: of another machine is made durable and not gossiped, as whoever made it does that', () => {
+    const { farm, running } = working();
+    const kinds = farm.ended(BELEN, running, 'result').map(({ kind }) => kind);
+    assert.deepEqual([kinds.includes('persist'), kinds.includes('publish')], [true, false]);
+  });
+
   it('R53: of a lease that was lost is still one, and the copy that came after it stops', () => {
     const made = working();
     const { farm, record, running } = made;
