@@ -130,7 +130,17 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const metrics = network.measure(createNodeMetrics({ loopDelay, gossip: gossipOf(network) }));
   const token = await loadToken({ random }, dataFolder);
   const api: Api = createApi(
-    { queries, jobs, door: farm, here, activity, content, events: hub, metrics },
+    {
+      queries,
+      jobs,
+      door: farm,
+      here,
+      activity,
+      content,
+      events: hub,
+      metrics,
+      durable: () => driver.flushed(),
+    },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(
@@ -143,7 +153,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         ...network.parts,
         ...parts,
         { name: 'machine', component: machine },
-        { name: 'events', component: { start: () => Promise.resolve(), stop: async () => hub.stop() } },
+        { name: 'events', component: { start: () => Promise.resolve(), stop: () => hub.stop() } },
         { name: 'api', component: api },
         { name: 'tracer', component: rendering.keeper },
       ],

@@ -25,12 +25,14 @@ export interface EventHub extends EventSource {
   readonly listeners: number;
   /** Tells what is pending at once; tests and an ordered end use it. */
   flush(): void;
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 export interface EventHubComponents {
   queries: Pick<CoreQueries, 'farm' | 'job' | 'nodes' | 'taskViews'>;
   clock: Clock;
+  /** Resolves once all that the queries say by now is on disk: nothing is shown before. At once where it is left out. */
+  durable?: () => Promise<void>;
 }
 
 export interface EventHubInit {
@@ -52,6 +54,7 @@ export function createEventHub(components: EventHubComponents, init: EventHubIni
 class Hub implements EventHub {
   readonly #queries: EventHubComponents['queries'];
   readonly #clock: Clock;
+  readonly #durable: EventHubComponents['durable'];
   readonly #options: Required<EventHubInit>;
   readonly #listeners = new Set<(entry: Entry) => void>();
   readonly #kept: Entry[] = [];
@@ -67,6 +70,8 @@ class Hub implements EventHub {
   #overflow = false;
   /** Something was left untold while nobody listened. */
   #gap = false;
+  #batch: LiveEvent[] = [];
+  #sending: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
   #lastBatchAt = Number.NEGATIVE_INFINITY;
   #lastListenedAt: number;
@@ -75,6 +80,7 @@ class Hub implements EventHub {
   constructor(components: EventHubComponents, init: EventHubInit) {
     this.#queries = components.queries;
     this.#clock = components.clock;
+    this.#durable = components.durable;
     this.#options = {
       eventsKept: init.eventsKept ?? EVENTS_KEPT,
       batchIntervalMs: init.batchIntervalMs ?? BATCH_INTERVAL_MS,
@@ -138,15 +144,32 @@ class Hub implements EventHub {
     this.#lastBatchAt = this.#clock.now();
     if (this.#overflow) this.#tellReset();
     else this.#tellBatch();
+    this.#sendBatch();
     if (this.#pendingTasks > 0) this.#schedule();
   }
 
-  stop(): void {
+  /** The queries run ahead of the disk by what is being written: views are told once that is there. */
+  #sendBatch(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    const send = (): void => {
+      for (const event of batch) this.#append(event);
+    };
+    const durable = this.#durable;
+    if (durable === undefined) send();
+    else if (batch.length > 0) {
+      // Where the disk takes nothing more the node ends, and what was not written is told to nobody.
+      this.#sending = this.#sending.then(durable).then(send, () => undefined);
+    }
+  }
+
+  async stop(): Promise<void> {
     if (this.#stopped) return;
     this.flush();
     this.#stopped = true;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    if (this.#durable !== undefined) await this.#sending;
     this.#listeners.clear();
   }
 
@@ -206,26 +229,26 @@ class Hub implements EventHub {
   #tellReset(): void {
     this.#overflow = false;
     this.#forgetPending();
-    this.#append({ kind: 'reset' });
+    this.#batch.push({ kind: 'reset' });
   }
 
   #tellBatch(): void {
-    for (const job of this.#removed) this.#append({ kind: 'job-removed', job });
+    for (const job of this.#removed) this.#batch.push({ kind: 'job-removed', job });
     this.#removed.clear();
     this.#tellTasks();
     for (const id of this.#jobs) {
       const job = this.#queries.job(id);
-      if (job !== undefined) this.#append({ kind: 'job', job });
+      if (job !== undefined) this.#batch.push({ kind: 'job', job });
     }
     this.#jobs.clear();
     if (this.#nodes.size > 0) {
       for (const node of this.#queries.nodes())
-        if (this.#nodes.has(node.peer)) this.#append({ kind: 'node', node });
+        if (this.#nodes.has(node.peer)) this.#batch.push({ kind: 'node', node });
       this.#nodes.clear();
     }
     if (this.#farm) {
       this.#farm = false;
-      this.#append({ kind: 'farm', farm: this.#queries.farm() });
+      this.#batch.push({ kind: 'farm', farm: this.#queries.farm() });
     }
   }
 
@@ -240,7 +263,7 @@ class Hub implements EventHub {
       left -= told.length;
       if (indices.size === 0) this.#tasks.delete(job);
       const tasks = this.#queries.taskViews(job, told);
-      if (tasks.length > 0) this.#append({ kind: 'tasks', job, tasks });
+      if (tasks.length > 0) this.#batch.push({ kind: 'tasks', job, tasks });
     }
   }
 

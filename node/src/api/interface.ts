@@ -29,6 +29,8 @@ export interface ApiComponents {
   activity: { read(hours: number): Promise<ActivityView> };
   content: ContentReader;
   events: EventSource;
+  /** Resolves once all that the queries say by now is on disk: nothing is answered before. */
+  durable(): Promise<void>;
   /** Prometheus text. */
   metrics: { render(): string };
 }

@@ -218,7 +218,9 @@ class ApiServer implements Api {
         };
         try {
           const answer = await handle(call);
-          return route.raw === undefined ? answer : reply;
+          if (route.raw !== undefined) return reply;
+          await this.#components.durable();
+          return answer;
         } finally {
           release();
         }

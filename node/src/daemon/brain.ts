@@ -48,7 +48,7 @@ export function assembleBrain(
   });
   network.onPeerBack(() => collection.peerBack());
   const queries = withCollection(core, (job) => collection.state(job));
-  const hub: EventHub = createEventHub({ queries, clock });
+  const hub: EventHub = createEventHub({ queries, clock, durable: () => driver.flushed() });
   // Pins come before anything can be submitted.
   const parts: LifecyclePart[] = [
     { name: 'collection', component: collection },

@@ -10,7 +10,7 @@ import { farmView, JOB_A, JOB_B, jobView, nodeView, SELF, taskView } from './fak
 const none: Changes = { jobs: [], removed: [], tasks: [], nodes: [], farm: false };
 const tasksOf = (job: string, indices: number[]): Changes => ({ ...none, tasks: [{ job, indices }] });
 
-function set(init: EventHubInit = {}) {
+function set(init: EventHubInit = {}, durable?: () => Promise<void>) {
   const clock = new ManualClock();
   let version = 0;
   const made: string[] = [];
@@ -24,13 +24,40 @@ function set(init: EventHubInit = {}) {
     taskViews: (_: string, indices: readonly number[]): TaskView[] =>
       indices.map((index) => taskView(index, { failures: version })),
   };
-  const hub = createEventHub({ queries, clock }, init);
+  const hub = createEventHub({ queries, clock, ...(durable !== undefined && { durable }) }, init);
   const heard: { id: number; event: LiveEvent }[] = [];
   const listen = () => hub.subscribe((entry) => heard.push(entry));
   return { clock, hub, heard, listen, made, next: () => (version += 1) };
 }
 
 describe('the event hub', () => {
+  test('tells a view once it is on disk, in order, and never what the disk refused', async () => {
+    const writes: { done(): void; failed(): void }[] = [];
+    const durable = () =>
+      new Promise<void>((resolve, reject) => {
+        writes.push({ done: resolve, failed: () => reject(new Error('The disk is full.')) });
+      });
+    const settle = () => new Promise((resolve) => setImmediate(resolve));
+    const { clock, hub, heard, listen, next } = set({}, durable);
+    listen();
+    const versions = () => heard.flatMap(({ event }) => (event.kind === 'job' ? event.job.notes : []));
+    for (let i = 0; i < 3; i += 1) {
+      next();
+      hub.notify({ ...none, jobs: [JOB_A] });
+      clock.advance(1_000);
+      await settle();
+    }
+    assert.deepEqual([versions(), writes.length], [[], 1]);
+    writes[0]?.done();
+    await settle();
+    assert.deepEqual([versions(), writes.length], [['1'], 2]);
+    writes[1]?.failed();
+    await settle();
+    writes[2]?.done();
+    await hub.stop();
+    assert.deepEqual(versions(), ['1', '3']);
+  });
+
   test('tells many changes once, with the newest view', () => {
     const { clock, hub, heard, listen, next } = set();
     listen();

@@ -85,6 +85,8 @@ export class FakeNode {
   failure: Error | undefined;
   /** Run by `submit` before it answers. */
   onSubmit: ((body: SubmitBody, signal: AbortSignal) => Promise<void>) | undefined;
+  /** What the node holds in memory is on disk once this resolves. */
+  onDisk: Promise<void> = Promise.resolve();
   /** Told when a job is read: tests change it right after. */
   onRead: (() => void) | undefined;
   readonly #waiting: { name: string; resolve: () => void }[] = [];
@@ -131,6 +133,7 @@ export class FakeNode {
           return 'Fra:1 Mem:10M\nError: it went wrong\n';
         },
       },
+      durable: () => this.onDisk,
       metrics: { render: () => '# TYPE cuadro_test counter\ncuadro_test 1\n' },
     };
   }
