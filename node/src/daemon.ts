@@ -22,7 +22,7 @@ import { createMemoryKeeper } from './system/memory.ts';
 import { createNodeMetrics } from './system/metrics.ts';
 import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
 import { startError } from './system/start-error.ts';
-import { createHere } from './worker/here.ts';
+import { createHere, type HereInit } from './worker/here.ts';
 
 /** The composition root: with `daemon/`, the only files that import every room. */
 const version = (
@@ -59,6 +59,19 @@ const gossipOf =
   ({ mesh }: Network) =>
   () =>
     mesh?.status().gossip;
+
+function hereInit(init: NodeInit, live: LiveConfig, address: () => string): HereInit {
+  return {
+    version,
+    dataFolder: init.dataFolder,
+    address,
+    config: () => live.current,
+    setConfig: (config) => {
+      live.current = { ...config, ...init.config };
+    },
+    end: () => init.onEnd?.({}),
+  };
+}
 
 function tellDoor({ onDoor }: NodeInit, hub: EventHub, door: DoorView): void {
   hub.emit({ kind: 'door', door });
@@ -98,16 +111,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   });
   const here = createHere(
     { clock, random, signer, loopDelay, machine, copies: network.copies },
-    {
-      version,
-      dataFolder,
-      address: () => api.address,
-      config: () => live.current,
-      setConfig: (config) => {
-        live.current = { ...config, ...init.config };
-      },
-      end: () => init.onEnd?.({}),
-    },
+    hereInit(init, live, () => api.address),
   );
   const farm: FarmMembership = createFarmMembership(
     {
@@ -129,18 +133,9 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   });
   const metrics = network.measure(createNodeMetrics({ loopDelay, gossip: gossipOf(network) }));
   const token = await loadToken({ random }, dataFolder);
+  const durable = (): Promise<void> => driver.flushed();
   const api: Api = createApi(
-    {
-      queries,
-      jobs,
-      door: farm,
-      here,
-      activity,
-      content,
-      events: hub,
-      metrics,
-      durable: () => driver.flushed(),
-    },
+    { queries, jobs, door: farm, here, activity, content, events: hub, metrics, durable },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(

@@ -202,16 +202,16 @@ describe('the event hub', () => {
     );
   });
 
-  test('is quiet after its stop', () => {
+  test('is quiet after its stop', async () => {
     const { clock, hub, heard, listen } = set();
     listen();
     hub.notify({ ...none, farm: true });
-    hub.stop();
+    await hub.stop();
     assert.equal(heard.length, 1, 'what was pending is told first');
     hub.notify({ ...none, farm: true });
     hub.emit({ kind: 'reset' });
     clock.advance(1_000);
-    hub.stop();
+    await hub.stop();
     assert.equal(heard.length, 1);
     assert.equal(clock.pendingTimers, 0);
   });
