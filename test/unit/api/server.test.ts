@@ -384,22 +384,3 @@ describe('the port', () => {
     await third.api.stop();
   });
 });
-
-describe('an answer', () => {
-  test('is given once what it shows is on disk', async () => {
-    let written = (): void => undefined;
-    node.onDisk = new Promise((resolve) => {
-      written = resolve;
-    });
-    let answered = false;
-    const answer = call('jobs').then((response) => {
-      answered = true;
-      return response;
-    });
-    // Raw answers show no records: one that was asked for later comes first.
-    assert.equal((await call('metrics')).status, 200);
-    assert.equal(answered, false);
-    written();
-    assert.equal((await answer).status, 200);
-  });
-});
