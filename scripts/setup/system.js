@@ -72,7 +72,7 @@ export const PROGRAMS = [
     without: 'the models of the succession are not checked',
   },
   {
-    name: 'A C compiler',
+    name: 'gcc',
     purpose: 'test',
     platforms: ['linux'],
     commands: ['cc'],
