@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { signJobSpec, type CuadroError, type JobRecord } from '@cuadro/protocol';
+import { signJobSpec, type JobRecord } from '@cuadro/protocol';
 import { admit, ownRecord } from '../../../node/src/farm/founding.ts';
 import { identityOf } from '../../../node/src/system/identity.ts';
-import { House, type Machine, type MachineInit } from './house.ts';
+import { code, farmIn, House, type Machine, type MachineInit } from './house.ts';
 
 let house: House;
 afterEach(() => house.stop());
-
-const code = (expected: string) => (error: unknown) => (error as CuadroError).code === expected;
 
 /** A founded farm whose door was closed again, and a newcomer that found it. */
 async function closedFarm(init: MachineInit = {}): Promise<[Machine, Machine]> {
@@ -22,13 +20,9 @@ async function closedFarm(init: MachineInit = {}): Promise<[Machine, Machine]> {
   return [studio, laptop];
 }
 
-async function farmOf(...names: string[]): Promise<Machine[]> {
+function farmOf(...names: string[]): Promise<Machine[]> {
   house ??= new House();
-  const machines = names.map((name) => house.machine(name));
-  for (const machine of machines) await machine.start();
-  await house.until(() => house.isOne(machines));
-  await house.sync();
-  return machines;
+  return farmIn(house, ...names);
 }
 
 function job(author: Machine, number: number): JobRecord {

@@ -1,4 +1,4 @@
-import type { DoorView, KnownRecord } from '@cuadro/protocol';
+import type { CuadroError, DoorView, KnownRecord } from '@cuadro/protocol';
 import { createCore } from '../../../node/src/core/core.ts';
 import type { Core } from '../../../node/src/core/interface.ts';
 import { createDriver, type Driver } from '../../../node/src/driver.ts';
@@ -274,3 +274,15 @@ export class House {
 
 /** What a disk holds, by key. */
 export const recordsOn = (machine: Machine): string[] => [...machine.disk.records.keys()].sort();
+
+/** For `assert.rejects`: an error of the protocol's catalogue. */
+export const code = (expected: string) => (error: unknown) => (error as CuadroError).code === expected;
+
+/** Machines that are one farm, started one after the other. */
+export async function farmIn(house: House, ...names: string[]): Promise<Machine[]> {
+  const machines = names.map((name) => house.machine(name));
+  for (const machine of machines) await machine.start();
+  await house.until(() => house.isOne(machines));
+  await house.sync();
+  return machines;
+}

@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import type { CuadroError } from '@cuadro/protocol';
-import { House, type Machine } from './house.ts';
+import { code, farmIn, House, type Machine } from './house.ts';
 
 let house: House;
 afterEach(() => house.stop());
 
-const code = (expected: string) => (error: unknown) => (error as CuadroError).code === expected;
-
-async function farmOf(...names: string[]): Promise<Machine[]> {
-  const machines = names.map((name) => house.machine(name));
-  for (const machine of machines) await machine.start();
-  await house.until(() => house.isOne(machines));
-  await house.sync();
-  return machines;
+function farmOf(...names: string[]): Promise<Machine[]> {
+  return farmIn(house, ...names);
 }
 
 describe('removal (R64, R107)', () => {
