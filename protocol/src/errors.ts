@@ -71,6 +71,11 @@ export const ERRORS = {
     'The address "{host}" isn\'t one of this node\'s own; use http://127.0.0.1.',
   ),
   'origin-refused': entry(403, EXIT.noNode, 'Another page ({origin}) tried to use this node; it is refused.'),
+  'no-data': entry(
+    404,
+    EXIT.notFound,
+    'No node has kept anything in {path}. Name its data folder with --data.',
+  ),
   'not-found': entry(404, EXIT.notFound, 'There is nothing at {path}.'),
   'job-not-found': entry(404, EXIT.notFound, 'There is no job "{job}". `cuadro jobs` lists them.'),
   'job-ambiguous': entry(

@@ -26,8 +26,8 @@ const ARROWS: Record<string, readonly string[]> = {
   test: ['*'],
 };
 
-/** The command that starts the node is the one part of the command line that may know the daemon. */
-const MAY_IMPORT_DAEMON = /^node\/src\/cli\/(.*\/)?up\.ts$/;
+/** The commands that start the node, or look at what it left, are the parts of the command line that may know the daemon. */
+const MAY_IMPORT_DAEMON = /^node\/src\/cli\/(.*\/)?(up|doctor)\.ts$/;
 
 /** Packages of which only one room may know, so that they can be replaced there. */
 const PACKAGE_OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [

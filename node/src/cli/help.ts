@@ -74,6 +74,11 @@ export const COMMANDS = [
     usage: '[action] [key] [values...]',
     summary: 'Read and change the settings of this machine',
   },
+  {
+    name: 'doctor',
+    usage: '',
+    summary: 'Say what this machine lacks for rendering; --store: whether its data is whole',
+  },
   { name: 'dashboard', usage: '', summary: 'Open the dashboard in a browser, signed in' },
 ] as const satisfies CommandEntry[];
 

@@ -203,6 +203,14 @@ function addMachineCommands(add: Add): void {
     'after',
     '\n  cuadro config [list]\n  cuadro config get KEY\n  cuadro config set KEY VALUE [VALUE…]\n',
   );
+  add('doctor', async (context, _, options: { store?: boolean }) =>
+    (await import('./commands/doctor.ts')).doctor(context, options),
+  )
+    .option('--store', 'Read all that this machine keeps, and compare it with what its records promise')
+    .addHelpText(
+      'after',
+      '\nA check of the store wants the node stopped (`cuadro down`); exit code 7 if anything is amiss.\n',
+    );
   add('dashboard', async (context, _, options: { print?: boolean }) =>
     (await machine()).dashboard(context, options),
   ).option('--print', 'Only print the address');

@@ -52,7 +52,7 @@ export function assembleBrain(
   // Pins come before anything can be submitted.
   const parts: LifecyclePart[] = [
     { name: 'collection', component: collection },
-    { name: 'pins', component: createPinKeeper(shared, base) },
+    { name: 'pins', component: createPinKeeper(shared, { isComplete: base.leftOut === 0 }) },
     { name: 'damage', component: createCopyWatch(shared) },
   ];
   return { driver, shared, parts, queries, hub, activity: createActivity({ queries, clock }) };

@@ -48,8 +48,8 @@ export interface Foundation {
   bytes: RecordBytes;
   records: KnownRecord[];
   term: number;
-  /** Whether every stored record could be read and trusted. */
-  isComplete: boolean;
+  /** Stored records that could not be read or trusted, and were left out. */
+  leftOut: number;
 }
 
 /**
@@ -96,8 +96,8 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
   const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
   const trusted = trustedRecords(records, { logger });
-  const isComplete = damaged === 0 && trusted.length === records.length;
-  return { ...shared, config, records: trusted, term, isComplete };
+  const leftOut = damaged + records.length - trusted.length;
+  return { ...shared, config, records: trusted, term, leftOut };
 }
 
 /** The configuration as it is now; parts ask for it each time. */

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobView, SubmittedView } from '../../../protocol/src/index.ts';
 import { collected, type House, jobIn, type NodeProcess, tasksOf } from './house.ts';
+import { checkStopped } from './job-checks.ts';
 import { decodePicture, filesBelow, frameNames, probeFilm } from './media.ts';
 import { blendersOf, kill, processesWith } from './processes.ts';
 import { pause, until } from './wait.ts';
@@ -122,6 +123,7 @@ async function carryOut(
     async () => (await processesWith(node.dataFolder)).length === 0,
     5_000,
   );
+  await checkStopped(node.dataFolder);
   return house.node();
 }
 

@@ -2,7 +2,7 @@ import type { JobView } from '@cuadro/protocol';
 import { LocalFarm, until } from '../../../scripts/farm/local-farm.ts';
 import { seededRandom } from './crashes.ts';
 import type { House } from './house.ts';
-import { checkJob, viewOf } from './job-checks.ts';
+import { checkJob, checkStopped, viewOf } from './job-checks.ts';
 import { pause } from './wait.ts';
 
 /**
@@ -59,7 +59,10 @@ export async function farmRounds(
       const reign = (await leader.client.call('farm', {})).coordinators.at(-1);
       if (victim !== 'worker' && reign !== undefined) report.leaderlessMs.push(reign.leaderlessMs);
       await pause(random() * KILL_WITHIN_MS);
-      for (const index of killed) await farm.start(index);
+      for (const index of killed) {
+        await checkStopped(farm.node(index).dataFolder);
+        await farm.start(index);
+      }
       await farm.whole();
       report.rounds++;
       options.say?.(

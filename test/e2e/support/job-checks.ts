@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { JobView, TaskView } from '@cuadro/protocol';
+import { checkStore } from '../../../node/src/daemon/store-check.ts';
 import { until } from '../../../scripts/farm/local-farm.ts';
 import { allTasks, type Asked, verifyCollected } from '../../../scripts/farm/verify.ts';
 import { filesBelow } from './media.ts';
@@ -52,4 +53,13 @@ export async function checkJob(
 
 function resultOf({ name, state, files }: TaskView) {
   return { name, state, blobs: files.map(({ blob }) => blob) };
+}
+
+/** What a kill left: every record can be read, every file is whole, and what the records promise is there. */
+export async function checkStopped(dataFolder: string): Promise<void> {
+  const { records, badRecords, corrupt, missing } = await checkStore(dataFolder, {
+    signal: AbortSignal.timeout(60_000),
+  });
+  assert.ok(records > 0);
+  assert.deepEqual({ badRecords, corrupt, missing }, { badRecords: 0, corrupt: [], missing: [] });
 }

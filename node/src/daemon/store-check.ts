@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type BlobHash,
+  BUNDLE_BYTES_MAX,
+  bundleSchema,
+  CuadroError,
+  decode,
+  type KnownRecord,
+  type PeerId,
+  recordKey,
+} from '@cuadro/protocol';
+import type { BlobStore } from '../blobs/interface.ts';
+import type { Startable } from '../system/interface.ts';
+import { startError } from '../system/start-error.ts';
+import { openFoundation } from './foundation.ts';
+
+/** What `cuadro doctor --store` found in the data folder of a node that doesn't run. */
+export interface StoreReport {
+  readonly records: number;
+  /** Stored records that can't be read, or whose signature is bad. */
+  readonly badRecords: number;
+  readonly files: number;
+  readonly fileBytes: number;
+  /** Files whose bytes are not what their name says; they are put aside, in `quarantine/`. */
+  readonly corrupt: readonly BlobHash[];
+  /** Files that the records say are here, and that aren't: each with the record that says so. */
+  readonly missing: readonly { readonly hash: BlobHash; readonly record: string }[];
+}
+
+/** Nothing to mend, and nothing to fetch again. */
+export const isClean = ({ badRecords, corrupt, missing }: StoreReport): boolean =>
+  badRecords === 0 && corrupt.length === 0 && missing.length === 0;
+
+export interface StoreCheckOptions {
+  readonly signal: AbortSignal;
+  /** Called after each file that was read. */
+  readonly onProgress?: (done: { files: number; of: number }) => void;
+}
+
+/**
+ * Reads every record and every file of a data folder, as the node does in its own time, and compares what the records
+ * promise with what is there. Damaged files are put aside; nothing else is changed.
+ * @throws CuadroError `data-folder-in-use` while a node runs there, `no-data` where no node has been,
+ * `store-unwritable`.
+ */
+export async function checkStore(dataFolder: string, options: StoreCheckOptions): Promise<StoreReport> {
+  // A check of nothing would found a node here.
+  if (!existsSync(join(dataFolder, 'records'))) throw new CuadroError('no-data', { path: dataFolder });
+  const started: Startable[] = [];
+  try {
+    const { blobs, records, signer, leftOut: badRecords } = await openFoundation({ dataFolder }, started);
+    const corrupt: BlobHash[] = [];
+    const missing: { hash: BlobHash; record: string }[] = [];
+    const seen = new Set<BlobHash>();
+    const { blobs: of } = await blobs.usage();
+    for await (const { hash, state } of blobs.check({ signal: options.signal })) {
+      if (state === 'corrupt') corrupt.push(hash);
+      if (state === 'missing') continue;
+      seen.add(hash);
+      options.onProgress?.({ files: seen.size, of });
+    }
+    for (const record of records) {
+      for (const hash of await promised(record, signer.peer, blobs)) {
+        if (!seen.has(hash)) missing.push({ hash, record: recordKey(record) });
+      }
+    }
+    const { usedBytes: fileBytes } = await blobs.usage();
+    return { records: records.length, badRecords, files: seen.size, fileBytes, corrupt, missing };
+  } catch (error) {
+    throw startError(error, dataFolder);
+  } finally {
+    for (const component of started.reverse()) await component.stop();
+  }
+}
+
+/** Files of which the record says that `peer` holds them; of a scene, all that belongs to it. */
+async function promised(record: KnownRecord, peer: PeerId, blobs: BlobStore): Promise<BlobHash[]> {
+  if (record.kind === 'job') {
+    const { spec, holders, deleted } = record;
+    if (deleted !== undefined) return [];
+    const plan = holders.plan[peer]?.held === true ? [spec.plan] : [];
+    if (spec.bundle === undefined || holders.bundle[peer]?.held !== true) return plan;
+    return [...plan, spec.bundle, ...(await filesOf(blobs, spec.bundle))];
+  }
+  if (record.kind !== 'task') return [];
+  return Object.values(record.results)
+    .filter(({ holders }) => holders[peer]?.held === true)
+    .flatMap(({ files }) => files.flatMap(({ blob, preview }) => (preview ? [blob, preview] : [blob])));
+}
+
+/** None where the list itself is damaged or gone, which is told of the list, or of a kind that this version can't read. */
+async function filesOf(blobs: BlobStore, bundle: BlobHash): Promise<BlobHash[]> {
+  const bytes = await blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX }).catch(() => undefined);
+  const read = bytes && bundleSchema.safeParse(decode(bytes, BUNDLE_BYTES_MAX));
+  return read?.data?.files.map(({ blob }) => blob) ?? [];
+}
