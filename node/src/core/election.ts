@@ -119,6 +119,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     setReachable(machine, machine.peer === state.self || state.connected.has(machine.peer), state.now);
     delete machine.followsSince;
     delete machine.beaconAt;
+    delete machine.unplaced;
     delete machine.relayed;
   }
   if (others.length > 0) {

@@ -67,7 +67,7 @@ function placeLease(state: BrainState, machine: Machine, job: Job, lease: Lease)
  */
 export function adoptLease(state: BrainState, machine: Machine, held: HeldAttempt): boolean {
   const job = state.jobs.get(held.job);
-  // Its record may be on its way; the next beacon or row tells again.
+  // Its record or plan may be on its way; the next beacon or row tells again.
   if (job === undefined || job.table.view?.task(held.task) === undefined) return true;
   const { redo } = job.table.levels(held.task);
   const isOfUse = job.table.isOpen(held.task) || held.substitute === true;
@@ -166,14 +166,23 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     if (lease.seen && ran.has(lease) && !isAnswer) recordLost(state, lease);
     releaseLease(state, machine, lease);
   }
-  for (const [key, held] of listed) {
-    if (machine.leases.has(key) || adoptLease(state, machine, held)) continue;
-    state.out.stops.push({
-      peer: machine.peer,
-      attempt: held.attempt,
-      reason: 'Another machine has this task, or it has ended.',
-    });
-  }
+  const unplaced = beacon.held.filter((held) => state.jobs.get(held.job)?.hasPlan !== true);
+  if (unplaced.length > 0) machine.unplaced = unplaced;
+  else delete machine.unplaced;
+  for (const [key, held] of listed) if (!machine.leases.has(key)) adoptOrStop(state, machine, held);
+}
+
+function adoptOrStop(state: BrainState, machine: Machine, held: HeldAttempt): void {
+  if (adoptLease(state, machine, held)) return;
+  const reason = 'Another machine has this task, or it has ended.';
+  state.out.stops.push({ peer: machine.peer, attempt: held.attempt, reason });
+}
+
+/** The job's plan has come: before anything of it is granted, what machines said that they hold of it is their lease. */
+export function placeListed(state: BrainState, job: Job): void {
+  if (state.epoch === undefined) return;
+  for (const machine of state.machines.values())
+    for (const held of machine.unplaced ?? []) if (held.job === job.id) adoptOrStop(state, machine, held);
 }
 
 /** A beacon that came by way of others: its machine lives and holds what it lists, but no grant could reach it (R104). */
@@ -251,6 +260,7 @@ export function endOverdueLeases(state: BrainState): void {
 }
 
 function loseMachine(state: BrainState, machine: Machine): void {
+  delete machine.unplaced;
   if (machine.reachable) takePeerState(state, machine.peer, 'silent');
   const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
   for (const { lease, ran } of leases) {

@@ -1,4 +1,4 @@
-import type { AttemptId, Claim, JobId, PeerId, TaskIndex } from '@cuadro/protocol';
+import type { AttemptId, Claim, HeldAttempt, JobId, PeerId, TaskIndex } from '@cuadro/protocol';
 
 /** A grant that is out, as its coordinator keeps it (SPEC R52). */
 export interface Lease {
@@ -47,6 +47,8 @@ export interface Machine {
   /** Since when it follows this node's reign, and when its latest beacon came; undefined before the first. */
   followsSince?: number;
   beaconAt?: number;
+  /** What its latest beacon listed of jobs whose plans aren't here yet: a lease as soon as they are (SPEC R110). */
+  unplaced?: HeldAttempt[];
   /** The latest beacon came by way of others. */
   relayed?: boolean;
   /** In the order of granting: the first `slots` are what it runs, the rest is ahead. */

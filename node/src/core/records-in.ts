@@ -13,7 +13,7 @@ import {
 } from '@cuadro/protocol';
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
-import { releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
+import { placeListed, releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
 import type { Lease } from './machine.ts';
 import { lookAt } from './substitutes.ts';
@@ -246,6 +246,7 @@ export function takePlan(state: BrainState, id: JobId, plan: Plan): void {
     return;
   }
   job.setPlan(plan);
+  placeListed(state, job);
   state.touch(job);
   state.placeOffer(job, true);
 }

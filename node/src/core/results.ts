@@ -10,12 +10,15 @@ import { keepTask, writeTask } from './task-writes.ts';
 /** How an attempt ended, told by the machine that ran it (SPEC R53). Also of a lease long lost. */
 export function takeResult(state: BrainState, from: PeerId, message: ResultMessage): void {
   const machine = state.machine(from);
-  const lease = machine.leases.get(attemptKey(message.attempt));
+  const key = attemptKey(message.attempt);
+  const lease = machine.leases.get(key);
   const job = state.jobs.get(message.job);
   if (lease !== undefined && (lease.job !== message.job || lease.index !== message.task)) {
     state.ignore('unknown-attempt');
     return;
   }
+  if (machine.unplaced !== undefined)
+    machine.unplaced = machine.unplaced.filter((held) => attemptKey(held.attempt) !== key);
   if (job === undefined) state.ignore('unknown-job');
   else if (isSensible(state, from, job, message)) write(state, from, job, message);
   // After the record, so that a task that ended is not offered in between.

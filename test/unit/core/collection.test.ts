@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Epoch } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { Cluster } from './cluster.ts';
-import { BELEN, CARMEN, DOLORES, framesPlan, stopsTo, type Farm } from './farm.ts';
+import { BELEN, CARMEN, DOLORES, framesPlan, jobRecord, stopsTo, type Farm } from './farm.ts';
 import { beaconOf, following, granted, grantOf, learn, pulseOf, rowOf, sentTo } from './members.ts';
 
 const BELENS: Epoch = { term: 5, peer: BELEN };
@@ -107,6 +107,22 @@ describe('a new coordinator', () => {
     farm.advance(4_000);
     const failures = farm.core.tasks(job, { offset: 0, limit: 9 }).tasks.map((task) => task.failures);
     assert.deepEqual(failures, [1, 0, 0, 1, 0, 0]);
+  });
+
+  it('R110: takes what members listed of a job for their leases as soon as its plan is there', () => {
+    const farm = following(BELENS, CARMEN, DOLORES).work({ accepting: false });
+    const plan = framesPlan('1-6');
+    const record = jobRecord(plan, { author: BELEN });
+    const job = record.id;
+    for (const peer of [CARMEN, DOLORES]) farm.claim(peer);
+    lose(farm);
+    // Dolores holds two tasks, one of which ends before this machine knows of the job.
+    answer(farm, CARMEN, job, []);
+    answer(farm, DOLORES, job, [0, 1]);
+    farm.ended(DOLORES, { ...grantOf(BELENS, 1, job, 0) }, 'stopped');
+    farm.step({ kind: 'records', from: BELEN, records: [record] });
+    const effects = farm.step({ kind: 'plan', job, plan });
+    assert.deepEqual(granted(effects), [`${CARMEN} 0`, `${CARMEN} 2`, `${DOLORES} 3`], 'all but task 1');
   });
 
   it('R43: has a task with a known grant wait for the end of its lease where its holder does not answer', () => {
