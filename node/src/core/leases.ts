@@ -274,8 +274,11 @@ function loseMachine(state: BrainState, machine: Machine): void {
  * itself: nothing ends before it has heard a member, and a wake for it would be asked for again at once.
  */
 export function leaseDeadline(state: BrainState): number | undefined {
-  if (state.epoch === undefined || state.inDoubt) return undefined;
-  let next = state.pauses.peek();
+  const { reign } = state;
+  if (reign.role !== 'leading' || state.inDoubt) return undefined;
+  // Nothing is granted while members are asked what they hold: pauses that ended meanwhile, or while another led, are
+  // seen after that.
+  let next = reign.collecting === undefined ? state.pauses.peek() : undefined;
   for (const machine of state.machines.values()) {
     const deadline = deadlineOf(state, machine);
     if (deadline !== undefined && (next === undefined || deadline < next)) next = deadline;

@@ -43,6 +43,30 @@ function submitMore(farm: Farm): CoreEffect[] {
   return farm.effects.slice(before);
 }
 
+describe('a coordinator that led before', () => {
+  it('R52: does not take a pause that ended while another led for a time in which it stood still', () => {
+    const { farm, belens } = working();
+    farm.ended(BELEN, belens, 'failure');
+    farm.message(CARMEN, pulseOf({ term: 9, peer: CARMEN }, { followers: 9 }));
+    assert.ok(!farm.core.isCoordinator);
+    for (let sequence = 2; sequence < 30; sequence++) {
+      farm.advance(1_000);
+      farm.message(CARMEN, pulseOf({ term: 9, peer: CARMEN }, { sequence }));
+    }
+    const effects = [
+      ...farm.step({ kind: 'peer', peer: CARMEN, state: 'lost' }),
+      ...farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' }),
+    ];
+    assert.ok(farm.core.isCoordinator);
+    const wakes = effects.flatMap((effect) => (effect.kind === 'wake-at' ? (effect.at ?? []) : []));
+    assert.ok(wakes.length > 0);
+    assert.deepEqual(
+      wakes.filter((at) => at < farm.now),
+      [],
+    );
+  });
+});
+
 describe('a coordinator whose own time stood still', () => {
   it('R52: accuses nobody before it has heard a member', () => {
     const { farm, record } = working();
