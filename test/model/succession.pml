@@ -7,7 +7,7 @@
  *   - one_coordinator_in_time: ROUNDS rounds after the last fault there is one coordinator, and all others follow its
  *     epoch. Since the rounds are counted, this excludes every livelock, that of mutual yields among them.
  *   - incumbent_stays (with -DRETURNER): a coordinator that is followed never yields to a node that comes back, nor
- *     does its follower leave it.
+ *     does its follower leave it; whether that node led, looks for a coordinator, or still follows one that is gone.
  * And in each step: never_an_older_epoch (no node follows an epoch below one that it has obeyed), terms_settle (healed,
  * the terms rise a bounded number of times).
  *
@@ -19,18 +19,16 @@
  *     and at its end at the latest. Real deadlines are longer, by numbers that differ between causes; a longer one is a
  *     longer phase of faults in which nothing is lost.
  *   - Orders of arrival, once healed. What is said in answer to a message arrives after all that was said along with
- *     that message (`turn`); beacons arrive at once. Nodes may speak in any order, and while answers are under way. That
- *     a message is overtaken by a chain of two others is left out here, and contained only in the phase of faults.
+ *     that message (`turn`); beacons arrive at once. Nodes may speak in any order, and while answers are under way.
+ *     With -DANY_ORDER whatever is under way may arrive first, so that messages are overtaken by chains of others, and
+ *     nodes speak while anything is under way to them; a node's pulse then replaces its earlier one.
  *   - Followers and ages before the farm heals. How a meeting ends is then left open altogether, and so is the first one
  *     after, as long as a pulse of before counts (UNKNOWN). Reigns are healed at every difference of age that counts.
  *   - The questions before a suspicion (askOthers, takeDoubt, takeDoubtAnswer) and the ranks of successors. They only
  *     choose which of the moments above it is, so every order of standing is contained, standing at once as well.
  *   - Terms above TERMS before the farm heals. This is a bound of the search, no abstraction.
- *   - A returner (-DRETURNER) that neither leads nor begins, but still follows somebody who is gone. It may stand in the
- *     moment of contact with a term below the incumbent's, and the beacons that answer its collection count as followers:
- *     if its second pulse came before the incumbent's next one, it would win. Their equal intervals exclude it.
  *
- * Each step names what it mirrors as `file: function`; test/unit/scripts/model.test.ts holds that these exist.
+ * Each step names what it mirrors as `file: function`; test/model/models.test.ts holds that these exist.
  */
 
 #ifndef TERMS
@@ -42,6 +40,8 @@
 /* Rises of the term once nothing is lost any more. */
 #define RISES 20
 #define NODES 3
+/* The peer of a fourth node, which only the returner knew and which is off. */
+#define GONE 3
 #define NOBODY 0
 
 /* An epoch is one number, so that the order of (term, peer) is the order of numbers. Terms begin at 1. */
@@ -91,6 +91,16 @@ short next_pulses[6];
 byte yields[6];
 byte next_yields[6];
 
+#ifdef ANY_ORDER
+#define SAID_PULSES pulses
+#define SAID_YIELDS yields
+#define ONE_ORDER(condition) true
+#else
+#define SAID_PULSES next_pulses
+#define SAID_YIELDS next_yields
+#define ONE_ORDER(condition) (condition)
+#endif
+
 /* What is asked, by the name that a violation prints. */
 hidden byte one_coordinator_in_time, incumbent_stays, never_an_older_epoch, terms_settle;
 
@@ -125,7 +135,7 @@ inline say_pulse(me) {
     if
     :: k != me && node[k].role != DOWN ->
       if
-      :: phase == HEALED -> next_pulses[LINK(me, k)] = PULSE(me)
+      :: phase == HEALED -> SAID_PULSES[LINK(me, k)] = PULSE(me)
       :: phase == FAULTS && !pulses[LINK(me, k)] -> pulses[LINK(me, k)] = PULSE(me)
       :: phase == FAULTS && pulses[LINK(me, k)]
       fi
@@ -134,10 +144,23 @@ inline say_pulse(me) {
   }
 }
 
-/* It arrives at once. mirrors node/src/core/leases.ts: takeBeacon */
+#ifdef ANSWERS_COUNT
+#define IS_FOLLOWER(me, to) true
+#else
+#define IS_FOLLOWER(me, to) (node[me].role == LOOKING || node[me].role == FOLLOWING && PEER(node[me].epoch) == to)
+#endif
+
+/*
+ * It arrives at once, and says whom its sender follows: who only answers a collection makes no follower.
+ * mirrors node/src/core/leases.ts: takeBeacon
+ */
 inline say_beacon(me, to) {
   if
-  :: phase == HEALED && node[to].role == LEADING -> node[to].follows[me] = 2
+  :: phase == HEALED && to != GONE ->
+    if
+    :: node[to].role == LEADING && IS_FOLLOWER(me, to) -> node[to].follows[me] = 2
+    :: else
+    fi
   :: else
   fi
 }
@@ -246,7 +269,7 @@ inline yield_to(me) {
     if
     :: k != me && k != PEER(epoch_in) && (phase == FAULTS || node[me].follows[k] > 0) && node[k].role != DOWN ->
       if
-      :: phase == HEALED -> next_yields[LINK(me, k)] = epoch_in
+      :: phase == HEALED -> SAID_YIELDS[LINK(me, k)] = epoch_in
       :: else -> yields[LINK(me, k)] = epoch_in
       fi
     :: else
@@ -499,7 +522,26 @@ inline heal() {
 }
 
 #ifdef RETURNER
-/* Any node leads, in any term; a second one follows it; the third was alone until it led, or has just begun. */
+/* Whom the returner still follows is off, leads no more, or goes on in a higher term. */
+inline pick_gone(incumbent, follower) {
+  if
+  :: next = GONE
+  :: next = follower
+  :: k <= TERM(node[incumbent].epoch) -> next = incumbent
+  fi
+}
+
+inline pick_quiet(me) {
+  if
+  :: node[me].quiet = 0
+  :: node[me].quiet = 1
+  fi
+}
+
+/*
+ * Any node leads, in any term; a second one follows it; the third was alone until it led, or has just begun, or still
+ * follows somebody who is gone.
+ */
 inline begin_with_returner() {
   atomic {
     pick_link();
@@ -516,6 +558,7 @@ inline begin_with_returner() {
     if
     :: node[returner].role = LEADING; node[returner].epoch = EPOCH(k, returner); pick_age(returner)
     :: node[returner].role = LOOKING; node[returner].highest = k; node[returner].quiet = 1
+    :: pick_gone(a, b); node[returner].role = FOLLOWING; node[returner].epoch = EPOCH(k, next); pick_quiet(returner)
     fi;
     for (k : 0 .. NODES - 1) {
       node[k].highest = HIGHER(node[k].highest, TERM(node[k].epoch));
@@ -554,11 +597,11 @@ active proctype farm() {
   :: atomic { phase == FAULTS -> pick_link(); deliver_or_lose(); carry_out(b) }
   :: atomic {
       phase == HEALED && !ALL_ARRIVED ->
-      /* Who hears first makes no difference: what it says thereupon arrives in the next turn. */
+      /* Who hears first makes no difference where what it says thereupon arrives in the next turn. */
       if
       :: !HEARS_NOTHING(0) -> b = 0
-      :: HEARS_NOTHING(0) && !HEARS_NOTHING(1) -> b = 1
-      :: HEARS_NOTHING(0) && HEARS_NOTHING(1) -> b = 2
+      :: ONE_ORDER(HEARS_NOTHING(0)) && !HEARS_NOTHING(1) -> b = 1
+      :: ONE_ORDER(HEARS_NOTHING(0) && HEARS_NOTHING(1)) && !HEARS_NOTHING(2) -> b = 2
       fi;
       if
       :: a = (b + 1) % 3
@@ -569,7 +612,7 @@ active proctype farm() {
     }
   :: atomic { phase == HEALED && ALL_ARRIVED && !ALL_DELIVERED -> turn() }
   :: atomic {
-      phase == FAULTS || ALL_ARRIVED ->
+      phase == FAULTS || ONE_ORDER(ALL_ARRIVED) ->
       pick_one();
       if
       :: phase == FAULTS && node[a].role != DOWN -> speak(a)
