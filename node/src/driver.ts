@@ -100,6 +100,8 @@ class CoreDriver implements Driver {
   #writing: Promise<void> | undefined;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
+  /** When the wake is due that was asked for. */
+  #wakeDueAt: number | undefined;
   readonly #plansAsked = new Map<JobId, Promise<void>>();
   readonly #planRetries = new Map<JobId, () => void>();
 
@@ -126,6 +128,12 @@ class CoreDriver implements Driver {
 
   input(input: DriverInput): void {
     if (this.#state !== 'running') return;
+    // What lies in the sockets may come before the overdue wake, and would be judged by deadlines that have passed.
+    this.#takeGap();
+    this.#step(input);
+  }
+
+  #step(input: DriverInput): void {
     const { clock, core } = this.#components;
     const taken = input.kind === 'ended' ? this.#readable(input) : input;
     const timed = { ...taken, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
@@ -279,21 +287,28 @@ class CoreDriver implements Driver {
   #wakeAt(at: number | undefined): void {
     this.#cancelWake?.();
     this.#cancelWake = undefined;
+    this.#wakeDueAt = undefined;
     if (at === undefined || this.#state !== 'running') return;
     const { clock } = this.#components;
-    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.#wake(at));
+    this.#wakeDueAt = at;
+    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.#wake());
   }
 
-  /** A wake that comes far too late says that this node stood still: what arrived meanwhile is to be heard first. */
-  #wake(at: number): void {
-    const lateMs = this.#components.clock.now() - at;
-    if (lateMs < GAP_MS) {
-      this.input({ kind: 'wake' });
-      return;
-    }
+  #wake(): void {
+    if (this.#takeGap()) return;
+    this.#wakeDueAt = undefined;
+    this.#step({ kind: 'wake' });
+  }
+
+  /** A wake that is far overdue says that this node stood still: what arrived meanwhile is to be heard first. */
+  #takeGap(): boolean {
+    const lateMs = this.#components.clock.now() - (this.#wakeDueAt ?? Number.POSITIVE_INFINITY);
+    if (lateMs < GAP_MS) return false;
     this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
-    this.input({ kind: 'gap', ms: lateMs });
+    this.#wakeDueAt = undefined;
+    this.#step({ kind: 'gap', ms: lateMs });
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
+    return true;
   }
 
   #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {

@@ -63,6 +63,11 @@ export class ManualClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Goes on while nothing of the process runs: what falls due meanwhile fires late, when time is advanced next. */
+  stall(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+
   /** Goes on by `byMs`, firing what falls due on the way in order, also timers that are set on the way. */
   advance(byMs: number): void {
     const untilMs = this.#nowMs + byMs;

@@ -138,3 +138,21 @@ it('takes no input after its stop, and ends a write that is under way first', as
   assert.equal(store.batches.length, 1);
   assert.deepEqual(told, ['changed a']);
 });
+
+it('R52: hears that it stood still before what arrived meanwhile, whichever the system gives it first', async () => {
+  const inputs: string[] = [];
+  const { clock, driver } = harness((input) => {
+    inputs.push(input.kind === 'gap' ? `gap ${input.ms}` : input.kind);
+    return input.kind === 'start' ? [{ kind: 'wake-at', at: clock.now() + 500 }] : [];
+  });
+  await driver.start();
+  // A message that comes in time, late by less than a gap, and after one, with the wake still to come.
+  for (const passed of [499, 501, 30_000]) {
+    clock.stall(passed);
+    driver.input({ kind: 'root', root: '00'.repeat(16) });
+  }
+  assert.deepEqual(inputs, ['start', 'root', 'root', 'gap 30500', 'root']);
+  clock.advance(50);
+  assert.deepEqual(inputs.slice(5), ['wake'], 'once what arrived meanwhile was heard');
+  await driver.stop();
+});
