@@ -1,3 +1,4 @@
+import type { Leading } from './reign.ts';
 import type { BrainState } from './state.ts';
 
 /**
@@ -20,6 +21,7 @@ export function takeGap(state: BrainState, ms: number): void {
     if (reign.collecting !== undefined) reign.collecting.until += ms;
     reign.since += ms;
     reign.holdersCheckAt += ms;
+    if (ms >= state.options.pulseIntervalMs * state.options.pulsesMissedMax) forgetFollowers(state, reign);
   } else if (reign.role === 'looking') {
     reign.since += ms;
     if (reign.metAt !== undefined) reign.metAt += ms;
@@ -30,4 +32,14 @@ export function takeGap(state: BrainState, ms: number): void {
     if (reign.askedAt !== undefined) reign.askedAt += ms;
   }
   state.inDoubt = state.reachableOthers().length > 0;
+}
+
+/**
+ * Meanwhile a successor may have stood, and this node's followers may be with it: were they still counted here, a
+ * coordinator that slept would win when the two meet, and unseat the one that has the farm (SPEC R115). What its
+ * sockets hold was said before, so only beacons from the next ones on prove a follower.
+ */
+function forgetFollowers(state: BrainState, reign: Leading): void {
+  reign.followers = 0;
+  reign.followersFrom = state.now + state.options.beaconIntervalMs;
 }

@@ -103,6 +103,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     pulses: 0,
     pulseDueAt: state.now,
     followers: 0,
+    followersFrom: state.now,
     inherited: before.role === 'following' ? before.successors : [],
     collecting: undefined,
     changed: new Set(state.machines.keys()),

@@ -48,7 +48,7 @@ function pulse(state: BrainState, reign: Leading): void {
   reign.pulseDueAt = state.now + state.options.pulseIntervalMs;
   const others = state.others();
   if (others.length === 0) return;
-  const following = [...state.machines.values()].filter((machine) => follows(state, machine));
+  const following = [...state.machines.values()].filter((machine) => follows(state, reign, machine));
   reign.pulses++;
   reign.followers = following.length;
   const message: Pulse = {
@@ -77,10 +77,11 @@ function successorsOf(state: BrainState, reign: Leading, following: readonly Mac
   return [...all].slice(0, SUCCESSORS_NAMED);
 }
 
-function follows(state: BrainState, machine: Machine): boolean {
+function follows(state: BrainState, reign: Leading, machine: Machine): boolean {
   return (
     machine.followsSince !== undefined &&
     machine.beaconAt !== undefined &&
+    machine.beaconAt >= reign.followersFrom &&
     state.now - machine.beaconAt < BEACON_STALE_MS
   );
 }

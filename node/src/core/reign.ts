@@ -50,6 +50,8 @@ export interface Leading {
   pulseDueAt: number;
   /** Followers as the latest pulse told them: what counts when coordinators meet. */
   followers: number;
+  /** Monotonic time from which on a beacon proves a follower: after a long gap, older ones lie in the sockets (R115). */
+  followersFrom: number;
   /** Successors of the reign before. */
   inherited: readonly PeerId[];
   /** What a new coordinator waits for before it grants. */

@@ -140,7 +140,42 @@ describe('a coordinator whose own time stood still', () => {
     gap(farm, 60_000);
     const effects = farm.message(BELEN, beaconOf(BELEN, [belens]));
     const [pulse] = sentTo(BELEN, 'pulse', effects);
-    assert.deepEqual([pulse?.followers, pulse?.stale], [2, []]);
+    assert.deepEqual([pulse?.followers, pulse?.stale], [0, []]);
+  });
+
+  it('R115: keeps its followers through a gap in which nobody could have stood', () => {
+    const { farm, belens } = working();
+    gap(farm, 1_499);
+    const [pulse] = sentTo(BELEN, 'pulse', farm.message(BELEN, beaconOf(BELEN, [belens])));
+    assert.equal(pulse?.followers, 2);
+  });
+
+  it('R115: counts nobody that it has not heard a beacon’s interval after a longer one', () => {
+    const { farm, belens, carmens } = working();
+    gap(farm, 1_500);
+    const beacons = (): CoreEffect[] => [
+      ...farm.message(BELEN, beaconOf(BELEN, [belens])),
+      ...farm.message(CARMEN, beaconOf(CARMEN, [carmens])),
+    ];
+    const told = (effects: readonly CoreEffect[]): number | undefined =>
+      sentTo(BELEN, 'pulse', effects).at(-1)?.followers;
+    assert.equal(told(beacons()), 0, 'these were said before, or may have been');
+    assert.equal(told(farm.advance(500)), 0);
+    farm.advance(499);
+    beacons();
+    assert.equal(told(farm.advance(1)), 0);
+    beacons();
+    assert.equal(told(farm.advance(500)), 2);
+    assert.deepEqual(lost(farm, farm.core.jobRecord('jobaaaaaaaaaaaab') as JobRecord), [0, 0]);
+  });
+
+  it('R115: does not unseat the one that stood meanwhile, whose followers are its own of before', () => {
+    const { farm } = working();
+    const belens = { term: 9, peer: BELEN };
+    gap(farm, 30_000);
+    farm.message(CARMEN, beaconOf(CARMEN, []));
+    farm.message(BELEN, pulseOf(belens, { followers: 1 }));
+    assert.deepEqual(farm.core.epoch, belens);
   });
 
   it('R43: waits for the answers that came meanwhile: its collection is longer by the gap', () => {
