@@ -110,6 +110,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     told: new Map(),
   };
   state.reign = leading;
+  if (cause === 'lost') state.accuse('lost-coordinator');
   begin(state, epoch, cause);
   state.sequence = 0;
   const others = state.reachableOthers();
@@ -122,6 +123,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     delete machine.beaconAt;
     delete machine.unplaced;
     delete machine.relayed;
+    delete machine.named;
   }
   if (others.length > 0) {
     leading.collecting = { until: state.now + state.options.collectMs, waiting: new Set(others) };

@@ -56,6 +56,7 @@ export function recordLost(state: BrainState, lease: Lease): void {
   }
   const { redo, retry } = job.table.levels(lease.index);
   if (lease.redo !== redo || lease.retry !== retry || !job.table.isOpen(lease.index)) return;
+  state.accuse('lost-attempt');
   recordFailure(state, job, job.table.forWriting(lease.index), {
     attempt: lease.attempt,
     peer: lease.peer,

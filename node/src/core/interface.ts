@@ -212,6 +212,8 @@ export interface CoreQueries {
   nextOrder(): number;
   /** What peers sent that was of no use, by reason: for metrics, and for finding a faulty node. */
   ignored(): Readonly<Record<string, number>>;
+  /** How often this node, or the coordinator in it, found another machine wanting: for metrics (see `Accusation`). */
+  accused(): Readonly<Record<string, number>>;
 }
 
 export interface Core extends CoreQueries {

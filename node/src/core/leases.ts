@@ -263,6 +263,7 @@ function loseMachine(state: BrainState, machine: Machine): void {
   delete machine.unplaced;
   if (machine.reachable) takePeerState(state, machine.peer, 'silent');
   const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
+  state.accuse('silent');
   for (const { lease, ran } of leases) {
     if (ran) recordLost(state, lease);
     releaseLease(state, machine, lease);

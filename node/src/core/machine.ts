@@ -51,6 +51,8 @@ export interface Machine {
   unplaced?: HeldAttempt[];
   /** The latest beacon came by way of others. */
   relayed?: boolean;
+  /** The latest pulse of this reign named it among those whose beacons are late. */
+  named?: boolean;
   /** In the order of granting: the first `slots` are what it runs, the rest is ahead. */
   leases: Map<string, Lease>;
   /** The version of the offers at which nothing was found for it. */

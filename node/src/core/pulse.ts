@@ -95,7 +95,11 @@ export function isLate(state: BrainState, { beaconAt }: Machine): boolean {
 function staleMembers(state: BrainState): PeerId[] {
   return state.others().filter((peer) => {
     const machine = state.machines.get(peer);
-    return machine?.followsSince !== undefined && (machine.relayed === true || isLate(state, machine));
+    if (machine?.followsSince === undefined) return false;
+    const isStale = machine.relayed === true || isLate(state, machine);
+    if (isStale && machine.named !== true) state.accuse('late');
+    machine.named = isStale;
+    return isStale;
   });
 }
 

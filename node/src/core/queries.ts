@@ -229,6 +229,10 @@ export class BrainQueries implements CoreQueries {
     return this.state.ignoredCounts;
   }
 
+  accused(): Readonly<Record<string, number>> {
+    return this.state.accusedCounts;
+  }
+
   #jobsInOrder(): Job[] {
     return [...this.state.jobs.values()].sort(compareJobs);
   }

@@ -38,6 +38,12 @@ export type IgnoredReason =
   | 'bad-plan'
   | 'wrong-record';
 
+/**
+ * What the brain held against another machine: its beacons came to be late (SPEC R106), it was not heard until its
+ * leases ended (R52), what it ran was lost (R53), it led and was lost (R44). Right or wrong is for others to judge.
+ */
+export type Accusation = 'late' | 'silent' | 'lost-attempt' | 'lost-coordinator';
+
 /** States in which tasks of a job may be granted. */
 const GRANTING: ReadonlySet<string> = new Set(['queued', 'active']);
 
@@ -97,6 +103,7 @@ export class BrainState {
   /** Ends of pauses between attempts. */
   readonly pauses = new Heap<number>((a, b) => a - b);
   readonly ignoredCounts: Partial<Record<IgnoredReason, number>> = {};
+  readonly accusedCounts: Partial<Record<Accusation, number>> = {};
   highestOrder = 0;
   leaseCount = 0;
   out = new StepOutput();
@@ -116,6 +123,10 @@ export class BrainState {
 
   ignore(reason: IgnoredReason): void {
     this.ignoredCounts[reason] = (this.ignoredCounts[reason] ?? 0) + 1;
+  }
+
+  accuse(of: Accusation): void {
+    this.accusedCounts[of] = (this.accusedCounts[of] ?? 0) + 1;
   }
 
   machine(peer: PeerId): Machine {

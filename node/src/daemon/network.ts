@@ -6,7 +6,7 @@ import { localContent, type ContentSource } from '../blobs/source.ts';
 import { soleSafekeeping, type Safekeeping } from '../jobs/interface.ts';
 import type { Transfer } from '../blobs/transfer/interface.ts';
 import type { FarmComponents } from '../farm/interface.ts';
-import type { Mesh } from '../mesh/interface.ts';
+import type { Mesh, PeerState } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
@@ -113,7 +113,7 @@ export function networkOver(
       publish: (records) => sync.publish(records),
       onDurable: (put, removed) => sync.persisted(put, removed),
     },
-    measure: (metrics) => measure(metrics, mesh, transfer),
+    measure: (metrics) => measure(metrics, mesh, transfer, queries),
     parts: [
       { name: 'records', component: sync },
       { name: 'transfer', component: transfer },
@@ -159,7 +159,15 @@ function offline({ signer }: Foundation): Network {
   };
 }
 
-function measure(metrics: Metrics, mesh: Mesh, transfer: Transfer): Metrics {
+function measure(metrics: Metrics, mesh: Mesh, transfer: Transfer, queries: CoreQueries): Metrics {
+  metrics.countersOf('cuadro_accused_total', 'What this node held against other machines, by kind', () =>
+    Object.entries(queries.accused()).map(([kind, count]) => [{ kind }, count]),
+  );
+  const changes: Partial<Record<PeerState, number>> = {};
+  mesh.subscribe({ peer: (_peer, state) => (changes[state] = (changes[state] ?? 0) + 1) });
+  metrics.countersOf('cuadro_members_changed_total', 'What connections to members came to be', () =>
+    Object.entries(changes).map(([state, count]) => [{ state }, count]),
+  );
   metrics.countersOf('cuadro_mesh_refused_total', 'What others sent that was of no use, by reason', () =>
     Object.entries(mesh.status().refused).map(([reason, { count }]) => [{ reason }, count]),
   );
