@@ -64,6 +64,23 @@ export const PROGRAMS = [
     without: 'the tests in network namespaces are skipped',
   },
   {
+    name: 'nftables',
+    purpose: 'lan',
+    platforms: ['linux'],
+    commands: ['nft'],
+    files: ['/usr/sbin/nft', '/sbin/nft'],
+    packages: { 'apt-get': 'nftables', dnf: 'nftables', pacman: 'nftables', zypper: 'nftables' },
+    without: 'the tests in network namespaces are skipped',
+  },
+  {
+    name: 'faketime',
+    purpose: 'lan',
+    platforms: ['linux'],
+    commands: ['faketime'],
+    packages: { 'apt-get': 'faketime', dnf: 'libfaketime', pacman: 'libfaketime', zypper: 'libfaketime' },
+    without: 'the test of a host whose clock is wrong is skipped',
+  },
+  {
     name: 'spin',
     purpose: 'test',
     platforms: ['linux'],

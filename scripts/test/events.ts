@@ -21,6 +21,8 @@ export type FileEvent =
       line: number;
       error: string;
     }
+  /** What a test told of itself, such as a figure that it measured. */
+  | { kind: 'told'; text: string }
   | { kind: 'note'; text: string };
 
 const EVENTS = 3;
@@ -39,6 +41,12 @@ interface ReportedTest {
   details: { duration_ms: number; type?: string; error?: ReportedError };
 }
 
+interface ReportedDiagnostic {
+  message: string;
+  /** Absent where node itself tells how the run went. */
+  file?: string;
+}
+
 interface Reported {
   type: string;
   data: unknown;
@@ -46,6 +54,10 @@ interface Reported {
 
 function send(event: FileEvent): void {
   writeSync(EVENTS, `${JSON.stringify(event)}\n`);
+}
+
+function tell({ message, file }: ReportedDiagnostic): void {
+  if (file !== undefined) send({ kind: 'told', text: message });
 }
 
 function endOf(type: string, test: ReportedTest): FileEvent {
@@ -81,6 +93,7 @@ export default async function* report(source: AsyncIterable<Reported>): AsyncGen
   });
   for await (const { type, data } of source) {
     if (type === 'test:dequeue') send({ kind: 'start', name: (data as ReportedTest).name });
+    else if (type === 'test:diagnostic') tell(data as ReportedDiagnostic);
     else if (type === 'test:pass' || type === 'test:fail') send(endOf(type, data as ReportedTest));
   }
   yield '';

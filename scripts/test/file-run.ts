@@ -10,6 +10,8 @@ export type TestEnd = Extract<FileEvent, { kind: 'end' }>;
 export interface FileResult {
   file: string;
   tests: TestEnd[];
+  /** What its tests told of themselves, in order. */
+  told: string[];
   /** Why the file failed as a whole, when not by a test of it: time-out, crash, open handles. */
   trouble: string | undefined;
   /** What it printed, for failures only; the last OUTPUT_LIMIT characters. */
@@ -68,12 +70,13 @@ export async function runFile(root: string, file: string, limits: FileRunLimits)
   await heardAll;
   running.delete(child);
   const ms = performance.now() - started;
-  return { file, tests: watch.tests, trouble: watch.end(code, signal), output, ms };
+  return { file, tests: watch.tests, told: watch.told, trouble: watch.end(code, signal), output, ms };
 }
 
 /** Follows one file's events and ends it when it takes too long or does not end after its tests. */
 class Watch {
   readonly tests: TestEnd[] = [];
+  readonly told: string[] = [];
   private readonly child: ChildProcess;
   private readonly limits: FileRunLimits;
   private open = 0;
@@ -96,6 +99,10 @@ class Watch {
     clearTimeout(this.linger);
     if (event.kind === 'note') {
       this.note = event.text;
+      return;
+    }
+    if (event.kind === 'told') {
+      this.told.push(event.text);
       return;
     }
     this.lastName = event.name;

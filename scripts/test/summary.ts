@@ -38,7 +38,7 @@ function hasOnlySuiteFailures(result: FileResult): boolean {
   return failed.length > 0 && failed.every((test) => test.isSuite);
 }
 
-/** The lines for one finished file: its outcome, its failures in full, its skips with their reasons. */
+/** The lines for one finished file: its outcome, its failures in full, its skips with their reasons, and what its tests told. */
 export function describeFile(result: FileResult): string {
   const failed = failuresOf(result);
   const bad = failed.length > 0 || result.trouble !== undefined;
@@ -51,6 +51,7 @@ export function describeFile(result: FileResult): string {
     const word = test.outcome === 'skipped' ? 'SKIP' : 'TODO';
     lines.push(`  ﹣ ${test.name} # ${word} ${test.reason || '(no reason given)'}`);
   }
+  for (const text of result.told) lines.push(`  ℹ ${text}`);
   for (const test of failed)
     lines.push(`  ✖ ${test.name} (${result.file}:${test.line})`, indent(test.error, 4));
   if (result.trouble !== undefined) lines.push(`  ✖ ${result.file}: ${result.trouble}.`);

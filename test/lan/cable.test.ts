@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { AttemptView, JobView } from '@cuadro/protocol';
 import { checkJob } from '../e2e/support/job-checks.ts';
 import { until } from '../e2e/support/wait.ts';
+import { tellFigure } from './support/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
+import { firstGrant, takenOver, tasksOn } from './support/work.ts';
 
 const FRAMES = 24;
 /** Frames that take seconds, so that a machine is surely within one when its cable is pulled. */
@@ -34,16 +35,21 @@ describe('a farm whose cables are pulled while it renders', () => {
       const reignsBefore = await Promise.all(
         others.map(async (node) => (await node.farm()).coordinators.length),
       );
+      const cutAt = Date.now();
       leader.host.cable('eth0', false);
       const next = await farm.led(others);
+      let leaderlessMs = 0;
       for (const [index, node] of others.entries()) {
         const reigns = (await node.farm()).coordinators.slice(reignsBefore[index]);
         // On a busy machine two successors may stand at once: then one yields to the other.
         assert.equal(reigns[0]?.cause, 'lost');
         assert.equal(reigns.at(-1)?.name, next.name);
         assert.ok(reigns[0].leaderlessMs < LEADERLESS_MS, `${node.name}: ${reigns[0].leaderlessMs} ms`);
-        t.diagnostic(`${node.name}: nobody led for ${reigns[0].leaderlessMs} ms`);
+        leaderlessMs = Math.max(leaderlessMs, reigns[0].leaderlessMs);
       }
+      tellFigure(t, 'coordinator’s cable pulled, longest time that a node had no coordinator', leaderlessMs);
+      const { firstGrantAt } = await until('it to grant', () => firstGrant(next, cutAt));
+      tellFigure(t, 'coordinator’s cable pulled, until the next grant', firstGrantAt - cutAt);
       await farm.parted([leader]);
       leader.host.cable('eth0', true);
       await farm.whole();
@@ -74,12 +80,8 @@ describe('a farm whose cables are pulled while it renders', () => {
         worker.host.cable('eth0', false);
         const cutAt = performance.now();
         for (const task of ran) {
-          const { machine } = await until(`task ${task} to run elsewhere`, () =>
-            takenOver(leader, job, task, worker),
-          );
-          t.diagnostic(
-            `task ${task} ran on ${machine} ${Math.round(performance.now() - cutAt)} ms after the cut`,
-          );
+          await until(`task ${task} to run elsewhere`, () => takenOver(leader, job, task, worker));
+          tellFigure(t, 'worker’s cable pulled, until its task was granted again', performance.now() - cutAt);
         }
         // The bar of 5 s is 4 s of lease and the grant. On a busy machine the times differ, and the reason does not.
         for (const task of ran) {
@@ -101,21 +103,3 @@ describe('a farm whose cables are pulled while it renders', () => {
       }),
   );
 });
-
-/** The attempt of a task on another machine than the one that was lost. */
-async function takenOver(
-  node: LanNode,
-  job: JobView,
-  task: number,
-  lost: LanNode,
-): Promise<AttemptView | undefined> {
-  const { attempts } = await node.task(job.id, task);
-  return attempts.find(({ machine, state }) => machine !== lost.name && state !== 'lost');
-}
-
-/** The tasks of a job that a machine runs, as a node sees it; undefined while there are none. */
-async function tasksOn(node: LanNode, job: JobView, machine: LanNode): Promise<number[] | undefined> {
-  const { live } = (await node.nodes()).find(({ name }) => name === machine.name) ?? {};
-  const tasks = live?.running.filter((running) => running.job === job.id).map(({ task }) => task) ?? [];
-  return tasks.length > 0 ? tasks : undefined;
-}

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { JobView, TaskDetail } from '@cuadro/protocol';
 import { checkJob, doneEverywhere } from '../e2e/support/job-checks.ts';
 import { until } from '../e2e/support/wait.ts';
+import { tellFigure } from './support/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
 
@@ -66,16 +67,24 @@ describe('a farm of four whose network is cut in two', () => {
         });
       }
 
-      lan.join(1, there);
+      lan.join();
       const healedAt = performance.now();
       await farm.whole();
       await farm.led();
-      t.diagnostic(`one farm ${Math.round(performance.now() - healedAt)} ms after the network was whole`);
+      tellFigure(
+        t,
+        'network cut in two while it renders, until one farm again',
+        performance.now() - healedAt,
+      );
       const jobs = [job, ...own.map(({ submitted }) => submitted.job)];
       for (const { id } of jobs) await doneEverywhere(nodes, { id, name: id });
       const endedAt = performance.now();
       const views = await agreed(nodes, jobs);
-      t.diagnostic(`all replicas agreed ${Math.round(performance.now() - endedAt)} ms after the last end`);
+      tellFigure(
+        t,
+        'network cut in two, until all show the same after the last end',
+        performance.now() - endedAt,
+      );
       assert.equal((await watching).code, 0);
       assert.equal(await checkJob(nodes, near, job, FRAMES), FRAMES);
       for (const { submitter, submitted } of own) await checkJob(nodes, submitter, submitted.job, OWN_FRAMES);
@@ -90,7 +99,7 @@ describe('a farm of four whose network is cut in two', () => {
           `${name} was made by ${machines.join(' and ')}: the cut explains one in each half`,
         );
       }
-      t.diagnostic(`${twice.length} of ${views.length} tasks were rendered in both halves`);
+      tellFigure(t, `network cut in two, of ${views.length} tasks rendered in both halves`, twice.length, '');
       const after = await leader.farm();
       assert.ok(after.epochTerm > epochBefore.epochTerm);
     }),

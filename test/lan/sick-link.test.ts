@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { doneEverywhere } from '../e2e/support/job-checks.ts';
 import { until } from '../e2e/support/wait.ts';
+import { tellFigure } from './support/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
 
@@ -29,7 +30,7 @@ describe('a farm of three with one sick link', () => {
         const there = (await leader.nodes()).find(({ name }) => name === far.name);
         return there?.live.reachable === false;
       });
-      t.diagnostic(`found dead after ${Math.round(performance.now() - sickAt)} ms`);
+      tellFigure(t, 'one sick link, until it was found dead', performance.now() - sickAt);
       await doneEverywhere(nodes, job);
       for (let index = 0; index < TASKS; index++) {
         const { attempts } = await leader.task(job.id, index);

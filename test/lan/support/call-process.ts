@@ -13,10 +13,13 @@ const tell = (answer: Answer): void => void process.stdout.write(`${JSON.stringi
 
 const lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {
-  const { id, name, options } = JSON.parse(line) as Question;
+  const { id, name, options, isText } = JSON.parse(line) as Question;
   // A node that was started again has another port and token, so it is looked up for each call.
-  const answer = (async () =>
-    connectNode(dataFolder).call<RouteName>(name, options as CallOptions<RouteName>))();
+  const answer = (async () => {
+    const client = connectNode(dataFolder);
+    const given = options as CallOptions<RouteName>;
+    return isText ? client.text<RouteName>(name, given) : client.call<RouteName>(name, given);
+  })();
   answer.then(
     (value) => tell({ id, value }),
     (error: unknown) => tell({ id, error: error instanceof Error ? error.message : String(error) }),

@@ -8,6 +8,8 @@ import { existsSync } from 'node:fs';
  */
 
 const PREFIX = 'cuadro-test-';
+/** The programs that make networks, and the package of each. */
+const TOOLS = { ip: 'iproute2', bridge: 'iproute2', nft: 'nftables' };
 /** A locally administered hardware address that no host here has. */
 const NOBODYS_CARD = '02:00:00:00:00:01';
 
@@ -15,13 +17,19 @@ const NOBODYS_CARD = '02:00:00:00:00:01';
 export function whyNoHosts(): string | undefined {
   if (process.platform !== 'linux') return 'Network namespaces are Linux’s.';
   if (process.getuid?.() !== 0) return 'Network namespaces need root.';
-  for (const tool of ['ip', 'bridge'])
+  for (const [tool, packaged] of Object.entries(TOOLS))
     if (!['/usr/sbin', '/sbin', '/usr/bin', '/bin'].some((folder) => existsSync(`${folder}/${tool}`)))
-      return `The program ${tool} (iproute2) is missing.`;
+      return `The program ${tool} (${packaged}) is missing.`;
   const probe = `${PREFIX}${process.pid}-probe`;
   try {
     run('ip', 'netns', 'add', probe);
-    run('ip', 'netns', 'del', probe);
+    try {
+      run('ip', 'netns', 'exec', probe, 'nft', 'add', 'table', 'bridge', 'probe');
+    } catch {
+      return 'This kernel has no nftables, by which networks are cut.';
+    } finally {
+      run('ip', 'netns', 'del', probe);
+    }
     return undefined;
   } catch {
     return 'This machine does not let network namespaces be made (a container without the capability?).';
@@ -37,6 +45,8 @@ export interface HostInit {
   readonly networks: readonly number[];
   /** The network that its default route leads to; none by default. */
   readonly defaultRoute?: number;
+  /** What stands before every command on the host, such as another clock (`clocks.ts`). */
+  readonly wrap?: readonly string[];
 }
 
 /** A set of hosts and networks, gone with `remove`. */
@@ -59,7 +69,7 @@ export class Lan {
     const space = `${this.#id}-${init.name}`;
     run('ip', 'netns', 'add', space);
     run('ip', '-n', space, 'link', 'set', 'lo', 'up');
-    const host = new Host(space, this.#switch, this.#hosts.length + 1);
+    const host = new Host(space, this.#switch, this.#hosts.length + 1, init.wrap);
     this.#hosts.push(host);
     for (const network of init.networks) this.plug(host, network);
     if (init.defaultRoute !== undefined)
@@ -77,18 +87,18 @@ export class Lan {
     host.plug(network);
   }
 
-  /** Parts a network in two: these hosts on one side, all others on the other, and nothing passes between. */
+  /** Parts a network in two: these hosts on one side, all others on the other, and the switch drops what is between. */
   part(network: number, hosts: readonly Host[]): void {
-    const other = `br${network}-other`;
-    run('ip', '-n', this.#switch, 'link', 'add', other, 'type', 'bridge', 'mcast_snooping', '0');
-    run('ip', '-n', this.#switch, 'link', 'set', other, 'up');
-    for (const host of hosts) host.attach(network, other);
+    const here = `{ ${hosts.map((host) => host.portOn(network)).join(', ')} }`;
+    filter(this.#switch, 'bridge', 'hook forward', [
+      `iifname ${here} oifname != ${here} drop`,
+      `iifname != ${here} oifname ${here} drop`,
+    ]);
   }
 
   /** Joins the two sides of a network again. */
-  join(network: number, hosts: readonly Host[]): void {
-    for (const host of hosts) host.attach(network, `br${network}`);
-    run('ip', '-n', this.#switch, 'link', 'del', `br${network}-other`);
+  join(): void {
+    filter(this.#switch, 'bridge', 'hook forward', []);
   }
 
   /** Makes the one link between two hosts of a network sick, or well again: all that they send each other is lost. */
@@ -109,20 +119,22 @@ export class Host {
   readonly space: string;
   readonly #switch: string;
   readonly #index: number;
+  readonly #wrap: readonly string[];
   #interfaces = 0;
   /** Network → the interface that was plugged into it last. */
   readonly #plugged = new Map<number, string>();
   readonly #processes = new Set<ChildProcess>();
 
-  constructor(space: string, switchSpace: string, index: number) {
+  constructor(space: string, switchSpace: string, index: number, wrap: readonly string[] = []) {
     this.space = space;
     this.#switch = switchSpace;
     this.#index = index;
+    this.#wrap = wrap;
   }
 
   /** What stands before a command that is to run on this host. */
   get inside(): readonly string[] {
-    return ['ip', 'netns', 'exec', this.space];
+    return ['ip', 'netns', 'exec', this.space, ...this.#wrap];
   }
 
   addressOn(network: number): string {
@@ -153,9 +165,48 @@ export class Host {
     run('ip', '-n', this.space, 'link', 'set', name, 'up');
   }
 
-  /** Moves the switch's end of the cable to another bridge; the host itself is not told. */
-  attach(network: number, bridge: string): void {
-    run('ip', '-n', this.#switch, 'link', 'set', this.#port(this.#interfaceOn(network)), 'master', bridge);
+  /** The switch's end of the cable that was plugged into a network last. */
+  portOn(network: number): string {
+    return this.#port(this.#interfaceOn(network));
+  }
+
+  /** Loses so many of a hundred packets that arrive, by chance; none at 0. */
+  lose(network: number, percent: number): void {
+    this.#filterArriving(network, percent === 0 ? [] : [`numgen random mod 100 < ${percent} drop`]);
+  }
+
+  /** Loses all that arrives, while the others hear it; or no longer. */
+  deafen(network: number, isDeaf: boolean): void {
+    this.#filterArriving(network, isDeaf ? ['drop'] : []);
+  }
+
+  /** Loses all that it sends, while it hears the others; or no longer. */
+  mute(network: number, isMute: boolean): void {
+    const hook = `hook ingress device "${this.portOn(network)}"`;
+    filter(this.#switch, 'netdev', hook, isMute ? ['drop'] : []);
+  }
+
+  /** Its processes, whatever started them. */
+  get processes(): number[] {
+    return run('ip', 'netns', 'pids', this.space).split('\n').map(Number).filter(Boolean);
+  }
+
+  /** Stops all that runs on the host where it stands, as a machine that is suspended; or lets it run on. */
+  suspend(isSuspended: boolean): void {
+    const signalled = new Set<number>();
+    // What one of them was about to start may come to be meanwhile.
+    for (;;) {
+      const fresh = this.processes.filter((pid) => !signalled.has(pid));
+      if (fresh.length === 0) return;
+      for (const pid of fresh) {
+        signalled.add(pid);
+        try {
+          process.kill(pid, isSuspended ? 'SIGSTOP' : 'SIGCONT');
+        } catch {
+          // It has ended by itself.
+        }
+      }
+    }
   }
 
   /** Sends what is for an address to a card that nobody has, so that it is lost in silence; or no longer. */
@@ -217,6 +268,10 @@ export class Host {
     );
   }
 
+  #filterArriving(network: number, rules: readonly string[]): void {
+    filter(this.space, 'netdev', `hook ingress device "${this.#interfaceOn(network)}"`, rules);
+  }
+
   #interfaceOn(network: number): string {
     const name = this.#plugged.get(network);
     if (name === undefined) throw new RangeError(`The host ${this.space} is not on network ${network}.`);
@@ -238,6 +293,17 @@ function removeLeftovers(): void {
     const pid = Number(/^cuadro-test-(\d+)-/.exec(space)?.[1]);
     if (pid > 0 && !existsSync(`/proc/${pid}`)) run('ip', 'netns', 'del', space);
   }
+}
+
+/** Drops what these rules name in a namespace, in place of what was dropped at this hook before. */
+function filter(space: string, family: 'bridge' | 'netdev', hook: string, rules: readonly string[]): void {
+  // Each device has a table of its own: several hosts' ends of cables lie in the switch's namespace.
+  const table = `${family} cuadro-${/"(.*)"/.exec(hook)?.[1] ?? 'forward'}`;
+  const lines = [`add table ${table}`, `delete table ${table}`];
+  if (rules.length > 0) {
+    lines.push(`table ${table} {`, 'chain lost {', `type filter ${hook} priority 0`, ...rules, '}', '}');
+  }
+  run('ip', 'netns', 'exec', space, 'nft', `${lines.join('\n')}\n`);
 }
 
 function run(command: string, ...args: string[]): string {

@@ -8,6 +8,8 @@ export interface Question {
   readonly id: number;
   readonly name: RouteName;
   readonly options: unknown;
+  /** Whether the route gives text rather than JSON. */
+  readonly isText: boolean;
 }
 
 export type Answer =
@@ -17,7 +19,7 @@ export type Answer =
 const SCRIPT = join(import.meta.dirname, 'call-process.ts');
 
 /** Calls the API of the node on a host, from a process on that host. */
-export class LanClient implements Pick<NodeClient, 'call'> {
+export class LanClient implements Pick<NodeClient, 'call' | 'text'> {
   readonly #host: Host;
   readonly #dataFolder: string;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
@@ -30,13 +32,21 @@ export class LanClient implements Pick<NodeClient, 'call'> {
   }
 
   async call<N extends RouteName>(name: N, options: CallOptions<N>): Promise<RouteResponse<N>> {
+    return (await this.#ask({ name, options, isText: false })) as RouteResponse<N>;
+  }
+
+  async text<N extends RouteName>(name: N, options: CallOptions<N>): Promise<string> {
+    return (await this.#ask({ name, options, isText: true })) as string;
+  }
+
+  #ask(asked: Omit<Question, 'id'>): Promise<unknown> {
     this.#child ??= this.#start();
     const id = ++this.#asked;
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(id, waiting);
-    const question: Question = { id, name, options };
+    const question: Question = { id, ...asked };
     this.#child.stdin?.write(`${JSON.stringify(question)}\n`);
-    return (await waiting.promise) as RouteResponse<N>;
+    return waiting.promise;
   }
 
   #start(): ReturnType<Host['spawn']> {

@@ -97,6 +97,13 @@ export class LanNode {
     return reigns.map(({ name, term, cause, at }) => ({ name, term, cause, at }));
   }
 
+  /** Counts from its page of metrics, by their one label: `counts('cuadro_accused_total')`. */
+  async counts(name: string): Promise<Record<string, number>> {
+    const page = await this.client.text('metrics', {});
+    const lines = page.matchAll(new RegExp(`^${name}\\{\\w+="([^"]*)"\\} (\\d+)$`, 'gm'));
+    return Object.fromEntries([...lines].map(([, label, count]) => [label, Number(count)]));
+  }
+
   /** One task with its attempts. */
   task(job: string, index: number): Promise<TaskDetail> {
     return this.client.call('task', { params: { job, task: `#${index}` } });
@@ -139,7 +146,15 @@ export class LanFarm {
 
   /** Hosts of these names on one network, each with a node that runs, all of them in one farm. */
   async begin(lan: Lan, ...names: readonly string[]): Promise<LanNode[]> {
-    const nodes = await Promise.all(names.map((name) => this.add(lan.host({ name, networks: [1] }), name)));
+    return this.beginOn(
+      names.map((name) => lan.host({ name, networks: [1] })),
+      names,
+    );
+  }
+
+  /** The same on hosts that are there already. */
+  async beginOn(hosts: readonly Host[], names: readonly string[]): Promise<LanNode[]> {
+    const nodes = await Promise.all(hosts.map((host, index) => this.add(host, names[index] ?? `${index}`)));
     await Promise.all(nodes.map((node) => node.start()));
     await this.whole(nodes);
     return nodes;
