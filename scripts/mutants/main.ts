@@ -1,17 +1,16 @@
 /**
  * `npm run mutants`: changes every comparison, connective, condition and constant of the core and of what decides
  * merges, one at a time, and asks the unit tests and simulated farms to notice. Ends with code 1 where one survives that
- * survivors.ts does not argue. `--file node/src/core/leases.ts` (again and again) judges only these files, `--sample N`
+ * survivors.json does not argue. `--file node/src/core/leases.ts` (again and again) judges only these files, `--sample N`
  * only so many mutants, the same each time; `--tests` names the test files that judge, `--seeds` how many farms do. What was judged before on the same sources and tests is not judged again;
  * `--again` trusts kills of earlier tests, too; `--fresh` trusts nothing.
  */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { argumentFor, staleArguments } from './argued.ts';
+import { type Arguments, argumentFor, readArguments, staleArguments } from './argued.ts';
 import type { Mutant } from './mutate.ts';
-import { judgeFiles, type Judged, mutatedPaths } from './run.ts';
-import { SURVIVORS } from './survivors.ts';
+import { judgeFiles, type Judged, mutatedPaths, mutateFiles } from './run.ts';
 
 /** Simulated farms that a mutant must get past, of those that can notice it at all. */
 const SEEDS = 24;
@@ -51,30 +50,30 @@ interface Counts {
   open: number;
 }
 
-function countByFile(judged: readonly Judged[]): Map<string, Counts> {
+function countByFile(judged: readonly Judged[], known: Arguments): Map<string, Counts> {
   const files = new Map<string, Counts>();
   for (const { mutant, verdict } of judged) {
     const counts = files.get(mutant.file) ?? { mutants: 0, byTests: 0, bySeeds: 0, argued: 0, open: 0 };
     files.set(mutant.file, counts);
     counts.mutants += 1;
     if (verdict.state === 'killed') counts[verdict.by.startsWith('seed ') ? 'bySeeds' : 'byTests'] += 1;
-    else counts[argumentFor(mutant, SURVIVORS) === undefined ? 'open' : 'argued'] += 1;
+    else counts[argumentFor(mutant, known) === undefined ? 'open' : 'argued'] += 1;
   }
   return files;
 }
 
-function report(judged: readonly Judged[]): number {
-  const lines = [...countByFile(judged)].map(
+function report(judged: readonly Judged[], known: Arguments): number {
+  const lines = [...countByFile(judged, known)].map(
     ([file, { mutants, byTests, bySeeds, argued, open }]) =>
       `${file}: ${mutants} mutants, ${byTests} killed by tests, ${bySeeds} by simulated farms, ${argued} argued, ${open} open`,
   );
   console.log(lines.join('\n'));
   const isOpen = ({ mutant, verdict }: Judged): boolean =>
-    verdict.state === 'survived' && argumentFor(mutant, SURVIVORS) === undefined;
+    verdict.state === 'survived' && argumentFor(mutant, known) === undefined;
   const open = judged.filter(isOpen);
   for (const one of open) console.log(`✖ ${describe(one)}`);
   const needless = judged.filter(
-    ({ mutant, verdict }) => verdict.state === 'killed' && argumentFor(mutant, SURVIVORS) !== undefined,
+    ({ mutant, verdict }) => verdict.state === 'killed' && argumentFor(mutant, known) !== undefined,
   );
   for (const one of needless) console.log(`✖ argued, but ${describe(one)}`);
   const killed = judged.filter(({ verdict }) => verdict.state === 'killed').length;
@@ -113,12 +112,11 @@ async function main(root: string): Promise<number> {
       if (one.verdict.state === 'survived') console.log(`survived: ${describe(one)}`);
     },
   });
-  const stale = staleArguments(
-    judged.map(({ mutant }) => mutant),
-    values.file || values.sample ? [] : SURVIVORS,
-  );
+  const known = readArguments();
+  const everything = [...mutateFiles(root, mutatedPaths(root)).values()].flatMap(({ mutants }) => mutants);
+  const stale = staleArguments(everything, known);
   for (const sentence of stale) console.log(`✖ ${sentence}`);
-  return report(judged) + stale.length === 0 ? 0 : 1;
+  return report(judged, known) + stale.length === 0 ? 0 : 1;
 }
 
 if (import.meta.main) process.exitCode = await main(resolve(import.meta.dirname, '../..'));

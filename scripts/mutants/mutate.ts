@@ -33,6 +33,8 @@ interface Change {
 
 interface Place {
   readonly first: number;
+  /** What stands before the arrow. */
+  readonly from: string;
   readonly changes: Change[];
   /** How a recording copy evaluates the place; undefined where each evaluation may be noticed. */
   readonly record: ((render: (node: SyntaxNode) => string) => string) | undefined;
@@ -84,7 +86,7 @@ export function mutate(source: SourceFile, firstId: number, runtimeUrl: string):
   const { program, errors } = parseSync(path, text);
   if (errors.length > 0) throw new Error(`${path} does not parse: ${errors[0]?.message}`);
   const finder = new PlaceFinder(text, firstId);
-  finder.visit(program as unknown as SyntaxNode, false);
+  finder.visit(program as unknown as SyntaxNode, false, undefined);
   const counts = new Map<string, number>();
   const ordinalOf = (lineText: string, change: string): number => {
     const key = `${lineText}\n${change}`;
@@ -92,10 +94,10 @@ export function mutate(source: SourceFile, firstId: number, runtimeUrl: string):
     counts.set(key, ordinal + 1);
     return ordinal;
   };
-  const mutants = [...finder.places].flatMap(([node, { first, changes }]) =>
+  const mutants = [...finder.places].flatMap(([node, { first, from, changes }]) =>
     changes.map(({ to }, index) => {
       const lineText = lineTextAt(text, node.start);
-      const change = `${shortened(text.slice(node.start, node.end))} → ${to}`;
+      const change = `${from} → ${to}`;
       return {
         id: first + index,
         file: path,
@@ -149,14 +151,22 @@ class PlaceFinder {
   }
 
   /** `isTest` where only the truth of the value counts. */
-  visit(node: SyntaxNode, isTest: boolean): void {
+  visit(node: SyntaxNode, isTest: boolean, parent: SyntaxNode | undefined): void {
     const { changes, record } = this.#changesOf(node, isTest);
     if (changes.length > 0) {
       const first = this.#nextId;
       this.#nextId += changes.length;
-      this.places.set(node, { first, changes, record: record?.(first) });
+      this.places.set(node, { first, from: this.#nameOf(node, parent), changes, record: record?.(first) });
     }
-    for (const child of childrenOf(node)) this.visit(child, isTested(node, child, isTest));
+    for (const child of childrenOf(node)) this.visit(child, isTested(node, child, isTest), node);
+  }
+
+  /** A number alone says too little: what it stands in is named, too. */
+  #nameOf(node: SyntaxNode, parent: SyntaxNode | undefined): string {
+    const own = shortened(this.#textOf(node));
+    return node.type === 'Literal' && parent !== undefined
+      ? `${shortened(this.#textOf(parent))}: ${own}`
+      : own;
   }
 
   #textOf(node: unknown): string {

@@ -86,7 +86,7 @@ function fingerprintOf({ root, tests, seeds, files }: Workload): string {
   hash.update(JSON.stringify([tests, seeds, [...files.keys()]]));
   for (const folder of DECISIVE) {
     const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
-    for (const name of names.filter((one) => one.endsWith('.ts') && !one.endsWith('survivors.ts')).sort())
+    for (const name of names.filter((one) => one.endsWith('.ts')).sort())
       hash.update(name).update(readFileSync(join(root, folder, name)));
   }
   return hash.digest('hex').slice(0, 16);
