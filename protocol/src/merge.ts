@@ -126,8 +126,6 @@ const TASK_RULES: Rules = {
   results: (a: TaskRecord['results'], b: TaskRecord['results']) => mergeMaps(a, b, mergeResults),
   failed: mergeFailed,
   failures: mergeFixedMap,
-  redo: Math.max,
-  retry: Math.max,
 };
 
 /** A higher redo wins whole; at the same redo a higher retry voids failures; results always join (SPEC R32). */

@@ -7,7 +7,7 @@ import { Store } from './store.ts';
 import { Bench, type Verdict } from './verdicts.ts';
 
 /** What decides in a farm: its brain, and what makes one state of many records. */
-const DECIDING = ['protocol/src/merge.ts', 'protocol/src/derive.ts'];
+const DECIDING = ['protocol/src/fields.ts', 'protocol/src/merge.ts', 'protocol/src/derive.ts'];
 const BRAIN = 'node/src/core';
 const TESTS = ['test/unit/core', 'test/unit/protocol'];
 
