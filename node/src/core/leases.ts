@@ -52,7 +52,6 @@ function placeLease(state: BrainState, machine: Machine, job: Job, lease: Lease)
   if (machine.leases.size === 0) machine.leasedAt = state.now;
   machine.leases.set(lease.key, lease);
   job.addLease(lease);
-  state.leaseCount++;
   const engine = job.table.view?.task(lease.index)?.requires.engine ?? '';
   const version = machine.claim?.capabilities.engines[engine];
   if (version !== undefined && VERSIONED_ENGINES.has(engine)) {
@@ -93,7 +92,7 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
 /** The attempt has ended, or is given up: the task and the machine's place are free. */
 export function releaseLease(state: BrainState, machine: Machine, lease: Lease): void {
   if (!machine.leases.delete(lease.key)) return;
-  machine.dryAt = -1;
+  machine.dryAt = undefined;
   freeTask(state, lease);
   state.out.node(machine.peer);
 }
@@ -110,7 +109,6 @@ function freeTask(state: BrainState, lease: Lease): void {
   const job = state.jobs.get(lease.job);
   if (job === undefined || job.leases.get(lease.index) !== lease) return;
   job.removeLease(lease);
-  state.leaseCount--;
   // A place under the job's limit of machines may be free, or its version unbound.
   if (!job.machines.has(lease.peer)) state.offersVersion++;
   tellLease(state, job, lease);
@@ -210,7 +208,7 @@ export function heard(state: BrainState, machine: Machine): void {
   if (machine.reachable) return;
   setReachable(machine, true, state.now);
   reachChanged(state, true);
-  machine.dryAt = -1;
+  machine.dryAt = undefined;
   state.offersVersion++;
   state.out.node(machine.peer);
 }

@@ -55,8 +55,8 @@ export interface Machine {
   named?: boolean;
   /** In the order of granting: the first `slots` are what it runs, the rest is ahead. */
   leases: Map<string, Lease>;
-  /** The version of the offers at which nothing was found for it. */
-  dryAt: number;
+  /** The version of the offers at which nothing was found for it; undefined where something may be. */
+  dryAt: number | undefined;
 }
 
 /** A machine is reachable once it was heard itself: what others tell of it proves no connection. */
@@ -70,7 +70,7 @@ export function newMachine(peer: PeerId, now: number, reachable: boolean): Machi
     load: 0,
     freeDiskBytes: 0,
     leases: new Map(),
-    dryAt: -1,
+    dryAt: undefined,
   };
 }
 

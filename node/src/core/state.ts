@@ -105,7 +105,6 @@ export class BrainState {
   readonly ignoredCounts: Partial<Record<IgnoredReason, number>> = {};
   readonly accusedCounts: Partial<Record<Accusation, number>> = {};
   highestOrder = 0;
-  leaseCount = 0;
   out = new StepOutput();
   /** While what was stored comes in: nothing of it is to be written again, and tasks are derived once, at the end. */
   isLoading = false;

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Failure, Grant } from '@cuadro/protocol';
+import { BELEN, CARMEN, type Farm, framesPlan, grantsTo, stopsTo } from './farm.ts';
+import { beaconOf, grantOf, leading, rowOf, sentTo } from './members.ts';
+
+/** The reign before this node's. */
+const BEFORE = { term: 0, peer: CARMEN };
+
+/** Belén follows and was granted two tasks, which no beacon has listed yet. */
+function granted(): { farm: Farm; job: string; running: Grant; ahead: Grant } {
+  const farm = leading(BELEN);
+  const { id } = farm.submit(framesPlan('1-4'));
+  const [running, ahead] = grantsTo(BELEN, farm.effects);
+  assert.ok(running && ahead);
+  return { farm, job: id, running, ahead };
+}
+
+/** Belén follows, and lists an attempt that the coordinator before granted, to go on with it or as a substitute. */
+function adopted(isSubstitute = false): { farm: Farm; job: string; grant: Grant } {
+  const farm = leading(BELEN);
+  farm.claim(BELEN, { wants: 0, sequence: 2 });
+  const { id } = farm.submit(framesPlan('1-4'));
+  const grant = grantOf(BEFORE, 7, id, 0);
+  if (isSubstitute) {
+    farm.ended(CARMEN, grantOf(BEFORE, 1, id, 0), 'result');
+    assert.equal(farm.core.taskState(id, 0), 'rendered');
+  }
+  return { farm, job: id, grant };
+}
+
+/** After a second, Belén lists these. */
+function beaconLater(farm: Farm, running: readonly Grant[], ahead: readonly Grant[] = []) {
+  return [...farm.advance(1_000), ...farm.message(BELEN, beaconOf(BELEN, running, ahead))];
+}
+
+const failuresOf = (farm: Farm, job: string, task: number): Failure[] =>
+  Object.values(farm.core.taskRecord(job, task)?.failures ?? {});
+
+describe('a grant that no beacon has listed', () => {
+  it('R52: stands when the first leaves it out, which may have crossed it on its way', () => {
+    const { farm, running, ahead } = granted();
+    assert.deepEqual(grantsTo(BELEN, beaconLater(farm, [])), []);
+    assert.deepEqual(stopsTo(BELEN, beaconLater(farm, [running], [ahead])), [], 'it was on its way');
+  });
+
+  it('R53: is free after the second, and no lost attempt: it never began', () => {
+    const { farm, job, running } = granted();
+    beaconLater(farm, []);
+    const again = grantsTo(BELEN, beaconLater(farm, []));
+    assert.deepEqual(
+      again.map(({ task }) => task),
+      [0, 1],
+    );
+    assert.deepEqual(failuresOf(farm, job, running.task), []);
+  });
+});
+
+describe('an attempt that is known from a beacon', () => {
+  it('R43: stands when one beacon leaves it out, and is lost when the second does', () => {
+    const { farm, job, grant } = adopted();
+    beaconLater(farm, [grant]);
+    beaconLater(farm, []);
+    assert.deepEqual(failuresOf(farm, job, 0), []);
+    beaconLater(farm, []);
+    assert.deepEqual(
+      failuresOf(farm, job, 0).map(({ cause, attempt }) => ({ cause, attempt })),
+      [{ cause: 'lost', attempt: grant.attempt }],
+    );
+  });
+
+  it('R52: is stopped where its task has its result', () => {
+    const { farm, grant } = adopted(true);
+    assert.deepEqual(stopsTo(BELEN, beaconLater(farm, [grant])), [grant.attempt]);
+  });
+
+  it('R59: goes on as a substitute, is told as one, and fails no task when it is lost', () => {
+    const { farm, job, grant } = adopted(true);
+    const listed = beaconOf(BELEN, [grant]);
+    const substitutes = listed.held.map((held) => ({ ...held, substitute: true as const }));
+    const effects = [...farm.message(BELEN, { ...listed, held: substitutes }), ...farm.advance(500)];
+    assert.deepEqual(stopsTo(BELEN, effects), []);
+    const rows = sentTo(BELEN, 'pulse', effects).flatMap(({ rows: told }) => told);
+    const [row] = rows.filter(({ peer }) => peer === BELEN);
+    assert.deepEqual(
+      row?.held,
+      substitutes.map((held) => ({ ...held, running: true })),
+    );
+    beaconLater(farm, []);
+    beaconLater(farm, []);
+    assert.deepEqual(failuresOf(farm, job, 0), []);
+  });
+
+  it('R59: is told as none where it is none', () => {
+    const { farm, grant } = adopted();
+    const effects = [...beaconLater(farm, [grant]), ...farm.advance(500)];
+    const rows = sentTo(BELEN, 'pulse', effects).flatMap(({ rows: told }) => told);
+    const held = rows.filter(({ peer }) => peer === BELEN).at(-1)?.held;
+    assert.deepEqual(held, rowOf(BELEN, [grant]).held);
+  });
+});
+
+describe('a reign', () => {
+  it('R44: tells when it granted for the first time, and no later time', () => {
+    const farm = leading(BELEN);
+    const reign = () => farm.core.farm().coordinators.at(-1);
+    farm.step({ kind: 'wake', wallTime: 5_000 });
+    assert.equal(reign()?.firstGrantAt, undefined);
+    const { id } = farm.submit(framesPlan('1-4'));
+    assert.equal(reign()?.firstGrantAt, 5_000);
+    farm.step({ kind: 'wake', wallTime: 6_000 });
+    const [running] = grantsTo(BELEN, farm.effects);
+    assert.ok(running);
+    assert.equal(grantsTo(BELEN, farm.ended(BELEN, running, 'result')).length, 1);
+    assert.equal(reign()?.firstGrantAt, 5_000);
+    assert.equal(farm.core.taskState(id, 0), 'rendered');
+  });
+});
