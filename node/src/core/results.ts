@@ -61,13 +61,12 @@ function write(state: BrainState, from: PeerId, job: Job, message: ResultMessage
     const results = { [attemptKey(attempt)]: result };
     const next = mergeRecords(record, { ...record, results });
     if (next === record) return;
-    const setAsideBefore = job.spoiled.size;
     // Whoever made it tells the others itself.
     if (from === state.self) writeTask(state, job, next);
     else keepTask(state, job, next);
     job.pauses.delete(task);
     // Who may have what changes when this result shows that others could do what one could not.
-    if (job.spoiled.size > 0 || setAsideBefore > 0) noticeSetAside(state, job);
+    if (job.spoiled.size > 0) noticeSetAside(state, job);
     stopLosers(state, job, task, attemptKey(attempt));
   } else if (outcome.kind === 'failure') {
     if (job.table.isOpen(task)) recordFailure(state, job, record, outcome.failure);

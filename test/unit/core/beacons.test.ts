@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Failure, Grant } from '@cuadro/protocol';
 import { BELEN, CARMEN, type Farm, framesPlan, grantsTo, stopsTo } from './farm.ts';
-import { beaconOf, grantOf, leading, rowOf, sentTo } from './members.ts';
+import { beaconOf, grantOf, leading, meeting, rowOf, sentTo } from './members.ts';
 
 /** The reign before this node's. */
 const BEFORE = { term: 0, peer: CARMEN };
@@ -53,6 +53,52 @@ describe('a grant that no beacon has listed', () => {
       [0, 1],
     );
     assert.deepEqual(failuresOf(farm, job, running.task), []);
+  });
+
+  it("R43: stands when a member's first beacon in a reign leaves it out, for that too may have crossed it", () => {
+    const farm = meeting(BELEN).work({ accepting: false });
+    farm.claim(BELEN);
+    farm.advance(3_000);
+    farm.advance(100);
+    const { id } = farm.submit(framesPlan('1-4'));
+    const [running] = grantsTo(BELEN, farm.effects);
+    assert.equal(running?.task, 0, 'granted before it has said what it holds');
+    assert.deepEqual(grantsTo(BELEN, farm.message(BELEN, beaconOf(BELEN, []))), []);
+    const again = grantsTo(BELEN, beaconLater(farm, []));
+    assert.deepEqual(
+      again.map(({ task }) => task),
+      [0, 1],
+    );
+    assert.deepEqual(failuresOf(farm, id, 0), []);
+  });
+
+  for (const [ms, isFree] of [
+    [499, false],
+    [500, true],
+  ] as const) {
+    it(`R52: is ${isFree ? 'free' : 'not free'} when beacons that are ${ms} ms apart leave it out`, () => {
+      const { farm } = granted();
+      beaconLater(farm, []);
+      farm.advance(ms);
+      assert.equal(grantsTo(BELEN, farm.message(BELEN, beaconOf(BELEN, []))).length > 0, isFree);
+    });
+  }
+});
+
+describe('what a beacon tells of an attempt', () => {
+  it('R42: shows, and stays where a later one does not tell it', () => {
+    const { farm, job, running, ahead } = granted();
+    const listed = beaconOf(BELEN, [running], [ahead]);
+    const [first, second] = listed.held;
+    assert.ok(first && second);
+    const told = { ...first, remainingMs: 7_000, text: 'Sample 3 of 8' };
+    farm.message(BELEN, { ...listed, held: [told, second] });
+    farm.advance(500);
+    farm.message(BELEN, listed);
+    const effects = farm.advance(500);
+    assert.equal(farm.core.task(job, 0)?.live.remainingMs, 7_000);
+    const rows = sentTo(BELEN, 'pulse', effects).flatMap(({ rows: all }) => all);
+    assert.deepEqual(rows.find(({ peer }) => peer === BELEN)?.held, [told, second]);
   });
 });
 

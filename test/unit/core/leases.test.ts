@@ -149,6 +149,15 @@ describe('a lease', () => {
     assert.deepEqual(freeTasks(farm), [2, 3, 4, 5, 6, 7, 8]);
   });
 
+  it('R52: ends 2 s after the first of several refusals', () => {
+    const { farm } = working();
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    farm.advance(1_500);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    farm.advance(500);
+    assert.deepEqual(freeTasks(farm).slice(0, 2), [0, 1]);
+  });
+
   it('R52: has its ends without any further input, by the wake that the core asks for', () => {
     const { farm } = working();
     const end = farm.now + 4_000;
@@ -217,6 +226,37 @@ describe('a lease taken back', () => {
     assert.equal(grantsTo(BELEN, farm.ended(BELEN, ahead, 'stopped')).length, 1);
   });
 
+  it("R52: is stopped in the tasks' order, whatever was granted first", () => {
+    const farm = new Farm();
+    farm.step({ kind: 'start' });
+    farm.claim(BELEN, { slots: 3, wants: 3 });
+    const record = farm.submit(framesPlan('1-3'));
+    const [first, second, third] = grantsTo(BELEN, farm.effects);
+    assert.ok(first && second && third);
+    const [again] = grantsTo(BELEN, farm.ended(BELEN, first, 'stopped'));
+    assert.equal(again?.task, 0);
+    const stops = stopsTo(BELEN, farm.records(withDesired(record, 'canceled')));
+    assert.deepEqual(stops, [again.attempt, second.attempt, third.attempt]);
+  });
+
+  it('R52: frees a place under the limit of machines for another', () => {
+    const farm = new Farm();
+    farm.step({ kind: 'start' });
+    farm.claim(BELEN, { wants: 1 });
+    farm.claim(CARMEN, { wants: 1 });
+    const record = farm.submit(framesPlan('1-3'));
+    const [granted] = grantsTo(BELEN, farm.effects);
+    assert.ok(granted);
+    farm.ended(CARMEN, grantsTo(CARMEN, farm.effects)[0] as Grant, 'stopped');
+    farm.records(withControl(record, 'machineLimit', 1));
+    const [other] = grantsTo(CARMEN, farm.effects).slice(1);
+    if (other !== undefined) farm.ended(CARMEN, other, 'stopped');
+    assert.deepEqual(grantsTo(CARMEN, farm.advance(100)), [], 'Belén is at work on it');
+    farm.claim(BELEN, { wants: 0, sequence: 2 });
+    const effects = farm.ended(BELEN, granted, 'result');
+    assert.equal(grantsTo(CARMEN, effects).length, 1);
+  });
+
   it('R52: is told once', () => {
     const { farm, running, ahead, record } = working();
     farm.records(withDesired(record, 'canceled'));
@@ -227,6 +267,38 @@ describe('a lease taken back', () => {
       ...farm.records(deleted(record)),
     ];
     assert.deepEqual(stopsTo(BELEN, later), []);
+  });
+});
+
+describe('a machine that is set aside for a job', () => {
+  it('R54: loses what it was granted and has not begun, with the result that shows it, and nothing else', () => {
+    const farm = new Farm();
+    farm.step({ kind: 'start' });
+    farm.claim(BELEN, { wants: 1 });
+    const { id } = farm.submit(framesPlan('1-9'));
+    const seen = { attempt: elsewhere(50), job: id, task: 8, redo: 0, retry: 0, leaseMs: 1 };
+    const at = (sequence: number, task: number): Grant => ({ ...seen, attempt: elsewhere(sequence), task });
+    for (const task of [1, 2, 3]) farm.ended(BELEN, at(task, task), 'failure');
+    const [ahead] = grantsTo(BELEN, farm.effects);
+    assert.equal(ahead?.task, 0);
+    for (const task of [1, 2]) {
+      assert.deepEqual(stopsTo(BELEN, farm.ended(CARMEN, at(10 + task, task), 'result')), []);
+    }
+    assert.deepEqual(stopsTo(BELEN, farm.ended(CARMEN, at(13, 3), 'result')), [ahead.attempt]);
+  });
+
+  it('R54: goes on with what a beacon has listed', () => {
+    const { farm, record, running, ahead } = working();
+    const at = (sequence: number, task: number): Grant => ({
+      ...running,
+      attempt: elsewhere(sequence),
+      task,
+    });
+    for (const task of [5, 6, 7]) farm.ended(BELEN, at(task, task), 'failure');
+    const effects = [5, 6, 7].flatMap((task) => farm.ended(CARMEN, at(10 + task, task), 'result'));
+    assert.deepEqual(stopsTo(BELEN, effects), []);
+    assert.match(farm.core.job(record.id)?.state ?? '', /active/);
+    assert.deepEqual(grantsTo(BELEN, farm.ended(BELEN, ahead, 'stopped')), [], 'and gets nothing more');
   });
 });
 
