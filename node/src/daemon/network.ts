@@ -66,7 +66,25 @@ export interface MessageCodec {
   decode(bytes: Uint8Array): Message | undefined;
 }
 
-const canonicalMessages: MessageCodec = { encode: encodeMessage, decode: decodeMessage };
+/**
+ * What goes to many is encoded once, and what comes on two ways is decoded once: a pulse goes to every member and by
+ * gossip as well, and of a large farm it is 16 KB, so that each time for itself would cost n times n.
+ */
+export function canonicalMessages(): MessageCodec {
+  let said: { readonly message: Message; readonly bytes: Uint8Array } | undefined;
+  let heard: { readonly message: Message | undefined; readonly bytes: Uint8Array } | undefined;
+  return {
+    encode: (message) => {
+      if (said?.message !== message) said = { message, bytes: encodeMessage(message) };
+      return said.bytes;
+    },
+    decode: (bytes) => {
+      if (heard === undefined || Buffer.compare(heard.bytes, bytes) !== 0)
+        heard = { message: decodeMessage(bytes), bytes };
+      return heard.message;
+    },
+  };
+}
 
 /** The same over any mesh: benches and tests put many nodes on one that is in memory. */
 export function networkOver(
@@ -74,7 +92,7 @@ export function networkOver(
   base: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'input' | 'deliver'>,
-  codec: MessageCodec = canonicalMessages,
+  codec: MessageCodec = canonicalMessages(),
 ): Network {
   const { clock, logger } = base;
   const replicas = assembleReplicas(mesh, base, queries, driver);
