@@ -60,7 +60,7 @@ function standTime(state: BrainState): number | undefined {
   if (reign.role === 'leading') return undefined;
   if (reign.role === 'looking') {
     if (state.others().length === 0) return state.now;
-    const rank = rankAmongReachable(state);
+    const rank = state.rankAmongReachable();
     const among = reign.metAt === undefined ? undefined : reign.metAt + options.lookAmongMembersMs;
     return (among ?? reign.since + options.lookAloneMs) + rank * options.successorStepMs;
   }
@@ -80,12 +80,7 @@ function successorTime(state: BrainState, reign: Following): number {
 }
 
 function leaderlessTime(state: BrainState, { heardAt }: Following): number {
-  return heardAt + state.options.leaderlessMs + rankAmongReachable(state) * state.options.successorStepMs;
-}
-
-/** Members that this node reaches and that come before it. */
-function rankAmongReachable(state: BrainState): number {
-  return state.reachableOthers().filter((peer) => compareText(peer, state.self) < 0).length;
+  return heardAt + state.options.leaderlessMs + state.rankAmongReachable() * state.options.successorStepMs;
 }
 
 /** This node leads from now on; its term is durable before anything is said in it (SPEC R40). */

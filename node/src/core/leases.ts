@@ -221,13 +221,13 @@ export function takePeerState(
   if (peer === state.self) return;
   const machine = state.machine(peer);
   if (told === 'reachable') {
-    state.connected.add(peer);
+    state.connectionChanged(peer, true);
     // A machine that was restarted counts its claims anew.
     machine.claimIsOld = true;
     heard(state, machine);
     return;
   }
-  state.connected.delete(peer);
+  state.connectionChanged(peer, false);
   if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
   if (!machine.reachable) return;
   setReachable(machine, false, state.now);

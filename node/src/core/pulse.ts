@@ -73,7 +73,7 @@ function successorsOf(state: BrainState, reign: Leading, following: readonly Mac
     .map(({ peer }) => peer);
   const reachable = state.reachableOthers();
   const inherited = reign.inherited.filter((peer) => reachable.includes(peer));
-  const all = new Set([...proven, ...inherited, ...reachable.sort(compareText)]);
+  const all = new Set([...proven, ...inherited, ...[...reachable].sort(compareText)]);
   return [...all].slice(0, SUCCESSORS_NAMED);
 }
 

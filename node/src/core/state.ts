@@ -1,4 +1,5 @@
 import {
+  compareText,
   jobState,
   members,
   type AttemptId,
@@ -81,8 +82,7 @@ export class BrainState {
   readonly history: PastReign[] = [];
   /** After a gap in its own time a node hears a member before it stands, grants or accuses (DESIGN.md section 4). */
   inDoubt = false;
-  /** Members with a direct connection. */
-  readonly connected = new Set<PeerId>();
+  readonly #connected = new Set<PeerId>();
   /** Digest of this node's records. */
   root: string | undefined;
   farm: FarmRecord | undefined;
@@ -111,6 +111,8 @@ export class BrainState {
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
   #members: Membership | undefined;
+  #reachable: readonly PeerId[] | undefined;
+  #rank: number | undefined;
 
   constructor(init: CoreInit) {
     this.self = init.self;
@@ -157,6 +159,7 @@ export class BrainState {
   /** The farm's or a member's record changed. */
   membersChanged(): void {
     this.#members = undefined;
+    this.#forgetReachable();
     this.out.members = true;
   }
 
@@ -173,8 +176,32 @@ export class BrainState {
     return this.#members;
   }
 
-  reachableOthers(): PeerId[] {
-    return this.connected.size === 0 ? [] : this.others().filter((peer) => this.connected.has(peer));
+  /** Members with a direct connection. */
+  get connected(): ReadonlySet<PeerId> {
+    return this.#connected;
+  }
+
+  connectionChanged(peer: PeerId, isThere: boolean): void {
+    if (isThere) this.#connected.add(peer);
+    else this.#connected.delete(peer);
+    this.#forgetReachable();
+  }
+
+  #forgetReachable(): void {
+    this.#reachable = undefined;
+    this.#rank = undefined;
+  }
+
+  /** Kept until a connection or the membership changes: every step asks for them, and a farm may have a thousand. */
+  reachableOthers(): readonly PeerId[] {
+    this.#reachable ??= this.others().filter((peer) => this.#connected.has(peer));
+    return this.#reachable;
+  }
+
+  /** Members that this node reaches and that come before it by their peer ids. */
+  rankAmongReachable(): number {
+    this.#rank ??= this.reachableOthers().filter((peer) => compareText(peer, this.self) < 0).length;
+    return this.#rank;
   }
 
   /** The coordinator that this node leads as or follows. */
