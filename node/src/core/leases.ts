@@ -139,9 +139,11 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       delete machine.relayed;
     }
   }
+  // Of a farm at rest every beacon says the same; told on each time, all rows would go to all twice a second.
+  const isNews = machine.load !== beacon.load || machine.freeDiskBytes !== beacon.freeDiskBytes;
   machine.load = beacon.load;
   machine.freeDiskBytes = beacon.freeDiskBytes;
-  state.out.node(machine.peer);
+  if (isAnswer || isNews || beacon.held.length > 0) state.out.node(machine.peer);
   const listed = new Map(beacon.held.map((held) => [attemptKey(held.attempt), held]));
   // Before any is released: what stands behind those that run is only kept ahead.
   const ran = new Set([...machine.leases.values()].filter((lease) => isRunning(machine, lease)));

@@ -45,6 +45,21 @@ describe('a pulse', () => {
     assert.deepEqual(pulsesIn(farm.advance(499)), []);
   });
 
+  it('R42: says nothing anew of machines at rest, whose beacons are all alike', () => {
+    const peers = Array.from({ length: 40 }, (_, number) => peerOf(number));
+    const farm = leading(...peers);
+    const beacons = (load: number): void => {
+      for (const peer of peers) farm.message(peer, { ...beaconOf(peer, []), load });
+    };
+    beacons(0.25);
+    const first = rowsOf(pulse(farm)).length;
+    beacons(0.25);
+    const second = rowsOf(pulse(farm)).length;
+    beacons(0.5);
+    assert.ok(first === 41 && second <= 3, `${first} rows, then ${second}: those whose turn it is`);
+    assert.ok(rowsOf(pulse(farm)).length >= 40, 'a load that changed is told at once');
+  });
+
   it('R42: carries the digest of its records once there is one', () => {
     const farm = leading(BELEN);
     assert.equal(pulse(farm).root, undefined);
