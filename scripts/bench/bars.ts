@@ -28,6 +28,7 @@ export const BENCH_NAMES = [
   'worker-loss',
   'latency',
   'loop-delay',
+  'scale',
 ] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
@@ -105,6 +106,27 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       limit: 50,
       from: 'loop delay during a 1 GB transfer, rendering, and a 100,000-task job: p99 ≤ 50 ms',
     },
+  ],
+  scale: [
+    {
+      figure: 'value',
+      at: 'most',
+      limit: 1_000,
+      from: 'coordinator killed: a new one within 1 s (section 10), here in the largest farm: ≤ 1,000 ms',
+    },
+    {
+      figure: 'powerCutMs',
+      at: 'most',
+      limit: 3_000,
+      from: "coordinator's power cut: as above, within 3 s (section 10): ≤ 3,000 ms",
+    },
+    {
+      figure: 'gossipPerSecond',
+      at: 'most',
+      limit: 100,
+      from: 'all gossip of a farm under about 100 messages/s at any size (section 5)',
+    },
+    { figure: 'jobMB', at: 'most', limit: 400, from: 'a 1,000,000-task job: ≤ 400 MB' },
   ],
   cli: [
     { figure: 'value', at: 'most', limit: 100, from: '`cuadro --help`: first output ≤ 100 ms' },

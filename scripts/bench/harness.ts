@@ -29,6 +29,8 @@ export interface Measured {
 export interface BenchContext {
   /** A line for people; nothing under `--json`. */
   say(line: string): void;
+  /** What was given after `--NAME`; undefined where nothing was. */
+  option(name: string): string | undefined;
   /** A new folder, deleted at the end. */
   folder(label: string): Promise<string>;
   /** Starts a process that is ended with the bench, whatever happens. */
@@ -39,6 +41,8 @@ export interface Bench {
   name: BenchName;
   /** One sentence: what is measured, from where to where, against what. */
   measures: string;
+  /** Names of the options that it takes. */
+  options?: readonly string[];
   run(context: BenchContext): Promise<Measured>;
 }
 
@@ -60,11 +64,16 @@ export function lastLine(bench: BenchName, measured: Measured): LastLine {
 }
 
 /** Runs one bench; its processes are gone and its folders deleted when this settles. */
-export async function runBench(bench: Bench, say: (line: string) => void): Promise<LastLine> {
+export async function runBench(
+  bench: Bench,
+  say: (line: string) => void,
+  options: ReadonlyMap<string, string> = new Map(),
+): Promise<LastLine> {
   const folders: string[] = [];
   const children = new Set<ChildProcess>();
   const context: BenchContext = {
     say,
+    option: (name) => options.get(name),
     folder: async (label) => {
       const folder = await mkdtemp(join(tmpdir(), `cuadro-bench-${label}-`));
       folders.push(folder);

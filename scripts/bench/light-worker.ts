@@ -1,4 +1,6 @@
 import {
+  type AttemptId,
+  attemptKey,
   compareEpochs,
   decodeMessage,
   encodeMessage,
@@ -6,6 +8,7 @@ import {
   type Claim,
   type Epoch,
   type Grant,
+  type HeldAttempt,
   type HoldItem,
   type HoldOutcome,
   type Message,
@@ -30,17 +33,23 @@ import { CouldNotMeasure } from './harness.ts';
  * measured. Real is all that it says: its claim and beacons (SPEC R50, R52), a result of its own for each attempt
  * (R53), the request to the job's submitter to hold it as well, on the node's own line (R57), and the gossip of its
  * records, by the node's own publisher at its pace (R46), rendered first and done once the submitter holds it. Light
- * is the rest. Tasks end in the moment when they are granted, without a plan being
+ * is the rest. Tasks end in the moment when they are granted, or after as long as they are to take, without a plan being
  * read; its records are in memory only; of the others' it keeps none, so it takes no gossip in, tells no digest, exchanges
  * nothing, and holds nothing for anybody.
  */
 export interface LightWorker extends Startable {
   readonly mesh: Mesh;
+  /** The reign that it obeys. */
+  readonly epoch: Epoch | undefined;
+  /** Attempts that were taken back. */
+  readonly stopped: number;
 }
 
 export interface LightWorkerInit {
   farm: { id: string; peers: readonly PeerId[] };
   slots: number;
+  /** What each task takes; nothing by default. */
+  taskMs?: () => number;
   /** Of the only job that is granted here: it is asked to hold the results. */
   submitter: PeerId;
   /** It heard what a worker of an unhurt farm doesn't hear: the run says nothing. */
@@ -56,11 +65,15 @@ export function createLightWorker(
 
 class MemoryWorker implements LightWorker {
   readonly mesh: Mesh;
+  stopped = 0;
   readonly #clock: Clock;
   readonly #init: LightWorkerInit;
   readonly #bytes = new RecordBytes();
   readonly #publisher: RecordPublisher;
   #epoch: Epoch | undefined;
+  readonly #reachable = new Set<PeerId>();
+  /** What it runs, and behind that what it keeps ahead. */
+  readonly #held = new Map<string, { grant: Grant; running: boolean }>();
   #line: CopyLine | undefined;
   /** Results that the submitter was asked to hold, by the request's id. */
   readonly #asked = new Map<number, { task: TaskRecord; result: TaskResult }>();
@@ -75,9 +88,17 @@ class MemoryWorker implements LightWorker {
     this.#publisher = new RecordPublisher({ ...components, bytes: this.#bytes });
   }
 
+  get epoch(): Epoch | undefined {
+    return this.#epoch;
+  }
+
   async start(): Promise<void> {
     const { farm } = this.#init;
     this.mesh.subscribe({
+      peer: (peer, state) => {
+        if (state === 'reachable') this.#reachable.add(peer);
+        else this.#reachable.delete(peer);
+      },
       message: (from, bytes) => this.#hear(from, bytes),
       gossip: (topic, from, bytes) => {
         // Whose turn it is to gossip depends on how many do.
@@ -98,7 +119,7 @@ class MemoryWorker implements LightWorker {
   }
 
   #hear(from: PeerId, bytes: Uint8Array): void {
-    const message = decodeMessage(bytes);
+    const message = decoded(bytes);
     switch (message?.kind) {
       case 'pulse':
       case 'collect':
@@ -106,13 +127,18 @@ class MemoryWorker implements LightWorker {
         return;
       case 'grants':
         if (this.#epoch !== undefined && compareEpochs(message.epoch, this.#epoch) === 0) {
-          for (const grant of message.grants) this.#work(from, grant);
+          for (const grant of message.grants) this.#take(grant);
         }
         return;
       case 'doubt':
-        this.#say(from, { kind: 'doubt-answer', epoch: message.epoch, lost: false });
+        this.#say(from, {
+          kind: 'doubt-answer',
+          epoch: message.epoch,
+          lost: !this.#reachable.has(message.epoch.peer),
+        });
         return;
       case 'stop':
+        if (this.#init.taskMs !== undefined) return this.#drop(message.attempts);
         return this.#fault(`An attempt was taken back: ${message.reason}`);
       case 'yield':
         return this.#fault('The coordinator gave way.');
@@ -149,14 +175,14 @@ class MemoryWorker implements LightWorker {
     };
   }
 
-  /** Between two messages it holds nothing: its tasks end when they are granted. */
   #beacon(): void {
     this.#cancelBeacon?.();
     if (this.#stopped || this.#epoch === undefined) return;
     const beacon: Beacon = {
       kind: 'beacon',
       peer: this.mesh.self,
-      held: [],
+      follows: this.#epoch,
+      held: [...this.#held.values()].map(({ grant, running }) => heldOf(grant, running)),
       load: 0,
       freeDiskBytes: 0,
     };
@@ -164,7 +190,37 @@ class MemoryWorker implements LightWorker {
     this.#cancelBeacon = this.#clock.after(defaultOptions.beaconIntervalMs, () => this.#beacon());
   }
 
-  #work(coordinator: PeerId, { attempt, job, task: index, redo, retry }: Grant): void {
+  #take(grant: Grant): void {
+    if (this.#init.taskMs === undefined) return this.#finish(grant);
+    this.#held.set(attemptKey(grant.attempt), { grant, running: false });
+    this.#begin();
+  }
+
+  /** As many as it has slots for, in the order in which they were granted. */
+  #begin(): void {
+    const { slots, taskMs = () => 0 } = this.#init;
+    for (const [place, held] of [...this.#held.values()].entries()) {
+      if (place >= slots) return;
+      if (held.running) continue;
+      held.running = true;
+      this.#clock.after(taskMs(), () => this.#end(held.grant));
+    }
+  }
+
+  #end(grant: Grant): void {
+    if (!this.#held.delete(attemptKey(grant.attempt)) || this.#stopped) return;
+    this.#finish(grant);
+    this.#begin();
+  }
+
+  /** Who comes to coordinate may have given the same task to another meanwhile. */
+  #drop(attempts: readonly AttemptId[]): void {
+    for (const attempt of attempts) if (this.#held.delete(attemptKey(attempt))) this.stopped += 1;
+    this.#begin();
+  }
+
+  #finish({ attempt, job, task: index, redo, retry }: Grant): void {
+    const coordinator = this.#epoch?.peer;
     const self = this.mesh.self;
     const result: TaskResult = {
       attempt,
@@ -184,7 +240,8 @@ class MemoryWorker implements LightWorker {
       ...{ kind: 'result', job, task: index, redo, retry, attempt },
       outcome: { kind: 'result', result },
     };
-    this.#say(coordinator, told);
+    // Who lost its coordinator has told all by gossip of its record.
+    if (coordinator !== undefined) this.#say(coordinator, told);
     const id = this.#nextId++;
     this.#asked.set(id, { task, result });
     const item: HoldItem = { kind: 'result', id, record: this.#bytes.of(task) };
@@ -222,4 +279,17 @@ class MemoryWorker implements LightWorker {
   #fault(sentence: string): void {
     if (!this.#stopped) this.#init.onFault(new CouldNotMeasure(sentence));
   }
+}
+
+function heldOf({ attempt, job, task, redo, retry }: Grant, running: boolean): HeldAttempt {
+  return { attempt, job, task, redo, retry, running, fraction: running ? 0.5 : 0 };
+}
+
+const known = new WeakMap<Uint8Array, { message: Message | undefined }>();
+
+/** What is said to many is decoded once for all light workers: a thousand of them are not what is measured. */
+function decoded(bytes: Uint8Array): Message | undefined {
+  let heard = known.get(bytes);
+  if (heard === undefined) known.set(bytes, (heard = { message: decodeMessage(bytes) }));
+  return heard.message;
 }

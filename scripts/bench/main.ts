@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json]`: measures one thing, prints it in plain words, and as its last line one JSON
+ * `npm run bench -- NAME [--json] [--OPTION VALUE]`: measures one thing, prints it in plain words, and as its last line one JSON
  * object. It ends with code 0 whether or not the bar is reached (a busy machine can miss), with 1 only where it
  * could not measure, and with 2 for a wrong call.
  */
@@ -21,6 +21,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   'worker-loss': () => import('./worker-loss.ts'),
   latency: () => import('./latency.ts'),
   'loop-delay': () => import('./loop-delay.ts'),
+  scale: () => import('./scale.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);
@@ -38,9 +39,21 @@ function* verdicts(line: LastLine): Generator<string> {
   }
 }
 
+/** Names, and what follows options. */
+function parted(args: readonly string[]): { names: string[]; options: Map<string, string> } {
+  const names: string[] = [];
+  const options = new Map<string, string>();
+  for (let place = 0; place < args.length; place++) {
+    const arg = args[place] ?? '';
+    if (arg.startsWith('--')) options.set(arg.slice(2), args[++place] ?? '');
+    else names.push(arg);
+  }
+  return { names, options };
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');
-  const names = args.filter((arg) => arg !== '--json');
+  const { names, options } = parted(args.filter((arg) => arg !== '--json'));
   const [name] = names;
   if (names.length !== 1 || name === undefined || !isBenchName(name)) {
     console.error(`Usage: npm run bench -- NAME [--json]\nBenches: ${BENCH_NAMES.join(', ')}.`);
@@ -49,7 +62,12 @@ async function main(args: readonly string[]): Promise<number> {
   const say = json ? () => undefined : (line: string) => console.log(line);
   try {
     const { bench } = await BENCHES[name]();
-    const line = await runBench(bench, say);
+    const unknown = [...options.keys()].filter((option) => bench.options?.includes(option) !== true);
+    if (unknown.length > 0) {
+      console.error(`${name} knows no option --${unknown.join(', --')}.`);
+      return 2;
+    }
+    const line = await runBench(bench, say, options);
     for (const verdict of verdicts(line)) say(verdict);
     console.log(JSON.stringify(line));
     return 0;

@@ -64,7 +64,7 @@ async function run(context: BenchContext): Promise<Measured> {
 }
 
 /** The median of the looks at which memory stood still; the last looks where it never did. */
-async function settledMB(node: BenchNode): Promise<number> {
+export async function settledMB(node: BenchNode): Promise<number> {
   const looks: number[] = [];
   while (looks.length < LOOKS_MAX) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

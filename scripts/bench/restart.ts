@@ -8,8 +8,8 @@ import {
   type JobRecord,
   jobType,
   type KnownRecord,
-  PlanView,
   signJobSpec,
+  type Signer,
   type TaskRecord,
 } from '@cuadro/protocol';
 import { createFileBlobStore } from '../../node/src/blobs/store.ts';
@@ -48,7 +48,7 @@ export const bench: Bench = {
 async function run(context: BenchContext): Promise<Measured> {
   const folder = join(await context.folder('restart'), 'data');
   await mkdir(folder);
-  const job = await makeHistory(folder);
+  const job = await makeHistory(folder, TASKS);
   const answered: number[] = [];
   const bare: number[] = [];
   const resident: number[] = [];
@@ -78,8 +78,41 @@ async function run(context: BenchContext): Promise<Measured> {
   };
 }
 
+/** One frame after the other, and no film. */
+export const framesPlan = (tasks: number) =>
+  compileJob(jobType('blender-animation'), { frames: `1-${tasks}`, film: false });
+
+/** The record of a job of frames; `blob` stands for its plan and its bundle. */
+export function jobOfFrames(
+  signer: Signer,
+  { id, tasks, blob, outputFolder }: { id: string; tasks: number; blob: string; outputFolder: string },
+): JobRecord {
+  const held = { [signer.peer]: { held: true, counter: 1 } };
+  return {
+    kind: 'job',
+    id,
+    spec: signJobSpec(signer, {
+      id,
+      name: 'history',
+      type: 'blender-animation',
+      settings: framesPlan(tasks).settings,
+      bundle: blob,
+      plan: blob,
+      tasks,
+      order: 1,
+      after: [],
+      outputFolder,
+      wallTime: createSystemClock().wallTime(),
+    }),
+    control: {},
+    requests: {},
+    holders: { bundle: held, plan: held },
+    acknowledged: true,
+  };
+}
+
 /** A data folder as a node leaves it after a job of many frames, without the frames themselves. */
-async function makeHistory(folder: string): Promise<string> {
+export async function makeHistory(folder: string, tasks: number): Promise<string> {
   const clock = createSystemClock();
   const random = createSystemRandom();
   const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
@@ -87,43 +120,22 @@ async function makeHistory(folder: string): Promise<string> {
   const store = createLevelStore(join(folder, 'records'));
   await blobs.start();
   await store.start();
+  const { plan } = framesPlan(tasks);
   const id = random.name(16);
-  const { settings, plan } = compileJob(jobType('blender-animation'), { frames: `1-${TASKS}`, film: false });
   const stored = await blobs.putBytes(encode(plan), { pin: id });
-  const held = { [signer.peer]: { held: true, counter: 1 } };
-  const job: JobRecord = {
-    kind: 'job',
-    id,
-    spec: signJobSpec(signer, {
-      id,
-      name: 'history',
-      type: 'blender-animation',
-      settings,
-      bundle: stored.hash,
-      plan: stored.hash,
-      tasks: new PlanView(plan).taskCount,
-      order: 1,
-      after: [],
-      outputFolder: join(folder, 'out'),
-      wallTime: clock.wallTime(),
-    }),
-    control: {},
-    requests: {},
-    holders: { bundle: held, plan: held },
-    acknowledged: true,
-  };
+  const job = jobOfFrames(signer, { id, tasks, blob: stored.hash, outputFolder: join(folder, 'out') });
   const records: KnownRecord[] = [
     ...foundFarm({ clock, random, signer }, { farm: 'bench', machine: 'bench' }),
     job,
   ];
   await store.write({ put: records, remove: [], term: 1 });
   await store.setLocal({ [localJobKey(id)]: { folder: join(folder, 'out'), overwrite: false } });
-  for (let start = 0; start < TASKS; start += BATCH) {
-    const tasks = Array.from({ length: Math.min(BATCH, TASKS - start) }, (_, i) =>
+  for (let start = 0; start < tasks; start += BATCH) {
+    const frames = Array.from({ length: Math.min(BATCH, tasks - start) }, (_, i) =>
       doneFrame(id, start + i, signer.peer),
     );
-    await store.write({ put: tasks, remove: [] });
-    await store.setLocal(Object.fromEntries(tasks.map(noteOf)));
+    await store.write({ put: frames, remove: [] });
+    await store.setLocal(Object.fromEntries(frames.map(noteOf)));
   }
   await store.stop();
   await blobs.stop();
@@ -133,7 +145,7 @@ async function makeHistory(folder: string): Promise<string> {
 /** A hash's look for any number. */
 const hashOf = (index: number, kind: number): string => `${kind}${String(index).padStart(63, '0')}`;
 
-function doneFrame(job: string, index: number, peer: string): TaskRecord {
+export function doneFrame(job: string, index: number, peer: string): TaskRecord {
   const attempt = { epoch: { term: 1, peer }, sequence: index + 1 };
   const name = `frame_${String(index + 1).padStart(4, '0')}.png`;
   return {
