@@ -1,45 +1,52 @@
 /**
- * `npm run sim -- --seeds 100 [--from 1]`: that many runs, and every seed that failed (`--until-failure` ends with
- * the first). `npm run sim -- --seed S
- * [--trace]`: one run, with everything that happened in it.
+ * `npm run sim -- --seeds 100 [--from 1] [--threads 2]`: that many runs, spread over the cores, and every seed that
+ * failed (`--until-failure` takes them one by one and ends with the first). `npm run sim -- --seed S [--trace]`: one
+ * run, with everything that happened in it.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { simulate, type RunReport } from './run.ts';
+import { simulate } from './run.ts';
+import { spread, summaryOf, type RunSummary, type Stretch } from './spread.ts';
 
 const HOUR_MS = 3_600_000;
 
-function describe({ seed, profile, virtualMs, faults, jobs, failure }: RunReport): string {
-  const how = failure === undefined ? 'clean' : `${failure.rule}: ${failure.sentence}`;
-  return `seed ${seed}: ${profile.machines} machines, ${(virtualMs / 1_000).toFixed(0)} s, ${faults} faults, ${jobs} jobs: ${how}`;
-}
-
 async function one(seed: bigint, isTraced: boolean): Promise<number> {
   const report = await simulate(seed, isTraced ? { trace: (line) => process.stdout.write(`${line}\n`) } : {});
-  console.log(describe(report));
+  console.log(summaryOf(report).text);
   if (report.failure !== undefined && report.failure.rule === 'error') console.log(report.failure.error);
   return report.failure === undefined ? 0 : 1;
 }
 
-async function many(count: number, from: bigint, untilFailure: boolean): Promise<number> {
+async function untilFailure({ from, count }: Stretch, onRun: (run: RunSummary) => void): Promise<void> {
+  for (let seed = from; seed < from + BigInt(count); seed += 1n) {
+    const run = summaryOf(await simulate(seed));
+    onRun(run);
+    if (run.hasFailed) return;
+  }
+}
+
+async function many(
+  { from, count }: Stretch,
+  run: (seeds: Stretch, onRun: (run: RunSummary) => void) => Promise<void>,
+): Promise<number> {
   const begun = performance.now();
   const cpu = process.cpuUsage();
   const failed: bigint[] = [];
-  let virtualMs = 0;
-  let events = 0;
-  for (let seed = from; seed < from + BigInt(count); seed += 1n) {
-    const report = await simulate(seed);
-    virtualMs += report.virtualMs;
-    events += report.events;
-    if (report.failure === undefined) continue;
-    failed.push(seed);
-    console.log(describe(report));
-    if (untilFailure) break;
-  }
+  let [runs, virtualMs, events] = [0, 0, 0];
+  await run({ from, count }, (ended) => {
+    runs += 1;
+    virtualMs += ended.virtualMs;
+    events += ended.events;
+    if (!ended.hasFailed) return;
+    failed.push(ended.seed);
+    console.log(ended.text);
+  });
+  // Of all threads, those that compile and collect garbage included.
   const { user, system } = process.cpuUsage(cpu);
   const cpuMs = (user + system) / 1_000;
   console.log(
-    `${count} seeds from ${from}: ${(virtualMs / HOUR_MS).toFixed(1)} virtual hours and ${events} events in ${((performance.now() - begun) / 1_000).toFixed(1)} s ` +
-      `(${(cpuMs / 1_000).toFixed(1)} s of processor time, ${Math.round(virtualMs / cpuMs)} times real time); ${failed.length} failed${failed.length > 0 ? `: ${failed.join(' ')}` : ''}.`,
+    `${runs} seeds from ${from}: ${(virtualMs / HOUR_MS).toFixed(1)} virtual hours and ${events} events in ${((performance.now() - begun) / 1_000).toFixed(1)} s ` +
+      `(${(cpuMs / 1_000).toFixed(1)} s of processor time, so ${Math.round(virtualMs / cpuMs)} times real time on one core); ${failed.length} failed${failed.length > 0 ? `: ${failed.join(' ')}` : ''}.`,
   );
   return failed.length === 0 ? 0 : 1;
 }
@@ -49,12 +56,17 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
+    threads: { type: 'string', default: String(availableParallelism()) },
     trace: { type: 'boolean', default: false },
     'until-failure': { type: 'boolean', default: false },
   },
 });
 
+const seeds: Stretch = { from: BigInt(values.from), count: Number(values.seeds) };
+const onThreads = (asked: Stretch, onRun: (run: RunSummary) => void): Promise<void> =>
+  spread(asked, onRun, Number(values.threads));
+
 process.exitCode =
   values.seed === undefined
-    ? await many(Number(values.seeds), BigInt(values.from), values['until-failure'])
+    ? await many(seeds, values['until-failure'] ? untilFailure : onThreads)
     : await one(BigInt(values.seed), values.trace);
