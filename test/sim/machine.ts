@@ -1,16 +1,8 @@
-import { createHash } from 'node:crypto';
-import {
-  attemptKey,
-  RecordBytes,
-  type Message,
-  type PeerId,
-  type Signer,
-  type Verify,
-} from '@cuadro/protocol';
+import { attemptKey, RecordBytes, type Message, type PeerId, type Signer } from '@cuadro/protocol';
 import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import { createCore } from '../../node/src/core/core.ts';
 import type { Changes, Core, CoreEffect, CoreQueries } from '../../node/src/core/interface.ts';
-import { networkOver, type MessageCodec, type Network } from '../../node/src/daemon/network.ts';
+import { networkOver, type Network } from '../../node/src/daemon/network.ts';
 import { createDriver, type Driver } from '../../node/src/driver.ts';
 import { createFarmMembership } from '../../node/src/farm/farm.ts';
 import type { FarmMembership } from '../../node/src/farm/interface.ts';
@@ -23,6 +15,7 @@ import type { Clock, Logger, Startable } from '../../node/src/system/interface.t
 import type { Dice } from './dice.ts';
 import { newDisk, openBlobs, openRecords } from './disk.ts';
 import { Host } from './host.ts';
+import { cheapVerify, sealOf, sharedOf } from './shared.ts';
 import type { Timeline } from './timeline.ts';
 import type { Station, SimWire } from './wire.ts';
 import { SimWorker, type Engine } from './worker.ts';
@@ -67,25 +60,6 @@ export interface Life {
   /** What people's actions on jobs need. */
   readonly jobs: Omit<JobsComponents, 'temporaries'>;
 }
-
-/** Handed on as they are: the bytes only stand for the message. */
-function sharedMessages(): MessageCodec {
-  const messages = new WeakMap<Uint8Array, Message>();
-  return {
-    encode: (message) => {
-      const bytes = new Uint8Array(1);
-      messages.set(bytes, message);
-      return bytes;
-    },
-    decode: (bytes) => messages.get(bytes),
-  };
-}
-
-const sealOf = (peer: PeerId, bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash('sha512').update(peer).update(bytes).digest());
-
-/** Signatures that anybody could make: they bind author and bytes, and cost a hundredth. */
-const cheapVerify: Verify = (peer, bytes, signature) => Buffer.compare(sealOf(peer, bytes), signature) === 0;
 
 /** A machine: its disk and key, which stay, and its node, which comes and goes. */
 export class Machine {
@@ -200,14 +174,9 @@ export class Machine {
       lobbyPort: 0,
       serviceName: 'simulated',
     });
-    const base = { clock, random, blobs, bytes, logger, ...(!isExact && { verify: cheapVerify }) };
-    const network = networkOver(
-      mesh,
-      base,
-      core,
-      () => this.#watched(driver),
-      isExact ? undefined : this.#codec,
-    );
+    const shared = isExact ? undefined : sharedOf(this.#components.timeline);
+    const base = { clock, random, blobs, bytes, logger, ...(shared && { reader: shared.reader }) };
+    const network = networkOver(mesh, base, core, () => this.#watched(driver), shared?.messages);
     const driver = this.#driver({ core, clock, store, blobs, logger, network, farm: () => farm });
     const farm = createFarmMembership(
       {
@@ -259,11 +228,6 @@ export class Machine {
       if (host.life !== life || !host.isUp) return;
     }
     worker.start();
-  }
-
-  /** The farm's messages as they are: whoever shares them must not change them, which exact runs would show. */
-  get #codec(): MessageCodec {
-    return codecOf(this.#components.timeline);
   }
 
   #driver(parts: {
@@ -334,13 +298,4 @@ export class Machine {
     };
     return logger;
   }
-}
-
-const codecs = new WeakMap<Timeline, MessageCodec>();
-
-/** One for each run. */
-function codecOf(timeline: Timeline): MessageCodec {
-  const known = codecs.get(timeline) ?? sharedMessages();
-  codecs.set(timeline, known);
-  return known;
 }

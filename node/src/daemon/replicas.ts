@@ -10,6 +10,7 @@ import { createContentSource } from '../replicas/content.ts';
 import { createCopies, type Copies } from '../replicas/copies.ts';
 import { RecordDoor } from '../replicas/door.ts';
 import type { RecordSync } from '../replicas/interface.ts';
+import type { RecordReader } from '../replicas/reader.ts';
 import { createRecordSync } from '../replicas/sync.ts';
 import { TaskReader } from '../store/task-reader.ts';
 import { createVerifier } from '../system/identity.ts';
@@ -32,11 +33,13 @@ export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'byte
   logger: Logger;
   /** Ed25519 by default. */
   verify?: Verify;
+  /** Reads bytes with `verify` by default; a simulation lets all its nodes share one that remembers. */
+  reader?: RecordReader;
 };
 
 export function assembleReplicas(
   mesh: Mesh,
-  { clock, random, logger, blobs, bytes, verify = createVerifier() }: ReplicasBase,
+  { clock, random, logger, blobs, bytes, verify = createVerifier(), reader }: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
 ): Replicas {
@@ -48,9 +51,14 @@ export function assembleReplicas(
   const sync = createRecordSync({
     ...{ mesh, clock, random, logger: log, verify, bytes, records, deliver },
     readTask,
+    ...(reader !== undefined && { reader }),
   });
   const transfer = createTransfer({ mesh, blobs, clock, logger: logger.child({ room: 'blobs' }) });
-  const door = new RecordDoor({ verify, bytes, held: () => undefined, readTask });
+  const door = new RecordDoor({
+    ...{ verify, bytes, readTask },
+    held: () => undefined,
+    ...(reader !== undefined && { reader }),
+  });
   let membership: ReadonlySet<PeerId> | undefined;
   const copies = createCopies({
     mesh,

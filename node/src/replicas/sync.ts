@@ -1,18 +1,8 @@
-import {
-  decode,
-  gossipedRecordsSchema,
-  GOSSIPED_BATCH_BYTES_MAX,
-  MalformedBytesError,
-  RecordBytes,
-  recordKey,
-  type KnownRecord,
-  type PeerId,
-  type Verify,
-} from '@cuadro/protocol';
+import { RecordBytes, recordKey, type KnownRecord, type PeerId, type Verify } from '@cuadro/protocol';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger, Random, SignalOption } from '../system/interface.ts';
 import { digestOf, digestText, RecordDigests } from './digests.ts';
-import { type ReadTask, RecordDoor } from './door.ts';
+import { RecordDoor } from './door.ts';
 import { SyncEndedError, SyncFault } from './errors.ts';
 import { FrameStream } from './frames.ts';
 import { Intake } from './intake.ts';
@@ -20,6 +10,7 @@ import type { DeliverRecords, ExchangeOutcome, HeldRecords, RecordSync, SyncStat
 import { EXCHANGE_MAX_MS, EXCHANGES_SERVED_MAX } from './limits.ts';
 import { openExchange } from './opener.ts';
 import { RecordPublisher } from './publisher.ts';
+import { createRecordReader, type ReadTask, type RecordReader } from './reader.ts';
 import { Refusals } from './refusals.ts';
 import { createRememberingVerify } from './remembering-verify.ts';
 import { OwnRoots } from './roots.ts';
@@ -39,6 +30,8 @@ export interface RecordSyncComponents {
   readonly bytes?: RecordBytes;
   /** A quicker way to read task records than the general one, which is taken without it. */
   readonly readTask?: ReadTask;
+  /** Made of `verify` and `readTask` where it isn't given. */
+  readonly reader?: RecordReader;
 }
 
 export function createRecordSync(components: RecordSyncComponents): RecordSync {
@@ -56,6 +49,7 @@ class Replicas implements RecordSync {
   readonly #recordBytes: RecordBytes;
   readonly #digests = new RecordDigests();
   readonly #roots = new OwnRoots();
+  readonly #reader: RecordReader;
   readonly #door: RecordDoor;
   readonly #refusals: Refusals;
   readonly #publisher: RecordPublisher;
@@ -80,13 +74,18 @@ class Replicas implements RecordSync {
   constructor(components: RecordSyncComponents) {
     this.#components = components;
     const { clock, random, mesh, logger, verify, readTask } = components;
+    const remembering = {
+      verify: createRememberingVerify(verify),
+      ...(readTask !== undefined && { readTask }),
+    };
+    this.#reader = components.reader ?? createRecordReader(remembering);
     const bytes = components.bytes ?? new RecordBytes();
     this.#recordBytes = bytes;
     this.#door = new RecordDoor({
       bytes,
-      verify: createRememberingVerify(verify),
+      verify,
       held: (key) => this.#digests.get(key),
-      ...(readTask !== undefined && { readTask }),
+      reader: this.#reader,
     });
     this.#refusals = new Refusals(logger);
     this.#publisher = new RecordPublisher({ clock, mesh, bytes });
@@ -192,21 +191,13 @@ class Replicas implements RecordSync {
   /** A gossiped batch: what is good in it is delivered, whatever else there is (SPEC R46). */
   #hear(from: PeerId, bytes: Uint8Array): void {
     this.#publisher.heard(from);
-    let message: unknown;
-    try {
-      message = decode(bytes, GOSSIPED_BATCH_BYTES_MAX);
-    } catch (error) {
-      if (!(error instanceof MalformedBytesError)) throw error;
-      this.#refusals.count('malformed-gossip', from);
-      return;
-    }
-    const parsed = gossipedRecordsSchema.safeParse(message);
-    if (!parsed.success) {
+    const records = this.#reader.batch(bytes);
+    if (records === undefined) {
       this.#refusals.count('malformed-gossip', from);
       return;
     }
     const fresh: KnownRecord[] = [];
-    for (const one of parsed.data.records) {
+    for (const one of records) {
       const read = this.#door.read(one);
       if (read.kind === 'record') fresh.push(read.record);
       else if (read.kind === 'refused') this.#refusals.count(read.reason, from);

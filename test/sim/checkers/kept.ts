@@ -172,11 +172,18 @@ function framesOf(job: JobRecord): number {
   return typeof frames === 'number' ? frames : job.spec.tasks;
 }
 
+/** Of bytes that were looked at before: what is written is never changed in its place. */
+const decoded = new WeakMap<Uint8Array, KnownRecord>();
+
 /** A record as the disk of a machine has it. */
 function onDisk(machine: Machine, key: string): KnownRecord | undefined {
   const stored = machine.disk.records.records.get(key);
   if (stored === undefined) return undefined;
-  return decode(stored.subarray(HEAD_BYTES), Number.POSITIVE_INFINITY) as KnownRecord;
+  const known = decoded.get(stored);
+  if (known !== undefined) return known;
+  const record = decode(stored.subarray(HEAD_BYTES), Number.POSITIVE_INFINITY) as KnownRecord;
+  decoded.set(stored, record);
+  return record;
 }
 
 function jobOn(machine: Machine, id: string): JobRecord | undefined {
