@@ -10,7 +10,7 @@ interface Attempt {
 /** Reaches members again and again, with the pauses of the real mesh, and tells how it went. */
 export class Dialling {
   readonly #wire: SimWire;
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts = new Map<PeerId, Map<PeerId, Attempt>>();
 
   constructor(wire: SimWire) {
     this.#wire = wire;
@@ -30,12 +30,10 @@ export class Dialling {
   }
 
   #attempt(from: PeerId, to: PeerId): Attempt {
-    const key = `${from} ${to}`;
-    let attempt = this.#attempts.get(key);
-    if (attempt === undefined) {
-      attempt = { failures: 0, isArmed: false };
-      this.#attempts.set(key, attempt);
-    }
+    let attempts = this.#attempts.get(from);
+    if (attempts === undefined) this.#attempts.set(from, (attempts = new Map<PeerId, Attempt>()));
+    let attempt = attempts.get(to);
+    if (attempt === undefined) attempts.set(to, (attempt = { failures: 0, isArmed: false }));
     return attempt;
   }
 

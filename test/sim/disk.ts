@@ -136,12 +136,16 @@ export function openBlobs(
       };
     },
   };
+  const bound = new Map<string | symbol, unknown>(Object.entries(overlay));
   return new Proxy(inner, {
     get: (target, name) => {
-      const own: unknown = Reflect.get(overlay, name);
+      const own = bound.get(name);
       if (own !== undefined) return own;
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      if (typeof value !== 'function') return value;
+      const method: unknown = value.bind(target);
+      bound.set(name, method);
+      return method;
     },
   });
 }

@@ -1,4 +1,12 @@
-import { JOB_ENDS, recordKey, type FarmRecord, type KnownRecord, type PeerId } from '@cuadro/protocol';
+import {
+  JOB_ENDS,
+  recordKey,
+  type FarmRecord,
+  type FarmView,
+  type JobState,
+  type KnownRecord,
+  type PeerId,
+} from '@cuadro/protocol';
 import { admit, foundFarm, ownRecord } from '../../node/src/farm/founding.ts';
 import { recordToBytes } from '../../node/src/store/record-bytes.ts';
 import { Dice } from './dice.ts';
@@ -97,11 +105,7 @@ export class SimFarm {
 
   /** Whether nothing is left to do, as every node that runs sees it. */
   isAtRest(): boolean {
-    return this.up().every(
-      ({ queries }) =>
-        queries?.farmRecord() !== undefined &&
-        queries.jobs().every(({ state, live }) => JOB_ENDS.has(state) && live.running === 0),
-    );
+    return this.up().every(({ queries }) => queries?.farmRecord() !== undefined && isQuiet(queries.farm()));
   }
 
   /** The one coordinator that all nodes follow; undefined where they don't agree. */
@@ -119,6 +123,10 @@ export class SimFarm {
     return agree && leading.length === 1 && leading[0] === leader ? leader : undefined;
   }
 }
+
+/** All jobs have ended, and no machine runs anything. */
+const isQuiet = ({ jobs, live }: FarmView): boolean =>
+  live.running === 0 && Object.keys(jobs).every((state) => JOB_ENDS.has(state as JobState));
 
 function rememberAddress(machine: Machine, other: Machine): void {
   const { mesh, lobby } = other.station.ports;

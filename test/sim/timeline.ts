@@ -1,11 +1,51 @@
-import { Heap } from '../../node/src/core/heap.ts';
-
 interface Event {
   readonly at: number;
   /** Events of one moment happen in the order in which they were planned. */
   readonly order: number;
   run: (() => void) | undefined;
 }
+
+/** Events by time, the earliest on top. Made for them alone: the comparing function of a general heap cost 3 % of a run. */
+class Agenda {
+  readonly #events: Event[] = [];
+
+  peek(): Event | undefined {
+    return this.#events[0];
+  }
+
+  push(event: Event): void {
+    const events = this.#events;
+    let place = events.length;
+    events.push(event);
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = events[above] as Event;
+      if (!isBefore(event, parent)) break;
+      events[place] = parent;
+      place = above;
+    }
+    events[place] = event;
+  }
+
+  pop(): void {
+    const events = this.#events;
+    const last = events.pop();
+    const { length } = events;
+    if (last === undefined || length === 0) return;
+    let place = 0;
+    for (let below = 1; below < length; below = 2 * place + 1) {
+      const right = below + 1;
+      if (right < length && isBefore(events[right] as Event, events[below] as Event)) below = right;
+      const child = events[below] as Event;
+      if (!isBefore(child, last)) break;
+      events[place] = child;
+      place = below;
+    }
+    events[place] = last;
+  }
+}
+
+const isBefore = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /** Steps that are planned at once: between two of them promises settle, and the host's loop turns once for all. */
 const STEPS_PER_TURN = 64;
@@ -18,13 +58,13 @@ export class Timeline {
   now = 0;
   events = 0;
   #order = 0;
-  readonly #heap = new Heap<Event>((a, b) => a.at - b.at || a.order - b.order);
+  readonly #agenda = new Agenda();
   #failure: { error: unknown } | undefined;
 
   /** Plans an event; the function that comes back takes it off again. */
   after(delayMs: number, run: () => void): () => void {
     const event: Event = { at: this.now + Math.max(0, delayMs), order: this.#order++, run };
-    this.#heap.push(event);
+    this.#agenda.push(event);
     return () => {
       event.run = undefined;
     };
@@ -54,9 +94,9 @@ export class Timeline {
   /** Runs the next event; false where none is due any more. */
   #step(until: number): boolean {
     for (;;) {
-      const event = this.#heap.peek();
+      const event = this.#agenda.peek();
       if (event === undefined || event.at > until) return false;
-      this.#heap.pop();
+      this.#agenda.pop();
       if (event.run === undefined) continue;
       this.now = event.at;
       this.events += 1;

@@ -37,7 +37,9 @@ export class SimWire implements MemoryWire {
   readonly dice: Dice;
   readonly traffic: Traffic = { parcels: 0, gossiped: 0 };
   readonly #stations = new Map<PeerId, Station>();
-  readonly #pairs = new Map<string, Pair>();
+  /** In the order in which they first had to do with each other, and by either of the two. */
+  readonly #pairs: Pair[] = [];
+  readonly #pairsOf = new Map<PeerId, Map<PeerId, Pair>>();
   readonly #dialling: Dialling;
   readonly #providers = new Map<string, Set<PeerId>>();
   /** Share of gossip that is lost on each hop, and of messages that a restarted node hears once more. */
@@ -67,17 +69,21 @@ export class SimWire implements MemoryWire {
   }
 
   mesh(peer: PeerId, init: MeshInit): MemoryMesh {
-    return new MemoryMesh(this, init, this.of(peer).ports);
+    return new MemoryMesh(this, init, this.of(peer).ports, peer);
   }
 
   pair(a: PeerId, b: PeerId): Pair {
-    const [low, high] = a < b ? [a, b] : [b, a];
-    const key = `${low} ${high}`;
-    let pair = this.#pairs.get(key);
-    if (pair === undefined) {
-      pair = new Pair(low, high);
-      this.#pairs.set(key, pair);
-    }
+    return this.#pairsOf.get(a)?.get(b) ?? this.#newPair(a, b);
+  }
+
+  #newPair(a: PeerId, b: PeerId): Pair {
+    const pair = a < b ? new Pair(a, b) : new Pair(b, a);
+    this.#pairs.push(pair);
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      this.#pairsOf.set(one, (this.#pairsOf.get(one) ?? new Map<PeerId, Pair>()).set(other, pair));
     return pair;
   }
 
@@ -113,7 +119,7 @@ export class SimWire implements MemoryWire {
   gone(peer: PeerId): void {
     const station = this.of(peer);
     if (station.mesh !== undefined) station.mesh.running = false;
-    for (const pair of this.#pairs.values()) {
+    for (const pair of this.#pairs) {
       const { session } = pair;
       if (session === undefined || !pair.has(peer)) continue;
       this.#closeEnd(session, peer, station.powered);
@@ -187,9 +193,10 @@ export class SimWire implements MemoryWire {
     for (const [from, at] of reached) {
       for (const [to, { host }] of this.#stations) {
         if (reached.has(to) || to === from) continue;
-        const { session } = this.pair(from, to);
+        const pair = this.pair(from, to);
+        const { session } = pair;
         if (session?.isOpen(from) !== true) continue;
-        const way = this.way(from, to);
+        const way = pair.way(from);
         const hear = (): void => this.#hearGossip({ self, topic, bytes, heard }, to);
         if (way.isCut) {
           if (from === self) way.held.push({ session, to, run: hear });

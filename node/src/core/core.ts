@@ -273,6 +273,7 @@ class Brain extends BrainQueries implements Core {
   #effects(): CoreEffect[] {
     const { state } = this;
     const { out } = state;
+    if (out.isEmpty) return this.#wakeEffects();
     state.out = new StepOutput();
     const effects: CoreEffect[] = [];
     if (out.persist.size + out.removed.size > 0 || out.term !== undefined) {
@@ -288,6 +289,14 @@ class Brain extends BrainQueries implements Core {
     effects.push(...out.effects);
     this.#addStops(out, effects);
     this.#addGrants(out, effects);
+    effects.push(...this.#wakeEffects());
+    const changes = out.changes();
+    if (changes !== undefined) effects.push({ kind: 'changed', changes });
+    return effects;
+  }
+
+  #wakeEffects(): CoreEffect[] {
+    const { state } = this;
     const wakeAt = earliest([
       leaseDeadline(state),
       electionDeadline(state),
@@ -295,11 +304,9 @@ class Brain extends BrainQueries implements Core {
       state.worker.earlyDeadline(),
       substitutesDeadline(state),
     ]);
-    if (wakeAt !== this.#wakeAt) effects.push({ kind: 'wake-at', at: wakeAt });
+    if (wakeAt === this.#wakeAt) return [];
     this.#wakeAt = wakeAt;
-    const changes = out.changes();
-    if (changes !== undefined) effects.push({ kind: 'changed', changes });
-    return effects;
+    return [{ kind: 'wake-at', at: wakeAt }];
   }
 
   #addStops(out: StepOutput, effects: CoreEffect[]): void {

@@ -144,6 +144,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   machine.load = beacon.load;
   machine.freeDiskBytes = beacon.freeDiskBytes;
   if (isAnswer || isNews || beacon.held.length > 0) state.out.node(machine.peer);
+  if (beacon.held.length === 0 && machine.leases.size === 0) return;
   const listed = new Map(beacon.held.map((held) => [attemptKey(held.attempt), held]));
   // Before any is released: what stands behind those that run is only kept ahead.
   const ran = new Set([...machine.leases.values()].filter((lease) => isRunning(machine, lease)));

@@ -22,6 +22,7 @@ function takeRow(state: BrainState, from: PeerId, row: PulseRow): void {
   machine.freeDiskBytes = row.freeDiskBytes;
   machine.heardAt = state.now;
   state.out.node(row.peer);
+  if (row.held.length === 0 && machine.leases.size === 0) return;
   const listed = new Map(row.held.map((held) => [attemptKey(held.attempt), held]));
   for (const lease of [...machine.leases.values()]) {
     const held = listed.get(lease.key);

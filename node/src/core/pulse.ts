@@ -61,7 +61,7 @@ function pulse(state: BrainState, reign: Leading): void {
     rows: [],
     ...(state.root !== undefined && { root: state.root }),
   };
-  message.rows = rowsOf(state, reign, PULSE_BYTES - encode(message).length);
+  message.rows = rowsOf(state, reign, new PulseRoom(message));
   for (const peer of state.reachableOthers()) state.out.send(peer, message);
   state.out.gossip('pulse', message);
 }
@@ -107,24 +107,74 @@ function staleMembers(state: BrainState): PeerId[] {
  * Rows of the machines that changed, and of some others in turn. Those told longest ago come first, changed or not:
  * where all change all the time not all fit, and every row is still told in its turn. The rest comes with the next pulse.
  */
-function rowsOf(state: BrainState, reign: Leading, limitBytes: number): PulseRow[] {
+function rowsOf(state: BrainState, reign: Leading, room: PulseRoom): PulseRow[] {
   const { told, changed } = reign;
   const peers = [...state.machines.keys()].sort(
     (a, b) => (told.get(a) ?? 0) - (told.get(b) ?? 0) || compareText(a, b),
   );
   const inTurn = Math.ceil(peers.length / ROWS_TURN_PULSES);
   const rows: PulseRow[] = [];
-  let bytes = 0;
   for (const [place, peer] of peers.entries()) {
     if (place >= inTurn && !changed.has(peer)) continue;
     const row = rowOf(state, state.machine(peer));
-    bytes += encode(row).length;
-    if (bytes > limitBytes && rows.length > 0) break;
+    if (!room.take(row) && rows.length > 0) break;
     rows.push(row);
     told.set(peer, reign.pulses);
     changed.delete(peer);
   }
   return rows;
+}
+
+/**
+ * What a pulse has room for. In a farm of some machines all rows fit by far, which is seen without encoding each of them
+ * twice a second.
+ */
+export class PulseRoom {
+  readonly #message: Pulse;
+  readonly #taken: PulseRow[] = [];
+  /** At most so many bytes are taken; exact once that is more than there is room for. */
+  #bytes: number;
+  #isExact = false;
+
+  constructor(message: Pulse) {
+    this.#message = { ...message, rows: [] };
+    this.#bytes = mostBytesOfHead(message);
+  }
+
+  /** Whether the row still fits; it is counted as taken in any case. */
+  take(row: PulseRow): boolean {
+    if (!this.#isExact) {
+      this.#taken.push(row);
+      this.#bytes += mostBytesOfRow(row);
+      if (this.#bytes <= PULSE_BYTES) return true;
+      this.#isExact = true;
+      this.#bytes = encode(this.#message).length;
+      for (const taken of this.#taken) this.#bytes += encode(taken).length;
+    } else this.#bytes += encode(row).length;
+    return this.#bytes <= PULSE_BYTES;
+  }
+}
+
+/** UTF-8 has three bytes at most for each unit of a text, and five say how long it is. */
+const mostBytesOf = (text: string | undefined): number => 5 + 3 * (text?.length ?? 0);
+
+/** The names of all properties, their numbers and lengths. */
+const HEAD_BYTES = 256;
+const ROW_BYTES = 128;
+const HELD_BYTES = 256;
+
+function mostBytesOfHead({ epoch, successors, stale, root }: Pulse): number {
+  let bytes = HEAD_BYTES + mostBytesOf(epoch.peer) + mostBytesOf(root);
+  for (const peer of successors) bytes += mostBytesOf(peer);
+  for (const peer of stale) bytes += mostBytesOf(peer);
+  return bytes;
+}
+
+function mostBytesOfRow({ peer, held }: PulseRow): number {
+  let bytes = ROW_BYTES + mostBytesOf(peer);
+  for (const { attempt, job, text } of held)
+    bytes += HELD_BYTES + mostBytesOf(attempt.epoch.peer) + mostBytesOf(job) + mostBytesOf(text);
+  return bytes;
 }
 
 function rowOf(state: BrainState, machine: Machine): PulseRow {

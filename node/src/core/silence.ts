@@ -33,10 +33,14 @@ function askable(state: BrainState, reign: Following): PeerId[] {
   return state.reachableOthers().filter((other) => other !== reign.epoch.peer);
 }
 
+function mayAsk(state: BrainState, reign: Following): boolean {
+  return state.reachableOthers().some((other) => other !== reign.epoch.peer);
+}
+
 /** When this node asks about a silence; undefined where it would not stand, or a cut has told more. */
 export function doubtAt(state: BrainState, reign: Following): number | undefined {
   if (reign.cutAt !== undefined || !reign.successors.includes(state.self)) return undefined;
-  if (askable(state, reign).length === 0) return undefined;
+  if (!mayAsk(state, reign)) return undefined;
   const { pulseIntervalMs, pulsesBeforeDoubt, pulsesMissedMax } = state.options;
   const first = reign.heardAt + pulseIntervalMs * pulsesBeforeDoubt;
   // Whoever heard the coordinator a little later than this node is asked once more.
@@ -55,7 +59,7 @@ export function doubtInSilence(state: BrainState, reign: Following): void {
  */
 export function silenceConfirmedAt(state: BrainState, reign: Following): number {
   const { pulseIntervalMs, pulsesBeforeLoneDoubt } = state.options;
-  if (askable(state, reign).length === 0) return reign.heardAt + pulseIntervalMs * pulsesBeforeLoneDoubt;
+  if (!mayAsk(state, reign)) return reign.heardAt + pulseIntervalMs * pulsesBeforeLoneDoubt;
   const answers = [...reign.asked.values()].filter((lost) => lost !== undefined);
   if (reign.askedAt === undefined || answers.length === 0 || answers.includes(false)) {
     return Number.POSITIVE_INFINITY;

@@ -379,14 +379,29 @@ export class StepOutput {
     return this.#nodes;
   }
 
+  /** Whether nothing was put into it: most steps hear what they knew already. */
+  get isEmpty(): boolean {
+    return (
+      this.effects.length === 0 &&
+      this.term === undefined &&
+      this.persist.size + this.removed.size + this.own.size + this.grants.size + this.stops.length === 0 &&
+      !this.members &&
+      !this.#isChanged()
+    );
+  }
+
+  #isChanged(): boolean {
+    return this.farm || this.#jobs.size + this.#removedJobs.size + this.#tasks.size + this.#nodes.size > 0;
+  }
+
   changes(): Changes | undefined {
+    if (!this.#isChanged()) return undefined;
     const removed = [...this.#removedJobs];
     const jobs = [...this.#jobs].filter((id) => !this.#removedJobs.has(id));
     const tasks = [...this.#tasks]
       .filter(([job]) => !this.#removedJobs.has(job))
       .map(([job, indices]) => ({ job, indices: [...indices] }));
     const nodes = [...this.#nodes];
-    if (!this.farm && jobs.length + removed.length + tasks.length + nodes.length === 0) return undefined;
     return { jobs, removed, tasks, nodes, farm: this.farm, ...(this.members && { members: true }) };
   }
 }

@@ -116,9 +116,10 @@ export class WorkerSide {
   }
 
   overdueEarly(now: number): Grant[] {
-    return [...this.#held.values()].flatMap(({ grant, earlyUntil }) =>
-      earlyUntil !== undefined && earlyUntil <= now ? grant : [],
-    );
+    const overdue: Grant[] = [];
+    for (const { grant, earlyUntil } of this.#held.values())
+      if (earlyUntil !== undefined && earlyUntil <= now) overdue.push(grant);
+    return overdue;
   }
 
   holds(attempt: AttemptId): boolean {

@@ -7,7 +7,7 @@ import { ASK_PAUSE_MAX_MS, FAILURES_MAX, FOUND_AGAIN_MS, NEIGHBOURS_MAX } from '
 export interface Neighbour {
   readonly peer: PeerId;
   /** The farm that it was last heard to be of: by its answer, or else by its announcement. */
-  farm: FarmId | undefined;
+  readonly farm: FarmId | undefined;
   lobby: readonly string[];
   mesh: readonly string[];
   /** Whether it was seen on the network in this run, and not only known from before. */
@@ -27,14 +27,16 @@ export const byFarm = (a: Neighbour, b: Neighbour): number =>
 export class Neighbours {
   readonly #clock: Clock;
   readonly #known = new Map<PeerId, Neighbour>();
+  #inOrder: readonly Neighbour[] | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** In a fixed order, so that all nodes choose alike. */
-  all(): Neighbour[] {
-    return [...this.#known.values()].sort(byFarm);
+  all(): readonly Neighbour[] {
+    this.#inOrder ??= [...this.#known.values()].sort(byFarm);
+    return this.#inOrder;
   }
 
   get(peer: PeerId): Neighbour | undefined {
@@ -55,7 +57,7 @@ export class Neighbours {
     neighbour.mesh = mesh;
     neighbour.failures = 0;
     if (neighbour.farm !== farm) neighbour.who = undefined;
-    neighbour.farm = farm;
+    this.#setFarm(neighbour, farm);
     // Announcements prove nothing, so a flood of them asks no more than this.
     const soon = this.#clock.now() + FOUND_AGAIN_MS;
     for (const [what, at] of neighbour.nextAt) neighbour.nextAt.set(what, Math.min(at, soon));
@@ -73,7 +75,7 @@ export class Neighbours {
     neighbour.failures = 0;
     neighbour.seen = true;
     neighbour.who = who;
-    neighbour.farm = who.farm?.id;
+    this.#setFarm(neighbour, who.farm?.id);
   }
 
   /** It didn't answer: asked less and less, and forgotten in the end. */
@@ -96,6 +98,12 @@ export class Neighbours {
     neighbour.nextAt.set(what, this.#clock.now() + pause);
   }
 
+  #setFarm(neighbour: Neighbour, farm: FarmId | undefined): void {
+    if (neighbour.farm === farm) return;
+    (neighbour as { farm: FarmId | undefined }).farm = farm;
+    this.#inOrder = undefined;
+  }
+
   #put(peer: PeerId): Neighbour | undefined {
     const known = this.#known.get(peer);
     if (known !== undefined) return known;
@@ -111,6 +119,7 @@ export class Neighbours {
       failures: 0,
     };
     this.#known.set(peer, neighbour);
+    this.#inOrder = undefined;
     return neighbour;
   }
 
@@ -118,6 +127,7 @@ export class Neighbours {
   #dropSilent(): boolean {
     const silent = [...this.#known.values()].find(({ who }) => who === undefined);
     if (silent !== undefined) this.#known.delete(silent.peer);
+    this.#inOrder = undefined;
     return silent !== undefined;
   }
 }

@@ -47,8 +47,14 @@ export class MemoryMesh implements mesh.Mesh {
   readonly #handlers = new Map<mesh.StreamProtocol, mesh.StreamHandler>();
   #lobby: mesh.LobbyHandler | undefined;
 
-  constructor(wire: MemoryWire, init: mesh.MeshInit, ports: { mesh: number; lobby: number }) {
-    this.self = identityOf(init.privateKey).peer;
+  /** `self` is whose key that is, for those who know it: deriving it costs more than all else here. */
+  constructor(
+    wire: MemoryWire,
+    init: mesh.MeshInit,
+    ports: { mesh: number; lobby: number },
+    self: PeerId = identityOf(init.privateKey).peer,
+  ) {
+    this.self = self;
     this.#wire = wire;
     this.init = init;
     this.ports = ports;
@@ -128,7 +134,10 @@ export class MemoryMesh implements mesh.Mesh {
     const { promise, resolve, reject } = Promise.withResolvers<mesh.MeshStream>();
     const onAbort = (): void => reject(options.signal?.reason);
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    mine.onClose(() => reject(peerUnreachable(peer)));
+    let isOpening = true;
+    mine.onClose(() => {
+      if (isOpening) reject(peerUnreachable(peer));
+    });
     this.#wire.post(this, peer, (other) => {
       const served = other.#handlers.has(protocol);
       this.#wire.post(other, this.self, () =>
@@ -144,6 +153,7 @@ export class MemoryMesh implements mesh.Mesh {
       mine.abort(error);
       throw error;
     } finally {
+      isOpening = false;
       options.signal?.removeEventListener('abort', onAbort);
     }
   }

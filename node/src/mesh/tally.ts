@@ -33,7 +33,8 @@ export class Tally {
  */
 export class Listeners {
   readonly #logger: Logger | undefined;
-  readonly #listeners = new Set<MeshListener>();
+  /** Replaced whenever one comes or goes, so that whoever is telling goes on with those that were there. */
+  #listeners: readonly MeshListener[] = [];
   /** While the mesh is stopped, nobody is told anything, not even that everybody is lost. */
   muted = false;
 
@@ -42,8 +43,10 @@ export class Listeners {
   }
 
   add(listener: MeshListener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    this.#listeners = [...this.#listeners, listener];
+    return () => {
+      this.#listeners = this.#listeners.filter((one) => one !== listener);
+    };
   }
 
   peer(peer: PeerId, state: PeerState): void {
@@ -64,7 +67,7 @@ export class Listeners {
 
   #tell(tell: (listener: MeshListener) => void): void {
     if (this.muted) return;
-    for (const listener of [...this.#listeners]) {
+    for (const listener of this.#listeners) {
       try {
         tell(listener);
       } catch (error) {

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { encode, type HeldAttempt, type Pulse, type PulseRow } from '@cuadro/protocol';
+import { PULSE_BYTES } from '../../../node/src/core/options.ts';
+import { PulseRoom } from '../../../node/src/core/pulse.ts';
+
+const text = (maxLength: number): fc.Arbitrary<string> => fc.string({ maxLength, unit: 'binary' });
+const number = fc.oneof(
+  fc.nat(),
+  fc.constant(Number.MAX_SAFE_INTEGER),
+  fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+);
+
+const held: fc.Arbitrary<HeldAttempt> = fc.record(
+  {
+    attempt: fc.record({ epoch: fc.record({ term: number, peer: text(64) }), sequence: number }),
+    job: text(32),
+    task: number,
+    redo: number,
+    retry: number,
+    running: fc.boolean(),
+    fraction: number,
+    remainingMs: number,
+    text: text(200),
+    substitute: fc.boolean(),
+  },
+  { requiredKeys: ['attempt', 'job', 'task', 'redo', 'retry', 'running', 'fraction'] },
+);
+
+const row: fc.Arbitrary<PulseRow> = fc.record({
+  peer: text(64),
+  reachable: fc.boolean(),
+  load: number,
+  freeDiskBytes: number,
+  held: fc.array(held, { maxLength: 8, size: 'max' }),
+});
+
+const head: fc.Arbitrary<Pulse> = fc.record(
+  {
+    kind: fc.constant('pulse' as const),
+    epoch: fc.record({ term: number, peer: text(64) }),
+    sequence: number,
+    successors: fc.array(text(64), { maxLength: 5 }),
+    followers: number,
+    stale: fc.array(text(64), { maxLength: 40 }),
+    rows: fc.constant([]),
+    root: fc.constant('0a'.repeat(16)),
+  },
+  { requiredKeys: ['kind', 'epoch', 'sequence', 'successors', 'followers', 'stale', 'rows'] },
+);
+
+it('R42: a pulse takes as many rows as encoding each of them says', () => {
+  const seen = { fits: 0, full: 0 };
+  fc.assert(
+    fc.property(head, fc.array(row, { minLength: 1, maxLength: 60, size: 'max' }), (pulse, rows) => {
+      const room = new PulseRoom(pulse);
+      let bytes = encode(pulse).length;
+      for (const one of rows) {
+        bytes += encode(one).length;
+        const fits = bytes <= PULSE_BYTES;
+        seen[fits ? 'fits' : 'full'] += 1;
+        assert.equal(room.take(one), fits);
+      }
+    }),
+    { numRuns: 40 },
+  );
+  assert.ok(seen.fits > 100 && seen.full > 100, `both kinds came: ${JSON.stringify(seen)}`);
+});
