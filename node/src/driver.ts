@@ -100,8 +100,9 @@ class CoreDriver implements Driver {
   #writing: Promise<void> | undefined;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
-  /** When the wake is due that was asked for. */
-  #wakeDueAt: number | undefined;
+  /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
+  #timerAt = Number.POSITIVE_INFINITY;
+  #wakeWantedAt: number | undefined;
   readonly #plansAsked = new Map<JobId, Promise<void>>();
   readonly #planRetries = new Map<JobId, () => void>();
 
@@ -119,8 +120,7 @@ class CoreDriver implements Driver {
 
   async stop(): Promise<void> {
     if (this.#state === 'running') this.#state = 'stopped';
-    this.#cancelWake?.();
-    this.#cancelWake = undefined;
+    this.#endTimer();
     for (const cancel of this.#planRetries.values()) cancel();
     this.#planRetries.clear();
     while (this.#writing !== undefined) await this.#writing;
@@ -285,27 +285,35 @@ class CoreDriver implements Driver {
   }
 
   #wakeAt(at: number | undefined): void {
-    this.#cancelWake?.();
-    this.#cancelWake = undefined;
-    this.#wakeDueAt = undefined;
+    this.#wakeWantedAt = at;
+    if (at !== undefined && at >= this.#timerAt) return;
+    this.#endTimer();
     if (at === undefined || this.#state !== 'running') return;
     const { clock } = this.#components;
-    this.#wakeDueAt = at;
+    this.#timerAt = at;
     this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.#wake());
+  }
+
+  #endTimer(): void {
+    this.#cancelWake?.();
+    this.#cancelWake = undefined;
+    this.#timerAt = Number.POSITIVE_INFINITY;
   }
 
   #wake(): void {
     if (this.#takeGap()) return;
-    this.#wakeDueAt = undefined;
-    this.#step({ kind: 'wake' });
+    this.#endTimer();
+    const wantedAt = this.#wakeWantedAt;
+    if (wantedAt !== undefined && wantedAt > this.#components.clock.now()) this.#wakeAt(wantedAt);
+    else this.#step({ kind: 'wake' });
   }
 
-  /** A wake that is far overdue says that this node stood still: what arrived meanwhile is to be heard first. */
+  /** A timer that is far overdue says that this node stood still: what arrived meanwhile is to be heard first. */
   #takeGap(): boolean {
-    const lateMs = this.#components.clock.now() - (this.#wakeDueAt ?? Number.POSITIVE_INFINITY);
-    if (lateMs < GAP_MS) return false;
+    const lateMs = this.#components.clock.now() - this.#timerAt;
+    if (!(lateMs >= GAP_MS)) return false;
+    this.#endTimer();
     this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
-    this.#wakeDueAt = undefined;
     this.#step({ kind: 'gap', ms: lateMs });
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
     return true;

@@ -95,8 +95,9 @@ export function networkOver(
   codec: MessageCodec = canonicalMessages(),
 ): Network {
   const { clock, logger } = base;
-  const replicas = assembleReplicas(mesh, base, queries, driver);
+  const replicas = assembleReplicas(mesh, base, queries, driver, () => rootTeller.changed());
   const { sync, transfer, copies, teller, content } = replicas;
+  const rootTeller = createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root }));
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = codec.decode(bytes);
     if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
@@ -137,10 +138,7 @@ export function networkOver(
       { name: 'transfer', component: transfer },
       { name: 'copies', component: copies },
       { name: 'bundles', component: teller },
-      {
-        name: 'root',
-        component: createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root })),
-      },
+      { name: 'root', component: rootTeller },
       { name: 'mesh', component: tolerant(mesh, logger) },
     ],
   };
@@ -201,19 +199,29 @@ function hearRoot(sync: RecordSync, from: PeerId, message: Message): void {
   if (heard !== undefined) sync.heardRoot(from, heard);
 }
 
-/** Tells the brain the digest of the records whenever it has changed, a few times a second at most. */
+/** Tells the brain the digest of the records when it has changed, a few times a second at most; nothing where all rests. */
 function createRootTeller(components: { clock: Clock; sync: RecordSync }, tell: (root: string) => void) {
   const { clock, sync } = components;
   let told: string | undefined;
   let cancel: (() => void) | undefined;
+  let isRunning = false;
   const look = (): void => {
+    cancel = undefined;
     const root = sync.root();
     if (root !== undefined && root !== told) tell(root);
     told = root;
-    cancel = clock.after(ROOT_EVERY_MS, look);
   };
   return {
-    start: async () => look(),
-    stop: async () => cancel?.(),
+    changed: () => {
+      if (isRunning) cancel ??= clock.after(ROOT_EVERY_MS, look);
+    },
+    start: async () => {
+      isRunning = true;
+      look();
+    },
+    stop: async () => {
+      isRunning = false;
+      cancel?.();
+    },
   };
 }

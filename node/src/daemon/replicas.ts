@@ -42,6 +42,7 @@ export function assembleReplicas(
   { clock, random, logger, blobs, bytes, verify = createVerifier(), reader }: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
+  onRoot: () => void,
 ): Replicas {
   const log = logger.child({ room: 'replicas' });
   const deliver = (from: PeerId, records: KnownRecord[]): Promise<void> => driver().deliver(from, records);
@@ -49,7 +50,7 @@ export function assembleReplicas(
   const tasks = new TaskReader();
   const readTask = (canonical: Uint8Array) => tasks.read(canonical);
   const sync = createRecordSync({
-    ...{ mesh, clock, random, logger: log, verify, bytes, records, deliver },
+    ...{ mesh, clock, random, logger: log, verify, bytes, records, deliver, onRoot },
     readTask,
     ...(reader !== undefined && { reader }),
   });

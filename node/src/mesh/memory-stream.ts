@@ -12,8 +12,10 @@ export class MemoryStream implements MeshStream {
   readonly peer: PeerId;
   readonly #post: Post;
   #other: MemoryStream = this;
-  /** Written here and not yet read on the other side. */
+  /** Written here and not yet known as read on the other side. */
   #unreadBytes = 0;
+  /** Read here, which the other side is yet to be told. */
+  #untoldBytes = 0;
   #ended = false;
   #failure: MeshError | undefined;
   readonly #incoming: Uint8Array[] = [];
@@ -125,10 +127,15 @@ export class MemoryStream implements MeshStream {
     this.#wakeAll();
   }
 
+  /** Told by halves of what may lie unread, as windows of real streams are: a writer that waits is over a whole. */
   #consumed(chunk: Uint8Array): void {
+    this.#untoldBytes += chunk.length;
+    if (2 * this.#untoldBytes < STREAM_BUFFER_BYTES) return;
     const other = this.#other;
+    const readBytes = this.#untoldBytes;
+    this.#untoldBytes = 0;
     this.#post(() => {
-      other.#unreadBytes -= chunk.length;
+      other.#unreadBytes -= readBytes;
       other.#wakeAll();
     });
   }

@@ -26,6 +26,8 @@ export interface RecordSyncComponents {
   readonly verify: Verify;
   readonly records: HeldRecords;
   readonly deliver: DeliverRecords;
+  /** The digest of all records is another than before. */
+  readonly onRoot?: () => void;
   /** Shared with the store, so that no record is encoded twice. */
   readonly bytes?: RecordBytes;
   /** A quicker way to read task records than the general one, which is taken without it. */
@@ -185,7 +187,10 @@ class Replicas implements RecordSync {
   }
 
   #rootChanged(): void {
-    this.#roots.set(digestText(this.#digests.root()), this.#components.clock.now());
+    const root = digestText(this.#digests.root());
+    if (root === this.#roots.current) return;
+    this.#roots.set(root, this.#components.clock.now());
+    this.#components.onRoot?.();
   }
 
   /** A gossiped batch: what is good in it is delivered, whatever else there is (SPEC R46). */
