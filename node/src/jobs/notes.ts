@@ -12,8 +12,9 @@ export interface CollectedTask {
   intended?: Record<string, string[]>;
 }
 
-/** The text of a note about one file that was written, as most are. */
-const PLAIN = /^\{"attempt":"[^"\\]*","files":\{"[^"\\]*":"[^"\\]*"\},"kept":\[\]\}$/;
+/** The text of a note about one file that was written, as most are: in printed characters, so that it is JSON. */
+const PLAIN =
+  /^\{"attempt":"[ !#-[\]-\uffff]*","files":\{"[ !#-[\]-\uffff]*":"[ !#-[\]-\uffff]*"\},"kept":\[\]\}$/;
 /** Begins a blob that stands for a file of someone else, which was kept. */
 const KEPT = 'kept:';
 

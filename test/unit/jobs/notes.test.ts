@@ -37,6 +37,14 @@ describe('notes of what was collected', () => {
     });
   }
 
+  it('are none where the disk gave back what is no JSON, however plain it looks', () => {
+    const notes = new CollectionNotes();
+    notes.add(7, '{"attempt":"\u0011","files":{"a":"b"},"kept":[]}');
+    assert.equal(notes.get(7), undefined);
+    assert.deepEqual([...notes.all()], []);
+    assert.deepEqual(counts(notes), [0, 0]);
+  });
+
   it('count files of others that were kept, and never as ours', () => {
     const notes = new CollectionNotes();
     const files = { 'a.png': blob('a'), 'b.png': `kept:${blob('b')}` };
