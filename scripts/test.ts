@@ -9,7 +9,11 @@ import { type FileResult, type FileRunLimits, runFile } from './test/file-run.ts
 import { countTests, describeFile, describeRun } from './test/summary.ts';
 
 /** Quick files run two at a time: the machine that the bar of 15 minutes names has two cores. */
-const LIGHT = { folders: ['unit', 'contract'], atOnce: 2, limits: { fileMs: 180_000, lingerMs: 15_000 } };
+const LIGHT = {
+  folders: ['unit', 'contract', 'fuzz'],
+  atOnce: 2,
+  limits: { fileMs: 180_000, lingerMs: 15_000 },
+};
 
 /** Files that start nodes, Blender or Chromium run one by one, so that their times mean something. */
 const HEAVY = { folders: ['e2e', 'browser'], atOnce: 1, limits: { fileMs: 420_000, lingerMs: 20_000 } };

@@ -1,0 +1,25 @@
+import type { Decoder } from './decoder.ts';
+import { diskDecoders } from './decoders/disk.ts';
+import { engineDecoders } from './decoders/engines.ts';
+import { protocolDecoders } from './decoders/protocol.ts';
+import { streamDecoders } from './decoders/streams.ts';
+import { textDecoders } from './decoders/texts.ts';
+
+/** All that reads what others wrote. */
+export const DECODERS: readonly Decoder[] = [
+  ...protocolDecoders,
+  ...textDecoders,
+  ...streamDecoders,
+  ...diskDecoders,
+  ...engineDecoders,
+];
+
+export function decoderNamed(name: string): Decoder {
+  const found = DECODERS.find((decoder) => decoder.name === name);
+  if (found === undefined) {
+    throw new RangeError(
+      `There is no decoder ${name}; there are ${DECODERS.map((known) => known.name).join(', ')}.`,
+    );
+  }
+  return found;
+}

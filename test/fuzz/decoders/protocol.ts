@@ -1,0 +1,266 @@
+import {
+  assertWritable,
+  blobsAnswerSchema,
+  blobsRequestSchema,
+  bundleSchema,
+  compileJob,
+  CuadroError,
+  decode,
+  decodeMessage,
+  encode,
+  gossipedRecordsSchema,
+  holdAnswerSchema,
+  holdRequestSchema,
+  isCanonical,
+  isSurelyCanonical,
+  JOB_TYPES,
+  knownRecordSchema,
+  type KnownRecord,
+  LOBBY_BYTES_MAX,
+  lobbyAnswerSchema,
+  lobbyRequestSchema,
+  MalformedBytesError,
+  mergeRecords,
+  messageSchema,
+  placeOf,
+  planSchema,
+  PlanView,
+  RecordBytes,
+  recordKey,
+  syncAnswerSchema,
+  syncRequestSchema,
+  verifyRecord,
+} from '@cuadro/protocol';
+import type { z } from 'zod';
+import { RecordDoor } from '../../../node/src/replicas/door.ts';
+import { assertTreePaths } from '../../../node/src/blobs/tree-path.ts';
+import { TreePathUnsafeError } from '../../../node/src/blobs/errors.ts';
+import { TaskReader } from '../../../node/src/store/task-reader.ts';
+import { createVerifier } from '../../../node/src/system/identity.ts';
+import { decoder, demand, type Decoder, refusing, type Verdict } from '../decoder.ts';
+import type { Dice } from '../dice.ts';
+import { cborLike, cborOf } from '../sources.ts';
+import { validOf } from '../valid.ts';
+import type { Wild } from '../wild-cbor.ts';
+import { signedRecords } from './signed-records.ts';
+
+/** What members and strangers say: bytes that are read to values, and values of a form. */
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+/** Signed ones, and those that the schema makes, which have more kinds of properties and bad signatures. */
+const anyRecord = (dice: Dice): Wild =>
+  dice.once(3) ? validOf(knownRecordSchema)(dice) : (dice.pick(signedRecords) as unknown as Wild);
+
+function readCodec(bytes: Uint8Array): Verdict {
+  const surely = isSurelyCanonical(bytes);
+  let value: unknown;
+  const verdict = refusing([MalformedBytesError], () => {
+    value = decode(bytes);
+    return true;
+  });
+  if (verdict === 'refused') {
+    demand(!surely, 'Bytes that are surely canonical are refused.');
+    return verdict;
+  }
+  const canonical = encode(value);
+  demand(isCanonical(bytes, value) === same(canonical, bytes), 'The quick look and the slow one differ.');
+  demand(!surely || same(canonical, bytes), 'Bytes that are surely canonical encode to others.');
+  demand(same(encode(decode(canonical)), canonical), 'Canonical bytes encode to others.');
+  return verdict;
+}
+
+/** Reads by a schema as the doors do; what is taken is of one form, whatever else stood in it. */
+function shaped(name: string, schema: z.ZodType, covers: readonly string[], limitBytes?: number): Decoder {
+  return decoder<Uint8Array>({
+    name,
+    covers,
+    sources: [],
+    input: cborOf(schema),
+    open: () => ({
+      read: (bytes) =>
+        refusing([MalformedBytesError], () => {
+          const parsed = schema.safeParse(decode(bytes, limitBytes));
+          if (!parsed.success) return undefined;
+          demand(schema.safeParse(parsed.data).success, 'What was read is refused when it is read again.');
+          return parsed.data;
+        }),
+    }),
+  });
+}
+
+function readRecordAtDoor(): (bytes: Uint8Array) => Verdict {
+  const bytes = new RecordBytes();
+  const tasks = new TaskReader();
+  const verify = createVerifier();
+  const door = new RecordDoor({
+    verify,
+    bytes,
+    held: () => undefined,
+    readTask: (given) => tasks.read(given),
+  });
+  return (given) => {
+    const read = door.read(given);
+    if (read.kind !== 'record') return 'refused';
+    demand(same(encode(read.record), given), 'A record that was let in encodes to other bytes.');
+    demand(read.key === recordKey(read.record), 'A record stands under another key than its own.');
+    demand(placeOf(read.key).group !== '', 'A record has no place in an exchange.');
+    demand(same(bytes.of(read.record), given), 'Other bytes than came are remembered.');
+    return 'taken';
+  };
+}
+
+/** Merges what has the form of a record with every record of its key: any order gives the same. */
+function readAndMerge(): (bytes: Uint8Array) => Verdict {
+  const verify = (_: string, _bytes: Uint8Array, signature: Uint8Array): boolean => signature[0] !== 255;
+  return (bytes) =>
+    refusing([MalformedBytesError], () => {
+      const value = decode(bytes);
+      if (!knownRecordSchema.safeParse(value).success) return undefined;
+      const record = value as KnownRecord;
+      verifyRecord(record, verify);
+      for (const other of signedRecords) {
+        if (recordKey(other) !== recordKey(record)) continue;
+        const merged = mergeRecords(other, record);
+        demand(same(encode(merged), encode(mergeRecords(record, other))), 'The order of a merge matters.');
+        demand(
+          same(encode(mergeRecords(merged, record)), encode(merged)),
+          'A second merge changes something.',
+        );
+        refusing([CuadroError], () => assertWritable(merged, other) ?? true);
+      }
+      return record;
+    });
+}
+
+function readPlan(bytes: Uint8Array): Verdict {
+  return refusing([MalformedBytesError, CuadroError, RangeError], () => {
+    const parsed = planSchema.safeParse(decode(bytes));
+    if (!parsed.success) return undefined;
+    const view = new PlanView(parsed.data);
+    if (view.taskCount > 0) {
+      const last = view.task(view.taskCount - 1);
+      demand(last?.index === view.taskCount - 1, 'The last task of a plan has another index.');
+      view.dependencies(last.index);
+      view.find(last.name);
+    }
+    view.find('#0');
+    return view;
+  });
+}
+
+function readBundle(bytes: Uint8Array): Verdict {
+  return refusing([MalformedBytesError, TreePathUnsafeError], () => {
+    const parsed = bundleSchema.safeParse(decode(bytes));
+    if (!parsed.success) return undefined;
+    assertTreePaths(parsed.data.files.map(({ path }) => path));
+    return parsed.data;
+  });
+}
+
+const types = [...JOB_TYPES.values()];
+
+function readSettings(bytes: Uint8Array): Verdict {
+  return refusing([MalformedBytesError, CuadroError], () => {
+    const value = decode(bytes);
+    let compiled: unknown;
+    for (const type of types) {
+      refusing([CuadroError], () => {
+        compiled = compileJob(type, value);
+        return compiled;
+      });
+    }
+    return compiled;
+  });
+}
+
+export const protocolDecoders: readonly Decoder[] = [
+  decoder<Uint8Array>({
+    name: 'codec',
+    covers: [
+      'protocol/src/codec.ts decode',
+      'protocol/src/canonical.ts isCanonical',
+      'protocol/src/canonical.ts isSurelyCanonical',
+    ],
+    sources: ['protocol/src/codec.ts', 'protocol/src/canonical.ts', 'protocol/src/quick-encode.ts'],
+    input: cborLike(anyRecord),
+    open: () => ({ read: readCodec }),
+  }),
+  decoder<Uint8Array>({
+    name: 'message',
+    covers: ['protocol/src/messages.ts decodeMessage', 'protocol/src/messages.ts'],
+    sources: ['protocol/src/messages.ts'],
+    input: cborOf(messageSchema),
+    open: () => ({
+      read: (bytes) => {
+        const message = decodeMessage(bytes);
+        if (message === undefined) return 'refused';
+        demand(
+          decodeMessage(encode(message)) !== undefined,
+          'A message is refused once it is encoded again.',
+        );
+        return 'taken';
+      },
+    }),
+  }),
+  decoder<Uint8Array>({
+    name: 'record-door',
+    covers: ['protocol/src/signing.ts verifyRecord', 'node/src/replicas/door.ts'],
+    sources: [
+      'node/src/replicas/door.ts',
+      'protocol/src/signing.ts',
+      'protocol/src/record-schemas.ts',
+      'protocol/src/fields.ts',
+    ],
+    input: cborLike(anyRecord),
+    open: () => ({ read: readRecordAtDoor() }),
+  }),
+  decoder<Uint8Array>({
+    name: 'record-merge',
+    covers: ['protocol/src/writable.ts'],
+    sources: ['protocol/src/merge.ts'],
+    input: cborLike(anyRecord),
+    open: () => ({ read: readAndMerge() }),
+  }),
+  shaped('gossiped-records', gossipedRecordsSchema, ['node/src/replicas/sync.ts']),
+  shaped('sync-request', syncRequestSchema, ['node/src/replicas/server.ts']),
+  shaped('sync-answer', syncAnswerSchema, ['node/src/replicas/asking.ts']),
+  shaped('hold-request', holdRequestSchema, ['node/src/replicas/holding.ts']),
+  shaped('hold-answer', holdAnswerSchema, ['node/src/replicas/copy-line.ts']),
+  shaped('blobs-request', blobsRequestSchema, ['node/src/blobs/transfer/server.ts']),
+  shaped('blobs-answer', blobsAnswerSchema, ['node/src/blobs/transfer/lines.ts']),
+  shaped('lobby-request', lobbyRequestSchema, ['node/src/farm/desk.ts'], LOBBY_BYTES_MAX),
+  shaped('lobby-answer', lobbyAnswerSchema, ['node/src/farm/asking.ts'], LOBBY_BYTES_MAX),
+  decoder<Uint8Array>({
+    name: 'plan',
+    covers: ['node/src/jobs/content.ts readPlan', 'node/src/jobs/content.ts'],
+    sources: ['protocol/src/plan.ts', 'protocol/src/work.ts'],
+    input: cborOf(planSchema),
+    open: () => ({ read: readPlan }),
+  }),
+  decoder<Uint8Array>({
+    name: 'bundle',
+    covers: [
+      'protocol/src/bundle.ts isSafePath',
+      'node/src/jobs/pins.ts',
+      'node/src/worker/runners/film.ts',
+      'node/src/worker/scenes.ts',
+      'node/src/blobs/transfer/transfer.ts',
+    ],
+    sources: ['protocol/src/bundle.ts', 'node/src/blobs/tree-path.ts'],
+    input: cborOf(bundleSchema),
+    open: () => ({ read: readBundle }),
+  }),
+  decoder<Uint8Array>({
+    name: 'job-settings',
+    covers: ['protocol/src/job-types/index.ts'],
+    sources: [
+      'protocol/src/job-types/index.ts',
+      'protocol/src/job-types/blender-animation.ts',
+      'protocol/src/job-types/command.ts',
+      'protocol/src/job-types/echo-sleep.ts',
+    ],
+    input: cborOf(...types.map(({ settings }) => settings)),
+    open: () => ({ read: readSettings }),
+  }),
+];

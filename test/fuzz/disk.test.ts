@@ -1,0 +1,4 @@
+import { diskDecoders } from './decoders/disk.ts';
+import { testDecoders } from './suite.ts';
+
+testDecoders(diskDecoders);

@@ -1,0 +1,4 @@
+import { protocolDecoders } from './decoders/protocol.ts';
+import { testDecoders } from './suite.ts';
+
+testDecoders(protocolDecoders);

@@ -1,0 +1,168 @@
+import fc from 'fast-check';
+import type { Decoder, Input, Verdict } from './decoder.ts';
+import { Inputs, inputText } from './inputs.ts';
+
+/** Inputs of one seed: a failure is told with it, and found again in a second. */
+export const CHUNK = 2_000;
+/** An input that takes longer has stalled its decoder: no message of a node may. */
+export const INPUT_MS_MAX = 5_000;
+/** What a decoder may keep for good, after everything was collected: caches of bounded size fill at first. */
+const GROWTH_BYTES_MAX = 48 * 2 ** 20;
+/** Chunks until its caches are full. */
+const WARM_CHUNKS = 3;
+
+export interface Failure {
+  decoder: string;
+  seed: number;
+  chunk: number;
+  /** The smallest input that fails, as `inputText` writes it. */
+  input: string;
+  why: string;
+}
+
+export interface Report {
+  decoder: string;
+  inputs: number;
+  taken: number;
+  /** Of a processor: other programs' work doesn't count. */
+  seconds: number;
+  /** The input that took longest, milliseconds. */
+  slowestMs: number;
+  /** What stayed in memory from the end of the warm-up on; undefined where nobody can collect garbage. */
+  growthBytes: number | undefined;
+  failures: Failure[];
+}
+
+export interface RunInit {
+  seed: number;
+  inputs: number;
+  /** Of several processes that share the inputs: this is number `share` of `shares`. */
+  share?: number;
+  shares?: number;
+  /** Told before each input. */
+  onInput?: (chunk: number, index: number) => void;
+  /** Failures after which a decoder is left. */
+  failuresMax?: number;
+}
+
+/** Reads so many inputs with one decoder. Rejects only where the decoder could not be opened or closed. */
+export async function runDecoder(decoder: Decoder, init: RunInit): Promise<Report> {
+  const { seed, inputs, share = 0, shares = 1, failuresMax = 1 } = init;
+  const reader = await decoder.open();
+  const counts = { inputs: 0, taken: 0, slowestMs: 0 };
+  const failures: Failure[] = [];
+  const before = process.cpuUsage();
+  let warmBytes: number | undefined;
+  const read = async (input: Input, isShrinking: boolean): Promise<void> => {
+    const startedAt = performance.now();
+    const verdict: Verdict = await reader.read(input);
+    const ms = performance.now() - startedAt;
+    if (ms > INPUT_MS_MAX) throw new Error(`The input took ${Math.round(ms)} ms.`);
+    for (const name in {}) throw new Error(`All objects have the property ${name} now.`);
+    if (isShrinking) return;
+    counts.inputs += 1;
+    counts.slowestMs = Math.max(counts.slowestMs, ms);
+    if (verdict === 'taken') counts.taken += 1;
+  };
+  try {
+    const chunks = Math.ceil(inputs / CHUNK);
+    for (let chunk = share, done = 0; chunk < chunks; chunk += shares, done += 1) {
+      if (done === WARM_CHUNKS) warmBytes = keptBytes();
+      const count = Math.min(CHUNK, inputs - chunk * CHUNK);
+      const failure = await readChunk(decoder, { seed, chunk, count }, read, init.onInput);
+      if (failure !== undefined) failures.push(failure);
+      if (failures.length >= failuresMax) break;
+    }
+    checkPrototypes();
+    const kept = warmBytes === undefined ? undefined : keptBytes();
+    const growthBytes = kept === undefined || warmBytes === undefined ? undefined : kept - warmBytes;
+    if (growthBytes !== undefined && growthBytes > GROWTH_BYTES_MAX) {
+      failures.push({
+        decoder: decoder.name,
+        seed,
+        chunk: -1,
+        input: '',
+        why: `It keeps ${growthBytes} bytes.`,
+      });
+    }
+    const { user, system } = process.cpuUsage(before);
+    const seconds = (user + system) / 1e6;
+    return { decoder: decoder.name, ...counts, seconds, growthBytes, failures };
+  } finally {
+    await reader.close?.();
+  }
+}
+
+/** Different chunks of different decoders and seeds never share their inputs by accident. */
+export function chunkSeed(decoder: string, seed: number, chunk: number): number {
+  let hash = seed | 0;
+  for (const character of `${decoder}/${chunk}`)
+    hash = Math.imul(hash ^ character.charCodeAt(0), 0x0100_0193);
+  return hash | 0;
+}
+
+async function readChunk(
+  decoder: Decoder,
+  { seed, chunk, count }: { seed: number; chunk: number; count: number },
+  read: (input: Input, isShrinking: boolean) => Promise<void>,
+  onInput: RunInit['onInput'],
+): Promise<Failure | undefined> {
+  let index = 0;
+  let hasFailed = false;
+  const property = fc.asyncProperty(new Inputs(decoder.input), async (input) => {
+    onInput?.(chunk, index++);
+    try {
+      await read(input, hasFailed);
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    }
+  });
+  // Refusals are errors, and telling where each was thrown takes longer than most decoders.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 4;
+  const details = await fc.check(property, { seed: chunkSeed(decoder.name, seed, chunk), numRuns: count });
+  Error.stackTraceLimit = stackTraceLimit;
+  if (!details.failed) return undefined;
+  const [input] = details.counterexample ?? [];
+  const error = details.errorInstance;
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { decoder: decoder.name, seed, chunk, input: input === undefined ? '' : inputText(input), why };
+}
+
+/** The input that stands at a place of a run, without reading any. */
+export async function inputAt(
+  decoder: Decoder,
+  seed: number,
+  chunk: number,
+  index: number,
+): Promise<Input | undefined> {
+  let at = 0;
+  let found: Input | undefined;
+  await fc.check(
+    fc.asyncProperty(new Inputs(decoder.input), async (input) => {
+      if (at++ === index) found = input;
+    }),
+    { seed: chunkSeed(decoder.name, seed, chunk), numRuns: index + 1 },
+  );
+  return found;
+}
+
+const PROTOTYPES = [Object, Array, Function, String, Number, Uint8Array, Map, Promise].map(
+  ({ prototype }) => [prototype as object, Reflect.ownKeys(prototype as object).length] as const,
+);
+
+function checkPrototypes(): void {
+  for (const [prototype, count] of PROTOTYPES) {
+    const keys = Reflect.ownKeys(prototype);
+    if (keys.length !== count)
+      throw new Error(`A prototype has other properties now: ${keys.map(String).join(', ')}`);
+  }
+}
+
+function keptBytes(): number | undefined {
+  if (globalThis.gc === undefined) return undefined;
+  globalThis.gc();
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return heapUsed + external + arrayBuffers;
+}

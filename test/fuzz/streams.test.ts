@@ -1,0 +1,4 @@
+import { streamDecoders } from './decoders/streams.ts';
+import { testDecoders } from './suite.ts';
+
+testDecoders(streamDecoders);
