@@ -23,7 +23,7 @@ export function checkEnd(format: PictureFormat, file: Buffer): void {
       if (file.readUInt16BE(file.length - 2) !== 0xffd9) throw noEnd(format);
       return;
     case 'tiff':
-      for (const strip of readTiffTables(file).deflated) checkZlib(strip);
+      checkStrips(readTiffTables(file).deflated, file.length);
       return;
     case 'webp':
       if (claimed !== file.length)
@@ -31,6 +31,14 @@ export function checkEnd(format: PictureFormat, file: Buffer): void {
       return;
     default:
   }
+}
+
+/** Strips that lie over each other could make a small file unpack without an end. */
+function checkStrips(strips: readonly Buffer[], fileBytes: number): void {
+  if (strips.reduce((sum, { length }) => sum + length, 0) > fileBytes) {
+    throw new FrameError('frame-undecodable', 'The tiff file is damaged: its strips overlap.');
+  }
+  for (const strip of strips) checkZlib(strip);
 }
 
 function checkZlib(packed: Buffer): void {
@@ -90,10 +98,15 @@ export function hashHdr(file: Buffer, { width, height }: PictureHeader): string 
   if (start === null) throw noEnd('hdr');
   let position = start.index + start[0].length;
   const hash = startPixelHash(`${width} ${height} 4 rgbe`);
+  if (width === 0 || height === 0) {
+    throw new FrameError('frame-undecodable', 'The HDR picture is damaged: it says that it has no pixels.');
+  }
+  // A header that lies must not claim memory for rows that the file can't hold.
+  if (position + hdrRowBytesMin(width) * height > file.length) throw cut('hdr', file.length, undefined);
   const line = Buffer.alloc(width * 4);
   for (let row = 0; row < height; row++) {
     if (position + 4 > file.length) throw cut('hdr', file.length, undefined);
-    const coded = width >= 8 && width < 32_768 && file[position] === 2 && file[position + 1] === 2;
+    const coded = mayBeCoded(width) && file[position] === 2 && file[position + 1] === 2;
     if (coded && file.readUInt16BE(position + 2) === width)
       position = hdrLine(file, position + 4, line, width);
     else {
@@ -110,6 +123,14 @@ export function hashHdr(file: Buffer, { width, height }: PictureHeader): string 
     );
   }
   return hash.digest('hex');
+}
+
+/** Whether rows of this width may be run-length coded, each channel by itself. */
+const mayBeCoded = (width: number): boolean => width >= 8 && width < 32_768;
+
+/** A coded row has a head of four bytes, and for each channel runs of 127 samples at most, two bytes each. */
+function hdrRowBytesMin(width: number): number {
+  return mayBeCoded(width) ? 4 + 8 * Math.ceil(width / 127) : 4 * width;
 }
 
 function hdrLine(file: Buffer, start: number, line: Buffer, width: number): number {

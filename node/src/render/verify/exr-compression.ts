@@ -24,6 +24,8 @@ function inflate(packed: Buffer, plainBytes: number): Buffer | undefined {
 
 /** A count byte below zero precedes that many literal bytes; any other precedes a byte that stands count + 1 times. */
 function undoRuns(packed: Buffer, plainBytes: number): Buffer | undefined {
+  // Two bytes stand for 128 at most: a header that lies claims no memory.
+  if (plainBytes > packed.length * 64) return undefined;
   const plain = Buffer.allocUnsafe(plainBytes);
   let [from, to] = [0, 0];
   while (from < packed.length) {

@@ -144,7 +144,7 @@ function partOf(attributes: ReadonlyMap<string, Buffer>, tiledFlag: boolean, mul
   need('displayWindow', 16);
   need('lineOrder', 1);
   const tiles = tiledFlag || type === 'tiledimage' ? tilesOf(need('tiles', 9)) : undefined;
-  const counted = attributes.get('chunkCount')?.readInt32LE(0);
+  const counted = countOf(attributes.get('chunkCount'));
   const blocks = countBlocks(dataWindow, linesPerBlock, tiles) ?? counted;
   if (blocks === undefined) throw damaged('it is tiled in levels and does not say how many tiles it has');
   if (multipart && counted !== blocks) throw damaged('its number of blocks contradicts its data window');
@@ -157,6 +157,13 @@ function partOf(attributes: ReadonlyMap<string, Buffer>, tiledFlag: boolean, mul
     tiles,
     blocks,
   };
+}
+
+/** How many blocks the header says there are, where it says so. */
+function countOf(value: Buffer | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (value.length < 4 || value.readInt32LE(0) < 1) throw damaged('its number of blocks makes no sense');
+  return value.readInt32LE(0);
 }
 
 function tilesOf(value: Buffer): NonNullable<ExrPart['tiles']> {

@@ -52,13 +52,18 @@ export async function checkExr(handle: FileHandle, sizeBytes: number): Promise<C
     position += bytes;
   }
   const spans: { start: number; end: number }[] = [];
+  let spanBytes = 0;
   for (const [index, part] of headers.parts.entries()) {
     hash.update(`${layoutOf(part)}\n`);
     for (let block = 0; block < part.blocks; block++) {
       const offset = Number((tables[index] as Buffer).readBigUInt64LE(block * 8));
       if (offset === 0) throw cut(`block ${block + 1} of ${part.blocks}`);
       if (offset < position) throw damaged(`block ${block + 1} would lie in the header`);
-      spans.push(await checkBlock({ handle, sizeBytes, hash, headers }, index, block, offset));
+      const span = await checkBlock({ handle, sizeBytes, hash, headers }, index, block, offset);
+      spans.push(span);
+      // Said at once: thousands of blocks in one place would all be unpacked first.
+      spanBytes += span.end - span.start;
+      if (spanBytes > sizeBytes) throw damaged('two of its blocks overlap');
     }
   }
   checkSpans(spans, sizeBytes);

@@ -134,20 +134,27 @@ async function exrHeader(handle: FileHandle, sizeBytes: number): Promise<Picture
 
 /** Walks a JPEG's segments to the frame header; profiles and previews before it may be long. */
 async function jpegHeader(handle: FileHandle, sizeBytes: number): Promise<PictureHeader | undefined> {
-  const segment = Buffer.alloc(9);
+  // Read by the block: a file of nothing but small segments must not cost a read for each.
+  const block = Buffer.alloc(HEAD_BYTES);
+  let [start, end] = [0, 0];
   for (let position = 2; position + 9 <= sizeBytes; ) {
-    await handle.read(segment, 0, 9, position);
-    const marker = segment[1] as number;
-    if (segment[0] !== 0xff) return undefined;
+    if (position + 9 > end) {
+      start = position;
+      end = start + (await handle.read(block, 0, block.length, start)).bytesRead;
+      if (position + 9 > end) return undefined;
+    }
+    const at = position - start;
+    const marker = block[at + 1] as number;
+    if (block[at] !== 0xff) return undefined;
     if (marker === 0xff) {
       position += 1;
       continue;
     }
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      const [height, width] = [segment.readUInt16BE(5), segment.readUInt16BE(7)];
+      const [height, width] = [block.readUInt16BE(at + 5), block.readUInt16BE(at + 7)];
       return { format: 'jpeg', width, height, alpha: false };
     }
-    position += 2 + segment.readUInt16BE(2);
+    position += 2 + block.readUInt16BE(at + 2);
   }
   return undefined;
 }

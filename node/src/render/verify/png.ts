@@ -9,6 +9,8 @@ import { INFLATED_CHUNK_BYTES_MAX } from './limits.ts';
 
 export const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+/** What one byte of deflated data can stand for at most (zlib's "Maximum Compression Factor" is 1030.3 to 1). */
+const DEFLATE_RATIO_MAX = 1_032;
 /** First column, first row, and steps of Adam7's passes; the whole picture is the one pass of the ordinary order. */
 const ADAM7 = [
   [0, 0, 8, 8],
@@ -90,8 +92,10 @@ function inflateData(header: PngHeader, data: readonly Buffer[]): Buffer {
   const compressed = data.length === 1 ? (data[0] as Buffer) : Buffer.concat(data);
   let inflated: Buffer;
   try {
-    // In one chunk where that is sensible: growing by the usual 16 KiB takes twice the time.
-    const chunkSize = Math.max(64, Math.min(expected + 1, INFLATED_CHUNK_BYTES_MAX));
+    // In one chunk where that is sensible: growing by the usual 16 KiB takes twice the time. A header that lies
+    // claims no more than its data can unpack to.
+    const most = Math.min(expected + 1, compressed.length * DEFLATE_RATIO_MAX, INFLATED_CHUNK_BYTES_MAX);
+    const chunkSize = Math.max(64, most);
     inflated = inflateSync(compressed, { maxOutputLength: expected + 1, chunkSize });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'Z_BUF_ERROR') {

@@ -39,6 +39,8 @@ export function readTiffTables(file: Buffer): TiffTables {
     if (at + bytes > file.length) return { end, deflated: [] };
     const wanted = TIFF_DATA_TAGS.some((tags) => tags.some((known) => known === tag));
     if (!wanted && tag !== TIFF_COMPRESSION_TAG) continue;
+    // A tag stands once (TIFF 6.0, section 2); thousands of the same would have all their values read.
+    if (values.has(tag)) continue;
     const read = type === 3 ? (i: number) => short(at + 2 * i) : (i: number) => long(at + 4 * i);
     values.set(
       tag,
