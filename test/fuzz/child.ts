@@ -22,7 +22,7 @@ export type Answer =
   | { kind: 'told'; input: string }
   | { kind: 'broken'; why: string };
 
-const place = new DataView(new ArrayBuffer(8));
+const place = Buffer.alloc(8);
 
 async function serve({ tell, placeFile, ...order }: Order): Promise<Answer> {
   const decoder = decoderNamed(order.decoder);
@@ -31,8 +31,8 @@ async function serve({ tell, placeFile, ...order }: Order): Promise<Answer> {
     return { kind: 'told', input: input === undefined ? '' : inputText(input) };
   }
   const onInput = (chunk: number, index: number): void => {
-    place.setUint32(0, chunk);
-    place.setUint32(4, index);
+    place.writeUInt32BE(chunk, 0);
+    place.writeUInt32BE(index, 4);
     writeSync(placeFile, place, 0, 8, 0);
   };
   return { kind: 'report', report: await runDecoder(decoder, { ...order, onInput }) };

@@ -1,6 +1,7 @@
 import type { Decoder } from './decoder.ts';
 import { diskDecoders } from './decoders/disk.ts';
 import { engineDecoders } from './decoders/engines.ts';
+import { pictureDecoders } from './decoders/pictures.ts';
 import { protocolDecoders } from './decoders/protocol.ts';
 import { streamDecoders } from './decoders/streams.ts';
 import { textDecoders } from './decoders/texts.ts';
@@ -12,6 +13,7 @@ export const DECODERS: readonly Decoder[] = [
   ...streamDecoders,
   ...diskDecoders,
   ...engineDecoders,
+  ...pictureDecoders,
 ];
 
 export function decoderNamed(name: string): Decoder {

@@ -67,14 +67,14 @@ export async function runDecoder(decoder: Decoder, init: RunInit): Promise<Repor
   try {
     const chunks = Math.ceil(inputs / CHUNK);
     for (let chunk = share, done = 0; chunk < chunks; chunk += shares, done += 1) {
-      if (done === WARM_CHUNKS) warmBytes = keptBytes();
+      if (done === WARM_CHUNKS) warmBytes = await keptBytes();
       const count = Math.min(CHUNK, inputs - chunk * CHUNK);
       const failure = await readChunk(decoder, { seed, chunk, count }, read, init.onInput);
       if (failure !== undefined) failures.push(failure);
       if (failures.length >= failuresMax) break;
     }
     checkPrototypes();
-    const kept = warmBytes === undefined ? undefined : keptBytes();
+    const kept = warmBytes === undefined ? undefined : await keptBytes();
     const growthBytes = kept === undefined || warmBytes === undefined ? undefined : kept - warmBytes;
     if (growthBytes !== undefined && growthBytes > GROWTH_BYTES_MAX) {
       failures.push({
@@ -160,8 +160,11 @@ function checkPrototypes(): void {
   }
 }
 
-function keptBytes(): number | undefined {
+async function keptBytes(): Promise<number | undefined> {
   if (globalThis.gc === undefined) return undefined;
+  globalThis.gc();
+  // What finalizers let go of is free after the next round.
+  await new Promise(setImmediate);
   globalThis.gc();
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   return heapUsed + external + arrayBuffers;
