@@ -29,6 +29,7 @@ export const BENCH_NAMES = [
   'latency',
   'loop-delay',
   'scale',
+  'transfer',
 ] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
@@ -56,6 +57,14 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       at: 'least',
       limit: 4_000,
       from: 'dispatch: real coordinator, driver and fsynced store, 16 workers over an in-memory mesh, no process spawned, done records durable on two nodes: ≥ 4,000 tasks/s',
+    },
+  ],
+  transfer: [
+    {
+      figure: 'ratio',
+      at: 'least',
+      limit: 0.9,
+      from: 'blob transfer, two nodes: ≥ 0.9 of what bare streams with the same noise move',
     },
   ],
   'dispatch-whole': [],

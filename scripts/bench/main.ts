@@ -22,6 +22,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   latency: () => import('./latency.ts'),
   'loop-delay': () => import('./loop-delay.ts'),
   scale: () => import('./scale.ts'),
+  transfer: () => import('./transfer.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);

@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { encode, type BlobHash, type PeerId } from '@cuadro/protocol';
+import type { BlobStore } from '../../../node/src/blobs/interface.ts';
+import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
+import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
+import { createTransfer } from '../../../node/src/blobs/transfer/transfer.ts';
+import type { Mesh } from '../../../node/src/mesh/interface.ts';
+import { createMesh } from '../../../node/src/mesh/mesh.ts';
+import { createSystemClock } from '../../../node/src/system/clock.ts';
+import { identityOf } from '../../../node/src/system/identity.ts';
+import type { Logger } from '../../../node/src/system/interface.ts';
+import { createLoopDelay, type LoopDelay } from '../../../node/src/system/metrics.ts';
+import { createSystemRandom } from '../../../node/src/system/random.ts';
+
+/**
+ * One machine of the benches that move files: store, transfer and mesh, composed as in a node, and nothing else. A
+ * process of its own (`member.ts INIT`, as JSON) that takes one command a line and answers each with one line.
+ */
+
+export const FARM = 'aaaaaaaaaaaaaaaa';
+const seedOf = (number: number): Uint8Array => new Uint8Array(32).fill(number);
+export const peerOf = (number: number): PeerId => identityOf(seedOf(number)).peer;
+
+export interface MemberInit {
+  readonly folder: string;
+  /** From 1; its key follows from it. */
+  readonly number: number;
+  /** How many there are. */
+  readonly members: number;
+  readonly listen: string;
+}
+
+export type MemberCommand =
+  | { readonly do: 'address'; readonly of: number; readonly addresses: readonly string[] }
+  /** Resolves when all of these are reachable. */
+  | { readonly do: 'reach'; readonly members: readonly number[] }
+  /** Makes files of noise that follows from `seed`, and their bundle. */
+  | { readonly do: 'make'; readonly seed: number; readonly files: number; readonly fileBytes: number }
+  | { readonly do: 'fetch'; readonly bundle: BlobHash; readonly holders: readonly number[] }
+  | { readonly do: 'look' };
+
+export interface Looked {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly residentMB: number;
+  /** Since the last look. */
+  readonly loopDelayP99Ms: number;
+  readonly cpuSeconds: number;
+}
+
+export type Fetched = Looked & { readonly seconds: number };
+
+const clock = createSystemClock();
+const random = createSystemRandom();
+
+/** What goes wrong belongs to the figures; nothing else does. */
+const logger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message, fields) => console.error(message, fields),
+  error: (message, fields) => console.error(message, fields),
+  child: () => logger,
+};
+
+interface Parts {
+  readonly init: MemberInit;
+  readonly mesh: Mesh;
+  readonly blobs: BlobStore;
+  readonly transfer: Transfer;
+  readonly delay: LoopDelay;
+}
+
+async function start(init: MemberInit): Promise<Parts> {
+  const { folder, number, members, listen } = init;
+  const mesh = createMesh(
+    { clock, random, logger },
+    { privateKey: seedOf(number), listen: [listen], meshPort: 0, lobbyPort: 0, serviceName: undefined },
+  );
+  const blobs = createFileBlobStore({ clock, random }, { folder: join(folder, 'store') });
+  const transfer = createTransfer({ mesh, blobs, clock, logger });
+  const delay = createLoopDelay();
+  await mkdir(folder, { recursive: true });
+  for (const part of [blobs, transfer, mesh, delay]) await part.start();
+  const peers = Array.from({ length: members }, (_, i) => peerOf(i + 1));
+  mesh.setMembership({ farm: FARM, members: new Set(peers) });
+  return { init, mesh, blobs, transfer, delay };
+}
+
+async function listening(mesh: Mesh): Promise<readonly string[]> {
+  for (;;) {
+    const { meshAddresses } = mesh.status();
+    if (meshAddresses.length > 0) return meshAddresses;
+    await clock.sleep(20, {});
+  }
+}
+
+async function carryOut(parts: Parts, command: MemberCommand): Promise<unknown> {
+  const { mesh, transfer } = parts;
+  switch (command.do) {
+    case 'address':
+      return mesh.addAddresses(peerOf(command.of), command.addresses);
+    case 'reach': {
+      const missing = (): boolean =>
+        command.members.some((number) => !mesh.reachable().includes(peerOf(number)));
+      while (missing()) await clock.sleep(20, {});
+      return;
+    }
+    case 'make':
+      return make(parts, command);
+    case 'fetch': {
+      const holders = command.holders.map(peerOf);
+      look(parts);
+      const startedAt = performance.now();
+      await transfer.ensureTree(command.bundle, { holders: () => holders, pin: 'bench' });
+      return { seconds: (performance.now() - startedAt) / 1_000, ...look(parts) };
+    }
+    case 'look':
+      return look(parts);
+  }
+}
+
+let cpuBefore = process.cpuUsage();
+
+function look({ transfer, delay }: Parts): Looked {
+  const { sentBytes, receivedBytes } = transfer.status();
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const p99Ms = delay.percentileMs(99);
+  delay.reset();
+  cpuBefore = process.cpuUsage();
+  return {
+    sentBytes,
+    receivedBytes,
+    residentMB: process.memoryUsage.rss() / 1e6,
+    loopDelayP99Ms: p99Ms,
+    cpuSeconds: (user + system) / 1e6,
+  };
+}
+
+/** Files by the thousand are stored as they would be traced from a scene: many in one call. */
+async function make(
+  { init, blobs }: Parts,
+  { seed, files, fileBytes }: Extract<MemberCommand, { do: 'make' }>,
+): Promise<{ bundle: BlobHash }> {
+  const folder = join(init.folder, `made-${seed}`);
+  await mkdir(folder, { recursive: true });
+  const paths: string[] = [];
+  for (let i = 0; i < files; i++) {
+    const path = join(folder, `${i}.bin`);
+    await writeNoise(path, `${seed}/${i}`, fileBytes);
+    paths.push(path);
+  }
+  const sources = paths.map((path) => ({ path, mode: 'move' as const }));
+  const stored = await blobs.putMany(sources, { pin: 'bench' });
+  const bundle = {
+    version: 1,
+    main: 'f/0.bin',
+    files: stored.map(({ hash, sizeBytes }, i) => ({ path: `f/${i}.bin`, blob: hash, sizeBytes })),
+    remap: [],
+  };
+  const { hash } = await blobs.putBytes(encode(bundle), { pin: 'bench' });
+  return { bundle: hash };
+}
+
+const NOISE_CHUNK_BYTES = 2 ** 20;
+
+/** SHAKE's output: can't be compressed, and is the same for the same name. */
+async function writeNoise(path: string, name: string, sizeBytes: number): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (let at = 0; at < sizeBytes; at += NOISE_CHUNK_BYTES) {
+      const outputLength = Math.min(NOISE_CHUNK_BYTES, sizeBytes - at);
+      await file.write(createHash('shake128', { outputLength }).update(`${name}/${at}`).digest());
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function main(init: MemberInit): Promise<void> {
+  const parts = await start(init);
+  const answer = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value ?? null)}\n`);
+  answer({ addresses: await listening(parts.mesh) });
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (line) => {
+    carryOut(parts, JSON.parse(line) as MemberCommand).then(answer, (error: unknown) =>
+      answer({ error: String(error) }),
+    );
+  });
+  await once(lines, 'close');
+  for (const part of [parts.delay, parts.mesh, parts.transfer, parts.blobs]) await part.stop();
+}
+
+if (import.meta.main) await main(JSON.parse(process.argv[2] as string) as MemberInit);

@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Fetched, Looked } from './content/member.ts';
+import { startMembers } from './content/members.ts';
+import { type Wire, WIRES } from './content/wire.ts';
+import {
+  type Bench,
+  type BenchContext,
+  CouldNotMeasure,
+  endChild,
+  type Measured,
+  median,
+  rounded,
+} from './harness.ts';
+
+const MEGABYTES = Number(process.env['CUADRO_BENCH_MEGABYTES'] ?? 512);
+/** Odd, so that a median is one of them; the wires and the transfer take turns. */
+const ROUNDS = Number(process.env['CUADRO_BENCH_ROUNDS'] ?? 3);
+const BYTES = MEGABYTES * 1_000_000;
+const wireScript = fileURLToPath(new URL('content/wire.ts', import.meta.url));
+
+export const bench: Bench = {
+  name: 'transfer',
+  measures:
+    `MB/s of a file of ${MEGABYTES} MB from one node's store into another's, until it is whole, verified and durable there, ` +
+    'p50: real mesh, transfer and store in processes of their own on loopback. The baseline is a bare libp2p stream with ' +
+    "the same noise between two processes, bytes thrown away; beside it raw TCP, node:tls, and libp2p's noise as it comes. " +
+    'The ratio is transfer ÷ baseline.',
+  run,
+};
+
+async function run(context: BenchContext): Promise<Measured> {
+  const [from, to] = await startMembers(context, { count: 2, listen: () => '127.0.0.1' });
+  if (from === undefined || to === undefined) throw new CouldNotMeasure('Two members are needed.');
+  const speeds = new Map<Wire | 'transfer', number[]>();
+  const note = (what: Wire | 'transfer', seconds: number): void => {
+    speeds.set(what, [...(speeds.get(what) ?? []), MEGABYTES / seconds]);
+  };
+  const cpu = { sending: [] as number[], receiving: [] as number[] };
+  const delays: number[] = [];
+  for (let round = 1; round <= ROUNDS; round++) {
+    for (const wire of WIRES) note(wire, await overWire(context, wire));
+    const { bundle } = await from.ask<{ bundle: string }>({
+      do: 'make',
+      seed: round,
+      files: 1,
+      fileBytes: BYTES,
+    });
+    await from.ask({ do: 'look' });
+    const fetched = await to.ask<Fetched>({ do: 'fetch', bundle, holders: [from.number] });
+    const sender = await from.ask<Looked>({ do: 'look' });
+    note('transfer', fetched.seconds);
+    cpu.sending.push((sender.cpuSeconds * 1_000) / MEGABYTES);
+    cpu.receiving.push((fetched.cpuSeconds * 1_000) / MEGABYTES);
+    delays.push(Math.max(sender.loopDelayP99Ms, fetched.loopDelayP99Ms));
+    context.say(`${[...speeds].map(([what, all]) => `${what} ${all.at(-1)?.toFixed(0)}`).join(', ')} MB/s.`);
+  }
+  await Promise.all([from.end(), to.end()]);
+  const of = (what: Wire | 'transfer'): number => median(speeds.get(what) ?? []);
+  return {
+    value: rounded(of('transfer'), 1),
+    unit: 'MB/s',
+    baseline: rounded(of('mesh-noise'), 1),
+    ratio: rounded(of('transfer') / of('mesh-noise'), 3),
+    tcp: rounded(of('tcp')),
+    tls: rounded(of('tls')),
+    noise: rounded(of('noise'), 1),
+    sendingMsPerMB: rounded(median(cpu.sending), 2),
+    receivingMsPerMB: rounded(median(cpu.receiving), 2),
+    loopDelayP99Ms: rounded(median(delays), 1),
+    megabytes: MEGABYTES,
+  };
+}
+
+/** Seconds for the same bytes over a bare wire between two processes. */
+async function overWire(context: BenchContext, wire: Wire): Promise<number> {
+  const server = context.spawn(process.execPath, [wireScript, 'serve', wire], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const { address } = await lineOf<{ address: string }>(server);
+    const taker = context.spawn(process.execPath, [wireScript, 'take', wire, address, String(BYTES)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return (await lineOf<{ seconds: number }>(taker)).seconds;
+  } finally {
+    await endChild(server);
+  }
+}
+
+async function lineOf<T>(child: ReturnType<BenchContext['spawn']>): Promise<T> {
+  const gone = once(child, 'close').then(() => {
+    throw new CouldNotMeasure('A bare wire ended before it said anything.');
+  });
+  gone.catch(() => undefined);
+  const [line] = (await Promise.race([
+    once(child.stdout as NonNullable<typeof child.stdout>, 'data'),
+    gone,
+  ])) as [Buffer];
+  return JSON.parse(line.toString()) as T;
+}
