@@ -30,6 +30,7 @@ export const BENCH_NAMES = [
   'loop-delay',
   'scale',
   'transfer',
+  'swarm',
 ] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
@@ -65,6 +66,20 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       at: 'least',
       limit: 0.9,
       from: 'blob transfer, two nodes: ≥ 0.9 of what bare streams with the same noise move',
+    },
+  ],
+  swarm: [
+    {
+      figure: 'ratio',
+      at: 'most',
+      limit: 1.5,
+      from: '1 GB bundle to 8 nodes, each link limited to 100 Mbit/s: slowest ≤ 1.5 × one ideal copy',
+    },
+    {
+      figure: 'sourceCopies',
+      at: 'most',
+      limit: 1.5,
+      from: '1 GB bundle to 8 nodes, each link limited to 100 Mbit/s: the source sends ≤ 1.5 copies',
     },
   ],
   'dispatch-whole': [],

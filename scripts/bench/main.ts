@@ -23,6 +23,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   'loop-delay': () => import('./loop-delay.ts'),
   scale: () => import('./scale.ts'),
   transfer: () => import('./transfer.ts'),
+  swarm: () => import('./swarm.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);

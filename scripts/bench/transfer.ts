@@ -1,23 +1,13 @@
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Fetched, Looked } from './content/member.ts';
 import { startMembers } from './content/members.ts';
+import { overWire } from './content/over-wire.ts';
 import { type Wire, WIRES } from './content/wire.ts';
-import {
-  type Bench,
-  type BenchContext,
-  CouldNotMeasure,
-  endChild,
-  type Measured,
-  median,
-  rounded,
-} from './harness.ts';
+import { type Bench, type BenchContext, CouldNotMeasure, type Measured, median, rounded } from './harness.ts';
 
 const MEGABYTES = Number(process.env['CUADRO_BENCH_MEGABYTES'] ?? 512);
 /** Odd, so that a median is one of them; the wires and the transfer take turns. */
 const ROUNDS = Number(process.env['CUADRO_BENCH_ROUNDS'] ?? 3);
 const BYTES = MEGABYTES * 1_000_000;
-const wireScript = fileURLToPath(new URL('content/wire.ts', import.meta.url));
 
 export const bench: Bench = {
   name: 'transfer',
@@ -39,7 +29,7 @@ async function run(context: BenchContext): Promise<Measured> {
   const cpu = { sending: [] as number[], receiving: [] as number[] };
   const delays: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
-    for (const wire of WIRES) note(wire, await overWire(context, wire));
+    for (const wire of WIRES) note(wire, await overWire(context, { wire, bytes: BYTES }));
     const { bundle } = await from.ask<{ bundle: string }>({
       do: 'make',
       seed: round,
@@ -70,32 +60,4 @@ async function run(context: BenchContext): Promise<Measured> {
     loopDelayP99Ms: rounded(median(delays), 1),
     megabytes: MEGABYTES,
   };
-}
-
-/** Seconds for the same bytes over a bare wire between two processes. */
-async function overWire(context: BenchContext, wire: Wire): Promise<number> {
-  const server = context.spawn(process.execPath, [wireScript, 'serve', wire], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  try {
-    const { address } = await lineOf<{ address: string }>(server);
-    const taker = context.spawn(process.execPath, [wireScript, 'take', wire, address, String(BYTES)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    return (await lineOf<{ seconds: number }>(taker)).seconds;
-  } finally {
-    await endChild(server);
-  }
-}
-
-async function lineOf<T>(child: ReturnType<BenchContext['spawn']>): Promise<T> {
-  const gone = once(child, 'close').then(() => {
-    throw new CouldNotMeasure('A bare wire ended before it said anything.');
-  });
-  gone.catch(() => undefined);
-  const [line] = (await Promise.race([
-    once(child.stdout as NonNullable<typeof child.stdout>, 'data'),
-    gone,
-  ])) as [Buffer];
-  return JSON.parse(line.toString()) as T;
 }

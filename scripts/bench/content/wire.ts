@@ -12,7 +12,7 @@ import { fastNoise } from '../../../node/src/mesh/noise-crypto.ts';
 
 /**
  * Bare wires, as baselines of the bench `transfer`: bytes from one process to another and nothing done with them.
- * `wire.ts serve KIND` says where it listens, as a line of JSON, and sends to whoever connects; `wire.ts take KIND
+ * `wire.ts serve KIND HOST` says where it listens, as a line of JSON, and sends to whoever connects; `wire.ts take KIND
  * ADDRESS BYTES` takes so many and says how many seconds that took.
  */
 
@@ -34,9 +34,9 @@ async function pour(socket: Socket): Promise<void> {
   while (!socket.destroyed) if (!socket.write(chunk)) await once(socket, 'drain').catch(() => undefined);
 }
 
-async function host(wire: 'noise' | 'mesh-noise'): Promise<Libp2p> {
+async function libp2p(wire: 'noise' | 'mesh-noise', listen: string[]): Promise<Libp2p> {
   return createLibp2p({
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    addresses: { listen },
     transports: [tcp()],
     connectionEncrypters: [wire === 'noise' ? noise() : fastNoise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
@@ -44,10 +44,10 @@ async function host(wire: 'noise' | 'mesh-noise'): Promise<Libp2p> {
   });
 }
 
-async function serve(wire: Wire): Promise<void> {
+async function serve(wire: Wire, at: string): Promise<void> {
   const told = (address: string): void => console.log(JSON.stringify({ address }));
   if (wire === 'noise' || wire === 'mesh-noise') {
-    const node = await host(wire);
+    const node = await libp2p(wire, [`/ip4/${at}/tcp/0`]);
     await node.handle(PROTOCOL, (stream) => void pourStream(stream));
     told(String(node.getMultiaddrs()[0]));
   } else {
@@ -55,9 +55,9 @@ async function serve(wire: Wire): Promise<void> {
       wire === 'tcp'
         ? createServer((socket) => void pour(socket))
         : createTlsServer({ ...psk, pskCallback: () => key }, (socket) => void pour(socket));
-    server.listen(0, '127.0.0.1');
+    server.listen(0, at);
     await once(server, 'listening');
-    told(String((server.address() as AddressInfo).port));
+    told(`${at}:${(server.address() as AddressInfo).port}`);
   }
   process.stdin.resume().once('end', () => process.exit(0));
 }
@@ -72,7 +72,7 @@ async function pourStream(stream: Stream): Promise<void> {
 
 async function take(wire: Wire, address: string, bytes: number): Promise<number> {
   if (wire === 'noise' || wire === 'mesh-noise') {
-    const node = await host(wire);
+    const node = await libp2p(wire, []);
     const stream = await node.dialProtocol(multiaddr(address), PROTOCOL);
     const startedAt = performance.now();
     let left = bytes;
@@ -82,14 +82,14 @@ async function take(wire: Wire, address: string, bytes: number): Promise<number>
     }
     return (performance.now() - startedAt) / 1_000;
   }
-  const port = Number(address);
+  const [host = '', port = ''] = address.split(':');
+  const place = { host, port: Number(port) };
   const socket: Socket =
     wire === 'tcp'
-      ? connect(port, '127.0.0.1')
+      ? connect(place)
       : connectTls({
           ...psk,
-          port,
-          host: '127.0.0.1',
+          ...place,
           pskCallback: () => ({ psk: key, identity: 'bench' }),
           checkServerIdentity: () => undefined,
         });
@@ -104,8 +104,13 @@ async function take(wire: Wire, address: string, bytes: number): Promise<number>
 }
 
 if (import.meta.main) {
-  const [what, wire, address = '', bytes = ''] = process.argv.slice(2) as [string, Wire, string?, string?];
-  if (what === 'serve') await serve(wire);
+  const [what, wire, address = '127.0.0.1', bytes = ''] = process.argv.slice(2) as [
+    string,
+    Wire,
+    string?,
+    string?,
+  ];
+  if (what === 'serve') await serve(wire, address);
   else {
     console.log(JSON.stringify({ seconds: await take(wire, address, Number(bytes)) }));
     process.exit(0);

@@ -256,6 +256,13 @@ export class Host {
     run('ip', 'netns', 'exec', this.space, 'tc', 'qdisc', 'replace', 'dev', name, 'root', 'tbf', ...filter);
   }
 
+  /** Limits what the host may receive: the switch's end of the cable sends no faster. */
+  limitIncoming(name: string, megabitsPerSecond: number): void {
+    const filter = ['rate', `${megabitsPerSecond}mbit`, 'burst', '64kb', 'latency', '20ms'];
+    const port = this.#port(name);
+    run('ip', 'netns', 'exec', this.#switch, 'tc', 'qdisc', 'replace', 'dev', port, 'root', 'tbf', ...filter);
+  }
+
   async killAll(): Promise<void> {
     await Promise.all(
       [...this.#processes].map(
