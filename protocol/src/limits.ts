@@ -83,6 +83,8 @@ export const SYNC_BAD_RECORDS_MAX = 16;
 export const BLOB_HASHES_PER_REQUEST_MAX = 1_024;
 /** Pieces asked for by one request: 64 MiB, far more than a sensible one asks for. */
 export const BLOB_PIECES_PER_REQUEST_MAX = 64;
+/** Others that fetch a bundle, named in one answer: as many as the largest full mesh has. */
+export const SWARM_PEERS_MAX = 128;
 /** The head of a frame between machines: a full request, or a batch of records to hold. */
 export const FRAME_HEAD_BYTES_MAX = 2_097_152;
 /** The body of a frame: the manifest of the largest blob (1 TiB in pieces of 4 MiB, 32 bytes each). */

@@ -177,6 +177,25 @@ class FileArrival implements BlobArrival {
     if (this.#missing.delete(index)) this.#room?.wrote(bytes.length);
   }
 
+  read(index: number): Promise<Uint8Array | undefined> {
+    return this.#components.run(undefined, () => this.#tracked(this.#read(index)));
+  }
+
+  async #read(index: number): Promise<Uint8Array | undefined> {
+    const { pieces, pieceBytes, sizeBytes } = this.manifest;
+    const file = this.#file;
+    if (file === undefined || index >= pieces.length || this.#missing.has(index)) return undefined;
+    const start = index * pieceBytes;
+    const bytes = Buffer.allocUnsafeSlow(Math.min(pieceBytes, sizeBytes - start));
+    for (let filled = 0; filled < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
+      if (bytesRead === 0) return undefined;
+      filled += bytesRead;
+    }
+    // The disk may have changed it since; nothing unverified is passed on.
+    return (await digest(bytes)) === pieces[index] ? bytes : undefined;
+  }
+
   finish(options: PutOptions = {}): Promise<BlobInfo> {
     return this.#components.run(options.signal, async (signal) => {
       if (this.#missing.size > 0) throw new RangeError('Pieces are missing.');

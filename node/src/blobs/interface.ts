@@ -61,6 +61,8 @@ export interface BlobArrival {
    * @throws `blob-mismatch` where the bytes are not that piece (nothing is written), `store-full`.
    */
   write(index: number, bytes: Uint8Array): Promise<void>;
+  /** A piece that is here, verified again; undefined for one that isn't, or no longer. */
+  read(index: number): Promise<Uint8Array | undefined>;
   /**
    * After the last piece: makes the blob durable, and readable.
    * @throws `blob-mismatch` where the pieces fit the manifest and the whole is another blob: the manifest was made

@@ -156,6 +156,11 @@ class MemoryBlobStore implements types.BlobStore {
           throw new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
         here.set(index, Uint8Array.from(bytes));
       },
+      read: async (index) => {
+        this.#alive(undefined);
+        const piece = here.get(index);
+        return piece && Uint8Array.from(piece);
+      },
       finish: async (finishOptions = {}) => {
         if (here.size < pieces.length) throw new RangeError('Pieces are missing.');
         this.#parts.delete(hash);

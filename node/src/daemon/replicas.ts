@@ -60,6 +60,8 @@ export function assembleReplicas(
     held: () => undefined,
     ...(reader !== undefined && { reader }),
   });
+  const transfer = createTransfer({ mesh, blobs, clock, random, logger: logger.child({ room: 'blobs' }) });
+  const door = new RecordDoor({ verify, bytes, held: () => undefined, readTask });
   let membership: ReadonlySet<PeerId> | undefined;
   const copies = createCopies({
     mesh,

@@ -81,7 +81,7 @@ async function start(init: MemberInit): Promise<Parts> {
     { privateKey: seedOf(number), listen: [listen], meshPort: 0, lobbyPort: 0, serviceName: undefined },
   );
   const blobs = createFileBlobStore({ clock, random }, { folder: join(folder, 'store') });
-  const transfer = createTransfer({ mesh, blobs, clock, logger });
+  const transfer = createTransfer({ mesh, blobs, clock, random, logger });
   const delay = createLoopDelay();
   await mkdir(folder, { recursive: true });
   for (const part of [blobs, transfer, mesh, delay]) await part.start();

@@ -11,6 +11,7 @@ import type { Mesh } from '../../../node/src/mesh/interface.ts';
 import { createMemoryNetwork, type MemoryNetwork } from '../../../node/src/mesh/memory-mesh.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { identityOf } from '../../../node/src/system/identity.ts';
+import { createSeededRandom } from '../../../node/src/system/random.ts';
 import type { Clock, Logger } from '../../../node/src/system/interface.ts';
 import { newStore, temporaryFolder } from '../blobs/helpers.ts';
 
@@ -81,7 +82,10 @@ export class TestFarm {
     await blobs.start();
     const clock = init.clock ?? createSystemClock();
     const served = init.disguise?.(blobs) ?? blobs;
-    const transfer = createTransfer({ mesh, blobs: served, clock, logger: silent }, init.options);
+    const transfer = createTransfer(
+      { mesh, blobs: served, clock, random: createSeededRandom(1), logger: silent },
+      init.options,
+    );
     await transfer.start();
     mesh.setMembership({ farm: FARM, members: new Set(this.#names.map(peerOf)) });
     const parts = { name, peer: mesh.self, mesh, blobs, transfer };

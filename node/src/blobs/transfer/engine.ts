@@ -1,14 +1,18 @@
 import type { PeerId } from '@cuadro/protocol';
 import type { Mesh } from '../../mesh/interface.ts';
+import type { Random } from '../../system/interface.ts';
 import { BlobUnreachableError } from '../errors.ts';
-import type { BlobHash } from '../interface.ts';
+import type { BlobArrival, BlobHash } from '../interface.ts';
 import { Abandoned, type Errand, type ExchangeComponents, Exchanges, type WantResult } from './exchanges.ts';
-import { transferLimits, type TransferOptions } from './limits.ts';
+import type { Flock } from './flock.ts';
+import { Flocks } from './flocks.ts';
+import { swarmLimits, transferLimits, type TransferOptions } from './limits.ts';
 import { type FoundBy, searchHolders } from './search.ts';
 import { type PiecesState, type Turn, Want, type Waiter } from './wants.ts';
 
-export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'stop'> {
+export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'stop' | 'wantOf'> {
   readonly mesh: Pick<Mesh, 'self' | 'reachable' | 'findProviders'>;
+  readonly random: Pick<Random, 'float'>;
 }
 
 /**
@@ -22,6 +26,7 @@ export class Engine {
   readonly #lanes = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #exchanges: Exchanges;
+  readonly flocks: Flocks;
   /** Holders that no caller named, by the way in which they were found. */
   readonly found: Record<FoundBy, number> = { asked: 0, record: 0 };
   #kickPlanned = false;
@@ -32,19 +37,37 @@ export class Engine {
     this.#components = components;
     this.#options = options;
     const end = this.#end.bind(this);
-    this.#exchanges = new Exchanges({ ...components, end, stop: this.#stop.signal });
+    const wantOf = (hash: BlobHash): Want | undefined => this.#wants.get(hash);
+    this.#exchanges = new Exchanges({ ...components, end, wantOf, stop: this.#stop.signal });
+    const isTrusted = (peer: PeerId): boolean =>
+      components.peers.turnOf(peer, components.clock.now()) !== 'never';
+    this.flocks = new Flocks({ ...components, isTrusted, kick: this.kick });
   }
 
   get wants(): IterableIterator<Want> {
     return this.#wants.values();
   }
 
+  /** What is here of a large file that is on its way. */
+  arrivalOf(hash: BlobHash): BlobArrival | undefined {
+    const state = this.#wants.get(hash)?.state;
+    return state?.kind === 'pieces' ? state.arrival : undefined;
+  }
+
   /** Somebody waits for a file; `leave` must follow. */
-  join(wanted: { hash: BlobHash; sizeBytes?: number }, waiter: Waiter, providedAs = wanted.hash): Want {
+  join(
+    wanted: { hash: BlobHash; sizeBytes?: number },
+    waiter: Waiter,
+    {
+      providedAs = wanted.hash,
+      flock,
+    }: { providedAs?: BlobHash | undefined; flock?: Flock | undefined } = {},
+  ): Want {
     this.#stop.signal.throwIfAborted();
     let want = this.#wants.get(wanted.hash);
     if (want === undefined) {
       want = new Want(wanted.hash, { sizeBytes: wanted.sizeBytes, providedAs });
+      if (flock?.units.of(wanted.hash) !== undefined) want.flock = flock;
       this.#wants.set(wanted.hash, want);
     }
     want.waiters.add(waiter);
@@ -63,6 +86,7 @@ export class Engine {
     this.#stop.abort(reason);
     this.#cancelWake?.();
     for (const want of [...this.#wants.values()]) this.#end(want, { error: reason });
+    await this.flocks.stop();
     while (this.#lanes.size > 0) await Promise.allSettled(this.#lanes);
   }
 
@@ -96,7 +120,51 @@ export class Engine {
         else this.#send(peer, errand);
       }
     }
-    this.#careForStuck(turnOf);
+    const wakeMs = this.#assignFlocks(reachable, nowMs);
+    this.#careForStuck(turnOf, wakeMs);
+  }
+
+  /** Asks each machine of a flock for what it is best asked for. Returns when there may be more to ask for. */
+  #assignFlocks(reachable: ReadonlySet<PeerId>, nowMs: number): number {
+    const { peers, random } = this.#components;
+    let wakeMs = Number.POSITIVE_INFINITY;
+    for (const flock of this.flocks.all()) {
+      if (!flock.isActive) continue;
+      const asked = shuffled([...flock.peers], random);
+      for (let round = 0; round < swarmLimits.lanesPerPeer; round++) {
+        for (const peer of asked) {
+          const isFree = reachable.has(peer) && peers.turnOf(peer, nowMs) === 'now';
+          if (!isFree || !peers.hasLane(peer, round + 1)) continue;
+          const errand = this.#flockErrand(flock, peer, nowMs);
+          if (errand !== undefined) this.#send(peer, errand);
+        }
+      }
+      wakeMs = Math.min(wakeMs, flock.nextMs(nowMs));
+    }
+    return wakeMs;
+  }
+
+  #flockErrand(flock: Flock, peer: PeerId, nowMs: number): Errand | undefined {
+    const ask = flock.ask(peer, nowMs);
+    if (ask === undefined) return undefined;
+    if (ask.kind === 'some') return { ...ask, flock };
+    const units = ask.units.flatMap((number) => {
+      const unit = flock.units.at(number);
+      const want = unit && this.#wants.get(unit.hash);
+      return unit === undefined || want === undefined ? [] : [{ ...unit, want }];
+    });
+    const [first] = units;
+    if (first === undefined) return undefined;
+    if (first.piece === undefined) {
+      const wants = units.flatMap(({ want }) => (want.state.kind === 'queued' ? [want] : []));
+      for (const want of wants) want.state = { kind: 'asked' };
+      return wants.length === 0 ? undefined : { kind: 'files', wants };
+    }
+    const { want } = first;
+    const { state } = want;
+    if (state.kind !== 'pieces') return undefined;
+    state.out += 1;
+    return { kind: 'pieces', want, state, indices: units.flatMap(({ piece }) => piece ?? []) };
   }
 
   #nextErrand(may: (want: Want) => boolean, peers: number): Errand | undefined {
@@ -111,13 +179,14 @@ export class Engine {
     const wants: Want[] = [];
     let bytes = 0;
     for (const want of this.#wants.values()) {
-      if (want.state.kind !== 'queued' || !may(want)) continue;
+      if (want.state.kind !== 'queued' || want.isWithOthers || !may(want)) continue;
       const { sizeBytes = transferLimits.guessedBytes } = want;
       // Of a large file only the manifest comes.
       const comingBytes = sizeBytes > transferLimits.wholeBytes ? 0 : sizeBytes;
       if (wants.length > 0 && bytes + comingBytes > transferLimits.requestBytes) break;
       bytes += comingBytes;
       want.state = { kind: 'asked' };
+      want.flock?.take(want.hash, 1, this.#components.clock.now());
       wants.push(want);
       if (wants.length >= transferLimits.requestFiles) break;
     }
@@ -127,10 +196,13 @@ export class Engine {
   #piecesErrand(may: (want: Want) => boolean, peers: number): Errand | undefined {
     for (const want of this.#wants.values()) {
       const { state } = want;
-      if (state.kind !== 'pieces' || state.todo.length === 0 || !may(want)) continue;
+      if (state.kind !== 'pieces' || want.isWithOthers || !may(want)) continue;
+      const toAsk = want.piecesToAsk;
+      if (toAsk === 0) continue;
       const lanes = peers * this.#options.lanesPerPeer;
       const most = Math.max(1, transferLimits.requestBytes / state.arrival.manifest.pieceBytes);
-      const indices = state.todo.splice(-Math.min(most, Math.ceil(state.todo.length / lanes))).reverse();
+      const share = Math.min(most, Math.ceil(toAsk / lanes));
+      const indices = want.takePieces(state, share, this.#components.clock.now());
       state.out += 1;
       // To the back, so that several large files advance together.
       this.#wants.delete(want.hash);
@@ -146,7 +218,7 @@ export class Engine {
       .run(peer, errand)
       .catch((error: unknown) => {
         // Everything expected is handled within; what comes here ends the wants it is about, not the node.
-        const wants = errand.kind === 'files' ? errand.wants : [errand.want];
+        const wants = errand.kind === 'files' ? errand.wants : errand.kind === 'pieces' ? [errand.want] : [];
         for (const want of wants) this.#end(want, { error });
       })
       .finally(() => {
@@ -158,8 +230,8 @@ export class Engine {
   }
 
   /** What nobody can be asked for now waits for a pause to end, is searched for, or is given up. */
-  #careForStuck(turnOf: (want: Want, peer: PeerId) => Turn): void {
-    let wakeMs = Number.POSITIVE_INFINITY;
+  #careForStuck(turnOf: (want: Want, peer: PeerId) => Turn, flocksMs: number): void {
+    let wakeMs = flocksMs;
     const lost: Want[] = [];
     for (const want of this.#wants.values()) {
       if (!hasWork(want) || want.search === 'under-way') continue;
@@ -205,7 +277,7 @@ export class Engine {
       .catch((error: unknown) => this.#end(want, { error }))
       .finally(() => {
         this.#lanes.delete(lane);
-        if (!want.ended) want.state = { kind: 'queued' };
+        if (!want.ended) want.queue();
         this.kick();
       });
     this.#lanes.add(lane);
@@ -244,6 +316,8 @@ export class Engine {
     const { state } = want;
     want.state = { kind: 'ended' };
     if (this.#wants.get(want.hash) === want) this.#wants.delete(want.hash);
+    if ('info' in result) want.flock?.hasFile(want.hash);
+    else want.flock?.unwants(want.hash);
     if (state.kind === 'pieces') {
       const lane = state.arrival
         .suspend()
@@ -256,8 +330,17 @@ export class Engine {
   }
 }
 
-function hasWork({ state }: Want): boolean {
-  return state.kind === 'queued' || (state.kind === 'pieces' && state.todo.length > 0);
+/** Whether something of it is to be asked of its holders. */
+function hasWork(want: Want): boolean {
+  return !want.isWithOthers && (want.state.kind === 'queued' || want.piecesToAsk > 0);
+}
+
+function shuffled<T>(items: T[], random: Pick<Random, 'float'>): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random.float() * (i + 1));
+    [items[i], items[j]] = [items[j] as T, items[i] as T];
+  }
+  return items;
 }
 
 function nextTurn(want: Want, turnOf: (want: Want, peer: PeerId) => Turn): Turn {

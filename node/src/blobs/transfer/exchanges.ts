@@ -1,13 +1,15 @@
 import type { BlobsAnswer, PeerId } from '@cuadro/protocol';
 import type { Clock, Logger } from '../../system/interface.ts';
 import { BlobMismatchError } from '../errors.ts';
-import type { BlobInfo, BlobManifest, BlobStore } from '../interface.ts';
+import type { BlobHash, BlobInfo, BlobManifest, BlobStore } from '../interface.ts';
 import { pieceBytesFor } from '../options.ts';
 import { manifestOf } from '../pieces.ts';
+import type { Flock } from './flock.ts';
 import { FrameError, isNonsense } from './frames.ts';
 import type { Lines } from './lines.ts';
-import { transferLimits } from './limits.ts';
+import { swarmLimits, transferLimits } from './limits.ts';
 import type { Peers } from './peers.ts';
+import type { Bits } from './units.ts';
 import type { PiecesState, Want } from './wants.ts';
 
 export type WantResult = { readonly info: BlobInfo } | { readonly error: unknown };
@@ -22,6 +24,7 @@ export interface ExchangeComponents {
   /** A want came to its end, well or not. */
   readonly end: (want: Want, result: WantResult) => void;
   readonly stop: AbortSignal;
+  readonly wantOf: (hash: BlobHash) => Want | undefined;
 }
 
 /** What one lane does: one request to one machine. */
@@ -32,7 +35,8 @@ export type Errand =
       readonly want: Want;
       readonly state: PiecesState;
       readonly indices: readonly number[];
-    };
+    }
+  | { readonly kind: 'some'; readonly flock: Flock; readonly bits: Bits; readonly bytes: number };
 
 /** Nobody waits any more for what is coming in: the stream is cut, and nobody is to blame. */
 export class Abandoned extends Error {}
@@ -46,12 +50,20 @@ export class Exchanges {
   }
 
   run(peer: PeerId, errand: Errand): Promise<void> {
-    return errand.kind === 'files' ? this.#askFiles(peer, errand.wants) : this.#askPieces(peer, errand);
+    switch (errand.kind) {
+      case 'files':
+        return this.#askFiles(peer, errand.wants);
+      case 'pieces':
+        return this.#askPieces(peer, errand);
+      case 'some':
+        return this.#askSome(peer, errand);
+    }
   }
 
   async #askFiles(peer: PeerId, wants: readonly Want[]): Promise<void> {
     const { lines } = this.#components;
     const stored = new Backlog();
+    const startedMs = this.#components.clock.now();
     let at = 0;
     let failure: unknown;
     const take = async (answer: BlobsAnswer, body: Uint8Array): Promise<boolean> => {
@@ -71,10 +83,11 @@ export class Exchanges {
       failure = error;
     }
     await stored.settled();
+    wants[0]?.flock?.brought(peer, stored.totalBytes, this.#components.clock.now() - startedMs);
     for (const want of wants.slice(at)) {
       if (want.state.kind !== 'asked') continue;
       if (failure !== undefined) this.#failed(peer, want, failure);
-      want.state = { kind: 'queued' };
+      want.queue();
     }
   }
 
@@ -84,7 +97,8 @@ export class Exchanges {
     if (want.state.kind !== 'asked') return;
     if (answer.kind === 'absent') {
       want.lacks(peer);
-      want.state = { kind: 'queued' };
+      want.flock?.failed(peer, this.#components.clock.now());
+      want.queue();
       return;
     }
     try {
@@ -102,7 +116,7 @@ export class Exchanges {
     } catch (error) {
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
       this.#lied(peer, want, answer.kind);
-      if (!want.ended) want.state = { kind: 'queued' };
+      if (!want.ended) want.queue();
     }
   }
 
@@ -116,24 +130,27 @@ export class Exchanges {
     // Given up while the store looked at what it had.
     if (want.ended) return arrival.suspend();
     const missing = arrival.missing();
-    const todo = missing.toReversed();
+    const todo = want.flock === undefined ? missing.toReversed() : [];
     const state: PiecesState = {
       kind: 'pieces',
       arrival,
       manifestFrom: peer,
       todo,
-      left: todo.length,
+      left: missing.length,
       out: 0,
     };
     want.state = state;
     want.sizeBytes = manifest.sizeBytes;
     want.begin(Math.max(0, manifest.sizeBytes - missing.length * manifest.pieceBytes));
+    want.flock?.hasFile(want.hash, missing);
+    want.flock?.wants(want.hash, missing);
     if (missing.length === 0) await this.#finish(want, state);
   }
 
   async #askPieces(peer: PeerId, errand: Extract<Errand, { kind: 'pieces' }>): Promise<void> {
     const { want, state, indices } = errand;
     const stored = new Backlog();
+    const startedMs = this.#components.clock.now();
     let at = 0;
     let failure: unknown;
     const take = async (answer: BlobsAnswer, body: Uint8Array): Promise<boolean> => {
@@ -141,6 +158,7 @@ export class Exchanges {
       if (answer.kind === 'busy' && at === 0) return this.#busy(peer);
       if (answer.kind === 'absent' && answer.hash === want.hash) {
         want.lacks(peer);
+        want.flock?.failed(peer, this.#components.clock.now());
         return true;
       }
       const index = indices[at];
@@ -162,11 +180,58 @@ export class Exchanges {
       failure = error;
     }
     await stored.settled();
+    want.flock?.brought(peer, stored.totalBytes, this.#components.clock.now() - startedMs);
     state.out -= 1;
-    state.todo.push(...indices.slice(at).toReversed());
+    want.missed(state, indices.slice(at));
     if (failure !== undefined && want.state === state) this.#failed(peer, want, failure);
     // Outside of the wait for what was stored: the last piece of all ends the file.
     if (state.left === 0 && want.state === state) await this.#finish(want, state);
+  }
+
+  /** Units of the holder's choice, for a bundle that others fetch too. */
+  async #askSome(peer: PeerId, { flock, bits, bytes }: Extract<Errand, { kind: 'some' }>): Promise<void> {
+    const { clock, lines, peers, stop, wantOf } = this.#components;
+    const stored = new Backlog();
+    const startedMs = clock.now();
+    const grown = new Map<Want, PiecesState>();
+    let came = 0;
+    const take = async (answer: BlobsAnswer, body: Uint8Array): Promise<boolean> => {
+      if (flock.isGivenUp) throw new Abandoned('Nobody waits for the rest.');
+      if (answer.kind === 'busy' && came === 0) return this.#busy(peer);
+      if (answer.kind === 'absent' && answer.hash === flock.bundle) {
+        flock.without(peer);
+        return true;
+      }
+      if (answer.kind === 'given') {
+        if (came === 0) flock.rested(peer, clock.now() + swarmLimits.restMs);
+        return true;
+      }
+      const unit = answer.kind === 'unit' ? flock.units.at(answer.unit) : undefined;
+      if (answer.kind !== 'unit' || unit === undefined || !bits.has(answer.unit))
+        throw new FrameError('That is no answer to what was asked.');
+      came += 1;
+      const want = wantOf(unit.hash);
+      if (want?.state.kind === 'pieces' && unit.piece !== undefined) {
+        grown.set(want, want.state);
+        this.#components.received(body.length);
+        await stored.add(body.length, this.#takePiece(peer, want, want.state, unit.piece, body));
+      } else if (want?.state.kind === 'queued' && unit.piece === undefined) {
+        want.state = { kind: 'asked' };
+        await stored.add(body.length, this.#takeFile(peer, want, { kind: 'file', hash: unit.hash }, body));
+      } else this.#components.received(body.length);
+      return false;
+    };
+    try {
+      await lines.exchange(peer, { kind: 'some', bundle: flock.bundle, bytes }, take, stop, bits.bytes);
+    } catch (error) {
+      if (isNonsense(error)) peers.lied(peer, flock.bundle, 'nonsense');
+      else if (!(error instanceof Abandoned)) flock.failed(peer, clock.now());
+    }
+    await stored.settled();
+    flock.brought(peer, stored.totalBytes, clock.now() - startedMs);
+    for (const [want, state] of grown) {
+      if (state.left === 0 && want.state === state) await this.#finish(want, state);
+    }
   }
 
   async #takePiece(
@@ -178,13 +243,16 @@ export class Exchanges {
   ): Promise<void> {
     try {
       await state.arrival.write(index, body);
+      // Another machine may have brought it as well.
+      if (want.flock?.arrived(want.flock.unitOf(want.hash, index), this.#components.clock.now()) === false)
+        return;
       state.left -= 1;
       want.brought(peer, body.length);
     } catch (error) {
       // Nobody waits any more: the store has put the half-fetched file aside, and nobody is to blame.
       if (want.state !== state) return;
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
-      state.todo.push(index);
+      want.missed(state, [index]);
       // Its own manifest it must fit; where it doesn't fit another's, either of the two may be wrong.
       if (peer === state.manifestFrom) this.#lied(peer, want, `piece ${index}`);
       else want.dispute(peer);
@@ -202,15 +270,18 @@ export class Exchanges {
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
       this.#lied(state.manifestFrom, want, 'the manifest');
       want.settleDisputes();
-      if (!want.ended) want.state = { kind: 'queued' };
+      want.flock?.lostFile(want.hash);
+      if (!want.ended) want.queue();
     }
   }
 
   /** The way to a machine failed, or it spoke nonsense. */
   #failed(peer: PeerId, want: Want, error: unknown): void {
     if (error instanceof Abandoned || want.ended) return;
-    if (isNonsense(error)) this.#lied(peer, want, 'nonsense');
-    else want.failed(peer, this.#components.clock.now());
+    if (isNonsense(error)) return this.#lied(peer, want, 'nonsense');
+    const nowMs = this.#components.clock.now();
+    if (want.isWithOthers) want.flock?.failed(peer, nowMs);
+    else want.failed(peer, nowMs);
   }
 
   #lied(peer: PeerId, want: Want, what: string): void {
@@ -239,9 +310,11 @@ function manifestIn(answer: Extract<BlobsAnswer, { kind: 'manifest' }>, body: Ui
 class Backlog {
   readonly #storing = new Set<Promise<void>>();
   #bytes = 0;
+  totalBytes = 0;
 
   async add(bytes: number, storing: Promise<void>): Promise<void> {
     this.#bytes += bytes;
+    this.totalBytes += bytes;
     const tracked = storing.finally(() => {
       this.#bytes -= bytes;
       this.#storing.delete(tracked);

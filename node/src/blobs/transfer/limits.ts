@@ -61,3 +61,35 @@ export const transferLimits = {
   /** Bundles that are told: those of the jobs of a season. */
   announcedMax: 1_024,
 } as const;
+
+/** Of fetching with others. */
+export const swarmLimits = {
+  /** What is smaller comes from its holders alone: to find others would take longer. */
+  bytesMin: 8 * MEBIBYTE,
+  /** Units of a bundle (4 TiB of pieces); a larger one comes from its holders alone, so that sets of units stay small. */
+  unitsMax: 2 ** 22,
+  /** Others are asked what they have so often, in milliseconds; more often in the beginning. */
+  tellMs: 1_000,
+  tellFirstMs: 250,
+  /** Machines asked at a time: enough to know of every unit, and bounded in a farm of a hundred. */
+  tellPeers: 12,
+  /** For so long whoever asked counts as fetching, in milliseconds. */
+  fetchingMs: 10_000,
+  /** The first request to a machine, and the least. */
+  askBytesFirst: MEBIBYTE,
+  lanesPerPeer: 2,
+  /** Units looked at for the rarest. */
+  lookedAt: 64,
+  /** As many units left are the end, when everybody helps. */
+  tailUnits: 8,
+  /** What is on its way for so long is asked for once more, of somebody else, in milliseconds. */
+  lateMs: 3_000,
+  /** What was given to a machine that can be reached isn't given to another for so long, in milliseconds. */
+  givenMs: 20_000,
+  /** Pause after a holder had nothing to give that it had not given to others. */
+  restMs: 500,
+  /** Without any progress for so long the bundle is fetched from its holders alone. */
+  giveUpMs: 15_000,
+  /** Bundles whose units are remembered for those who ask. */
+  rememberedBundles: 8,
+} as const;

@@ -35,7 +35,13 @@ export class Lines {
    * Asks, and gives each answer to `take`, one after another.
    * @throws FrameError, MalformedBytesError, MeshError, and what `take` throws; the stream is then ended.
    */
-  async exchange(peer: PeerId, request: BlobsRequest, take: TakeAnswer, signal: AbortSignal): Promise<void> {
+  async exchange(
+    peer: PeerId,
+    request: BlobsRequest,
+    take: TakeAnswer,
+    signal: AbortSignal,
+    body?: Uint8Array,
+  ): Promise<void> {
     let answered = false;
     const taking: TakeAnswer = (answer, body) => {
       answered = true;
@@ -45,7 +51,7 @@ export class Lines {
       signal.throwIfAborted();
       const kept = this.#takeIdle(peer);
       try {
-        return await this.#exchangeOn(kept ?? (await this.#connect(peer, signal)), request, taking);
+        return await this.#exchangeOn(kept ?? (await this.#connect(peer, signal)), { request, body }, taking);
       } catch (error) {
         // A kept stream may have ended with an earlier connection; that says nothing about the peer now.
         const stalled = error instanceof FrameError && error.code === 'frame-stalled';
@@ -84,9 +90,13 @@ export class Lines {
     }
   }
 
-  async #exchangeOn(line: Line, request: BlobsRequest, take: TakeAnswer): Promise<void> {
+  async #exchangeOn(
+    line: Line,
+    { request, body }: { request: BlobsRequest; body: Uint8Array | undefined },
+    take: TakeAnswer,
+  ): Promise<void> {
     try {
-      await line.writer.write(request);
+      await line.writer.write(request, body);
       await line.writer.flush();
       for (let last = false; !last; ) {
         const frame = await line.guard.watch(() => line.reader.next());

@@ -26,10 +26,9 @@ export class Peers {
     this.#options = options;
   }
 
-  /** Whether one more request may go to it now. */
-  hasLane(peer: PeerId): boolean {
-    const { lanes, lanesPerPeer } = this.#options;
-    return this.#lanes < lanes && this.#of(peer).lanes < lanesPerPeer;
+  /** Whether one more request may go to it now, so that there are at most `most`. */
+  hasLane(peer: PeerId, most = this.#options.lanesPerPeer): boolean {
+    return this.#lanes < this.#options.lanes && this.#of(peer).lanes < most;
   }
 
   /** Takes a lane; the returned function gives it back. */

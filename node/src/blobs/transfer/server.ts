@@ -3,9 +3,13 @@ import type { MeshStream, StreamHandler } from '../../mesh/interface.ts';
 import type { Clock } from '../../system/interface.ts';
 import { BlobStoreError } from '../errors.ts';
 import { Gate } from '../gate.ts';
-import type { BlobHash, BlobStore } from '../interface.ts';
+import { pieceBytesFor } from '../options.ts';
+import { pieceCount } from '../pieces.ts';
+import type { BlobArrival, BlobHash, BlobStore } from '../interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from './frames.ts';
 import { transferLimits, type TransferOptions } from './limits.ts';
+import type { SwarmDesk } from './swarm-desk.ts';
+import type { Unit } from './units.ts';
 
 export interface BlobServerComponents {
   readonly blobs: BlobStore;
@@ -14,6 +18,9 @@ export interface BlobServerComponents {
   readonly stop: AbortSignal;
   /** Counts what was sent, in bytes. */
   readonly sent: (bytes: number) => void;
+  readonly desk: SwarmDesk;
+  /** What is here of a large file that is on its way. */
+  readonly arrivalOf: (hash: BlobHash) => BlobArrival | undefined;
 }
 
 /** Serves stored files to other machines: verified as they are read, so damage is never passed on. */
@@ -52,9 +59,9 @@ class BlobServer {
         const frame = await reader.next();
         if (frame === undefined) break;
         const request = blobsRequestSchema.safeParse(frame.head);
-        if (!request.success || frame.body.length > 0)
+        if (!request.success || (frame.body.length > 0 && request.data.kind !== 'some'))
           throw new FrameError('That is no request for stored files.');
-        await this.#answer(request.data, writer);
+        await this.#answer(stream.peer, { request: request.data, body: frame.body }, writer);
         await writer.flush();
       }
       await stream.end();
@@ -65,18 +72,26 @@ class BlobServer {
     }
   }
 
-  async #answer(request: BlobsRequest, writer: FrameWriter): Promise<void> {
+  async #answer(
+    peer: PeerId,
+    { request, body }: { request: BlobsRequest; body: Uint8Array },
+    writer: FrameWriter,
+  ): Promise<void> {
     if (request.kind === 'have') {
       const found = await Promise.all(request.hashes.map((hash) => this.#components.blobs.has(hash)));
       return this.#send(writer, { kind: 'have', sizes: found.map((info) => info?.sizeBytes ?? null) });
     }
+    // Small, and what all else depends on: it waits for no place.
+    if (request.kind === 'parts') return this.#sendParts(peer, request.bundle, writer);
     if (this.#busy >= this.#uploads + this.#uploadsWaitingMax) return this.#send(writer, { kind: 'busy' });
     this.#busy += 1;
     try {
       await this.#gate.run(this.#components.stop, () =>
         request.kind === 'get'
           ? this.#sendFiles(writer, request.hashes)
-          : this.#sendPieces(writer, request.hash, request.pieces),
+          : request.kind === 'some'
+            ? this.#sendSome(writer, { ...request, peer, wanted: body })
+            : this.#sendPieces(writer, request.hash, request.pieces),
       );
     } finally {
       this.#busy -= 1;
@@ -102,22 +117,52 @@ class BlobServer {
   }
 
   async #sendPieces(writer: FrameWriter, hash: BlobHash, pieces: readonly number[]): Promise<void> {
-    const { blobs } = this.#components;
-    const manifest = await orAbsent(() => blobs.manifest(hash));
     for (const index of pieces) {
-      const start = index * (manifest?.pieceBytes ?? 0);
-      const body =
-        manifest === undefined || index >= manifest.pieces.length
-          ? undefined
-          : await orAbsent(async () => {
-              const end = Math.min(start + manifest.pieceBytes, manifest.sizeBytes);
-              const { chunks } = await blobs.open(hash, { range: { start, end } });
-              for await (const chunk of chunks) return chunk;
-              return undefined;
-            });
+      const body = await this.#pieceOf(hash, index);
       if (body === undefined) return this.#send(writer, { kind: 'absent', hash });
       await this.#send(writer, { kind: 'piece', index }, body);
     }
+  }
+
+  async #pieceOf(hash: BlobHash, index: number): Promise<Uint8Array | undefined> {
+    const { arrivalOf, blobs } = this.#components;
+    return orAbsent(async () => {
+      // What is on its way here is passed on piece by piece.
+      const arriving = await arrivalOf(hash)?.read(index);
+      if (arriving !== undefined) return arriving;
+      const info = await blobs.has(hash);
+      if (info === undefined || index >= pieceCount(info.sizeBytes)) return undefined;
+      const pieceBytes = pieceBytesFor(info.sizeBytes);
+      const start = index * pieceBytes;
+      const range = { start, end: Math.min(start + pieceBytes, info.sizeBytes) };
+      const { chunks } = await blobs.open(hash, { range });
+      for await (const chunk of chunks) return chunk;
+      return undefined;
+    });
+  }
+
+  async #sendParts(peer: PeerId, bundle: BlobHash, writer: FrameWriter): Promise<void> {
+    const parts = await orAbsent(() => this.#components.desk.parts(peer, bundle));
+    if (parts === undefined) return this.#send(writer, { kind: 'absent', hash: bundle });
+    const { bits, ...told } = parts;
+    return this.#send(writer, { kind: 'parts', bundle, ...told }, bits);
+  }
+
+  async #sendSome(
+    writer: FrameWriter,
+    { bundle, bytes, peer, wanted }: { bundle: BlobHash; bytes: number; peer: PeerId; wanted: Uint8Array },
+  ): Promise<void> {
+    const { blobs, desk } = this.#components;
+    const chosen = await orAbsent(() => desk.choose(peer, bundle, wanted, bytes));
+    if (chosen === undefined) return this.#send(writer, { kind: 'absent', hash: bundle });
+    const bytesOf = ({ hash, piece }: Unit): Promise<Uint8Array | undefined> =>
+      piece === undefined ? orAbsent(() => blobs.read(hash)) : this.#pieceOf(hash, piece);
+    for (const { number, unit } of chosen) {
+      const body = await bytesOf(unit);
+      // A machine that lost one of them has the others still.
+      if (body !== undefined) await this.#send(writer, { kind: 'unit', unit: number }, body);
+    }
+    return this.#send(writer, { kind: 'given' });
   }
 
   async #send(writer: FrameWriter, head: BlobsAnswer, body?: Uint8Array): Promise<void> {

@@ -1,9 +1,9 @@
 import { BUNDLE_BYTES_MAX, bundleSchema, decode, type Bundle, type PeerId } from '@cuadro/protocol';
 import type { Mesh } from '../../mesh/interface.ts';
-import type { Clock, Logger } from '../../system/interface.ts';
+import type { Clock, Logger, Random } from '../../system/interface.ts';
 import { BlobNotFoundError, StoreStoppedError } from '../errors.ts';
 import { mapBounded } from '../gate.ts';
-import type { BlobHash, BlobInfo, BlobStore, PinOwner } from '../interface.ts';
+import type { BlobArrival, BlobHash, BlobInfo, BlobStore, PinOwner } from '../interface.ts';
 import { Announcer } from './announcer.ts';
 import { Engine } from './engine.ts';
 import type { FetchOptions, FetchProgress, Transfer, TransferStatus, WantedBlob } from './interface.ts';
@@ -11,6 +11,7 @@ import { defaultTransferOptions, type TransferOptions } from './limits.ts';
 import { Lines } from './lines.ts';
 import { Peers } from './peers.ts';
 import { createBlobServer } from './server.ts';
+import { SwarmDesk } from './swarm-desk.ts';
 import type { Waiter } from './wants.ts';
 
 export interface TransferComponents {
@@ -20,6 +21,7 @@ export interface TransferComponents {
   >;
   readonly blobs: BlobStore;
   readonly clock: Clock;
+  readonly random: Pick<Random, 'float'>;
   readonly logger: Logger;
 }
 
@@ -28,6 +30,12 @@ export function createTransfer(
   options: Partial<TransferOptions> = {},
 ): Transfer {
   return new MeshTransfer(components, { ...defaultTransferOptions, ...options });
+}
+
+/** The bundle that files are fetched for. */
+interface Of {
+  readonly hash: BlobHash;
+  readonly bundle: Bundle;
 }
 
 /** Looks at whether files are here, at the same time: a stat each. */
@@ -68,7 +76,17 @@ class MeshTransfer implements Transfer {
     if (this.#unsubscribe !== undefined || this.#stop.signal.aborted) return;
     const { mesh, blobs, clock } = this.#components;
     const sent = (bytes: number): void => void (this.#sentBytes += bytes);
-    mesh.serve('blobs', createBlobServer({ blobs, clock, stop: this.#stop.signal, sent }, this.#options));
+    const { flocks } = this.#engine;
+    const desk = new SwarmDesk({
+      ...this.#components,
+      isReachable: (peer) => mesh.reachable().includes(peer),
+      flockOf: (bundle) => flocks.get(bundle),
+    });
+    const arrivalOf = (hash: BlobHash): BlobArrival | undefined => this.#engine.arrivalOf(hash);
+    mesh.serve(
+      'blobs',
+      createBlobServer({ blobs, clock, desk, arrivalOf, stop: this.#stop.signal, sent }, this.#options),
+    );
     this.#unsubscribe = mesh.subscribe({ peer: () => this.#engine.kick() });
     this.#announcer.start();
   }
@@ -101,7 +119,7 @@ class MeshTransfer implements Transfer {
     const bundle = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
     const files = bundle.files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
     // Whoever has the bundle has its files: that is where the farm is asked for them too.
-    await this.#fetchAll(files, options, hash);
+    await this.#fetchAll(files, options, { hash, bundle });
     this.announce(hash);
     return bundle;
   }
@@ -120,11 +138,11 @@ class MeshTransfer implements Transfer {
     };
   }
 
-  async #fetchAll(blobs: readonly WantedBlob[], options: FetchOptions, providedAs?: BlobHash): Promise<void> {
+  async #fetchAll(blobs: readonly WantedBlob[], options: FetchOptions, of?: Of): Promise<void> {
     const wanted = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
     for (let attempt = 1; ; attempt++) {
       const missing = await this.#missing(wanted, options);
-      await this.#bring(missing, { wanted, options, providedAs });
+      await this.#bring(missing, { wanted, options, of });
       if (options.pin === undefined) return;
       const pin = options.pin;
       const { blobs: store } = this.#components;
@@ -144,10 +162,12 @@ class MeshTransfer implements Transfer {
 
   async #bring(
     missing: readonly WantedBlob[],
-    call: { wanted: readonly WantedBlob[]; options: FetchOptions; providedAs: BlobHash | undefined },
+    call: { wanted: readonly WantedBlob[]; options: FetchOptions; of: Of | undefined },
   ): Promise<void> {
-    const { options, providedAs } = call;
+    const { options, of } = call;
     options.signal?.throwIfAborted();
+    const { holders } = options;
+    const flock = of && this.#engine.flocks.join(of.hash, { files: of.bundle.files, missing, holders });
     const progress = new TreeProgress(call.wanted, missing, options.onProgress);
     // One wait for the end of all: the caller's abort, or the first that failed.
     const over = Promise.withResolvers<never>();
@@ -160,7 +180,7 @@ class MeshTransfer implements Transfer {
         ...(options.pin !== undefined && { pin: options.pin }),
         onProgress: (part) => progress.told(blob.hash, part),
       };
-      const want = this.#engine.join(blob, waiter, providedAs ?? blob.hash);
+      const want = this.#engine.join(blob, waiter, { providedAs: of?.hash, flock });
       try {
         await Promise.race([want.done.promise, over.promise]);
       } catch (error) {
@@ -175,6 +195,7 @@ class MeshTransfer implements Transfer {
     } finally {
       options.signal?.removeEventListener('abort', onAbort);
       await Promise.allSettled(waits);
+      if (flock !== undefined) this.#engine.flocks.leave(flock);
     }
   }
 }

@@ -1,7 +1,9 @@
 import type { PeerId } from '@cuadro/protocol';
 import type { BlobArrival, BlobHash, BlobInfo, PinOwner } from '../interface.ts';
 import type { FetchOptions, FetchProgress } from './interface.ts';
+import type { Flock } from './flock.ts';
 import { transferLimits } from './limits.ts';
+import { travelsWhole } from './units.ts';
 
 export type Waiter = Pick<FetchOptions, 'holders' | 'pin' | 'onProgress'>;
 
@@ -51,6 +53,8 @@ export class Want {
   /** Whether everybody was asked, after the known holders had failed. */
   search: 'not-yet' | 'under-way' | 'done' = 'not-yet';
   #doneBytes = 0;
+  /** Where it is fetched together with others: the book of what is wanted of it. */
+  flock: Flock | undefined;
   readonly #from = new Set<PeerId>();
   readonly #holdings = new Map<PeerId, Holding>();
 
@@ -158,5 +162,34 @@ export class Want {
 
   get ended(): boolean {
     return this.state.kind === 'ended';
+  }
+
+  /** Pieces that nobody was asked for. */
+  get piecesToAsk(): number {
+    if (this.state.kind !== 'pieces') return 0;
+    return this.flock === undefined ? this.state.todo.length : this.flock.wantedOf(this.hash);
+  }
+
+  /** Takes the next of them. */
+  takePieces(state: PiecesState, most: number, nowMs: number): number[] {
+    return this.flock?.take(this.hash, most, nowMs) ?? state.todo.splice(-most).reverse();
+  }
+
+  /** They were asked for, and did not come. */
+  missed(state: PiecesState, indices: readonly number[]): void {
+    if (this.flock === undefined) state.todo.push(...indices.toReversed());
+    else this.flock.missed(indices.map((index) => this.flock?.unitOf(this.hash, index) ?? Number.NaN));
+  }
+
+  /** To be asked for as a whole, again. */
+  queue(): void {
+    this.state = { kind: 'queued' };
+    this.flock?.missed([this.flock.unitOf(this.hash)]);
+  }
+
+  /** Its flock asks for it; of a large one the manifest comes from its holders. */
+  get isWithOthers(): boolean {
+    if (this.flock?.isActive !== true) return false;
+    return this.state.kind === 'pieces' || travelsWhole(this.sizeBytes ?? 0);
   }
 }

@@ -1,0 +1,301 @@
+import type { PeerId } from '@cuadro/protocol';
+import type { Random } from '../../system/interface.ts';
+import type { BlobHash } from '../interface.ts';
+import { swarmLimits, transferLimits } from './limits.ts';
+import { Bits, type Unit, type Units } from './units.ts';
+
+/** What one machine of a flock has, and how it does. */
+export interface FlockPeer {
+  /** Undefined where it has all of the bundle. */
+  readonly bits: Bits | undefined;
+  /** What one request asks of it: about what it brings in a second. */
+  askBytes: number;
+  failures: number;
+  /** It is not asked before, by the clock of the transfer. */
+  notBeforeMs: number;
+}
+
+/** What is asked of a machine in one request. */
+export type FlockAsk =
+  /** Of its choice, among these. */
+  | { readonly kind: 'some'; readonly bits: Bits; readonly bytes: number }
+  /** These, all of one file or all whole files. */
+  | { readonly kind: 'these'; readonly units: readonly number[] };
+
+/**
+ * One bundle that is fetched here, and the machines that have it or fetch it too. Who fetches tells the others what it
+ * has (SPEC R151), so most of it comes from them: a machine that has all is asked for what nobody else has, and
+ * chooses itself, so that each takes something else away; the others are asked for what the fewest have. The first
+ * units of all are random, since the choice begins at a random place.
+ */
+export class Flock {
+  readonly bundle: BlobHash;
+  readonly units: Units;
+  /** What is here. */
+  readonly here: Bits;
+  /** What may be asked for: neither here nor on its way, and there is a place for it. */
+  readonly #wanted: Bits;
+  /** Since when what is on its way has been so. */
+  readonly #out = new Map<number, number>();
+  readonly #peers = new Map<PeerId, FlockPeer>();
+  /** Machines that may be in it, and were not heard yet. */
+  readonly #named = new Set<PeerId>();
+  /** How many of the machines that have a part have each unit. */
+  readonly #having: Uint8Array;
+  readonly #random: Pick<Random, 'float'>;
+  movedAtMs: number;
+  /** It made no progress with others: from now on its holders alone are asked. */
+  isGivenUp = false;
+
+  constructor(
+    components: { readonly random: Pick<Random, 'float'> },
+    init: { readonly bundle: BlobHash; readonly units: Units; readonly nowMs: number },
+  ) {
+    this.#random = components.random;
+    this.bundle = init.bundle;
+    this.units = init.units;
+    this.movedAtMs = init.nowMs;
+    this.here = new Bits(init.units.count);
+    this.#wanted = new Bits(init.units.count);
+    this.#having = new Uint8Array(init.units.count);
+  }
+
+  /** A file of it is here, or its pieces but for the missing ones. */
+  hasFile(hash: BlobHash, missing: readonly number[] = []): void {
+    const range = this.units.of(hash);
+    if (range === undefined) return;
+    const without = new Set(missing);
+    for (let i = 0; i < range.count; i++) if (!without.has(i)) this.arrived(range.first + i, this.movedAtMs);
+  }
+
+  /** There is a place for these pieces of a file, or for the file whole. */
+  wants(hash: BlobHash, pieces: readonly number[] = [0]): void {
+    const range = this.units.of(hash);
+    if (range === undefined) return;
+    for (const piece of pieces) {
+      const unit = range.first + piece;
+      if (piece < range.count && !this.here.has(unit) && !this.#out.has(unit)) this.#wanted.add(unit);
+    }
+  }
+
+  /** What was here of a file turned out wrong. */
+  lostFile(hash: BlobHash): void {
+    const range = this.units.of(hash);
+    for (let i = 0; range !== undefined && i < range.count; i++) this.here.remove(range.first + i);
+  }
+
+  /** Nothing more of a file is asked for. */
+  unwants(hash: BlobHash): void {
+    const range = this.units.of(hash);
+    for (let i = 0; range !== undefined && i < range.count; i++) {
+      this.#wanted.remove(range.first + i);
+      this.#out.delete(range.first + i);
+    }
+  }
+
+  /** False where it was here already. */
+  arrived(unit: number, nowMs: number): boolean {
+    this.#out.delete(unit);
+    this.#wanted.remove(unit);
+    this.movedAtMs = nowMs;
+    return this.here.add(unit);
+  }
+
+  /** It was asked for and did not come. */
+  missed(units: Iterable<number>): void {
+    for (const unit of units) if (this.#out.delete(unit) && !this.here.has(unit)) this.#wanted.add(unit);
+  }
+
+  /** Others that may have it. */
+  name(peers: Iterable<PeerId>): void {
+    for (const peer of peers) if (!this.#peers.has(peer)) this.#named.add(peer);
+  }
+
+  get named(): PeerId[] {
+    return [...this.#named, ...this.#peers.keys()];
+  }
+
+  get peers(): IterableIterator<PeerId> {
+    return this.#peers.keys();
+  }
+
+  peer(peer: PeerId): FlockPeer | undefined {
+    return this.#peers.get(peer);
+  }
+
+  /** It said what it has: all, or these. */
+  told(peer: PeerId, bits: Bits | undefined): void {
+    const known = this.#peers.get(peer);
+    this.#count(known?.bits, -1);
+    this.#count(bits, 1);
+    this.#named.delete(peer);
+    const { askBytes = swarmLimits.askBytesFirst, failures = 0, notBeforeMs = 0 } = known ?? {};
+    this.#peers.set(peer, { bits, askBytes, failures, notBeforeMs });
+  }
+
+  /** It has nothing of it, is gone, or is not to be asked any more. */
+  without(peer: PeerId): void {
+    this.#count(this.#peers.get(peer)?.bits, -1);
+    this.#peers.delete(peer);
+    this.#named.delete(peer);
+  }
+
+  #count(bits: Bits | undefined, by: 1 | -1): void {
+    bits?.walk(
+      0,
+      (byte) => byte,
+      (unit) => {
+        this.#having[unit] = (this.#having[unit] ?? 0) + by;
+        return true;
+      },
+    );
+  }
+
+  /** The next request to a machine; what it names counts as on its way. Undefined where it has nothing of use now. */
+  ask(peer: PeerId, nowMs: number): FlockAsk | undefined {
+    const known = this.#peers.get(peer);
+    if (known === undefined || known.notBeforeMs > nowMs) return undefined;
+    if (known.bits === undefined) {
+      const bits = this.#onlyWhole();
+      if (bits.count > 0) return { kind: 'some', bits, bytes: known.askBytes };
+      // Towards the end everybody helps; before, whoever has all has more to do than anybody else.
+      if (this.#wanted.count > swarmLimits.tailUnits) return undefined;
+    }
+    const units = this.#rarest(known, nowMs);
+    for (const unit of units) {
+      this.#wanted.remove(unit);
+      this.#out.set(unit, nowMs);
+    }
+    return units.length === 0 ? undefined : { kind: 'these', units };
+  }
+
+  /** Wanted units that no machine has that fetches too. */
+  #onlyWhole(): Bits {
+    const bits = new Bits(this.units.count);
+    this.#wanted.walk(
+      0,
+      (byte) => byte,
+      (unit) => {
+        if (this.#having[unit] === 0) bits.add(unit);
+        return true;
+      },
+    );
+    return bits;
+  }
+
+  /** Wanted units that it has, those first that the fewest have; where nothing is left, those that are late. */
+  #rarest({ bits, askBytes }: FlockPeer, nowMs: number): number[] {
+    const found: number[] = [];
+    const start = Math.floor(this.#random.float() * this.units.count);
+    const theirs = bits?.bytes;
+    this.#wanted.walk(
+      start,
+      (byte, at) => (theirs === undefined ? byte : byte & (theirs[at] ?? 0)),
+      (unit) => found.push(unit) < swarmLimits.lookedAt,
+    );
+    if (found.length === 0) return this.#late(bits, nowMs);
+    // The sort is stable: among equally rare ones the random place of the start decides.
+    found.sort((a, b) => (this.#having[a] ?? 0) - (this.#having[b] ?? 0));
+    return this.#fill(found, askBytes);
+  }
+
+  /** The endgame: what is on its way for long is asked for once more, of somebody else. */
+  #late(bits: Bits | undefined, nowMs: number): number[] {
+    if (this.#wanted.count > 0) return [];
+    for (const [unit, sinceMs] of this.#out) {
+      if (nowMs - sinceMs >= swarmLimits.lateMs && (bits?.has(unit) ?? true)) return [unit];
+    }
+    return [];
+  }
+
+  /** As many as one request asks for: whole files, or pieces of the one file that the first is of. */
+  #fill(found: readonly number[], askBytes: number): number[] {
+    const first = this.units.at(found[0] as number) as Unit;
+    const chosen: number[] = [];
+    let bytes = 0;
+    for (const unit of found) {
+      const { hash, piece, sizeBytes } = this.units.at(unit) as Unit;
+      const fits = piece === undefined ? first.piece === undefined : first.hash === hash;
+      if (!fits) continue;
+      if (chosen.length > 0 && bytes + sizeBytes > askBytes) break;
+      bytes += sizeBytes;
+      if (
+        chosen.push(unit) >= transferLimits.requestFiles ||
+        (piece !== undefined && chosen.length >= PIECES_MAX)
+      )
+        break;
+    }
+    return chosen;
+  }
+
+  /** What came of one request, so that the next asks for what it brings in a second. */
+  brought(peer: PeerId, bytes: number, tookMs: number): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined || bytes === 0) return;
+    known.failures = 0;
+    const second = (bytes / Math.max(1, tookMs)) * 1_000;
+    known.askBytes = Math.min(transferLimits.requestBytes, Math.max(swarmLimits.askBytesFirst, second));
+  }
+
+  /** It gave nothing: there may be more to ask for in a moment. */
+  rested(peer: PeerId, untilMs: number): void {
+    const known = this.#peers.get(peer);
+    if (known !== undefined) known.notBeforeMs = untilMs;
+  }
+
+  failed(peer: PeerId, nowMs: number): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined || known.notBeforeMs > nowMs) return;
+    known.failures += 1;
+    known.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** known.failures;
+    if (known.failures >= transferLimits.failuresPerHolder) this.without(peer);
+  }
+
+  /** The next moment at which something may be asked again, of those after `nowMs`. */
+  nextMs(nowMs: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { notBeforeMs } of this.#peers.values())
+      if (notBeforeMs > nowMs) next = Math.min(next, notBeforeMs);
+    for (const sinceMs of this.#out.values())
+      next = Math.min(next, Math.max(nowMs + 1, sinceMs + swarmLimits.lateMs));
+    return next;
+  }
+
+  /**
+   * Whether others fetch it too. As long as nobody does, its files come from their holders as all do, and only the
+   * book is kept here.
+   */
+  get isActive(): boolean {
+    if (this.isGivenUp) return false;
+    for (const { bits } of this.#peers.values()) if (bits !== undefined) return true;
+    return false;
+  }
+
+  /** Takes pieces of a file to be asked for, at most `most`; they count as on their way. */
+  take(hash: BlobHash, most: number, nowMs: number): number[] {
+    const range = this.units.of(hash);
+    const taken: number[] = [];
+    for (let i = 0; range !== undefined && i < range.count && taken.length < most; i++) {
+      if (!this.#wanted.remove(range.first + i)) continue;
+      this.#out.set(range.first + i, nowMs);
+      taken.push(i);
+    }
+    return taken;
+  }
+
+  /** How many units of a file may be asked for. */
+  wantedOf(hash: BlobHash): number {
+    const range = this.units.of(hash);
+    let count = 0;
+    for (let i = 0; range !== undefined && i < range.count; i++)
+      if (this.#wanted.has(range.first + i)) count += 1;
+    return count;
+  }
+
+  unitOf(hash: BlobHash, piece = 0): number {
+    return (this.units.of(hash)?.first ?? Number.NaN) + piece;
+  }
+}
+
+/** Pieces of one request: no head grows long. */
+const PIECES_MAX = 16;
