@@ -54,14 +54,12 @@ export function assembleReplicas(
     readTask,
     ...(reader !== undefined && { reader }),
   });
-  const transfer = createTransfer({ mesh, blobs, clock, logger: logger.child({ room: 'blobs' }) });
+  const transfer = createTransfer({ mesh, blobs, clock, random, logger: logger.child({ room: 'blobs' }) });
   const door = new RecordDoor({
     ...{ verify, bytes, readTask },
     held: () => undefined,
     ...(reader !== undefined && { reader }),
   });
-  const transfer = createTransfer({ mesh, blobs, clock, random, logger: logger.child({ room: 'blobs' }) });
-  const door = new RecordDoor({ verify, bytes, held: () => undefined, readTask });
   let membership: ReadonlySet<PeerId> | undefined;
   const copies = createCopies({
     mesh,

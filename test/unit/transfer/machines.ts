@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { PeerId, Signer } from '@cuadro/protocol';
+import { encode, type Bundle, type PeerId, type Signer } from '@cuadro/protocol';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import type { BlobStoreOptions } from '../../../node/src/blobs/options.ts';
 import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
@@ -135,4 +135,16 @@ export function spoilt(bytes: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(bytes);
   copy[0] = (copy[0] ?? 0) ^ 1;
   return copy;
+}
+
+/** Stores a bundle of these files, as a submission does. */
+export async function storeBundle(blobs: BlobStore, contents: readonly Uint8Array[]): Promise<string> {
+  const infos = await blobs.putMany(contents.map((bytes) => ({ bytes })));
+  const bundle: Bundle = {
+    version: 1,
+    main: '0',
+    files: infos.map(({ hash, sizeBytes }, i) => ({ path: String(i), blob: hash, sizeBytes })),
+    remap: [],
+  };
+  return (await blobs.putBytes(encode(bundle))).hash;
 }

@@ -1,24 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { encode, type Bundle } from '@cuadro/protocol';
-import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import { contentOf } from '../blobs/helpers.ts';
-import { type Machine, reaches, TestFarm } from './machines.ts';
+import { type Machine, reaches, storeBundle, TestFarm } from './machines.ts';
 
 const MIB = 2 ** 20;
-
-/** Stores a bundle of these files, as a submission does. */
-async function storeBundle(blobs: BlobStore, contents: readonly Uint8Array[]): Promise<string> {
-  const infos = await blobs.putMany(contents.map((bytes) => ({ bytes })));
-  const bundle: Bundle = {
-    version: 1,
-    main: '0',
-    files: infos.map(({ hash, sizeBytes }, i) => ({ path: String(i), blob: hash, sizeBytes })),
-    remap: [],
-  };
-  return (await blobs.putBytes(encode(bundle))).hash;
-}
 
 describe('fetching bundles', () => {
   it('brings the bundle and all its files, small and large, and tells how far it is', async (test) => {
