@@ -117,6 +117,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     delete machine.followsSince;
     delete machine.beaconAt;
     delete machine.unplaced;
+    delete machine.followsAnother;
     delete machine.relayed;
     delete machine.named;
   }

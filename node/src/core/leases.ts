@@ -137,7 +137,8 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       machine.followsSince ??= state.now;
       machine.beaconAt = state.now;
       delete machine.relayed;
-    }
+      delete machine.followsAnother;
+    } else machine.followsAnother = true;
   }
   // Of a farm at rest every beacon says the same; told on each time, all rows would go to all twice a second.
   const isNews = machine.load !== beacon.load || machine.freeDiskBytes !== beacon.freeDiskBytes;
@@ -266,7 +267,8 @@ function loseMachine(state: BrainState, machine: Machine): void {
   const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
   state.accuse('silent');
   for (const { lease, ran } of leases) {
-    if (ran) recordLost(state, lease);
+    // Whoever answered and stays with another has not vanished; its work may be done twice, which is no failure.
+    if (ran && machine.followsAnother !== true) recordLost(state, lease);
     releaseLease(state, machine, lease);
   }
 }

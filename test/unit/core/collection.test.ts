@@ -150,6 +150,20 @@ describe('a new coordinator', () => {
     );
   });
 
+  it('R111: writes no lost attempt of a member that answered and stays with another coordinator', () => {
+    const { farm, job } = successor();
+    lose(farm);
+    const other: Epoch = { term: 5, peer: BELEN };
+    answer(farm, CARMEN, job, []);
+    farm.message(DOLORES, { ...beaconOf(DOLORES, [grantOf(BELENS, 1, job, 0)]), follows: other });
+    farm.advance(3_000);
+    const before = answer(farm, CARMEN, job, []);
+    assert.ok(!granted(before).includes(`${CARMEN} 0`), 'its lease lasts');
+    const after = [...farm.advance(1_000), ...answer(farm, CARMEN, job, [])];
+    assert.ok(granted(after).includes(`${CARMEN} 0`), 'and has ended');
+    assert.equal(farm.core.task(job, 0)?.failures, 0);
+  });
+
   it("R43: frees at the holder's answer what the answer leaves out", () => {
     const { farm, job } = successor({ [CARMEN]: [0, 1] });
     lose(farm);
