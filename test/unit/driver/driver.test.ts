@@ -124,6 +124,22 @@ it('wakes the core when it asked for it, and only for the latest time', async ()
   await driver.stop();
 });
 
+it('R52: tells the core that the node stood still before anything that is overdue as well', async () => {
+  const inputs: string[] = [];
+  const { clock, driver } = harness((input) => {
+    inputs.push(input.kind === 'gap' ? `gap ${input.ms}` : input.kind);
+    return input.kind === 'start' ? [{ kind: 'wake-at', at: input.now + 500 }] : [];
+  });
+  await driver.start();
+  clock.advance(100);
+  // The process stands still; when it goes on, the end of a frame is before the wake in its queue.
+  const nowMs = clock.now();
+  clock.now = () => nowMs + 10_000;
+  driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
+  assert.deepEqual(inputs, ['start', 'gap 9600', 'load']);
+  await driver.stop();
+});
+
 it('takes no input after its stop, and ends a write that is under way first', async () => {
   const { store, told, driver } = harness(() => [persist(0), changed('a')]);
   const started = driver.start();
