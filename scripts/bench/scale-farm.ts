@@ -18,6 +18,7 @@ import { recordToBytes } from '../../node/src/store/record-bytes.ts';
 import { identityOf } from '../../node/src/system/identity.ts';
 import { Dice } from '../../test/sim/dice.ts';
 import { Host } from '../../test/sim/host.ts';
+import { Tally } from '../../test/sim/tally.ts';
 import { Machine, type Witness } from '../../test/sim/machine.ts';
 import { planOfNothing } from './farm-member.ts';
 import { CouldNotMeasure } from './harness.ts';
@@ -95,6 +96,7 @@ function livingMB(): number {
 
 class ScaleFarm {
   readonly timeline = new MeteredTimeline();
+  readonly #tally = new Tally();
   readonly dice = new Dice(1n);
   readonly wire = new ScaleWire(this.timeline, this.dice.fork('wire'));
   readonly whole: Machine[] = [];
@@ -138,6 +140,7 @@ class ScaleFarm {
         wire,
         dice: this.dice.fork(name),
         witness: this.#witness(),
+        tally: this.#tally,
         engine: {
           fate: () => ({ kind: 'renders', ms: this.#frameMs(), files: 0, differs: false }),
           kill: () => undefined,

@@ -12,6 +12,7 @@ import { recordToBytes } from '../../node/src/store/record-bytes.ts';
 import { Dice } from './dice.ts';
 import { Machine, type Witness } from './machine.ts';
 import type { Profile } from './profile.ts';
+import { Tally } from './tally.ts';
 import { Timeline } from './timeline.ts';
 import { SimWire } from './wire.ts';
 import { Workshop } from './workshop.ts';
@@ -27,6 +28,7 @@ export class SimFarm {
   readonly timeline = new Timeline();
   readonly wire: SimWire;
   readonly machines: Machine[] = [];
+  readonly tally = new Tally();
   readonly workshop: Workshop;
   /** Whether the time of faults is over. */
   isHealed = false;
@@ -42,14 +44,17 @@ export class SimFarm {
     this.dice = new Dice(seed).fork('farm');
     this.wire = new SimWire(this.timeline, this.dice.fork('wire'));
     this.#witness = witness;
-    this.workshop = new Workshop(this.dice.fork('workshop'), (name) => this.#takeDown(name));
+    this.workshop = new Workshop(this.dice.fork('workshop'), this.tally, (name) => this.#takeDown(name));
     for (let i = 0; i < profile.machines; i++) this.newMachine();
-    if (profile.isFounded) this.#found();
+    if (!profile.isFounded) return;
+    const size = profile.isSplit ? Math.ceil(this.machines.length / 2) : this.machines.length;
+    this.#found('the farm', this.machines.slice(0, size));
+    if (profile.isSplit) this.#found('the other farm', this.machines.slice(size));
   }
 
   newMachine(): Machine {
     const name = NAMES[this.machines.length] ?? `machine ${this.machines.length}`;
-    const { timeline, wire, workshop } = this;
+    const { timeline, wire, workshop, tally } = this;
     const machine = new Machine(
       {
         timeline,
@@ -57,6 +62,7 @@ export class SimFarm {
         dice: this.dice.fork(name),
         witness: this.#witness,
         engine: workshop,
+        tally,
         isExact: this.profile.isExact,
       },
       name,
@@ -78,29 +84,36 @@ export class SimFarm {
     return this.machines.filter(({ isUp, isRemoved }) => isUp && !isRemoved);
   }
 
-  /** All are members from the begin, and know where the others are. */
-  #found(): void {
-    const [founder] = this.machines;
+  /** All of them are members from the begin, and know where the others are. */
+  #found(farmName: string, machines: readonly Machine[]): void {
+    const [founder] = machines;
     if (founder === undefined) return;
     const clock = founder.host.clock();
     const { signer } = founder;
-    const names = { farm: 'the farm', machine: founder.name };
-    const [farm, own] = foundFarm({ clock, random: this.dice, signer }, names) as [FarmRecord, KnownRecord];
-    const members = this.machines
+    const names = { farm: farmName, machine: founder.name };
+    const random = this.dice.fork(farmName);
+    const [farm, own] = foundFarm({ clock, random, signer }, names) as [FarmRecord, KnownRecord];
+    const members = machines
       .slice(1)
       .map((machine) => admit({ clock, signer }, farm, ownRecord(machine.signer, machine.name)));
-    for (const machine of this.machines) {
+    for (const machine of machines) {
       for (const record of [farm, own, ...members])
         machine.disk.records.records.set(recordKey(record), recordToBytes(record));
-      for (const other of this.machines) if (other !== machine) rememberAddress(machine, other);
+      for (const other of machines) if (other !== machine) rememberAddress(machine, other);
     }
   }
 
   #takeDown(name: string): void {
     const machine = this.machines.find((one) => one.name === name);
+    if (machine?.isUp === true) this.tally.outcome('machine taken down by a task');
     machine?.crash('killed');
     // Its owner, or the system, starts the node again.
     this.timeline.after(this.dice.between(1_000, 8_000), () => machine?.start());
+  }
+
+  /** The farms that there are; a machine that is in none stands for itself. */
+  farms(): Set<string> {
+    return new Set(this.up().map(({ peer, queries }) => queries?.farmRecord()?.id ?? peer));
   }
 
   /** Whether nothing is left to do, as every node that runs sees it. */

@@ -2,9 +2,15 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
+import { contentOf, isGood, jobsOn } from './on-disk.ts';
 import type { People } from './people.ts';
+import type { Fault } from './tally.ts';
 
 const HOUR_MS = 3_600_000;
+/** Share of restarts before which what is only cached is swept away. */
+const SWEPT = 0.3;
+/** A fault out of reach is thrown again. */
+const TRIES = 20;
 
 /** What goes wrong: each fault begins at once and ends by itself after a while, or when everything is healed. */
 export class Faults {
@@ -12,32 +18,53 @@ export class Faults {
   readonly #dice: Dice;
   /** What ends the faults of now. */
   readonly #ends = new Set<() => void>();
-  count = 0;
+  /** When each began. */
+  readonly #at: number[] = [];
+  /** Whether everything that was accepted is on two disks. */
+  readonly #isSafe: () => boolean;
 
-  constructor(farm: SimFarm) {
+  constructor(farm: SimFarm, isSafe: () => boolean) {
     this.#farm = farm;
+    this.#isSafe = isSafe;
     this.#dice = farm.dice.fork('faults');
+  }
+
+  get count(): number {
+    return this.#at.length;
+  }
+
+  /** The longest time without a fault, from the first on. */
+  longestPauseMs(untilMs: number): number {
+    const at = [...this.#at, untilMs];
+    return at.reduce((longest, ms, i) => (i === 0 ? longest : Math.max(longest, ms - (at[i - 1] ?? ms))), 0);
   }
 
   /** Something goes wrong, somewhere. */
   strike(): void {
-    this.count += 1;
+    const before = this.count;
+    // Some need what isn't there (a file to rot, a second machine): then it is something else.
+    for (let i = 0; i < TRIES && this.count === before; i++) this.#strikeOnce();
+  }
+
+  #strikeOnce(): void {
     const strike = this.#dice.weighted<() => void>([
       [5, () => this.#crash()],
       [3, () => this.#stall()],
+      [2, () => this.#suspend()],
       [3, () => this.#partition()],
       [3, () => this.#isolate()],
       [2, () => this.#oneWay()],
       [3, () => this.#sickLink()],
+      [2, () => this.#slowLink()],
       [2, () => this.#flap()],
       [2, () => this.#slow()],
       [2, () => this.#lossy()],
       [1, () => this.#slowDisk()],
-      [1, () => this.#fullDisk()],
+      [2, () => this.#fullDisk()],
       [1, () => this.#brokenDisk()],
-      [1, () => this.#damage()],
+      [2, () => this.#damage()],
       [1, () => this.#wallClock()],
-      [1, () => this.#badMachine()],
+      [2, () => this.#badMachine()],
     ]);
     strike();
   }
@@ -49,9 +76,14 @@ export class Faults {
       timeline.after(profile.faultyMs * this.#dice.between(0.2, 0.9), act);
     };
     if (profile.destroys) once(() => this.#destroy(people));
-    if (profile.removes) once(() => people.remove(this.#machine()));
+    if (profile.removes)
+      once(() => {
+        this.#count('member removed');
+        people.remove(this.#machine());
+      });
     if (profile.joins)
       once(() => {
+        this.#count('member joined');
         this.#farm.newMachine().start();
         people.openDoor();
       });
@@ -59,11 +91,20 @@ export class Faults {
 
   /** One machine may be lost at any moment; a further one only once everything is on two disks again. */
   #destroy(people: People): void {
+    const { timeline, machines } = this.#farm;
     const machine = this.#machine();
     this.#note('destroy', { machine: machine.name });
+    this.#count(this.#farm.lostDisks === 0 ? 'disk destroyed' : 'further disk destroyed');
     machine.destroy();
     this.#farm.lostDisks += 1;
-    this.#farm.timeline.after(this.#dice.between(1_000, 10_000), () => people.remove(machine));
+    timeline.after(this.#dice.between(1_000, 10_000), () => people.remove(machine));
+    if (machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved).length < 3) return;
+    const again = (): void => {
+      if (this.#farm.isHealed) return;
+      if (this.#isSafe()) this.#destroy(people);
+      else timeline.after(1_000, again);
+    };
+    timeline.after(1_000, again);
   }
 
   /** All is well again: ways open, machines on, disks whole. */
@@ -82,19 +123,24 @@ export class Faults {
 
   /** Somebody goes home and takes a machine along, of which nobody else's work needs what it alone has. */
   #switchOff(): void {
-    const { machines, workshop } = this.#farm;
-    const plansOn = (machine: Machine): Set<string> => new Set(machine.disk.blobs.contents.keys());
+    const { machines } = this.#farm;
     const candidates = this.#dice.shuffled(machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved));
     const machine = candidates.find((one) => {
-      const others = machines.filter((other) => other !== one && !other.isGone).map(plansOn);
-      return [...workshop.natures.values()].every(
-        ({ plan }) => !one.disk.blobs.contents.has(plan) || others.some((plans) => plans.has(plan)),
+      const others = machines.filter((other) => other !== one && !other.isGone && !other.isRemoved);
+      return jobsOn(one).every((job) =>
+        contentOf(job, machines).every((hash) => others.some((other) => isGood(other, hash))),
       );
     });
     if (machine === undefined) return;
+    this.#count('left switched off');
     this.#note('switched off', { machine: machine.name });
     machine.crash('power');
     machine.isOff = true;
+  }
+
+  #count(kind: Fault): void {
+    this.#at.push(this.#farm.timeline.now);
+    this.#farm.tally.fault(kind);
   }
 
   #note(what: string, more?: unknown): void {
@@ -126,14 +172,28 @@ export class Faults {
   #crash(): void {
     const machine = this.#machine();
     const how = this.#dice.chance(0.5) ? 'killed' : 'power';
+    this.#count(how === 'power' ? 'power cut' : 'killed');
     machine.crash(how);
+    if (this.#dice.chance(SWEPT)) {
+      this.#count('cache swept');
+      machine.sweep();
+    }
     this.#lasting(this.#duration(), () => machine.start());
   }
 
   #stall(): void {
+    this.#count('stall');
     const machine = this.#machine();
     machine.stall();
     this.#lasting(this.#duration(), () => machine.resume());
+  }
+
+  /** The whole machine sleeps, its clock as well: when it wakes, no time has passed for it. */
+  #suspend(): void {
+    const machine = this.#machine();
+    this.#count('suspend');
+    machine.suspend();
+    this.#lasting(this.#duration() * 2, () => machine.resume());
   }
 
   #cut(from: PeerId, to: PeerId, ms: number): void {
@@ -148,6 +208,7 @@ export class Faults {
   }
 
   #partition(): void {
+    this.#count('partition');
     const mixed = this.#dice.shuffled(this.#farm.machines);
     const size = this.#dice.whole(1, Math.max(1, mixed.length - 1));
     const [one, other] = [mixed.slice(0, size), mixed.slice(size)];
@@ -157,6 +218,7 @@ export class Faults {
   }
 
   #isolate(): void {
+    this.#count('isolate');
     const machine = this.#machine();
     const ms = this.#duration();
     this.#note('isolate', { machine: machine.name, ms: Math.round(ms) });
@@ -168,6 +230,7 @@ export class Faults {
     const machine = this.#machine();
     const ms = this.#duration();
     const isDeaf = this.#dice.chance(0.5);
+    this.#count(isDeaf ? 'deaf' : 'mute');
     this.#note(isDeaf ? 'deaf' : 'mute', { machine: machine.name, ms: Math.round(ms) });
     for (const other of this.#farm.machines) {
       if (other === machine || this.#dice.chance(0.3)) continue;
@@ -185,12 +248,40 @@ export class Faults {
     const two = this.#two();
     if (two === undefined) return;
     const ms = this.#duration() * 2;
+    this.#count('sick link');
     this.#note('sick link', { between: two.map(({ name }) => name), ms: Math.round(ms) });
     this.#cutBoth(two[0].peer, two[1].peer, ms);
   }
 
+  /** Two machines at the two ends of a bad radio link. */
+  #slowLink(): void {
+    const two = this.#two();
+    if (two === undefined) return;
+    const ms = this.#duration() * 2;
+    const delayMs = this.#dice.between(200, 3_000);
+    this.#count('slow link');
+    this.#note('slow link', { between: two.map(({ name }) => name), delayMs: Math.round(delayMs) });
+    const [a, b] = two;
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      this.#delay(from, to, { delayMs, ms });
+  }
+
+  #delay(from: Machine, to: Machine, { delayMs, ms }: { delayMs: number; ms: number }): void {
+    const way = this.#farm.wire.way(from.peer, to.peer);
+    way.baseMs += delayMs;
+    way.jitterMs += delayMs / 2;
+    this.#lasting(ms, () => {
+      way.baseMs -= delayMs;
+      way.jitterMs -= delayMs / 2;
+    });
+  }
+
   /** A laptop on a bad cable. */
   #flap(): void {
+    this.#count('flap');
     const machine = this.#machine();
     this.#note('flap', { machine: machine.name });
     let at = 0;
@@ -205,33 +296,27 @@ export class Faults {
   }
 
   #slow(): void {
+    this.#count('slow machine');
     const machine = this.#machine();
     const ms = this.#duration();
     const delayMs = this.#dice.between(20, 700);
     this.#note('slow', { machine: machine.name, delayMs: Math.round(delayMs), ms: Math.round(ms) });
     for (const other of this.#farm.machines) {
       if (other === machine) continue;
-      for (const way of [
-        this.#farm.wire.way(machine.peer, other.peer),
-        this.#farm.wire.way(other.peer, machine.peer),
-      ]) {
-        way.baseMs += delayMs;
-        way.jitterMs += delayMs / 2;
-        this.#lasting(ms, () => {
-          way.baseMs -= delayMs;
-          way.jitterMs -= delayMs / 2;
-        });
-      }
+      this.#delay(machine, other, { delayMs, ms });
+      this.#delay(other, machine, { delayMs, ms });
     }
   }
 
   #lossy(): void {
+    this.#count('loss');
     const { wire, machines } = this.#farm;
     const share = this.#dice.between(0.02, 0.3);
     const ms = this.#duration();
     this.#note('lossy', { share: share.toFixed(2), ms: Math.round(ms) });
     wire.gossipLoss = share;
     wire.gossipReplay = this.#dice.chance(0.5) ? 0.05 : 0;
+    if (wire.gossipReplay > 0) this.#count('replay');
     const ways = machines.flatMap((a) =>
       machines.flatMap((b) => (a === b ? [] : [wire.way(a.peer, b.peer)])),
     );
@@ -244,6 +329,7 @@ export class Faults {
   }
 
   #slowDisk(): void {
+    this.#count('slow disk');
     const { name, disk } = this.#machine();
     this.#note('slow disk', { machine: name });
     disk.faults.writeMs = this.#dice.between(50, 1_000);
@@ -253,6 +339,7 @@ export class Faults {
   }
 
   #fullDisk(): void {
+    this.#count('full disk');
     const { name, disk } = this.#machine();
     this.#note('full disk', { machine: name });
     disk.faults.full = true;
@@ -262,6 +349,7 @@ export class Faults {
   }
 
   #brokenDisk(): void {
+    this.#count('broken disk');
     const machine = this.#machine();
     this.#note('broken disk', { machine: machine.name });
     machine.disk.faults.broken = true;
@@ -274,7 +362,8 @@ export class Faults {
   /** A file rots where another good copy of it is. */
   #damage(): void {
     // A run that loses a machine loses nothing else: the promise is of one at a time.
-    if (this.#farm.profile.destroys || this.#farm.profile.staysOff) return;
+    const { destroys, removes, staysOff } = this.#farm.profile;
+    if (destroys || removes || staysOff) return;
     const machine = this.#machine();
     const { contents } = machine.disk.blobs;
     const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);
@@ -284,12 +373,14 @@ export class Faults {
         disk !== machine.disk && !isGone && disk.blobs.contents.has(hash) && !disk.faults.damaged.has(hash),
     );
     if (!isElsewhere) return;
+    this.#count('damaged file');
     this.#note('damage', { machine: machine.name, hash: hash.slice(0, 8) });
     machine.disk.faults.damaged.add(hash);
     machine.disk.faults.everDamaged.add(hash);
   }
 
   #wallClock(): void {
+    this.#count('wall clock jump');
     const { name, host } = this.#machine();
     const byMs = this.#dice.between(-3 * HOUR_MS, 3 * HOUR_MS);
     this.#note('wall clock', { machine: name, byMs: Math.round(byMs) });
@@ -297,6 +388,7 @@ export class Faults {
   }
 
   #badMachine(): void {
+    this.#count('bad machine');
     const { name } = this.#machine();
     const { bad } = this.#farm.workshop;
     this.#note('bad machine', { machine: name });

@@ -33,6 +33,11 @@ export class Host {
   isUp = false;
   #stalled = false;
   #deferred: Deferred[] = [];
+  /** Since when its clock stands, and how long it stood before in this life. */
+  #suspendedAt: number | undefined;
+  #suspendedMs = 0;
+  /** Timers that fell due meanwhile, which have their rest to wait after it wakes. */
+  #asleep: (() => void)[] = [];
 
   constructor(timeline: HostTimeline) {
     this.#timeline = timeline;
@@ -47,12 +52,17 @@ export class Host {
     this.isUp = true;
     this.#stalled = false;
     this.#deferred = [];
+    this.#suspendedAt = undefined;
+    this.#suspendedMs = 0;
+    this.#asleep = [];
   }
 
   end(): void {
     this.isUp = false;
     this.#stalled = false;
     this.#deferred = [];
+    this.#suspendedAt = undefined;
+    this.#asleep = [];
   }
 
   /** The process stands still: what falls due or arrives meanwhile waits for it. */
@@ -60,9 +70,21 @@ export class Host {
     if (this.isUp) this.#stalled = true;
   }
 
+  /** The whole machine sleeps: the process stands still, and its monotonic clock as well, as Linux has it. */
+  suspend(): void {
+    if (!this.isUp || this.#stalled) return;
+    this.#stalled = true;
+    this.#suspendedAt = this.#timeline.now;
+  }
+
   /** It goes on: first the timers that are overdue, then what lies in its sockets, and all else behind that. */
   resume(onAwake: () => void): void {
     if (!this.#stalled) return;
+    if (this.#suspendedAt !== undefined) {
+      this.#suspendedMs += this.#timeline.now - this.#suspendedAt;
+      this.#suspendedAt = undefined;
+      for (const wake of this.#asleep.splice(0)) wake();
+    }
     this.#deferred.sort(
       (a, b) => Number(b.isTimer) - Number(a.isTimer) || (a.isTimer ? a.dueMs - b.dueMs : 0),
     );
@@ -103,9 +125,24 @@ export class Host {
   #later(delayMs: number, run: () => void): () => void {
     const { life } = this;
     let canceled = false;
+    let sleptMs = this.#suspendedMs;
     const isOver = (): boolean => canceled || this.life !== life || !this.isUp;
     const fire = (): void => {
       if (isOver()) return;
+      const owedMs = this.#suspendedMs - sleptMs;
+      sleptMs = this.#suspendedMs;
+      if (this.#suspendedAt !== undefined) {
+        const restMs = this.#timeline.now - this.#suspendedAt + owedMs;
+        this.#asleep.push(() => {
+          sleptMs = this.#suspendedMs;
+          this.#timeline.after(restMs, fire);
+        });
+        return;
+      }
+      if (owedMs > 0) {
+        this.#timeline.after(owedMs, fire);
+        return;
+      }
       if (!this.#stalled) return run();
       const late = (): void => {
         if (!isOver()) run();
@@ -125,7 +162,10 @@ export class Host {
     const { faults } = this;
     const beginMs = timeline.now;
     // Each life has its own zero: nothing may be carried from one to the next by it.
-    const now = (): number => Math.round(1e6 + (timeline.now - beginMs) * faults.rate * 1e3) / 1e3;
+    const now = (): number => {
+      const awakeMs = (this.#suspendedAt ?? timeline.now) - beginMs - this.#suspendedMs;
+      return Math.round(1e6 + awakeMs * faults.rate * 1e3) / 1e3;
+    };
     // A microsecond more: no timer may fire before its time, or it would be set again for the same moment for ever.
     const after = (delayMs: number, callback: () => void): (() => void) =>
       this.#later(delayMs / faults.rate + 0.001, callback);

@@ -13,9 +13,10 @@ import { createPinKeeper } from '../../node/src/jobs/pins.ts';
 import { createVerifier, identityOf, type Identity } from '../../node/src/system/identity.ts';
 import type { Clock, Logger, Startable } from '../../node/src/system/interface.ts';
 import type { Dice } from './dice.ts';
-import { newDisk, openBlobs, openRecords } from './disk.ts';
+import { newDisk, openBlobs, openRecords, type SimDisk } from './disk.ts';
 import { Host } from './host.ts';
 import { cheapVerify, sealOf, sharedOf } from './shared.ts';
+import type { Tally } from './tally.ts';
 import type { Timeline } from './timeline.ts';
 import type { Station, SimWire } from './wire.ts';
 import { SimWorker, type Engine } from './worker.ts';
@@ -44,6 +45,7 @@ export interface MachineComponents {
   readonly dice: Dice;
   readonly witness: Witness;
   readonly engine: Engine;
+  readonly tally: Tally;
   /** Whether messages are turned into bytes and back, and signatures are real. */
   readonly isExact: boolean;
 }
@@ -69,6 +71,8 @@ export class Machine {
   readonly host: Host;
   readonly station: Station;
   disk = newDisk();
+  /** The disk that was destroyed. */
+  lost: SimDisk | undefined;
   life: Life | undefined;
   /** What its worker can do at once. */
   slots = 1;
@@ -127,10 +131,23 @@ export class Machine {
     this.#components.wire.gone(this.peer);
   }
 
+  /** While its node is off its store comes to be too small: what nothing is pinned for goes. */
+  sweep(): void {
+    if (this.host.isUp) return;
+    const { blobs, faults } = this.disk;
+    const pinned = new Set(blobs.pins.pinned());
+    for (const hash of blobs.contents.keys()) {
+      if (pinned.has(hash)) continue;
+      blobs.contents.delete(hash);
+      faults.damaged.delete(hash);
+    }
+  }
+
   /** Fire, or a thief: nothing that it held comes back. */
   destroy(): void {
     this.crash('power');
     this.isGone = true;
+    this.lost = this.disk;
     this.disk = newDisk();
   }
 
@@ -138,6 +155,13 @@ export class Machine {
     if (!this.host.isUp || this.host.isStalled) return;
     this.#components.witness.note(this.peer, 'stall');
     this.host.stall();
+    this.#components.wire.lookAll(this.peer);
+  }
+
+  suspend(): void {
+    if (!this.host.isUp || this.host.isStalled) return;
+    this.#components.witness.note(this.peer, 'suspend');
+    this.host.suspend();
     this.#components.wire.lookAll(this.peer);
   }
 
@@ -197,7 +221,9 @@ export class Machine {
     const worker = new SimWorker(
       { host, clock, blobs, content: network.content, core, engine: this.#components.engine },
       {
+        tally: this.#components.tally,
         machine: this.name,
+        peer: this.peer,
         slots: this.slots,
         input: (input) => driver.input(input),
         ended: (attempt, how) => this.#components.witness.ended(this, attemptKey(attempt), how),

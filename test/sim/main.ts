@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { simulate } from './run.ts';
 import { spread, summaryOf, type RunSummary, type Stretch } from './spread.ts';
+import { Tally } from './tally.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -32,15 +33,24 @@ async function many(
   const begun = performance.now();
   const cpu = process.cpuUsage();
   const failed: bigint[] = [];
-  let [runs, virtualMs, events] = [0, 0, 0];
+  let [runs, virtualMs, events, usedShare] = [0, 0, 0, 0];
+  const tally = new Tally();
   await run({ from, count }, (ended) => {
     runs += 1;
     virtualMs += ended.virtualMs;
     events += ended.events;
+    usedShare = Math.max(usedShare, ended.usedShare);
+    tally.add(ended);
     if (!ended.hasFailed) return;
     failed.push(ended.seed);
     console.log(ended.text);
   });
+  for (const line of tally.lines()) console.log(line);
+  const missing = tally.missing();
+  if (missing.length > 0) console.log(`never: ${missing.join(', ')}`);
+  console.log(
+    `Of the time that the work left at the healing may take, at most ${(usedShare * 100).toFixed(0)} % was used.`,
+  );
   // Of all threads, those that compile and collect garbage included.
   const { user, system } = process.cpuUsage(cpu);
   const cpuMs = (user + system) / 1_000;

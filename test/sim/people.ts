@@ -1,20 +1,13 @@
-import { createHash } from 'node:crypto';
-import {
-  encode,
-  fieldSubject,
-  PlanView,
-  signField,
-  signJobSpec,
-  type JobRecord,
-  type Plan,
-  type PlanGroup,
-} from '@cuadro/protocol';
+import { encode, type JobRecord, type Plan } from '@cuadro/protocol';
 import { deleteJob, requeue, setJob, setNode } from '../../node/src/jobs/control.ts';
 import type { JobsComponents, Kept } from '../../node/src/jobs/interface.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
-import type { Nature } from './workshop.ts';
+import { contentOf, has, jobsOn } from './on-disk.ts';
+import { jobRecord, natureOf, planOf, sceneOf, storeScene } from './recipes.ts';
+import type { DeedKind } from './tally.ts';
+import { weekMinute } from './worker.ts';
 
 /** What somebody did, as the checkers hear of it. */
 export type Deed =
@@ -55,6 +48,8 @@ export class People {
       [2, () => this.#setJob(at)],
       [1, () => this.#delete(at)],
       [2, () => this.#setNode(at)],
+      [1, () => this.#setHours(at)],
+      [1, () => this.mergeFarms()],
     ]);
     act();
   }
@@ -79,81 +74,40 @@ export class People {
     this.#farm.note(at.peer, 'person', what);
   }
 
+  /** Somebody has something to render, whenever nothing else is. */
+  keepBusy(): void {
+    const at = this.#farm.isAtRest() ? this.#someMachine() : undefined;
+    if (at !== undefined) this.#submit(at);
+  }
+
   submit(at: Machine): void {
-    if (this.jobs.length >= this.#farm.profile.jobs) return;
-    const id = this.#dice.name(16);
-    const plan = this.#plan();
-    const nature = this.#nature(plan);
-    const after = this.#dice.chance(0.25) && this.jobs.length > 0 ? [this.#dice.pick(this.jobs)] : [];
+    if (this.jobs.length < this.#farm.profile.jobs) this.#submit(at);
+  }
+
+  #submit(at: Machine): void {
+    const dice = this.#dice;
+    const { profile, workshop, tally } = this.#farm;
+    const id = dice.name(16);
+    const plan = planOf(dice);
+    const scene = dice.chance(0.4) ? sceneOf(dice) : undefined;
+    const priority = dice.whole(1, 100);
+    const after = dice.chance(0.25) && this.jobs.length > 0 ? [dice.pick(this.jobs)] : [];
     const known = after.filter((job) => at.queries?.jobRecord(job) !== undefined);
     this.jobs.push(id);
-    this.#farm.workshop.natures.set(id, nature);
+    workshop.natures.set(id, natureOf(dice, plan, profile.taskMs));
+    tally.deed(scene === undefined ? 'submit' : 'submit with a bundle');
+    if (known.length > 0) tally.deed('submit after another job');
     this.#do(at, `submit ${id}`, async (components) => {
-      const { blobs, driver, copies, signer } = components;
-      const stored = await blobs.putBytes(encode(plan), { pin: id });
-      const record = jobRecord(components, { id, plan, hash: stored.hash, after: known, dice: this.#dice });
+      const { blobs, driver, copies } = components;
+      const bundle = scene === undefined ? undefined : await storeScene(components, id, scene);
+      const { hash } = await blobs.putBytes(encode(plan), { pin: id });
+      const record = jobRecord(components, { id, plan, hash, bundle, after: known, priority });
       this.#tell({ kind: 'submitted', job: id, plan, at });
       await driver.merge([record]);
       const kept = await copies.acknowledge(id);
+      tally.deed(kept.machines > 1 ? 'accepted on two machines' : 'accepted on one machine');
       this.#tell({ kind: 'accepted', job: id, at, kept });
-      return signer;
     });
-  }
-
-  #plan(): Plan {
-    const dice = this.#dice;
-    const tasks = dice.weighted([
-      [4, dice.whole(1, 4)],
-      [4, dice.whole(3, 10)],
-      [1, dice.whole(12, 30)],
-    ]);
-    const frames: PlanGroup = {
-      name: 'frame',
-      work: { kind: 'blender-frame', allowScripts: false },
-      numbers: [{ start: 1, end: tasks, step: 1 }],
-      after: [],
-      requires: { engine: 'blender' },
-    };
-    const groups = [frames];
-    if (dice.chance(0.3)) {
-      groups.push({
-        name: 'command',
-        work: { kind: 'command', program: '/bin/true', args: [] },
-        numbers: [{ start: 1, end: tasks, step: 1 }],
-        after: [{ group: 0, match: 'same' }],
-        requires: { engine: 'command' },
-      });
-    }
-    if (dice.chance(0.5)) {
-      groups.push({
-        name: 'film',
-        work: { kind: 'film', frames: 0, rate: { numerator: 24, denominator: 1 }, output: 'film.mp4' },
-        numbers: [{ start: 1, end: 1, step: 1 }],
-        after: [{ group: 0, match: 'all' }],
-        requires: { engine: 'ffmpeg' },
-      });
-    }
-    return { version: 1, order: dice.chance(0.3) ? 'coarse-to-fine' : 'sequential', groups };
-  }
-
-  #nature(plan: Plan): Nature {
-    const dice = this.#dice;
-    const { taskCount } = new PlanView(plan);
-    const mean = this.#farm.profile.taskMs;
-    const taskMs = Array.from({ length: taskCount }, () =>
-      dice.chance(0.05) ? mean * dice.between(3, 8) : mean * dice.between(0.3, 1.7),
-    );
-    const some = (share: number): Set<number> =>
-      new Set(dice.chance(share) ? [dice.whole(0, taskCount - 1)] : []);
-    return {
-      plan: createHash('sha256').update(encode(plan)).digest('hex'),
-      taskMs,
-      files: dice.chance(0.7) ? dice.whole(1, 2) : 0,
-      poison: some(0.15),
-      killers: some(0.08),
-      flaky: dice.chance(0.2) ? 0.1 : 0,
-      differs: dice.chance(0.5),
-    };
   }
 
   #someJob(at: Machine): JobRecord | undefined {
@@ -170,6 +124,9 @@ export class People {
       [2, 'failed'],
       [1, 'all'],
     ]);
+    this.#farm.tally.deed(
+      tasks === 'all' ? 'requeue all' : tasks === 'failed' ? 'requeue the failed' : 'requeue one task',
+    );
     this.#tell({ kind: 'requeue', job: job.id, at, tasks });
     this.#do(at, `requeue ${job.id} ${String(tasks)}`, (components) => requeue(components, job.id, tasks));
   }
@@ -177,13 +134,15 @@ export class People {
   #setJob(at: Machine): void {
     const job = this.#someJob(at);
     if (job === undefined) return;
-    const wanted = this.#dice.weighted<Parameters<typeof setJob>[2]>([
-      [2, { desired: 'paused' }],
-      [3, { desired: 'active' }],
-      [1, { desired: 'canceled' }],
-      [2, { priority: this.#dice.whole(1, 100) }],
-      [1, { machineLimit: this.#dice.whole(0, 2) }],
+    type Wanted = Parameters<typeof setJob>[2];
+    const [kind, wanted] = this.#dice.weighted<readonly [DeedKind, Wanted]>([
+      [2, ['pause', { desired: 'paused' }]],
+      [3, ['resume', { desired: 'active' }]],
+      [1, ['cancel', { desired: 'canceled' }]],
+      [2, ['priority', { priority: this.#dice.whole(1, 100) }]],
+      [1, ['machine limit', { machineLimit: this.#dice.whole(0, 2) }]],
     ]);
+    this.#farm.tally.deed(kind);
     this.#tell({ kind: 'change', job: job.id, at });
     this.#do(at, `set ${job.id} ${JSON.stringify(wanted)}`, (components) =>
       setJob(components, job.id, wanted),
@@ -193,19 +152,41 @@ export class People {
   #delete(at: Machine): void {
     const job = this.#someJob(at);
     if (job === undefined) return;
+    this.#farm.tally.deed('delete');
     this.#tell({ kind: 'delete', job: job.id, at });
     this.#do(at, `delete ${job.id}`, (components) => deleteJob(components, job.id));
   }
 
   #setNode(at: Machine): void {
+    const { tally, machines } = this.#farm;
     const desired = this.#dice.pick(['active', 'active', 'paused', 'draining'] as const);
     if (this.#dice.chance(0.5)) {
+      tally.deed('own wish');
       this.#do(at, `own ${desired}`, (components) => setNode(components, at.peer, { ownerDesired: desired }));
       return;
     }
-    const other = this.#dice.pick(this.#farm.machines);
+    const other = this.#dice.pick(machines);
+    tally.deed("farm's wish");
     this.#do(at, `set ${other.name} ${desired}`, (components) =>
       setNode(components, other.peer, { desired }),
+    );
+  }
+
+  /** A machine is to sleep a minute or two from now on, by its own clock (SPEC R108), or to run fewer tasks at once. */
+  #setHours(at: Machine): void {
+    const { tally, machines } = this.#farm;
+    const { name, peer, host } = this.#dice.pick(machines);
+    if (this.#dice.chance(0.25)) {
+      const slots = this.#dice.whole(0, 2);
+      tally.deed('slots');
+      this.#do(at, `slots of ${name} ${slots}`, (components) => setNode(components, peer, { slots }));
+      return;
+    }
+    const start = weekMinute(host.clock().wallTime());
+    const end = weekMinute(host.clock().wallTime() + this.#dice.whole(1, 2) * 60_000);
+    tally.deed('hours');
+    this.#do(at, `hours of ${name}`, (components) =>
+      setNode(components, peer, { hours: { spans: [{ start: end, end: start }] } }),
     );
   }
 
@@ -216,6 +197,7 @@ export class People {
     const farm = at?.life?.farm;
     if (at === undefined || farm === undefined || machine.isRemoved) return;
     this.#note(at, `remove ${machine.name}`);
+    this.#farm.tally.deed('remove a machine');
     farm.removeMember(machine.peer, 'sold').then(
       () => {
         machine.isRemoved = true;
@@ -230,23 +212,54 @@ export class People {
     const at = this.#someMachine();
     if (at === undefined) return;
     this.#note(at, 'open the door');
+    this.#farm.tally.deed('open the door');
     at.life?.farm.openDoor(DOOR_MS).catch(() => undefined);
+  }
+
+  /** Where machines are in several farms: a person of two of them wants these to be one (SPEC R66). */
+  mergeFarms(): void {
+    const at = (machine: Machine): string | undefined => machine.queries?.farmRecord()?.id;
+    const there = this.#farm.up().filter((machine) => at(machine) !== undefined && !machine.host.isStalled);
+    const one = there.length === 0 ? undefined : this.#dice.pick(there);
+    const others = there.filter((machine) => one !== undefined && at(machine) !== at(one));
+    if (one === undefined || others.length === 0) return;
+    const other = this.#dice.pick(others);
+    this.#farm.tally.deed('merge two farms');
+    for (const [machine, farm] of [
+      [one, at(other)],
+      [other, at(one)],
+    ] as const) {
+      this.#note(machine, 'merge the farms');
+      // It may not have found the other farm yet, or just be about to leave its own.
+      machine.life?.farm.mergeFarm(farm).catch((error: unknown) => {
+        if ((error as { code?: string }).code === undefined) this.#farm.timeline.fail(error);
+      });
+    }
+  }
+
+  /** A job that only a destroyed machine could tell of has no use any more. */
+  #giveUp(at: Machine): void {
+    const { lostDisks, machines } = this.#farm;
+    if (lostDisks === 0) return;
+    for (const { id, ...job } of jobsOn(at)) {
+      const content = contentOf({ id, ...job }, machines);
+      if (content.every((hash) => machines.some((machine) => has(machine, hash)))) continue;
+      this.#tell({ kind: 'delete', job: id, at });
+      this.#do(at, `delete ${id}`, (components) => deleteJob(components, id));
+    }
   }
 
   /** Whoever comes in the morning lets everything go on. */
   release(at: Machine): void {
     for (const machine of this.#farm.machines) if (machine.isGone) this.remove(machine);
     if (this.#farm.up().some(({ queries }) => queries?.farmRecord() === undefined)) this.openDoor();
-    for (const id of at.queries?.jobIds() ?? []) {
-      const plan = at.queries?.jobRecord(id)?.spec.plan ?? '';
-      // A job that only a destroyed machine could tell of has no use any more.
-      if (this.#farm.lostDisks === 0 || this.#farm.machines.some(({ disk }) => disk.blobs.contents.has(plan)))
-        continue;
-      this.#tell({ kind: 'delete', job: id, at });
-      this.#do(at, `delete ${id}`, (components) => deleteJob(components, id));
-    }
+    this.#giveUp(at);
     for (const machine of this.#farm.up()) {
       const fields = at.queries?.nodeRecord(machine.peer)?.fields;
+      if (fields?.hours !== undefined || fields?.slots !== undefined)
+        this.#do(at, `hours of ${machine.name}`, (components) =>
+          setNode(components, machine.peer, { hours: { spans: [] }, slots: 64 }),
+        );
       if ((fields?.desired?.value ?? 'active') !== 'active')
         this.#do(at, `release ${machine.name}`, (components) =>
           setNode(components, machine.peer, { desired: 'active' }),
@@ -262,35 +275,3 @@ export class People {
     }
   }
 }
-
-/** A job's record as a submission makes it. */
-function jobRecord(
-  { signer, driver, clock, copies }: JobsComponents,
-  draft: { id: string; plan: Plan; hash: string; after: string[]; dice: Dice },
-): JobRecord {
-  const { id, plan, hash, after, dice } = draft;
-  const priority = dice.whole(1, 100);
-  return {
-    kind: 'job',
-    id,
-    spec: signJobSpec(signer, {
-      id,
-      name: `job ${id.slice(0, 4)}`,
-      type: 'blender-animation',
-      settings: { frames: framesIn(plan) },
-      plan: hash,
-      tasks: new PlanView(plan).taskCount,
-      order: driver.queries.nextOrder(),
-      after,
-      outputFolder: '/output',
-      wallTime: clock.wallTime(),
-    }),
-    control: { priority: signField(signer, 'job-control', fieldSubject(id, 'priority'), priority, 1) },
-    requests: {},
-    holders: { bundle: {}, plan: { [signer.peer]: { held: true, counter: 1 } } },
-    acknowledged: copies.alone(),
-  };
-}
-
-/** Tasks of the first group, of which the others are made. */
-const framesIn = ({ groups }: Plan): number => groups[0]?.numbers[0]?.end ?? 0;

@@ -6,6 +6,8 @@ export interface Profile {
   readonly slots: number;
   /** Whether all are members of one farm from the begin; else they find each other. */
   readonly isFounded: boolean;
+  /** Whether it is two farms, each with jobs of its own, which a person makes one. */
+  readonly isSplit: boolean;
   /** Messages as bytes and signatures as keys make them. */
   readonly isExact: boolean;
   /** Clocks are wrong by at most this share, and wall clocks by so many milliseconds. */
@@ -46,6 +48,7 @@ export function profileOf(seed: bigint): Profile {
     machines,
     slots: dice.chance(0.2) ? 2 : 1,
     isFounded,
+    isSplit: isFounded && machines >= 4 && fate >= 0.7 && fate < 0.85,
     isExact: dice.whole(1, EXACT_EVERY) === 1,
     clockSkew: dice.chance(0.3) ? 0.02 : 0.0001,
     wallSkewMs: dice.chance(0.3) ? 86_400_000 : 50,
@@ -58,7 +61,7 @@ export function profileOf(seed: bigint): Profile {
     ]),
     destroys: isFounded && machines >= 3 && fate < 0.2,
     removes: isFounded && machines >= 3 && fate >= 0.2 && fate < 0.35,
-    staysOff: machines >= 3 && fate >= 0.35 && fate < 0.7,
+    staysOff: fate >= 0.35 && fate < 0.7,
     joins: isFounded && machines < 7 && dice.chance(0.2),
     faultEveryMs: dice.between(2_000, 7_000),
     actEveryMs: dice.between(2_000, 9_000),

@@ -1,6 +1,5 @@
 import type { Changes } from '../../node/src/core/interface.ts';
-import { defaultOptions } from '../../node/src/core/options.ts';
-import { defaultMeshLimits } from '../../node/src/mesh/limits.ts';
+import { leftMs, SETTLE_MS } from './bound.ts';
 import { Violation } from './checkers/checker.ts';
 import { Checkers } from './checkers/checkers.ts';
 import { SimFarm } from './farm.ts';
@@ -8,6 +7,7 @@ import { Faults } from './faults.ts';
 import type { Machine, Witness } from './machine.ts';
 import { People } from './people.ts';
 import { profileOf, type Profile } from './profile.ts';
+import type { Tally } from './tally.ts';
 import { Trace } from './trace.ts';
 
 export interface RunInit {
@@ -25,6 +25,10 @@ export interface RunReport {
   readonly faults: number;
   readonly jobs: number;
   readonly results: number;
+  /** How often each kind of thing happened. */
+  readonly tally: Tally;
+  /** Share of the time that the work left may take which it took. */
+  readonly usedShare: number;
   readonly failure: { readonly rule: string; readonly sentence: string; readonly error: unknown } | undefined;
   /** Of the trace, where one was made. */
   readonly sum: string;
@@ -47,13 +51,15 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
   farm.note = (peer, what, more) =>
     trace.add(farm.timeline.now, peer === undefined ? '-' : (farm.of(peer)?.name ?? '?'), what, more);
   checkers.begin(farm);
-  const faults = new Faults(farm);
+  const faults = new Faults(farm, () => checkers.isSafe());
   const people = new People(farm, (deed) => checkers.deed(deed));
   let failure: RunReport['failure'];
+  let usedShare = 0;
   try {
+    lookAround(farm, checkers);
     faults.plan(people);
     await faultyPhase(farm, faults, people);
-    await healedPhase(farm, faults, people, checkers);
+    usedShare = await healedPhase(farm, faults, people, checkers);
   } catch (error) {
     const rule = error instanceof Violation ? error.rule : 'error';
     failure = { rule, sentence: (error as Error).message, error };
@@ -67,6 +73,8 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
     faults: faults.count,
     jobs: people.jobs.length,
     results: checkers.results,
+    tally: farm.tally,
+    usedShare,
     failure,
     sum: isOn ? trace.sum() : '',
   };
@@ -109,6 +117,14 @@ const changesOf = ({ jobs, tasks, removed }: Changes): unknown => ({
   tasks: tasks.map(({ job, indices }) => `${job}/${indices.join(',')}`),
 });
 
+/** Twice a second those look who judge by what lasts. */
+function lookAround(farm: SimFarm, checkers: Checkers): void {
+  farm.timeline.after(LOOK_AROUND_MS, () => {
+    checkers.look();
+    lookAround(farm, checkers);
+  });
+}
+
 async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promise<void> {
   const { profile, timeline, dice } = farm;
   for (const machine of farm.machines) timeline.after(dice.between(0, 3_000), () => machine.start());
@@ -123,50 +139,63 @@ async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promi
     const [at] = farm.up().filter(({ queries }) => queries?.farmRecord() !== undefined);
     if (at !== undefined) people.submit(at);
     again(profile.actEveryMs, () => people.act());
-    again(profile.faultEveryMs, () => faults.strike());
+    again(profile.faultEveryMs, () => {
+      people.keepBusy();
+      faults.strike();
+    });
   });
   await timeline.run(profile.faultyMs);
+  const pauseMs = faults.longestPauseMs(timeline.now);
+  if (pauseMs > FAULT_WITHIN_MS) throw new Error(`No fault for ${pauseMs} ms.`);
 }
-
-/** After the healing: links come back, somebody leads, and what is known is told. */
-const SETTLE_MS =
-  defaultMeshLimits.silenceMs +
-  defaultMeshLimits.connectMs +
-  2 * defaultMeshLimits.pauseMaxMs +
-  defaultOptions.leaderlessMs +
-  2 * defaultOptions.leaseMs +
-  5_000;
 
 /** Replicas that can talk are equal so long after the last change (DESIGN.md section 1, promise 4). */
 const CONVERGE_MS = 5_000;
-/** How often it is looked whether work is left. */
+/** How often it is looked whether work is left, and by those who judge by what lasts. */
 const LOOK_MS = 250;
+const LOOK_AROUND_MS = 500;
+/** People go to and fro between the machines of two farms so long at most. */
+const UNITE_MS = 10 * SETTLE_MS;
+/** Faults in the time of faults come at most so far apart. */
+const FAULT_WITHIN_MS = 10_000.1;
 
-async function healedPhase(farm: SimFarm, faults: Faults, people: People, checkers: Checkers): Promise<void> {
+async function healedPhase(
+  farm: SimFarm,
+  faults: Faults,
+  people: People,
+  checkers: Checkers,
+): Promise<number> {
   const { timeline } = farm;
   farm.isHealed = true;
   farm.workshop.isCalm = true;
   faults.heal();
   farm.note(undefined, 'healed');
   await timeline.run(timeline.now + SETTLE_MS);
+  await unite(farm, people);
   checkers.settled();
   const someone = farm.up()[0];
   if (someone !== undefined) people.release(someone);
   const boundMs = leftMs(farm);
-  const until = timeline.now + boundMs;
+  const begun = timeline.now;
   // At rest for as long as records may take to be the same everywhere.
   let restMs = 0;
-  while (timeline.now < until && restMs < CONVERGE_MS) {
+  while (timeline.now < begun + boundMs && restMs < CONVERGE_MS) {
     await timeline.run(timeline.now + LOOK_MS);
     restMs = farm.isAtRest() ? restMs + LOOK_MS : 0;
   }
   checkers.end(restMs >= CONVERGE_MS, boundMs);
+  return (timeline.now - begun) / boundMs;
 }
 
-/** What the work that is left may take at most, one machine doing it all, with every attempt that it may need. */
-function leftMs(farm: SimFarm): number {
-  let workMs = 0;
-  for (const { taskMs } of farm.workshop.natures.values()) for (const ms of taskMs) workMs += ms * 1.2 + 50;
-  const pausesMs = defaultOptions.retryPausesMs.reduce((sum, ms) => sum + ms, 0) * defaultOptions.attemptsMax;
-  return 60_000 + defaultOptions.renderAgainMs + workMs * 1.5 + pausesMs * farm.workshop.natures.size;
+/** People let in who is outside, and make one of several farms, until nobody is left apart. */
+async function unite(farm: SimFarm, people: People): Promise<void> {
+  const { timeline } = farm;
+  const until = timeline.now + UNITE_MS;
+  while (farm.farms().size > 1) {
+    if (timeline.now >= until)
+      throw new Violation('one farm', `${farm.farms().size} are left after ${UNITE_MS} ms.`);
+    people.openDoor();
+    people.mergeFarms();
+    await timeline.run(timeline.now + SETTLE_MS);
+  }
 }

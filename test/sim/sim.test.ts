@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { simulate } from './run.ts';
 import { spread } from './spread.ts';
+import { Tally } from './tally.ts';
 
 /** Where the seeds of this run begin; another place is given by the environment, and printed so that it can be again. */
 const FIRST = BigInt(process.env['CUADRO_SIM_FIRST'] ?? 1);
@@ -23,18 +24,26 @@ describe(`whole farms, simulated from seed ${FIRST}`, () => {
     });
   }
 
+  const tally = new Tally();
+
   for (let at = 0; at < SEEDS; at += GROUP) {
     const from = FIRST + BigInt(at);
     const count = Math.min(GROUP, SEEDS - at);
     it(`R20, R38, R40, R52, R57: nothing accepted is lost and all ends, seeds ${from} to ${from + BigInt(count - 1)}`, async () => {
       const seen = new Set<bigint>();
       const failed: string[] = [];
-      await spread({ from, count }, ({ seed, hasFailed, text }) => {
-        seen.add(seed);
-        if (hasFailed) failed.push(text);
+      await spread({ from, count }, (run) => {
+        seen.add(run.seed);
+        tally.add(run);
+        if (run.hasFailed) failed.push(run.text);
       });
       assert.deepEqual(failed, []);
       assert.equal(seen.size, count, 'every seed ran');
     });
   }
+
+  // Fewer are too few to meet all kinds.
+  it('every kind of fault, deed and outcome happened', { skip: SEEDS < GROUP }, () => {
+    assert.deepEqual(tally.missing(), []);
+  });
 });

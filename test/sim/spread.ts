@@ -16,6 +16,10 @@ export interface RunSummary {
   /** The run in one line. */
   readonly text: string;
   readonly hasFailed: boolean;
+  /** The largest share used of the time that the work left at the healing may take. */
+  readonly usedShare: number;
+  /** How often each kind of thing happened (`tally.ts`). */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 export function summaryOf({
@@ -26,10 +30,12 @@ export function summaryOf({
   faults,
   jobs,
   failure,
+  usedShare,
+  tally: { counts },
 }: RunReport): RunSummary {
   const how = failure === undefined ? 'clean' : `${failure.rule}: ${failure.sentence}`;
   const text = `seed ${seed}: ${profile.machines} machines, ${(virtualMs / 1_000).toFixed(0)} s, ${faults} faults, ${jobs} jobs: ${how}`;
-  return { seed, virtualMs, events, text, hasFailed: failure !== undefined };
+  return { seed, virtualMs, events, text, hasFailed: failure !== undefined, usedShare, counts };
 }
 
 /** So few at once that no thread is left with much when the others have nothing more to do. */

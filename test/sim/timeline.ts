@@ -49,6 +49,11 @@ const isBefore = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at 
 
 /** Steps that are planned at once: between two of them promises settle, and the host's loop turns once for all. */
 const STEPS_PER_TURN = 64;
+/**
+ * And not beyond so much virtual time, in milliseconds: what a node leaves to the next turn of the loop would else wait
+ * for the next 64 events, which in a quiet farm are seconds apart.
+ */
+const TURN_MS = 1;
 
 /**
  * Virtual time: events in order, and between any two of them everything that promises owe each other. Nothing here
@@ -80,8 +85,11 @@ export class Timeline {
     for (;;) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       let over = false;
+      let turnUntil = Number.POSITIVE_INFINITY;
       const step = (): void => {
-        over ||= this.#failure !== undefined || isOver() || !this.#step(until);
+        if (over || (this.#agenda.peek()?.at ?? 0) > turnUntil) return;
+        over = this.#failure !== undefined || isOver() || !this.#step(until);
+        if (turnUntil === Number.POSITIVE_INFINITY) turnUntil = this.now + TURN_MS;
       };
       for (let i = 0; i < STEPS_PER_TURN; i++) setImmediate(step);
       setImmediate(() => resolve(over));

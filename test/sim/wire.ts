@@ -26,6 +26,8 @@ export interface Traffic {
 }
 
 const FIRST_PORT = 20_001;
+/** Announcements may be lost, so the network is asked again and again. */
+const SEARCH_EVERY_MS = 30_000;
 
 /**
  * The virtual network below the mesh's memory twin: ordered connections that lose nothing while they last, as TCP
@@ -152,6 +154,16 @@ export class SimWire implements MemoryWire {
     this.changed(mesh);
     this.announce(mesh);
     this.search(mesh);
+    this.#searchAgain(mesh);
+  }
+
+  #searchAgain(mesh: MemoryMesh): void {
+    this.timeline.after(SEARCH_EVERY_MS, () => {
+      const { mesh: latest, host } = this.of(mesh.self);
+      if (latest !== mesh || !mesh.running) return;
+      host.deliver(() => this.search(mesh));
+      this.#searchAgain(mesh);
+    });
   }
 
   stopped(mesh: MemoryMesh): void {

@@ -1,10 +1,12 @@
 import {
   attemptKey,
+  isWithinHours,
   type AttemptId,
   type Capabilities,
   type Grant,
   type JobRecord,
   type OutputFile,
+  type PeerId,
   type PlannedTask,
 } from '@cuadro/protocol';
 import type { BlobStore } from '../../node/src/blobs/interface.ts';
@@ -13,6 +15,7 @@ import type { AttemptOutcome, CoreQueries } from '../../node/src/core/interface.
 import type { DriverInput } from '../../node/src/driver.ts';
 import type { Clock } from '../../node/src/system/interface.ts';
 import type { Host } from './host.ts';
+import type { Tally } from './tally.ts';
 
 /** What rendering a task comes to. */
 export type Fate =
@@ -40,6 +43,9 @@ export interface WorkerComponents {
 }
 
 export interface WorkerInit {
+  /** Counts what is told apart of a run. */
+  readonly tally: Pick<Tally, 'outcome'>;
+  readonly peer: PeerId;
   readonly machine: string;
   readonly slots: number;
   readonly input: (input: DriverInput) => void;
@@ -66,10 +72,19 @@ export const CAPABILITIES: Capabilities = {
   memoryBytes: 8e9,
 };
 
+const MINUTE_MS = 60_000;
+const WEEK_MINUTES = 7 * 1_440;
+/** The wall clock's zero was a Thursday; weeks begin on Monday. */
+const THURSDAY_MINUTES = 3 * 1_440;
+
+/** Minutes since Monday 00:00, wherever the run takes place. */
+export const weekMinute = (wallTime: number): number =>
+  (((Math.floor(wallTime / MINUTE_MS) + THURSDAY_MINUTES) % WEEK_MINUTES) + WEEK_MINUTES) % WEEK_MINUTES;
+
 /** A machine looks at its disk this often. */
-const LOOK_MS = 5_000;
+export const LOOK_MS = 5_000;
 /** And takes no work for so long after a fault of its own. */
-const FAULT_MS = 30_000;
+export const FAULT_MS = 30_000;
 const PROGRESS_MS = 2_000;
 
 /** Stands in for the worker and its engines: what it is granted takes time, fails, or gives files that are stored. */
@@ -79,10 +94,12 @@ export class SimWorker {
   readonly #runs = new Map<string, Run>();
   #faultUntil = 0;
   #told = '';
+  #slots: number;
 
   constructor(components: WorkerComponents, init: WorkerInit) {
     this.#components = components;
     this.#init = init;
+    this.#slots = init.slots;
   }
 
   get running(): readonly Grant[] {
@@ -116,7 +133,7 @@ export class SimWorker {
     const runs = [...this.#runs.values()];
     let busy = runs.filter(({ isRunning }) => isRunning).length;
     for (const run of runs) {
-      if (busy >= this.#init.slots) return;
+      if (busy >= this.#slots) return;
       if (run.isRunning) continue;
       busy += 1;
       run.isRunning = true;
@@ -229,19 +246,30 @@ export class SimWorker {
 
   async #tell(): Promise<void> {
     const usage = await this.#components.blobs.usage();
-    const isFaulty = this.#components.clock.now() < this.#faultUntil;
-    const accepting = usage.accepting && !isFaulty;
-    const worker = {
-      capabilities: CAPABILITIES,
-      slots: this.#init.slots,
-      bundles: [],
-      accepting,
-      ...(!accepting && { idleReason: 'Its disk is full.' }),
-    };
+    const worker = this.#worker(usage.accepting);
     const told = JSON.stringify(worker);
     if (told === this.#told) return;
     this.#told = told;
     this.#init.input({ kind: 'load', load: 0, freeDiskBytes: usage.freeDiskBytes });
     this.#init.input({ kind: 'worker', ...worker });
+  }
+
+  /** What the machine claims: nothing while its disk is full, it is at fault, or these are not its hours (SPEC R108). */
+  #worker(hasRoom: boolean): Omit<Extract<DriverInput, { kind: 'worker' }>, 'kind'> {
+    const { clock, core } = this.#components;
+    const wanted = core.nodeRecord(this.#init.peer)?.fields;
+    const isAtWork = isWithinHours(wanted?.hours?.value, weekMinute(clock.wallTime()));
+    const slots = Math.min(this.#init.slots, wanted?.slots?.value ?? this.#init.slots);
+    const isWell = hasRoom && clock.now() >= this.#faultUntil;
+    const accepting = isWell && isAtWork && slots > 0;
+    this.#slots = slots;
+    if (isWell && !isAtWork) this.#init.tally.outcome('outside its hours');
+    return {
+      capabilities: CAPABILITIES,
+      slots,
+      bundles: [],
+      accepting,
+      ...(!accepting && { idleReason: isWell ? 'These are not its hours.' : 'Its disk is full.' }),
+    };
   }
 }

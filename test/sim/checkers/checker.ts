@@ -27,6 +27,8 @@ export interface Checker {
   /** A process is gone, and with it all that it ran. */
   crashed?(machine: Machine): void;
   changed?(machine: Machine, changes: Changes): void;
+  /** Twice a second. */
+  look?(): void;
   /** Some while after all was healed. */
   settled?(): void;
   /** All work has ended, or the time for it is over. */

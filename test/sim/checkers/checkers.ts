@@ -4,17 +4,25 @@ import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
 import type { Checker, Grant } from './checker.ts';
+import { Accusations } from './accusations.ts';
+import { Converging } from './converging.ts';
+import { Discards } from './discards.ts';
 import { Ending } from './ending.ts';
 import { Grants } from './grants.ts';
 import { Kept } from './kept.ts';
+import { Members } from './members.ts';
 import { Obedience } from './obedience.ts';
+import { Outcomes } from './outcomes.ts';
+import { Reigns } from './reigns.ts';
 import { ShownFrames } from './shown.ts';
+import { Talking } from './talking.ts';
 
 /** All of them; none shares code with what it judges. */
 export class Checkers implements Required<Checker> {
   #checkers: Checker[] = [];
   #farm: SimFarm | undefined;
   #kept: Kept | undefined;
+  #talking: Talking | undefined;
 
   /** Done frames that were seen. */
   get results(): number {
@@ -25,7 +33,25 @@ export class Checkers implements Required<Checker> {
     this.#farm = farm;
     const grants = new Grants(farm);
     this.#kept = new Kept(farm);
-    this.#checkers = [new Ending(farm), new Obedience(), grants, this.#kept, new ShownFrames(grants)];
+    this.#talking = new Talking(farm);
+    this.#checkers = [
+      new Ending(farm),
+      new Obedience(),
+      grants,
+      this.#kept,
+      new ShownFrames(grants),
+      new Discards(farm),
+      new Outcomes(farm),
+      new Members(farm),
+      new Accusations(farm),
+      new Converging(farm, this.#talking),
+      new Reigns(farm, this.#talking),
+    ];
+  }
+
+  /** Whether everything that was accepted is on two disks: then a further one may be lost. */
+  isSafe(): boolean {
+    return this.#kept?.isSafe() === true;
   }
 
   #ask(question: (checker: Checker) => void): void {
@@ -66,6 +92,11 @@ export class Checkers implements Required<Checker> {
 
   changed(machine: Machine, changes: Changes): void {
     this.#ask((checker) => checker.changed?.(machine, changes));
+  }
+
+  look(): void {
+    this.#talking?.look();
+    this.#ask((checker) => checker.look?.());
   }
 
   settled(): void {

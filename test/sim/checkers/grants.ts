@@ -14,10 +14,28 @@ export interface SeenGrant {
   readonly knew: ReadonlySet<string>;
   /** Whether it was sent or begun: what a crash came before was never granted. */
   isTold: boolean;
-  /** Beacons in a row that did not list it. */
+  /** Beacons in a row that did not list it, and when the last of these came. */
   missed: number;
+  missedAt: number;
   hasEnded: boolean;
 }
+
+/** What a machine told a coordinator that it holds. */
+interface Said {
+  readonly from: PeerId;
+  readonly attempt: string;
+  readonly redo: number;
+  readonly retry: number;
+  readonly at: number;
+}
+
+/** A grant that so many beacons leave out is free again; these come at least so far apart, in milliseconds. */
+const MISSED_MAX = 2;
+const APART_MS = 400;
+
+/** Failed attempts, and such with which a machine vanished, after which a task is tried no more at its level (SPEC R54). */
+const FAILED_MAX = 3;
+const LOST_MAX = 5;
 
 /** Within this time of a word of its machine a lease of four seconds holds, however clocks differ. */
 const SURE_MS = 2_500;
@@ -33,6 +51,8 @@ export class Grants implements Checker {
   readonly #latest = new Map<string, SeenGrant>();
   /** When a machine was last heard by another. */
   readonly #heardAt = new Map<string, number>();
+  /** By coordinator and task: what some machine said that it runs of it. */
+  readonly #said = new Map<string, Said>();
   readonly #removed = new Set<PeerId>();
 
   constructor(farm: SimFarm) {
@@ -71,8 +91,14 @@ export class Grants implements Checker {
   }
 
   heard(machine: Machine, from: PeerId, message: Message): void {
-    this.#heardAt.set(`${machine.peer} ${from}`, this.#farm.timeline.now);
-    if (message.kind === 'result') this.#ended(nameOf(message.attempt));
+    const { now } = this.#farm.timeline;
+    const before = this.#heardAt.get(`${machine.peer} ${from}`) ?? 0;
+    this.#heardAt.set(`${machine.peer} ${from}`, now);
+    // Its leases may have ended meanwhile.
+    if (now - before > SURE_MS)
+      for (const seen of this.#latest.values())
+        if (seen.to === from && seen.grant.attempt.epoch.peer === machine.peer) seen.hasEnded = true;
+    if (message.kind === 'result') this.#hearResult(machine, message);
     if (message.kind !== 'beacon') return;
     const listed = new Set(message.held.map(({ attempt }) => nameOf(attempt)));
     for (const name of listed) {
@@ -82,7 +108,37 @@ export class Grants implements Checker {
     }
     for (const seen of this.#latest.values()) {
       if (seen.to !== from || seen.grant.attempt.epoch.peer !== machine.peer) continue;
-      if (!listed.has(nameOf(seen.grant.attempt))) seen.missed += 1;
+      // Those that were held up and come together count as one (SPEC R52).
+      if (listed.has(nameOf(seen.grant.attempt)) || now - seen.missedAt < APART_MS) continue;
+      seen.missed += 1;
+      seen.missedAt = now;
+    }
+    this.#hearHeld(machine, from, message);
+  }
+
+  #hearResult(machine: Machine, { attempt, outcome }: Extract<Message, { kind: 'result' }>): void {
+    const seen = this.seen.get(nameOf(attempt));
+    // The result of an attempt whose task was granted to another meanwhile still is one (SPEC R53).
+    if (outcome.kind === 'result' && seen !== undefined && machine.queries?.isCoordinator === true) {
+      const { job, task } = seen.grant;
+      const { epoch } = machine.queries;
+      const latest = this.#latest.get(`${epoch?.term} ${epoch?.peer} ${job}/${task}`);
+      if (latest !== undefined && latest !== seen) this.#farm.tally.outcome('late result');
+    }
+    this.#ended(nameOf(attempt));
+  }
+
+  /** Whoever leads, or comes to lead, knows from now on what this machine runs, whoever granted it. */
+  #hearHeld(machine: Machine, from: PeerId, { held }: Extract<Message, { kind: 'beacon' }>): void {
+    for (const [key, said] of this.#said)
+      if (said.from === from && key.startsWith(machine.peer)) this.#said.delete(key);
+    if (machine.queries?.isCoordinator !== true) return;
+    for (const { attempt, job, task, redo, retry, substitute } of held) {
+      // Of a job that it doesn't know yet it can't note anything.
+      if (substitute === true || machine.queries.taskState(job, task) === undefined) continue;
+      const key = `${machine.peer} ${job}/${task}`;
+      const said = { from, attempt: nameOf(attempt), redo, retry, at: this.#farm.timeline.now };
+      if (!this.#said.has(key)) this.#said.set(key, said);
     }
   }
 
@@ -94,6 +150,8 @@ export class Grants implements Checker {
   /** A node that is started anew says by its claim that it holds nothing. */
   crashed({ peer }: Machine): void {
     for (const seen of this.#latest.values()) if (seen.to === peer) seen.hasEnded = true;
+    for (const [key, { from }] of this.#said)
+      if (from === peer || key.startsWith(peer)) this.#said.delete(key);
   }
 
   #told(name: string): void {
@@ -115,6 +173,10 @@ export class Grants implements Checker {
     const task = `${grant.job}/${grant.task}`;
     const key = `${epoch.term} ${epoch.peer} ${task}`;
     this.#noTwo(key, grant, machine);
+    if (grant.substitute !== true) {
+      this.#notElsewhere(machine, grant);
+      this.#notTriedOn(machine, grant);
+    }
     const knew = this.#knownDone(machine, grant);
     const [done] = knew;
     if (done !== undefined && grant.substitute !== true)
@@ -128,6 +190,7 @@ export class Grants implements Checker {
       knew,
       isTold: false,
       missed: 0,
+      missedAt: 0,
       hasEnded: false,
     };
     this.seen.set(name, seen);
@@ -136,7 +199,7 @@ export class Grants implements Checker {
 
   #noTwo(key: string, grant: Grant, machine: Machine): void {
     const before = this.#latest.get(key);
-    if (before === undefined || before.hasEnded || before.missed > 0) return;
+    if (before === undefined || before.hasEnded || before.missed >= MISSED_MAX) return;
     if (before.grant.redo !== grant.redo || before.grant.retry !== grant.retry) return;
     // A machine that was silent for so long may lose its lease before a beacon can renew it.
     const heardAt = this.#heardAt.get(`${machine.peer} ${before.to}`) ?? 0;
@@ -147,6 +210,33 @@ export class Grants implements Checker {
     if (task?.failures[first] !== undefined || task?.results[first] !== undefined) return;
     const names = `${nameOf(before.grant.attempt)} and ${nameOf(grant.attempt)}`;
     throw new Violation('no two at once', `${machine.name} grants one task twice: ${names}.`);
+  }
+
+  /** What another machine said that it runs is not granted once more while that is fresh, whoever granted it (SPEC R43). */
+  #notElsewhere(machine: Machine, { job, task, redo, retry, attempt }: Grant): void {
+    const said = this.#said.get(`${machine.peer} ${job}/${task}`);
+    if (said === undefined || said.redo !== redo || said.retry !== retry) return;
+    if (this.#farm.timeline.now - said.at > SURE_MS || this.seen.get(said.attempt)?.hasEnded === true) return;
+    const record = machine.queries?.taskRecord(job, task);
+    if (record?.failures[said.attempt] !== undefined || record?.results[said.attempt] !== undefined) return;
+    throw new Violation(
+      'no two at once',
+      `${machine.name} grants ${job}/${task} as ${nameOf(attempt)}, although ${this.#farm.of(said.from)?.name} told that it runs ${said.attempt}.`,
+    );
+  }
+
+  /** Three failures are enough, and a machine that vanished five times with it, too (SPEC R54). */
+  #notTriedOn(machine: Machine, { job, task, redo, retry }: Grant): void {
+    const record = machine.queries?.taskRecord(job, task);
+    if (record?.redo !== redo || record.retry !== retry) return;
+    const failures = Object.values(record.failures);
+    const failed = failures.filter(({ cause }) => cause === 'failed').length;
+    const lost = failures.filter(({ cause }) => cause === 'lost').length;
+    if (failed >= FAILED_MAX || lost >= LOST_MAX)
+      throw new Violation(
+        'tried on',
+        `${machine.name} grants ${job}/${task}, which failed ${failed} times and was lost ${lost} times.`,
+      );
   }
 
   #knownDone(machine: Machine, grant: Grant): Set<string> {

@@ -1,10 +1,11 @@
-import { decode, type JobRecord, type KnownRecord, type TaskRecord, type TaskResult } from '@cuadro/protocol';
+import type { TaskRecord, TaskResult } from '@cuadro/protocol';
 import type { Changes } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
-import { filesOf, isHeld, nameOf, redoAsked } from './rules.ts';
+import { contentOf, hadOnce, has, isGood, jobOn, taskOn } from '../on-disk.ts';
+import { counting, filesOf, isHeld, nameOf, redoAsked } from './rules.ts';
 
 interface Shown {
   readonly job: string;
@@ -15,13 +16,8 @@ interface Shown {
   readonly by: string;
 }
 
-/** The head of a stored record: a mark and a sum; what follows is the record. */
-const HEAD_BYTES = 5;
-
 const keyOf = ({ job, index, redo }: TaskRecord, attempt: string): string =>
   `${job} ${index} ${redo} ${attempt}`;
-
-const taskKeyOf = (job: string, index: number): string => `task/${job}/${String(index).padStart(10, '0')}`;
 
 /**
  * Nothing accepted is lost (DESIGN.md section 1, promise 1): what is shown as done is on two disks at that moment,
@@ -32,8 +28,6 @@ export class Kept implements Checker {
   readonly #shown = new Map<string, Shown>();
   readonly #accepted = new Map<string, { machines: number; at: Machine }>();
   readonly #deleted = new Set<string>();
-  /** What people asked to be rendered again, by job. */
-  readonly #requeued = new Map<string, { everything: boolean; tasks: Set<number> }>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
@@ -47,11 +41,6 @@ export class Kept implements Checker {
   deed(deed: Deed): void {
     if (deed.kind === 'delete') this.#deleted.add(deed.job);
     if (deed.kind === 'accepted') this.#acceptedBy(deed.job, deed.at, deed.kept.machines);
-    if (deed.kind !== 'requeue') return;
-    const asked = this.#requeued.get(deed.job) ?? { everything: false, tasks: new Set<number>() };
-    if (typeof deed.tasks === 'string') asked.everything = true;
-    else for (const task of deed.tasks) asked.tasks.add(Number(task.slice(1)));
-    this.#requeued.set(deed.job, asked);
   }
 
   #acceptedBy(job: string, at: Machine, machines: number): void {
@@ -59,7 +48,7 @@ export class Kept implements Checker {
     if (machines < 2) return;
     const copies = this.#farm.machines.filter((machine) => {
       const record = jobOn(machine, job);
-      return record !== undefined && has(machine, record.spec.plan);
+      return record !== undefined && contentOf(record, [machine]).every((hash) => has(machine, hash));
     });
     if (copies.length < 2)
       throw new Violation(
@@ -101,12 +90,53 @@ export class Kept implements Checker {
     const holders = this.#farm.machines.filter(
       (one) => holds(one, task, attempt) && files.every((hash) => has(one, hash) || hadOnce(one, hash)),
     );
-    if (holders.length >= 2 || this.#deleted.has(job) || this.#farm.lostDisks > 0) return;
+    if (holders.length >= 2 || this.#deleted.has(job)) return;
+    // One that held it may have been destroyed a moment ago: then this is the loss that the promise speaks of.
+    if (holders.length === 1 && this.#farm.machines.some((one) => wasLostWith(one, files))) return;
     const where = holders.map(({ name }) => name).join(' and ') || 'none';
     throw new Violation(
       'two copies',
       `${machine.name} shows ${job}/${index} as done, which is on the disk of ${where}.`,
     );
+  }
+
+  /** Whether a further disk may be lost: all that was accepted or shown as done is on two of those that are left. */
+  isSafe(): boolean {
+    const left = this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
+    for (const id of this.#accepted.keys()) {
+      if (this.#deleted.has(id)) continue;
+      const copies = left.filter((machine) => {
+        const job = jobOn(machine, id);
+        return job !== undefined && contentOf(job, left).every((hash) => isGood(machine, hash));
+      });
+      if (copies.length < 2) return false;
+    }
+    return [...this.#shown.values()].every(
+      (shown) => this.#isDiscarded(shown) || this.#copiesOf(shown, left) >= 2,
+    );
+  }
+
+  #isDiscarded({ job, index, redo }: Shown): boolean {
+    if (this.#deleted.has(job)) return true;
+    return this.#farm.machines.some((machine) => {
+      const record = jobOn(machine, job);
+      return record !== undefined && redoAsked(record, index) > redo;
+    });
+  }
+
+  #copiesOf({ job, index, attempt, files }: Shown, machines: readonly Machine[]): number {
+    return machines.filter((machine) => {
+      const results = Object.values(taskOn(machine, job, index)?.results ?? {});
+      const isHolder = results.some(
+        (one) => nameOf(one.attempt) === attempt && one.holders[machine.peer]?.held === true,
+      );
+      return isHolder && files.every((hash) => isGood(machine, hash));
+    }).length;
+  }
+
+  /** Before anybody deletes what can't be had any more: what was accepted must still be there. */
+  settled(): void {
+    for (const [id, accepted] of this.#accepted) if (!isExcused(accepted)) this.#contentKept(id);
   }
 
   end(): void {
@@ -121,16 +151,36 @@ export class Kept implements Checker {
       }
       for (const shown of this.#shown.values()) this.#stillThere(machine, shown);
     }
-    for (const [id, accepted] of this.#accepted) if (!isExcused(accepted)) this.#planKept(id);
+    this.settled();
+    if (up.length > 1) for (const machine of up) this.#twoAgain(machine);
   }
 
-  #planKept(id: string): void {
+  /** Once nothing happens any more, all that can be on two disks is (SPEC R57). */
+  #twoAgain(machine: Machine): void {
+    const left = this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
+    for (const shown of this.#shown.values()) {
+      if (this.#isDiscarded(shown) || this.#copiesOf(shown, left) !== 1) continue;
+      const task = taskOn(machine, shown.job, shown.index);
+      const job = jobOn(machine, shown.job);
+      const counts = task && job && counting(task, job);
+      // A result that another one took the place of needs no second copy any more.
+      if (counts === undefined || nameOf(counts.attempt) !== shown.attempt) continue;
+      // One whose bytes went bad where nobody has read them yet is not known to be gone.
+      if (left.some(({ disk }) => shown.files.some((hash) => disk.faults.damaged.has(hash)))) continue;
+      throw new Violation('two copies', `${shown.job}/${shown.index} stays on one disk.`);
+    }
+  }
+
+  #contentKept(id: string): void {
     if (this.#deleted.has(id)) return;
     const machines = this.#farm.up();
-    const [first] = machines;
-    const plan = first && jobOn(first, id)?.spec.plan;
-    if (plan === undefined || machines.some((machine) => isGood(machine, plan))) return;
-    throw new Violation('accepted jobs', `Nobody has the plan of ${id} any more.`);
+    const job = machines.map((machine) => jobOn(machine, id)).find((record) => record !== undefined);
+    if (job === undefined || job.deleted !== undefined) return;
+    // One that is switched off may hold it as well.
+    const there = this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
+    for (const hash of contentOf(job, there))
+      if (!there.some((machine) => isGood(machine, hash)))
+        throw new Violation('accepted jobs', `Nobody has a file of ${id} any more: ${hash.slice(0, 8)}.`);
   }
 
   #stillThere(machine: Machine, shown: Shown): void {
@@ -141,14 +191,8 @@ export class Kept implements Checker {
     if (accepted !== undefined && isExcused(accepted)) return;
     if (job === undefined) throw new Violation('done frames', `The job ${id} of a done frame is lost.`);
     const what = `${id}/${index} (${attempt}), which ${by} showed as done,`;
-    if (redoAsked(job, index) > redo) {
-      const asked = this.#requeued.get(id);
-      // What is made of discarded frames is discarded with them; frames only where somebody named them.
-      const isNamed =
-        asked !== undefined && (asked.everything || asked.tasks.has(index) || index >= framesOf(job));
-      if (!isNamed) throw new Violation('requeue', `${what} was discarded, and nobody named it.`);
-      return;
-    }
+    // Whether somebody named it is judged where he did.
+    if (redoAsked(job, index) > redo) return;
     const task = taskOn(machine, id, index);
     const result = Object.values(task?.results ?? {}).find((one) => nameOf(one.attempt) === attempt);
     if (result === undefined)
@@ -166,36 +210,6 @@ export class Kept implements Checker {
 const isExcused = ({ machines, at }: { machines: number; at: Machine }): boolean =>
   at.isRemoved || (at.isGone && machines < 2);
 
-/** The first group's tasks; later groups are made of them. A requeue of `#i` reaches those, too. */
-function framesOf(job: JobRecord): number {
-  const frames = (job.spec.settings as { frames?: unknown })['frames'];
-  return typeof frames === 'number' ? frames : job.spec.tasks;
-}
-
-/** Of bytes that were looked at before: what is written is never changed in its place. */
-const decoded = new WeakMap<Uint8Array, KnownRecord>();
-
-/** A record as the disk of a machine has it. */
-function onDisk(machine: Machine, key: string): KnownRecord | undefined {
-  const stored = machine.disk.records.records.get(key);
-  if (stored === undefined) return undefined;
-  const known = decoded.get(stored);
-  if (known !== undefined) return known;
-  const record = decode(stored.subarray(HEAD_BYTES), Number.POSITIVE_INFINITY) as KnownRecord;
-  decoded.set(stored, record);
-  return record;
-}
-
-function jobOn(machine: Machine, id: string): JobRecord | undefined {
-  const record = onDisk(machine, `job/${id}`);
-  return record?.kind === 'job' ? record : undefined;
-}
-
-function taskOn(machine: Machine, id: string, index: number): TaskRecord | undefined {
-  const record = onDisk(machine, taskKeyOf(id, index));
-  return record?.kind === 'task' ? record : undefined;
-}
-
 /** On its disk, or known to its node, which is writing it: nodes are ahead of their disks by one write. */
 function holds(machine: Machine, { job, index }: TaskRecord, attempt: string): boolean {
   const says = (task: TaskRecord | undefined): boolean =>
@@ -206,7 +220,6 @@ function holds(machine: Machine, { job, index }: TaskRecord, attempt: string): b
   return machine.isUp && says(machine.queries?.taskRecord(job, index));
 }
 
-const has = (machine: Machine, hash: string): boolean => machine.disk.blobs.contents.has(hash);
-const hadOnce = (machine: Machine, hash: string): boolean => machine.disk.faults.everDamaged.has(hash);
-const isGood = (machine: Machine, hash: string): boolean =>
-  has(machine, hash) && !machine.disk.faults.damaged.has(hash);
+/** Whether a machine that was destroyed had these files. */
+const wasLostWith = ({ lost }: Machine, files: readonly string[]): boolean =>
+  lost !== undefined && files.every((hash) => lost.blobs.contents.has(hash));

@@ -24,10 +24,15 @@ export const newerAttempt = (a: Attempt, b: Attempt): number =>
 export const isHeld = ({ holders }: TaskResult): boolean => Object.values(holders).some(({ held }) => held);
 
 /** The level up to which people discarded results of a task (SPEC R33). */
-export function redoAsked(job: JobRecord, index: number): number {
+export const redoAsked = (job: JobRecord, index: number): number => levelAsked(job, index, 'redo');
+
+/** The level up to which people voided its failures. */
+export const retryAsked = (job: JobRecord, index: number): number => levelAsked(job, index, 'retry');
+
+function levelAsked(job: JobRecord, index: number, kind: 'redo' | 'retry'): number {
   let level = 0;
   for (const request of Object.values(job.requests)) {
-    if (request.kind !== 'redo' || request.level <= level) continue;
+    if (request.kind !== kind || request.level <= level) continue;
     const names = request.tasks.some(
       ({ start, end, step }) => index >= start && index <= end && (index - start) % step === 0,
     );

@@ -1,0 +1,82 @@
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import type { SimFarm } from '../farm.ts';
+import type { Machine } from '../machine.ts';
+import { Violation, type Checker } from './checker.ts';
+import { nameOf } from './rules.ts';
+
+/** A way is fast while it adds no more than this, in milliseconds. */
+const FAST_MS = 100;
+/** And a disk quick whose writes take no longer than this on average. */
+const QUICK_MS = 20;
+/** Whoever was well and within reach for so long before is accused wrongly: a lease and a half, and a connection. */
+const WELL_MS = 12_000;
+
+/**
+ * Nobody is said to have vanished who was there all the time (DESIGN.md section 4, self-doubt): a lost attempt is
+ * written only of a machine that stood still, was off, or was cut off from the one who writes it. That this one itself
+ * stood still is no reason.
+ */
+export class Accusations implements Checker {
+  readonly #farm: SimFarm;
+  /** When a machine was last hindered towards another, or by itself. */
+  readonly #hinderedAt = new Map<string, number>();
+  readonly #judged = new Set<string>();
+
+  constructor(farm: SimFarm) {
+    this.#farm = farm;
+  }
+
+  look(): void {
+    const { machines, timeline } = this.#farm;
+    for (const accused of machines) {
+      // What a node says waits for its disk.
+      const isQuick = accused.disk.faults.writeMs <= QUICK_MS && !accused.disk.faults.broken;
+      const isWell = accused.isUp && !accused.isRemoved && !accused.host.isStalled && isQuick;
+      for (const judge of machines)
+        if (!isWell || judge.isRemoved || !this.#isClear(accused, judge))
+          this.#hinderedAt.set(`${accused.peer} ${judge.peer}`, timeline.now);
+    }
+  }
+
+  /** Its process may be gone, and back, between two looks. */
+  crashed({ peer }: Machine): void {
+    for (const judge of this.#farm.machines)
+      this.#hinderedAt.set(`${peer} ${judge.peer}`, this.#farm.timeline.now);
+  }
+
+  decided(machine: Machine, effects: readonly CoreEffect[]): void {
+    for (const effect of effects) {
+      // Only what a coordinator writes itself is its word; the rest it heard.
+      if (effect.kind !== 'publish') continue;
+      for (const record of effect.records) {
+        if (record.kind !== 'task') continue;
+        for (const { attempt, peer, cause } of Object.values(record.failures)) {
+          const name = nameOf(attempt);
+          if (cause !== 'lost' || this.#judged.has(name)) continue;
+          this.#judged.add(name);
+          this.#judge(machine, peer, `${record.job}/${record.index}`);
+        }
+      }
+    }
+  }
+
+  #judge(machine: Machine, peer: string, task: string): void {
+    const accused = this.#farm.of(peer);
+    const { now } = this.#farm.timeline;
+    if (accused === undefined || accused === machine) return;
+    const ms = now - (this.#hinderedAt.get(`${peer} ${machine.peer}`) ?? 0);
+    if (ms < WELL_MS) return;
+    const since = (ms / 1_000).toFixed(0);
+    throw new Violation(
+      'false accusation',
+      `${machine.name} says that ${accused.name} vanished with ${task}, which was within its reach for ${since} s.`,
+    );
+  }
+
+  #isClear(a: Machine, b: Machine): boolean {
+    const { wire } = this.#farm;
+    return [wire.way(a.peer, b.peer), wire.way(b.peer, a.peer)].every(
+      ({ isCut, loss, baseMs }) => !isCut && loss === 0 && baseMs <= FAST_MS,
+    );
+  }
+}

@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Edit, Plant } from './plants.ts';
+
+/** No plant may hold up the others: a mistake may make a run endless. */
+const LIMIT_MS = 240_000;
+
+const root = resolve(import.meta.dirname, '../../..');
+
+/** What the simulator says about a planted mistake. */
+export interface Finding {
+  readonly plant: Plant;
+  /** The first seed that shows it, and the promise that breaks; undefined where none does within the stated number. */
+  readonly found: { readonly seed: number; readonly rule: string; readonly sentence: string } | undefined;
+}
+
+/** A copy of all that the simulator runs, into which mistakes are put; the packages are those of the house. */
+export class Bed {
+  readonly #copy: string;
+
+  constructor() {
+    const copy = mkdtempSync(join(tmpdir(), 'cuadro-plants-'));
+    this.#copy = copy;
+    for (const folder of ['protocol', 'node', 'test/sim'])
+      cpSync(join(root, folder), join(copy, folder), {
+        recursive: true,
+        filter: (path) => !path.includes('node_modules'),
+      });
+    cpSync(join(root, 'package.json'), join(copy, 'package.json'));
+    mkdirSync(join(copy, 'node_modules', '@cuadro'), { recursive: true });
+    for (const name of readdirSync(join(root, 'node_modules')))
+      if (name !== '@cuadro') symlinkSync(join(root, 'node_modules', name), join(copy, 'node_modules', name));
+    for (const name of ['protocol', 'node'])
+      symlinkSync(join(copy, name), join(copy, 'node_modules', '@cuadro', name));
+  }
+
+  remove(): void {
+    rmSync(this.#copy, { recursive: true, force: true });
+  }
+
+  /** Simulates farms with the mistake in them until one shows it. */
+  async try(plant: Plant): Promise<Finding> {
+    const edits = [plant, ...(plant.also === undefined ? [] : [plant.also])];
+    const takenOut = edits.map((edit) => this.#edit(plant.name, edit));
+    try {
+      const { status, text } = await this.#simulate(plant.within);
+      if (status === 0 || status === null) return { plant, found: undefined };
+      const [first = ''] = text.split('\n');
+      const told = /^seed (\d+): [^:]*: ([^:]+): (.*)$/.exec(first);
+      if (told === null) throw new Error(`"${plant.name}" ends the simulator: ${text.slice(0, 2_000)}`);
+      const [, seed, rule = '', sentence = ''] = told;
+      return { plant, found: { seed: Number(seed), rule, sentence } };
+    } finally {
+      for (const takeOut of takenOut.reverse()) takeOut();
+    }
+  }
+
+  #simulate(seeds: number): Promise<{ status: number | null; text: string }> {
+    const {
+      promise,
+      resolve: answer,
+      reject,
+    } = Promise.withResolvers<{ status: number | null; text: string }>();
+    const child = spawn(
+      process.execPath,
+      [
+        '--max-semi-space-size=64',
+        join(this.#copy, 'test/sim/main.ts'),
+        '--seeds',
+        String(seeds),
+        '--until-failure',
+      ],
+      { cwd: this.#copy, timeout: LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += String(chunk)));
+    child.stderr.on('data', (chunk) => (text += String(chunk)));
+    child.on('error', reject);
+    child.on('close', (status) => answer({ status, text }));
+    return promise;
+  }
+
+  /** Puts a change into the copy; what comes back takes it out again. */
+  #edit(name: string, { file, from, to }: Edit): () => void {
+    const path = join(this.#copy, file);
+    const text = readFileSync(path, 'utf8');
+    if (text.split(from).length !== 2) throw new Error(`"${name}" has no place in ${file} any more.`);
+    writeFileSync(
+      path,
+      text.replace(from, () => to),
+    );
+    return () => writeFileSync(path, text);
+  }
+}
+
+/** Tries plants on so many beds at once, and tells each as soon as it is known. */
+export async function tryAll(
+  plants: readonly Plant[],
+  init: { readonly beds: number; readonly tell?: (finding: Finding) => void },
+): Promise<Finding[]> {
+  const queue = [...plants];
+  const findings: Finding[] = [];
+  const work = async (): Promise<void> => {
+    const bed = new Bed();
+    try {
+      for (let plant = queue.shift(); plant !== undefined; plant = queue.shift()) {
+        const finding = await bed.try(plant);
+        findings.push(finding);
+        init.tell?.(finding);
+      }
+    } finally {
+      bed.remove();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(init.beds, plants.length) }, work));
+  return findings.sort((a, b) => plants.indexOf(a.plant) - plants.indexOf(b.plant));
+}
+
+/** One line of the table: name, seed, promise. */
+export const row = ({ plant: { name, within }, found }: Finding): string =>
+  found === undefined
+    ? `✖ ${name} · not within ${within} seeds`
+    : `✔ ${name} · seed ${found.seed} of ${within} · ${found.rule}: ${found.sentence.slice(0, 100)}`;
