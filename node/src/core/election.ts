@@ -118,6 +118,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     delete machine.beaconAt;
     delete machine.unplaced;
     delete machine.followsAnother;
+    delete machine.isProven;
     delete machine.relayed;
     delete machine.named;
   }

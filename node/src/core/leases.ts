@@ -136,6 +136,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     if (beacon.follows === undefined || beacon.follows.peer === state.self) {
       machine.followsSince ??= state.now;
       machine.beaconAt = state.now;
+      machine.isProven = true;
       delete machine.relayed;
       delete machine.followsAnother;
     } else machine.followsAnother = true;
@@ -232,6 +233,7 @@ export function takePeerState(
     return;
   }
   state.connectionChanged(peer, false);
+  delete machine.isProven;
   if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
   if (!machine.reachable) return;
   setReachable(machine, false, state.now);

@@ -47,6 +47,8 @@ export interface Machine {
   /** Since when it follows this node's reign, and when its latest beacon came; undefined before the first. */
   followsSince?: number;
   beaconAt?: number;
+  /** A beacon of it came since the connection to it stands: only then it counts as a follower (SPEC R112). */
+  isProven?: boolean;
   /** Its latest beacon said that it follows another coordinator: what it tells no more here it tells there. */
   followsAnother?: boolean;
   /** What its latest beacon listed of jobs whose plans aren't here yet: a lease as soon as they are (SPEC R110). */

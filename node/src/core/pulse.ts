@@ -80,6 +80,7 @@ function successorsOf(state: BrainState, reign: Leading, following: readonly Mac
 function follows(state: BrainState, reign: Leading, machine: Machine): boolean {
   return (
     machine.followsSince !== undefined &&
+    machine.isProven === true &&
     machine.beaconAt !== undefined &&
     machine.beaconAt >= reign.followersFrom &&
     state.now - machine.beaconAt < BEACON_STALE_MS

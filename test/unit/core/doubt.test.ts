@@ -178,6 +178,13 @@ describe('a coordinator whose own time stood still', () => {
     assert.deepEqual(farm.core.epoch, belens);
   });
 
+  it('R115: gives way to whom the others chose meanwhile, however long it led before', () => {
+    const { farm } = working();
+    gap(farm, 10_000);
+    farm.message(CARMEN, pulseOf({ term: 9, peer: CARMEN }, { followers: 1 }));
+    assert.deepEqual(farm.core.epoch, { term: 9, peer: CARMEN });
+  });
+
   it('R43: waits for the answers that came meanwhile: its collection is longer by the gap', () => {
     const farm = meeting(BELEN, CARMEN).work({ accepting: false });
     for (const peer of [BELEN, CARMEN]) farm.claim(peer);

@@ -25,6 +25,18 @@ describe('R43: who answers a collection', () => {
     assert.equal(followersTold(farm.advance(500)), 1);
   });
 
+  it('counts as a follower again once it is heard on its new connection (R112)', () => {
+    const farm = standing();
+    const follows = farm.core.epoch as never;
+    for (const peer of [BELEN, CARMEN]) farm.message(peer, { ...beaconOf(peer, []), follows });
+    assert.equal(followersTold(farm.advance(500)), 2);
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'lost' });
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'reachable' });
+    assert.equal(followersTold(farm.advance(500)), 1);
+    farm.message(CARMEN, { ...beaconOf(CARMEN, []), follows });
+    assert.equal(followersTold(farm.advance(500)), 2);
+  });
+
   it('says whom it follows', () => {
     const epoch = { term: 3, peer: BELEN };
     const farm = following(epoch, CARMEN);
