@@ -1,4 +1,4 @@
-import { AWAY_CHECK_MS, defaultOptions } from '../../node/src/core/options.ts';
+import { AWAY_CHECK_MS, defaultOptions, SUBSTITUTE_PAUSE_MS } from '../../node/src/core/options.ts';
 import { defaultMeshLimits } from '../../node/src/mesh/limits.ts';
 import { copyLimits } from '../../node/src/replicas/copy-limits.ts';
 import { DIFFERENCE_MS } from '../../node/src/replicas/limits.ts';
@@ -27,6 +27,8 @@ export const SETTLE_MS =
 /** Before the first grant: leases of before end, a coordinator collects, machines look at their disks again. */
 const BEGIN_MS = leaseMs + pulseIntervalMs + collectMs + FAULT_MS + LOOK_MS + copyLimits.retryMs;
 
+/** Pauses after substitutes that failed grow from one such to four in the time of the faults. */
+const SUBSTITUTES_MAX = 4;
 /** From the grant of a task to its result in the records, beside the work itself. */
 const OVERHEAD_MS = 200;
 /** A task may take more than its nature says, by the machine's mood. */
@@ -45,6 +47,6 @@ export function leftMs(farm: SimFarm): number {
   // Where there is one capable machine, what failed on it waits before it is tried there again.
   const pausesMs = defaultOptions.retryPausesMs.reduce((sum, ms) => sum + ms, 0);
   // What one machine alone held, and is out of reach, is rendered again once: and what is made from it after that.
-  const againMs = renderAgainMs + AWAY_CHECK_MS;
+  const againMs = renderAgainMs + AWAY_CHECK_MS + SUBSTITUTES_MAX * SUBSTITUTE_PAUSE_MS;
   return (BEGIN_MS + againMs + workMs + pausesMs * natures.size) * CLOCKS;
 }

@@ -31,7 +31,7 @@ export class Workshop implements Engine {
   readonly #dice: Dice;
   readonly #tally: Pick<Tally, 'outcome'>;
   readonly #takeDown: (machine: string) => void;
-  /** While the run is to end, machines survive what they render. */
+  /** While the run is to end, nothing fails by chance, and machines survive what they render. */
   isCalm = false;
 
   constructor(dice: Dice, tally: Pick<Tally, 'outcome'>, takeDown: (machine: string) => void) {
@@ -48,7 +48,7 @@ export class Workshop implements Engine {
     if (nature.poison.has(index)) return { kind: 'fails', ms, code: 'frame-poisoned' };
     if (nature.killers.has(index) && !this.isCalm) return { kind: 'kills', ms };
     if (ms > LONG_TAIL * nature.meanMs) this.#tally.outcome('long tail');
-    if (this.#dice.chance(nature.flaky)) return { kind: 'fails', ms: ms / 2, code: 'flaky' };
+    if (!this.isCalm && this.#dice.chance(nature.flaky)) return { kind: 'fails', ms: ms / 2, code: 'flaky' };
     return { kind: 'renders', ms, files: nature.files, differs: nature.differs };
   }
 
