@@ -156,15 +156,14 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       renewLease(state, lease, held);
       continue;
     }
-    if (
-      !isAnswer &&
-      state.now - (lease.missedAt ?? Number.NEGATIVE_INFINITY) < state.options.beaconIntervalMs / 2
-    )
-      continue;
+    const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
+    const isFreed = isAnswer && isOlder;
+    const sinceMs = state.now - (lease.missedAt ?? Number.NEGATIVE_INFINITY);
+    // Also answers may have been held up, each for another coordinator's asking.
+    if (!isFreed && sinceMs < state.options.beaconIntervalMs / 2) continue;
     lease.missed++;
     lease.missedAt = state.now;
-    const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
-    if (lease.missed < BEACONS_MISSED_MAX && !(isAnswer && isOlder)) continue;
+    if (lease.missed < BEACONS_MISSED_MAX && !isFreed) continue;
     // What was seen running and is no more without a word died with its worker; the rest never began.
     if (lease.seen && ran.has(lease) && !isAnswer) recordLost(state, lease);
     releaseLease(state, machine, lease);

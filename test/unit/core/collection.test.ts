@@ -150,6 +150,23 @@ describe('a new coordinator', () => {
     );
   });
 
+  it('R52: counts answers that were held up and come together as one', () => {
+    const { farm, job } = successor();
+    lose(farm);
+    assert.deepEqual(granted(farm.advance(100)), [
+      `${CARMEN} 0`,
+      `${CARMEN} 2`,
+      `${DOLORES} 1`,
+      `${DOLORES} 3`,
+    ]);
+    // Sent before the grant arrived there, the first ones while Carmen still followed another.
+    const other: Epoch = { term: 5, peer: DOLORES };
+    for (const follows of [other, other, farm.core.epoch as Epoch])
+      assert.deepEqual(granted(farm.message(CARMEN, { ...beaconOf(CARMEN, []), follows })), []);
+    farm.advance(1_000);
+    assert.ok(granted(answer(farm, CARMEN, job, [])).includes(`${CARMEN} 0`), 'the next one frees it');
+  });
+
   it('R111: writes no lost attempt of a member that answered and stays with another coordinator', () => {
     const { farm, job } = successor();
     lose(farm);
