@@ -9,7 +9,7 @@ import {
 import { judgeMerged } from './failure-policy.ts';
 import { setReachable } from './machine.ts';
 import { REIGNS_KEPT } from './options.ts';
-import { isHeardOnlyByWayOfOthers } from './pulse.ts';
+import { follows, isHeardOnlyByWayOfOthers } from './pulse.ts';
 import type { Following, Leading, ReignCause } from './reign.ts';
 import { askOthers, doubtAt, doubtInSilence, isLost, othersLostIt, silenceConfirmedAt } from './silence.ts';
 import type { BrainState } from './state.ts';
@@ -238,8 +238,11 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
 
 /** Two coordinators meet: the one with more followers stays, then the longer reign, then the lower peer id. */
 function meet(state: BrainState, reign: Leading, pulse: Pulse): void {
+  // Those of its latest pulse that are still known to follow: a node whose own time stood still has lost them since.
+  let following = 0;
+  for (const machine of state.machines.values()) if (follows(state, reign, machine)) following += 1;
   const order =
-    reign.followers - pulse.followers ||
+    Math.min(reign.followers, following) - pulse.followers ||
     reign.pulses - pulse.sequence ||
     compareText(pulse.epoch.peer, reign.epoch.peer);
   if (order > 0) {

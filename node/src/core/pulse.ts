@@ -77,7 +77,8 @@ function successorsOf(state: BrainState, reign: Leading, following: readonly Mac
   return [...all].slice(0, SUCCESSORS_NAMED);
 }
 
-function follows(state: BrainState, reign: Leading, machine: Machine): boolean {
+/** Whether a member counts as a follower now (SPEC R112, R115). */
+export function follows(state: BrainState, reign: Leading, machine: Machine): boolean {
   return (
     machine.followsSince !== undefined &&
     machine.isProven === true &&

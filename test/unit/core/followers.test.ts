@@ -37,6 +37,20 @@ describe('R43: who answers a collection', () => {
     assert.equal(followersTold(farm.advance(500)), 2);
   });
 
+  it('counts no more where two coordinators meet, once its connection is lost (R112)', () => {
+    const farm = standing();
+    const follows = farm.core.epoch as never;
+    for (const peer of [BELEN, CARMEN]) farm.message(peer, { ...beaconOf(peer, []), follows });
+    assert.equal(followersTold(farm.advance(500)), 2);
+    // The machine was suspended: its clock stood as well, so that nothing but the connections tells of it.
+    for (const peer of [BELEN, CARMEN]) {
+      farm.step({ kind: 'peer', peer, state: 'lost' });
+      farm.step({ kind: 'peer', peer, state: 'reachable' });
+    }
+    farm.message(CARMEN, pulseOf({ term: 9, peer: CARMEN }, { followers: 1 }));
+    assert.deepEqual(farm.core.epoch, { term: 9, peer: CARMEN });
+  });
+
   it('says whom it follows', () => {
     const epoch = { term: 3, peer: BELEN };
     const farm = following(epoch, CARMEN);
