@@ -97,11 +97,15 @@ export function openBlobs(
   });
   const write = writer(components.host, components.dice, faults);
   const listeners = new Set<(event: blobs.BlobEvent) => void>();
-  const assertWhole = (hash: string): void => {
-    if (!faults.damaged.delete(hash)) return;
+  const discard = (hash: string): void => {
+    faults.damaged.delete(hash);
     const pinnedBy = [...inner.pins(hash)];
     disk.blobs.contents.delete(hash);
     for (const listener of listeners) listener({ type: 'blob-corrupt', hash, pinnedBy });
+  };
+  const assertWhole = (hash: string): void => {
+    if (!faults.damaged.has(hash)) return;
+    discard(hash);
     throw new BlobCorruptError(hash);
   };
   const store = <T>(sizeBytes: number, perform: () => Promise<T>): Promise<T> => {
@@ -122,6 +126,13 @@ export function openBlobs(
     read: async (hash, options) => {
       assertWhole(hash);
       return inner.read(hash, options);
+    },
+    async *check(options) {
+      for await (const found of inner.check(options)) {
+        const isDamaged = found.state === 'ok' && faults.damaged.has(found.hash);
+        if (isDamaged) discard(found.hash);
+        yield isDamaged ? { ...found, state: 'corrupt' } : found;
+      }
     },
     usage: async () => {
       const usage = await inner.usage();

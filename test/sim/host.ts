@@ -33,6 +33,8 @@ export class Host {
   isUp = false;
   #stalled = false;
   #deferred: Deferred[] = [];
+  /** Ends of connections that it learns of when it wakes. */
+  #ends: Deferred[] = [];
   /** Since when its clock stands, and how long it stood before in this life. */
   #suspendedAt: number | undefined;
   #suspendedMs = 0;
@@ -55,6 +57,7 @@ export class Host {
     this.#suspendedAt = undefined;
     this.#suspendedMs = 0;
     this.#asleep = [];
+    this.#ends = [];
   }
 
   end(): void {
@@ -63,6 +66,7 @@ export class Host {
     this.#deferred = [];
     this.#suspendedAt = undefined;
     this.#asleep = [];
+    this.#ends = [];
   }
 
   /** The process stands still: what falls due or arrives meanwhile waits for it. */
@@ -88,6 +92,7 @@ export class Host {
     this.#deferred.sort(
       (a, b) => Number(b.isTimer) - Number(a.isTimer) || (a.isTimer ? a.dueMs - b.dueMs : 0),
     );
+    this.#deferred.unshift(...this.#ends.splice(0));
     this.#drain(this.life, onAwake);
   }
 
@@ -106,15 +111,25 @@ export class Host {
     });
   }
 
-  /** Something that reaches the process from outside, now. */
-  deliver(run: () => void): void {
+  /** Whether the whole machine sleeps: nothing reaches it then, as nothing in it takes it in. */
+  get isSuspended(): boolean {
+    return this.#suspendedAt !== undefined;
+  }
+
+  /**
+   * Something that reaches the process from outside, now. The end of a connection that others gave up while the
+   * machine slept is the first that it learns: what they sent before was never taken in.
+   */
+  deliver(run: () => void, { isEnd = false } = {}): void {
     if (!this.isUp) return;
     if (!this.#stalled) return run();
     const { life } = this;
     const late = (): void => {
       if (this.life === life && this.isUp) run();
     };
-    this.#deferred.push({ run: late, isTimer: false, dueMs: this.#timeline.now });
+    const deferred = { run: late, isTimer: false, dueMs: this.#timeline.now };
+    if (isEnd && this.isSuspended) this.#ends.push(deferred);
+    else this.#deferred.push(deferred);
   }
 
   /** Something of the process itself (a disk that answers), after so long in true time. */

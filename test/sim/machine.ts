@@ -29,7 +29,7 @@ export interface Witness {
   /** A coordinator's or a member's message leaves its node. */
   sent(machine: Machine, to: PeerId, message: Message): void;
   /** A message reached its node. */
-  heard(machine: Machine, from: PeerId, message: Message): void;
+  heard(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void;
   /** The worker of a machine obeys a grant. */
   ran(machine: Machine, grant: Extract<Message, { kind: 'grants' }>['grants'][number]): void;
   ended(machine: Machine, attempt: string, how: string): void;
@@ -302,7 +302,7 @@ export class Machine {
     return {
       deliver: (from, records) => driver.deliver(from, records),
       input: (input) => {
-        if (input.kind === 'message') witness.heard(this, input.from, input.message);
+        if (input.kind === 'message') witness.heard(this, input.from, input.message, input.gossiped === true);
         if (input.kind === 'peer') witness.note(this.peer, input.state, input.peer.slice(-4));
         driver.input(input);
       },

@@ -1,10 +1,11 @@
-import { encode, type JobRecord, type Plan } from '@cuadro/protocol';
+import { encode, JOB_ENDS, type JobRecord, type Plan } from '@cuadro/protocol';
 import { deleteJob, requeue, setJob, setNode } from '../../node/src/jobs/control.ts';
 import type { JobsComponents, Kept } from '../../node/src/jobs/interface.ts';
+import { isSetAside } from './checkers/rules.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
-import { contentOf, has, jobsOn } from './on-disk.ts';
+import { contentOf, has, jobsOn, taskOn } from './on-disk.ts';
 import { jobRecord, natureOf, planOf, sceneOf, storeScene } from './recipes.ts';
 import type { DeedKind } from './tally.ts';
 import { weekMinute } from './worker.ts';
@@ -235,6 +236,27 @@ export class People {
         if ((error as { code?: string }).code === undefined) this.#farm.timeline.fail(error);
       });
     }
+  }
+
+  /**
+   * Where all machines that are on were set aside for a job, it waits for one that is off, and says so: whoever reads
+   * that switches it on.
+   */
+  switchOn(): boolean {
+    const off = this.#farm.machines.find(({ isOff }) => isOff);
+    const up = this.#farm.up();
+    const [at] = up;
+    if (off === undefined || at === undefined) return false;
+    const waits = jobsOn(at).some((job) => {
+      if (JOB_ENDS.has(at.queries?.job(job.id)?.state ?? 'done')) return false;
+      const tasks = [...Array(job.spec.tasks).keys()].flatMap((index) => taskOn(at, job.id, index) ?? []);
+      return up.every(({ peer }) => isSetAside(peer, job, tasks));
+    });
+    if (!waits) return false;
+    this.#note(off, 'switched on again');
+    off.isOff = false;
+    off.start();
+    return true;
   }
 
   /** A job that only a destroyed machine could tell of has no use any more. */

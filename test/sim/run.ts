@@ -91,9 +91,9 @@ function witnessOf(trace: Trace, checkers: Checkers, farm: () => SimFarm): Witne
       if (trace.isOn) note(machine, `> ${short(to)}`, message);
       checkers.sent(machine, to, message);
     },
-    heard: (machine, from, message) => {
+    heard: (machine, from, message, isGossip) => {
       if (trace.isOn) note(machine, `< ${short(from)}`, message.kind);
-      checkers.heard(machine, from, message);
+      checkers.heard(machine, from, message, isGossip);
     },
     ran: (machine, grant) => {
       note(machine, 'run', grant);
@@ -176,12 +176,14 @@ async function healedPhase(
   const someone = farm.up()[0];
   if (someone !== undefined) people.release(someone);
   const boundMs = leftMs(farm);
-  const begun = timeline.now;
+  let begun = timeline.now;
   // At rest for as long as records may take to be the same everywhere.
   let restMs = 0;
   while (timeline.now < begun + boundMs && restMs < CONVERGE_MS) {
     await timeline.run(timeline.now + LOOK_MS);
     restMs = farm.isAtRest() ? restMs + LOOK_MS : 0;
+    const isLate = timeline.now >= begun + boundMs / 2 && restMs === 0;
+    if (isLate && people.switchOn()) begun = timeline.now;
   }
   checkers.end(restMs >= CONVERGE_MS, boundMs);
   return (timeline.now - begun) / boundMs;

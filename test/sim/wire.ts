@@ -218,7 +218,9 @@ export class SimWire implements MemoryWire {
         const arrival = at + way.latency(this.dice);
         reached.set(to, arrival);
         this.traffic.gossiped += 1;
-        this.timeline.after(arrival, () => host.deliver(hear));
+        this.timeline.after(arrival, () => {
+          if (!host.isSuspended) host.deliver(hear);
+        });
         if (this.gossipReplay > 0 && this.dice.chance(this.gossipReplay)) {
           const { life } = host;
           // A node that was restarted has forgotten what it heard.
@@ -355,7 +357,7 @@ export class SimWire implements MemoryWire {
     this.timeline.after(silenceMs - this.dice.between(0, beatMs), () => {
       const { session } = this.pair(from, to);
       if (way.silentSince !== since || session === undefined) return;
-      this.of(to).host.deliver(() => this.#closeEnd(session, to, true));
+      this.of(to).host.deliver(() => this.#closeEnd(session, to, true), { isEnd: true });
     });
   }
 
@@ -369,7 +371,7 @@ export class SimWire implements MemoryWire {
     if (!tells) return;
     this.timeline.after(this.way(peer, other).latency(this.dice), () => {
       if (this.way(peer, other).isCut) return;
-      this.of(other).host.deliver(() => this.#closeEnd(session, other, false));
+      this.of(other).host.deliver(() => this.#closeEnd(session, other, false), { isEnd: true });
     });
   }
 }

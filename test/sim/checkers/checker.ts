@@ -20,7 +20,7 @@ export interface Checker {
   /** What a brain decided, before any of it happens. */
   decided?(machine: Machine, effects: readonly CoreEffect[]): void;
   sent?(machine: Machine, to: PeerId, message: Message): void;
-  heard?(machine: Machine, from: PeerId, message: Message): void;
+  heard?(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void;
   ran?(machine: Machine, grant: Grant): void;
   /** An attempt ended at its worker. */
   ended?(machine: Machine, attempt: string): void;

@@ -74,8 +74,8 @@ export class Checkers implements Required<Checker> {
     this.#ask((checker) => checker.sent?.(machine, to, message));
   }
 
-  heard(machine: Machine, from: PeerId, message: Message): void {
-    this.#ask((checker) => checker.heard?.(machine, from, message));
+  heard(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void {
+    this.#ask((checker) => checker.heard?.(machine, from, message, isGossip));
   }
 
   ran(machine: Machine, grant: Grant): void {

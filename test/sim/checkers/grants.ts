@@ -90,7 +90,7 @@ export class Grants implements Checker {
       throw new Violation('grants', `${machine.name} runs what nobody granted.`);
   }
 
-  heard(machine: Machine, from: PeerId, message: Message): void {
+  heard(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void {
     const { now } = this.#farm.timeline;
     const before = this.#heardAt.get(`${machine.peer} ${from}`) ?? 0;
     this.#heardAt.set(`${machine.peer} ${from}`, now);
@@ -113,7 +113,8 @@ export class Grants implements Checker {
       seen.missed += 1;
       seen.missedAt = now;
     }
-    this.#hearHeld(machine, from, message);
+    // One that came by way of others counts only where there is no connection (SPEC R104).
+    if (!isGossip) this.#hearHeld(machine, from, message);
   }
 
   #hearResult(machine: Machine, { attempt, outcome }: Extract<Message, { kind: 'result' }>): void {

@@ -54,4 +54,17 @@ export function counting(task: TaskRecord, job: JobRecord): TaskResult | undefin
   return best;
 }
 
+/** Tasks that failed on a machine and that others rendered, after which it gets no more of the job (SPEC R54). */
+const SET_ASIDE = 3;
+
+/** Whether a machine is set aside for a job, by the records of its tasks. */
+export function isSetAside(peer: string, job: JobRecord, tasks: readonly TaskRecord[]): boolean {
+  const spoiled = tasks.filter((task) => {
+    const result = counting(task, job);
+    const failed = Object.values(task.failures).some((one) => one.peer === peer && one.cause === 'failed');
+    return failed && result !== undefined && result.peer !== peer;
+  });
+  return spoiled.length >= SET_ASIDE;
+}
+
 export const filesOf = ({ files }: TaskResult): string[] => files.map(({ blob }) => blob);

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Profile } from './profile.ts';
+import { simulate } from './run.ts';
+
+/**
+ * Seeds that found something once, each with what was wrong. What a seed makes changes with the simulator, so each
+ * mistake stands among the planted ones as well, where it must be found.
+ */
+const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[] = [
+  { seed: 21n, was: 'a new coordinator forgot what members said of jobs whose plans it had not' },
+  {
+    seed: 517n,
+    was: 'an old pause woke a new coordinator, which took the lateness for a standstill of its own',
+  },
+  { seed: 177n, was: 'a member that answered and stayed with another coordinator was said to have vanished' },
+  {
+    seed: 18n,
+    was: 'after a standstill another timer came before the wake, and all machines were lost at once',
+  },
+  { seed: 608n, was: 'a coordinator that slept unseated the one that its followers had chosen meanwhile' },
+  { seed: 708n, was: 'a suspended coordinator weighed followers of half a minute ago' },
+  { seed: 679n, was: 'answers that were held up freed a grant of a moment ago' },
+  { seed: 535n, was: 'all machines that were on were set aside for a job' },
+  { seed: 23n, was: 'a substitute that failed by chance took longer than the bound knew' },
+];
+
+describe('seeds that found something', () => {
+  for (const { seed, was, profile } of SEEDS) {
+    it(`seed ${seed}: ${was}`, async () => {
+      const { failure } = await simulate(seed, profile === undefined ? {} : { profile });
+      assert.equal(failure, undefined);
+    });
+  }
+});
