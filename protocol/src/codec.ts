@@ -1,5 +1,6 @@
 import * as dagCbor from '@ipld/dag-cbor';
 import { RECORD_BYTES_MAX } from './limits.ts';
+import { quickDecode } from './quick-decode.ts';
 import { quickEncode } from './quick-encode.ts';
 
 /** Bytes that are not a whole, well-formed value of this protocol (SPEC R4). The sender is to be counted and named. */
@@ -28,6 +29,9 @@ export function decode(bytes: Uint8Array, limitBytes = RECORD_BYTES_MAX): unknow
   if (bytes.byteLength > limitBytes) {
     throw new MalformedBytesError(`The message has ${bytes.byteLength} bytes; ${limitBytes} is the limit.`);
   }
+  // Nearly all are canonical and plain; it gives no value undefined, and no property of the name below.
+  const quick = quickDecode(bytes);
+  if (quick !== undefined) return quick;
   try {
     const value: unknown = dagCbor.decode(bytes);
     // The bytes are looked through first: nearly none hold the word, and a look at every property costs more.

@@ -44,7 +44,6 @@ class SharedReader implements RecordReader {
   readonly #batches = new WeakMap<Uint8Array, readonly Uint8Array[]>();
   #examined = new Map<string, Examined | undefined>();
   readonly #refusals = new WeakMap<KnownRecord, { readonly refusal: RecordRefusal | undefined }>();
-  readonly #kept = new WeakMap<KnownRecord, Uint8Array>();
 
   constructor(inner: RecordReader) {
     this.#inner = inner;
@@ -74,14 +73,6 @@ class SharedReader implements RecordReader {
     const refusal = this.#inner.refusal(bytes, examined);
     this.#refusals.set(examined.record, { refusal });
     return refusal;
-  }
-
-  kept(bytes: Uint8Array, examined: Examined): Uint8Array {
-    const known = this.#kept.get(examined.record);
-    if (known !== undefined) return known;
-    const kept = this.#inner.kept(bytes, examined);
-    this.#kept.set(examined.record, kept);
-    return kept;
   }
 }
 

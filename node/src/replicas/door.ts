@@ -40,6 +40,7 @@ export class RecordDoor {
     this.#held = components.held;
   }
 
+  /** The bytes are kept with the record. Decoding a message has made them: a part of it would keep all of its memory. */
   read(bytes: Uint8Array): ReadRecord {
     try {
       return this.#read(bytes);
@@ -61,7 +62,7 @@ export class RecordDoor {
     if (sameDigest(this.#held(key), digest)) return { kind: 'held', key, digest };
     const refusal = this.#reader.refusal(bytes, examined);
     if (refusal !== undefined) return refused(refusal);
-    this.#bytes.remember(record, this.#reader.kept(bytes, examined));
+    this.#bytes.remember(record, bytes);
     this.#digests.set(record, digest);
     return { kind: 'record', key, digest, record };
   }

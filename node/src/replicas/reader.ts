@@ -38,8 +38,6 @@ export interface RecordReader {
   examine(bytes: Uint8Array): Examined | undefined;
   /** Why it may not come in; undefined where it may. Asked only of what isn't held already. */
   refusal(bytes: Uint8Array, examined: Examined): RecordRefusal | undefined;
-  /** The bytes to keep: those that were read are a part of a message, whose memory would be kept with them. */
-  kept(bytes: Uint8Array, examined: Examined): Uint8Array;
 }
 
 /**
@@ -85,10 +83,6 @@ class BytesReader implements RecordReader {
     const { record } = examined;
     if (!examined.isSurelyCanonical && !isCanonical(bytes, record)) return 'malformed-record';
     return verifyRecord(record, this.#verify) ? undefined : 'badly-signed-record';
-  }
-
-  kept(bytes: Uint8Array): Uint8Array {
-    return bytes.slice();
   }
 
   /** Nearly all records are tasks: of 17 nodes that dispatch, 43 % of the time went into reading them the general way. */

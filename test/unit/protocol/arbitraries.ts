@@ -247,3 +247,25 @@ export const RECORDS: Readonly<Record<KnownRecord['kind'], fc.Arbitrary<KnownRec
 };
 
 export const jobArbitrary = job;
+
+/** Values of any form, with numbers at all borders of a length, and keys that differ in length and in bytes. */
+export const anyEncodable = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom(null, true, false),
+    fc.constantFrom(0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER),
+    fc.constantFrom(-0, -1, -24, -25, -256, -257, -(2 ** 32), -(2 ** 32) - 1, Number.MIN_SAFE_INTEGER),
+    fc.constantFrom(2 ** 53, 2 ** 60, -(2 ** 60), 1e300, Number.MIN_VALUE),
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.string(),
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ minLength: 20, maxLength: 300 }),
+    fc.uint8Array({ maxLength: 300 }),
+    fc.array(tie('value'), { maxLength: 30 }),
+    fc.dictionary(fc.string({ maxLength: 3 }), tie('value'), { maxKeys: 30 }),
+    fc.dictionary(fc.constantFrom('a', 'b', 'aa', 'ab', '/', 'bytes', 'asCID', 'é'), tie('value'), {
+      noNullPrototype: true,
+    }),
+  ),
+})).value;
