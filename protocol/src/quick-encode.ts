@@ -127,11 +127,29 @@ class Writer {
       keys.push(key);
     }
     if (!this.#head(5, keys.length)) return false;
-    for (const key of keys.sort(compareKeys)) {
+    for (const key of inOrder(keys)) {
       if (!this.#text(key) || !this.#item(properties[key], depth + 1)) return false;
     }
     return true;
   }
+}
+
+/** More keys than records have properties are left to the general sort. */
+const KEYS_INSERTED_MAX = 24;
+
+/** In their place. What was decoded is in order already, and the rest is short: then this is all but a look. */
+function inOrder(keys: string[]): string[] {
+  if (keys.length > KEYS_INSERTED_MAX) return keys.sort(compareKeys);
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i] as string;
+    let place = i;
+    while (place > 0 && compareKeys(keys[place - 1] as string, key) > 0) {
+      keys[place] = keys[place - 1] as string;
+      place--;
+    }
+    keys[place] = key;
+  }
+  return keys;
 }
 
 /** As their bytes are ordered; of ASCII, as others end in doubt. */

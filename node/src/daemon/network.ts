@@ -1,4 +1,4 @@
-import { decodeMessage, encodeMessage, type Message, type PeerId } from '@cuadro/protocol';
+import { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX, type Message, type PeerId } from '@cuadro/protocol';
 import type { Changes, CoreQueries } from '../core/interface.ts';
 import type { Driver, DriverComponents } from '../driver.ts';
 import { unreachableMesh } from '../farm/unreachable-mesh.ts';
@@ -9,6 +9,7 @@ import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh, PeerState } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
 import type { RecordSync } from '../replicas/interface.ts';
+import { TaskReader } from '../store/task-reader.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Metrics } from '../system/metrics.ts';
@@ -68,9 +69,13 @@ export interface MessageCodec {
 
 /**
  * What goes to many is encoded once, and what comes on two ways is decoded once: a pulse goes to every member and by
- * gossip as well, and of a large farm it is 16 KB, so that each time for itself would cost n times n.
+ * gossip as well, and of a large farm it is 16 KB, so that each time for itself would cost n times n. Results come by
+ * the thousand and are read in a way of their own, all else in the general one.
  */
 export function canonicalMessages(): MessageCodec {
+  const results = new TaskReader();
+  const read = (bytes: Uint8Array): Message | undefined =>
+    (bytes.length > MESSAGE_BYTES_MAX ? undefined : results.readMessage(bytes)) ?? decodeMessage(bytes);
   let said: { readonly message: Message; readonly bytes: Uint8Array } | undefined;
   let heard: { readonly message: Message | undefined; readonly bytes: Uint8Array } | undefined;
   return {
@@ -80,7 +85,7 @@ export function canonicalMessages(): MessageCodec {
     },
     decode: (bytes) => {
       if (heard === undefined || Buffer.compare(heard.bytes, bytes) !== 0)
-        heard = { message: decodeMessage(bytes), bytes };
+        heard = { message: read(bytes), bytes };
       return heard.message;
     },
   };

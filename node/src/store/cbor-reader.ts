@@ -65,7 +65,8 @@ export class CborReader {
     if (this.#bytes[this.#at] !== 0xfb) return this.integer();
     this.check(this.#at + 9 <= this.#bytes.length);
     const value = this.#bytes.readDoubleBE(this.#at + 1);
-    this.check(Number.isFinite(value));
+    // A whole one is an integer in canonical bytes.
+    this.check(Number.isFinite(value) && !Number.isSafeInteger(value));
     this.#at += 9;
     return value;
   }

@@ -7,6 +7,7 @@ import {
   type AttemptId,
   type Holders,
   type OutputFile,
+  type ResultMessage,
   type TaskRecord,
   type TaskResult,
 } from '@cuadro/protocol';
@@ -31,6 +32,7 @@ const KEYS = {
   index: keyOf('index'),
   inputRedo: keyOf('inputRedo'),
   job: keyOf('job'),
+  outcome: keyOf('outcome'),
   kind: keyOf('kind'),
   log: keyOf('log'),
   name: keyOf('name'),
@@ -39,22 +41,36 @@ const KEYS = {
   preview: keyOf('preview'),
   redo: keyOf('redo'),
   renderMs: keyOf('renderMs'),
+  result: keyOf('result'),
   results: keyOf('results'),
   retry: keyOf('retry'),
   role: keyOf('role'),
   sequence: keyOf('sequence'),
   sizeBytes: keyOf('sizeBytes'),
   state: keyOf('state'),
+  task: keyOf('task'),
   term: keyOf('term'),
   thumbnail: keyOf('thumbnail'),
   wallTime: keyOf('wallTime'),
   width: keyOf('width'),
 } as const;
 /** Values that are read like keys. */
-const VALUES = { task: keyOf('task'), rendered: keyOf('rendered'), done: keyOf('done') } as const;
+const VALUES = {
+  task: keyOf('task'),
+  rendered: keyOf('rendered'),
+  done: keyOf('done'),
+  result: keyOf('result'),
+} as const;
+
+const ASCII = /^[\0-\x7f]*$/;
+
+/** As canonical bytes order the keys of a map; of ASCII. */
+const isAfter = (key: string, before: string): boolean =>
+  key.length === before.length ? key > before : key.length > before.length;
 
 /**
  * Reads the canonical bytes of a task record straight into the record: what a start reads a hundred thousand times.
+ * Bytes that aren't canonical it doesn't read.
  * It knows one plain form only: results and no failures, the properties of this version and no other. It says
  * undefined to everything else, also to all that `taskRecordSchema` refuses; then the general way (decode, schema)
  * has the word. So whatever it gives is what the general way would give; a test holds the two against each other.
@@ -69,6 +85,31 @@ export class TaskReader {
   read(bytes: Uint8Array): TaskRecord | undefined {
     const cbor = this.#cbor;
     return cbor.read(bytes, () => this.#task());
+  }
+
+  /** The same of a worker's word that an attempt made a result, of which a coordinator hears thousands in a second. */
+  readMessage(bytes: Uint8Array): ResultMessage | undefined {
+    // Seven properties, the first of three letters: nearly all other messages end here.
+    if (bytes[0] !== 0xa7 || bytes[1] !== 0x63) return undefined;
+    return this.#cbor.read(bytes, () => this.#message());
+  }
+
+  #message(): ResultMessage {
+    const cbor = this.#cbor;
+    cbor.check(cbor.mapSize() === 7 && cbor.hasKey(KEYS.job));
+    const job = cbor.shared(this.#jobs);
+    cbor.check(cbor.hasKey(KEYS.kind) && cbor.hasKey(VALUES.result) && cbor.hasKey(KEYS.redo));
+    const redo = cbor.integer();
+    cbor.check(cbor.hasKey(KEYS.task));
+    const task = cbor.integer(TASK_INDEX_MAX);
+    cbor.check(cbor.hasKey(KEYS.retry));
+    const retry = cbor.integer();
+    cbor.check(cbor.hasKey(KEYS.attempt));
+    const attempt = this.#attempt();
+    cbor.check(cbor.hasKey(KEYS.outcome) && cbor.mapSize() === 2);
+    cbor.check(cbor.hasKey(KEYS.kind) && cbor.hasKey(VALUES.result) && cbor.hasKey(KEYS.result));
+    const outcome: ResultMessage['outcome'] = { kind: 'result', result: this.#result() };
+    return { kind: 'result', job, task, redo, retry, attempt, outcome };
   }
 
   /** Properties come in the order of canonical bytes: the shorter key first, then by bytes. */
@@ -93,11 +134,12 @@ export class TaskReader {
     const count = cbor.mapSize();
     cbor.check(count <= FAILURES_PER_TASK_MAX);
     if (count === 0) return {};
-    const first = this.#attemptKey();
-    const results: Record<string, TaskResult> = { [first]: this.#result() };
+    let before = this.#attemptKey();
+    const results: Record<string, TaskResult> = { [before]: this.#result() };
     for (let i = 1; i < count; i++) {
       const key = this.#attemptKey();
-      cbor.check(!(key in results));
+      cbor.check(isAfter(key, before) && ASCII.test(key));
+      before = key;
       results[key] = this.#result();
     }
     return results;
@@ -157,9 +199,11 @@ export class TaskReader {
   #holders(): Holders {
     const cbor = this.#cbor;
     const holders: Holders = {};
+    let before = '';
     for (let left = cbor.mapSize(); left > 0; left--) {
       const peer = cbor.shared(this.#peers);
-      cbor.check(!(peer in holders) && cbor.mapSize() === 2 && cbor.hasKey(KEYS.held));
+      cbor.check(isAfter(peer, before) && cbor.mapSize() === 2 && cbor.hasKey(KEYS.held));
+      before = peer;
       const held = cbor.boolean();
       cbor.check(cbor.hasKey(KEYS.counter));
       holders[peer] = { held, counter: cbor.integer(COUNTER_MAX) };

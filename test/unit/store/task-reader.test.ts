@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   attemptKey,
   decode,
+  decodeMessage,
   encode,
   FAILURES_PER_TASK_MAX,
   isSafePath,
@@ -167,7 +168,9 @@ describe('the task reader', () => {
             else bytes[at % bytes.length] = byte;
           }
           const read = reader.read(bytes);
-          if (read !== undefined) assert.deepEqual(read, generally(bytes));
+          if (read === undefined) return;
+          assert.deepEqual(read, generally(bytes));
+          assert.deepEqual(encode(read), bytes, 'the bytes are canonical');
         },
       ),
       { numRuns: 3_000 },
@@ -186,6 +189,7 @@ describe('the task reader', () => {
         if (read === undefined) continue;
         readable++;
         assert.deepEqual(read, generally(changed));
+        assert.deepEqual(encode(read), changed, 'the bytes are canonical');
       }
       assert.equal(reader.read(bytes.subarray(0, at)), undefined);
     }
@@ -224,4 +228,47 @@ describe('the task reader', () => {
       assert.equal(reader.read(encode(record)), undefined);
     });
   }
+});
+
+describe('the reader of results', () => {
+  const message = fc
+    .record({ job: fc.stringMatching(/^[a-z2-7]{16}$/), task: fc.nat(), redo: whole, retry: whole, result })
+    .map(({ result: made, ...rest }) => ({
+      kind: 'result',
+      ...rest,
+      attempt: made.attempt,
+      outcome: { kind: 'result', result: made },
+    }));
+  const change = fc.record({ at: fc.nat(), byte: fc.nat({ max: 255 }) });
+
+  it('R4: gives what decoding and the schema give, of the bytes of a message and of changed ones', () => {
+    const seen = { read: 0, changed: 0, left: 0 };
+    fc.assert(
+      fc.property(message, fc.option(change), (told, changed) => {
+        const bytes = encode(told);
+        if (changed !== null) bytes[changed.at % bytes.length] = changed.byte;
+        const read = reader.readMessage(bytes);
+        if (read === undefined) {
+          seen.left += 1;
+          return;
+        }
+        seen[changed === null ? 'read' : 'changed'] += 1;
+        assert.deepEqual(read, decodeMessage(bytes));
+        assert.deepEqual(encode(read), bytes, 'the bytes are canonical');
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.ok(Math.min(...Object.values(seen)) > 50, `all of these came: ${JSON.stringify(seen)}`);
+  });
+
+  it('leaves all other messages, and ends of another kind, to the general way', () => {
+    const told = {
+      ...{ kind: 'result', job: plain.job, task: 1, redo: 0, retry: 0, attempt: only.attempt },
+      outcome: { kind: 'stopped', reason: 'Canceled.' },
+    };
+    assert.equal(reader.readMessage(encode(told)), undefined);
+    assert.equal(reader.readMessage(encode({ ...told, mood: 1 })), undefined);
+    assert.equal(reader.readMessage(encode(plain)), undefined);
+    assert.equal(reader.readMessage(new Uint8Array()), undefined);
+  });
 });
