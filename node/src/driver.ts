@@ -136,7 +136,8 @@ class CoreDriver implements Driver {
   #step(input: DriverInput): void {
     const { clock, core } = this.#components;
     const taken = input.kind === 'ended' ? this.#readable(input) : input;
-    const timed = { ...taken, now: clock.now(), wallTime: clock.wallTime() } as CoreInput;
+    // An input is this driver's once it is given, so that it need not be copied.
+    const timed = Object.assign(taken, { now: clock.now(), wallTime: clock.wallTime() }) as CoreInput;
     for (const effect of core.step(timed)) this.#queue(effect);
     this.#pump();
   }
@@ -290,8 +291,10 @@ class CoreDriver implements Driver {
     this.#endTimer();
     if (at === undefined || this.#state !== 'running') return;
     const { clock } = this.#components;
-    this.#timerAt = at;
-    this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () => this.#wake());
+    const now = clock.now();
+    // What is asked for at once is no sign of a gap.
+    this.#timerAt = Math.max(at, now);
+    this.#cancelWake = clock.after(this.#timerAt - now, () => this.#wake());
   }
 
   #endTimer(): void {
