@@ -3,6 +3,10 @@ import { parentPort } from 'node:worker_threads';
 import { simulate } from './run.ts';
 import { summaryOf, type Stretch } from './spread.ts';
 
+// Cut connections are the everyday life of a run, and nobody reads where their errors were made; of a run that failed
+// the seed is told, which shows it again alone.
+Error.stackTraceLimit = 0;
+
 const port = parentPort;
 port?.on('message', ({ from, count }: Stretch) => {
   void (async () => {

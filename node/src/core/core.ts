@@ -14,6 +14,7 @@ import {
   electionDeadline,
   follow,
   peerChanged,
+  isKnownPulse,
   runElection,
   startElection,
   takeDoubt,
@@ -71,6 +72,8 @@ class Brain extends BrainQueries implements Core {
     const { state } = this;
     state.now = Math.max(state.now, input.now);
     if (input.wallTime !== undefined) state.wallTime = input.wallTime;
+    // Every pulse comes on two ways; what is due meanwhile has a wake of its own.
+    if (input.kind === 'message' && input.gossiped === true && isKnownPulse(state, input)) return [];
     this.#take(input);
     giveBackEarly(state);
     endOverdueLeases(state);

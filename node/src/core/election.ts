@@ -211,6 +211,16 @@ export function takePulse(state: BrainState, from: PeerId, pulse: Pulse): boolea
   return true;
 }
 
+/** Whether a gossiped message is the followed coordinator's pulse once more: then it is of no use to a node without doubts. */
+export function isKnownPulse(
+  { reign, inDoubt }: BrainState,
+  { from, message }: { from: PeerId; message: Message },
+): boolean {
+  if (message.kind !== 'pulse' || reign.role !== 'following' || inDoubt) return false;
+  const { epoch, sequence } = message;
+  return epoch.peer === from && compareEpochs(epoch, reign.epoch) === 0 && sequence <= reign.sequence;
+}
+
 function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
   const order = compareEpochs(pulse.epoch, reign.epoch);
   if (order < 0 || (order === 0 && pulse.sequence <= reign.sequence)) {

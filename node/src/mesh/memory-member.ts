@@ -42,6 +42,7 @@ export class MemoryMesh implements mesh.Mesh {
   readonly #tally = new Tally();
   #membership: mesh.Membership | undefined;
   readonly #states = new Map<PeerId, mesh.PeerState>();
+  #reachable: readonly PeerId[] | undefined;
   readonly #hints = new Map<PeerId, readonly string[]>();
   readonly #found = new Map<PeerId, string>();
   readonly #handlers = new Map<mesh.StreamProtocol, mesh.StreamHandler>();
@@ -70,6 +71,7 @@ export class MemoryMesh implements mesh.Mesh {
     if (!this.running) return;
     this.running = false;
     this.#states.clear();
+    this.#reachable = undefined;
     this.#found.clear();
     this.#wire.stopped(this);
   }
@@ -99,7 +101,8 @@ export class MemoryMesh implements mesh.Mesh {
   }
 
   reachable(): readonly PeerId[] {
-    return [...this.#states].filter(([, state]) => state === 'reachable').map(([peer]) => peer);
+    this.#reachable ??= [...this.#states].filter(([, state]) => state === 'reachable').map(([peer]) => peer);
+    return this.#reachable;
   }
 
   send(to: PeerId, message: Uint8Array): void {
@@ -272,6 +275,7 @@ export class MemoryMesh implements mesh.Mesh {
     if (!this.running || before === state) return;
     if (state === 'lost' && before !== 'reachable') return;
     this.#states.set(peer, state);
+    this.#reachable = undefined;
     this.#listeners.peer(peer, state);
   }
 

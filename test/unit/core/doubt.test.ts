@@ -229,6 +229,19 @@ describe('a member whose own time stood still', () => {
     assert.deepEqual(farm.core.epoch, BELENS);
   });
 
+  it('R42, R44: has heard a member also where a pulse came once more by gossip', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    const again = { kind: 'message', from: BELEN, message: pulseOf(BELENS), gossiped: true } as const;
+    assert.deepEqual(farm.step(again), []);
+    gap(farm, 60_000);
+    farm.step(again);
+    farm.advance(5_000);
+    assert.ok(
+      farm.core.isCoordinator,
+      'it no longer waits, and counts the silence since that pulse first came',
+    );
+  });
+
   it('R44: counts the silence of its coordinator without the gap', () => {
     const farm = following(BELENS, CARMEN, DOLORES);
     farm.advance(2_000);
