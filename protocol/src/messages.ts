@@ -61,11 +61,15 @@ export const grantSchema = z.looseObject({
 });
 export type Grant = z.infer<typeof grantSchema>;
 
+/** Grants of one message. */
+export const GRANTS_MAX = 4_096;
+
 export const grantsSchema = z.looseObject({
   kind: z.literal('grants'),
   epoch: epochSchema,
-  grants: z.array(grantSchema).max(4_096),
+  grants: z.array(grantSchema).max(GRANTS_MAX),
 });
+export type Grants = z.infer<typeof grantsSchema>;
 
 /** The coordinator takes attempts back: canceled, paused, lost the race, or its machine is to stop. */
 export const stopSchema = z.looseObject({

@@ -2,8 +2,6 @@ import {
   type AttemptId,
   attemptKey,
   compareEpochs,
-  decodeMessage,
-  encodeMessage,
   type Beacon,
   type Claim,
   type Epoch,
@@ -19,6 +17,7 @@ import {
   type TaskResult,
 } from '@cuadro/protocol';
 import { defaultOptions } from '../../node/src/core/options.ts';
+import { canonicalMessages } from '../../node/src/daemon/network.ts';
 import type { Mesh } from '../../node/src/mesh/interface.ts';
 import { defaultCopyOptions } from '../../node/src/replicas/copy-limits.ts';
 import { CopyLine } from '../../node/src/replicas/copy-line.ts';
@@ -69,6 +68,7 @@ class MemoryWorker implements LightWorker {
   readonly #clock: Clock;
   readonly #init: LightWorkerInit;
   readonly #bytes = new RecordBytes();
+  readonly #messages = canonicalMessages();
   readonly #publisher: RecordPublisher;
   #epoch: Epoch | undefined;
   readonly #reachable = new Set<PeerId>();
@@ -273,7 +273,7 @@ class MemoryWorker implements LightWorker {
   }
 
   #say(to: PeerId, message: Message): void {
-    this.mesh.send(to, encodeMessage(message));
+    this.mesh.send(to, this.#messages.encode(message));
   }
 
   #fault(sentence: string): void {
@@ -285,11 +285,12 @@ function heldOf({ attempt, job, task, redo, retry }: Grant, running: boolean): H
   return { attempt, job, task, redo, retry, running, fraction: running ? 0.5 : 0 };
 }
 
+const messages = canonicalMessages();
 const known = new WeakMap<Uint8Array, { message: Message | undefined }>();
 
 /** What is said to many is decoded once for all light workers: a thousand of them are not what is measured. */
 function decoded(bytes: Uint8Array): Message | undefined {
   let heard = known.get(bytes);
-  if (heard === undefined) known.set(bytes, (heard = { message: decodeMessage(bytes) }));
+  if (heard === undefined) known.set(bytes, (heard = { message: messages.decode(bytes) }));
   return heard.message;
 }

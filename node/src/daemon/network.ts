@@ -69,13 +69,13 @@ export interface MessageCodec {
 
 /**
  * What goes to many is encoded once, and what comes on two ways is decoded once: a pulse goes to every member and by
- * gossip as well, and of a large farm it is 16 KB, so that each time for itself would cost n times n. Results come by
- * the thousand and are read in a way of their own, all else in the general one.
+ * gossip as well, and of a large farm it is 16 KB, so that each time for itself would cost n times n. Grants and
+ * results come by the thousand and are read in a way of their own, all else in the general one.
  */
 export function canonicalMessages(): MessageCodec {
-  const results = new TaskReader();
+  const tasks = new TaskReader();
   const read = (bytes: Uint8Array): Message | undefined =>
-    (bytes.length > MESSAGE_BYTES_MAX ? undefined : results.readMessage(bytes)) ?? decodeMessage(bytes);
+    (bytes.length > MESSAGE_BYTES_MAX ? undefined : tasks.readMessage(bytes)) ?? decodeMessage(bytes);
   let said: { readonly message: Message; readonly bytes: Uint8Array } | undefined;
   let heard: { readonly message: Message | undefined; readonly bytes: Uint8Array } | undefined;
   return {

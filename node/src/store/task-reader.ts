@@ -4,7 +4,11 @@ import {
   OUTPUT_FILES_MAX,
   PATH_LENGTH_MAX,
   isSafePath,
+  GRANTS_MAX,
   type AttemptId,
+  type Epoch,
+  type Grant,
+  type Grants,
   type Holders,
   type OutputFile,
   type ResultMessage,
@@ -26,6 +30,7 @@ const KEYS = {
   epoch: keyOf('epoch'),
   failures: keyOf('failures'),
   files: keyOf('files'),
+  grants: keyOf('grants'),
   height: keyOf('height'),
   held: keyOf('held'),
   holders: keyOf('holders'),
@@ -34,6 +39,7 @@ const KEYS = {
   job: keyOf('job'),
   outcome: keyOf('outcome'),
   kind: keyOf('kind'),
+  leaseMs: keyOf('leaseMs'),
   log: keyOf('log'),
   name: keyOf('name'),
   peer: keyOf('peer'),
@@ -48,6 +54,7 @@ const KEYS = {
   sequence: keyOf('sequence'),
   sizeBytes: keyOf('sizeBytes'),
   state: keyOf('state'),
+  substitute: keyOf('substitute'),
   task: keyOf('task'),
   term: keyOf('term'),
   thumbnail: keyOf('thumbnail'),
@@ -59,6 +66,7 @@ const VALUES = {
   task: keyOf('task'),
   rendered: keyOf('rendered'),
   done: keyOf('done'),
+  grants: keyOf('grants'),
   result: keyOf('result'),
 } as const;
 
@@ -87,14 +95,51 @@ export class TaskReader {
     return cbor.read(bytes, () => this.#task());
   }
 
-  /** The same of a worker's word that an attempt made a result, of which a coordinator hears thousands in a second. */
-  readMessage(bytes: Uint8Array): ResultMessage | undefined {
-    // Seven properties, the first of three letters: nearly all other messages end here.
-    if (bytes[0] !== 0xa7 || bytes[1] !== 0x63) return undefined;
-    return this.#cbor.read(bytes, () => this.#message());
+  /** The same of the two messages that there are of every task: that it is granted, and that it has a result. */
+  readMessage(bytes: Uint8Array): ResultMessage | Grants | undefined {
+    // By the number of properties and the length of the first one's name: nearly all other messages end here.
+    if (bytes[0] === 0xa7 && bytes[1] === 0x63) return this.#cbor.read(bytes, () => this.#resultMessage());
+    if (bytes[0] === 0xa3 && bytes[1] === 0x64) return this.#cbor.read(bytes, () => this.#grants());
+    return undefined;
   }
 
-  #message(): ResultMessage {
+  #grants(): Grants {
+    const cbor = this.#cbor;
+    cbor.check(cbor.mapSize() === 3 && cbor.hasKey(KEYS.kind) && cbor.hasKey(VALUES.grants));
+    cbor.check(cbor.hasKey(KEYS.epoch));
+    const epoch = this.#epoch();
+    cbor.check(cbor.hasKey(KEYS.grants));
+    const count = cbor.arraySize();
+    cbor.check(count <= GRANTS_MAX);
+    const grants: Grant[] = [];
+    for (let i = 0; i < count; i++) grants.push(this.#grant());
+    return { kind: 'grants', epoch, grants };
+  }
+
+  #grant(): Grant {
+    const cbor = this.#cbor;
+    const size = cbor.mapSize();
+    cbor.check((size === 6 || size === 7) && cbor.hasKey(KEYS.job));
+    const job = cbor.shared(this.#jobs);
+    cbor.check(cbor.hasKey(KEYS.redo));
+    const redo = cbor.integer();
+    cbor.check(cbor.hasKey(KEYS.task));
+    const task = cbor.integer(TASK_INDEX_MAX);
+    cbor.check(cbor.hasKey(KEYS.retry));
+    const retry = cbor.integer();
+    cbor.check(cbor.hasKey(KEYS.attempt));
+    const attempt = this.#attempt();
+    cbor.check(cbor.hasKey(KEYS.leaseMs));
+    const leaseMs = cbor.integer();
+    cbor.check(leaseMs > 0);
+    const grant: Grant = { attempt, job, task, redo, retry, leaseMs };
+    if (size === 6) return grant;
+    cbor.check(cbor.hasKey(KEYS.substitute));
+    grant.substitute = cbor.boolean();
+    return grant;
+  }
+
+  #resultMessage(): ResultMessage {
     const cbor = this.#cbor;
     cbor.check(cbor.mapSize() === 7 && cbor.hasKey(KEYS.job));
     const job = cbor.shared(this.#jobs);
@@ -188,12 +233,17 @@ export class TaskReader {
   #attempt(): AttemptId {
     const cbor = this.#cbor;
     cbor.check(cbor.mapSize() === 2 && cbor.hasKey(KEYS.epoch));
+    const epoch = this.#epoch();
+    cbor.check(cbor.hasKey(KEYS.sequence));
+    return { epoch, sequence: cbor.integer() };
+  }
+
+  #epoch(): Epoch {
+    const cbor = this.#cbor;
     cbor.check(cbor.mapSize() === 2 && cbor.hasKey(KEYS.peer));
     const peer = cbor.shared(this.#peers);
     cbor.check(cbor.hasKey(KEYS.term));
-    const term = cbor.integer();
-    cbor.check(cbor.hasKey(KEYS.sequence));
-    return { epoch: { term, peer }, sequence: cbor.integer() };
+    return { term: cbor.integer(), peer };
   }
 
   #holders(): Holders {

@@ -230,8 +230,8 @@ describe('the task reader', () => {
   }
 });
 
-describe('the reader of results', () => {
-  const message = fc
+describe('the reader of messages', () => {
+  const results = fc
     .record({ job: fc.stringMatching(/^[a-z2-7]{16}$/), task: fc.nat(), redo: whole, retry: whole, result })
     .map(({ result: made, ...rest }) => ({
       kind: 'result',
@@ -239,27 +239,43 @@ describe('the reader of results', () => {
       attempt: made.attempt,
       outcome: { kind: 'result', result: made },
     }));
+  const grant = fc.record(
+    {
+      attempt,
+      job: fc.stringMatching(/^[a-z2-7]{16}$/),
+      task: fc.nat(),
+      redo: whole,
+      retry: whole,
+      leaseMs: fc.integer({ min: 1, max: 10_000 }),
+      substitute: fc.boolean(),
+    },
+    { requiredKeys: ['attempt', 'job', 'task', 'redo', 'retry', 'leaseMs'] },
+  );
+  const grants = fc
+    .record({ epoch: fc.record({ term: whole, peer }), grants: fc.array(grant, { maxLength: 5 }) })
+    .map((rest) => ({ kind: 'grants', ...rest }));
   const change = fc.record({ at: fc.nat(), byte: fc.nat({ max: 255 }) });
 
-  it('R4: gives what decoding and the schema give, of the bytes of a message and of changed ones', () => {
-    const seen = { read: 0, changed: 0, left: 0 };
-    fc.assert(
-      fc.property(message, fc.option(change), (told, changed) => {
-        const bytes = encode(told);
-        if (changed !== null) bytes[changed.at % bytes.length] = changed.byte;
-        const read = reader.readMessage(bytes);
-        if (read === undefined) {
-          seen.left += 1;
-          return;
-        }
-        seen[changed === null ? 'read' : 'changed'] += 1;
-        assert.deepEqual(read, decodeMessage(bytes));
-        assert.deepEqual(encode(read), bytes, 'the bytes are canonical');
-      }),
-      { numRuns: 2_000 },
-    );
-    assert.ok(Math.min(...Object.values(seen)) > 50, `all of these came: ${JSON.stringify(seen)}`);
-  });
+  for (const [what, message] of Object.entries({ results, grants }))
+    it(`R4: gives what decoding and the schema give, of the bytes of ${what} and of changed ones`, () => {
+      const seen = { read: 0, changed: 0, left: 0 };
+      fc.assert(
+        fc.property(message, fc.option(change), (told, changed) => {
+          const bytes = encode(told);
+          if (changed !== null) bytes[changed.at % bytes.length] = changed.byte;
+          const read = reader.readMessage(bytes);
+          if (read === undefined) {
+            seen.left += 1;
+            return;
+          }
+          seen[changed === null ? 'read' : 'changed'] += 1;
+          assert.deepEqual(read, decodeMessage(bytes));
+          assert.deepEqual(encode(read), bytes, 'the bytes are canonical');
+        }),
+        { numRuns: 2_000 },
+      );
+      assert.ok(Math.min(...Object.values(seen)) > 50, `all of these came: ${JSON.stringify(seen)}`);
+    });
 
   it('leaves all other messages, and ends of another kind, to the general way', () => {
     const told = {
