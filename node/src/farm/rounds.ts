@@ -27,6 +27,7 @@ export async function runRound(state: FarmState): Promise<void> {
 
 /** Addresses that a person gave: who is there becomes a neighbour. */
 async function askNamed(state: FarmState): Promise<void> {
+  if (state.joinAddresses.length === 0) return;
   const known = new Set(state.neighbours.all().flatMap(({ lobby }) => lobby));
   await Promise.all(
     state.joinAddresses.filter((address) => !known.has(address)).map((address) => meet(state, address)),
