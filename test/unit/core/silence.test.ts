@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Cluster } from './cluster.ts';
-import { BELEN, CARMEN, DOLORES } from './farm.ts';
+import { BELEN, CARMEN, DOLORES, SELF } from './farm.ts';
 import { following, pulseOf, sentTo } from './members.ts';
 
 const SEEDS = Array.from({ length: Number(process.env['CUADRO_SEEDS'] ?? 8) }, (_, i) => i + 1);
@@ -92,12 +92,90 @@ describe('R105: a successor that misses pulses', () => {
     assert.deepEqual(farm.core.epoch, BELENS);
   });
 
+  it('asks the only other one there is, too', () => {
+    const farm = following(BELENS, CARMEN);
+    assert.deepEqual(sentTo(CARMEN, 'doubt', farm.advance(2_000)), [doubt]);
+    farm.message(CARMEN, answer(true));
+    assert.ok(farm.core.isCoordinator);
+  });
+
+  it('leaves the asking to those that are named', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [CARMEN] }));
+    assert.deepEqual(sentTo(DOLORES, 'doubt', farm.advance(2_000)), []);
+  });
+
   it('says itself that it misses them once it has missed three', () => {
     const farm = following(BELENS, CARMEN, DOLORES);
     farm.advance(1_499);
     assert.deepEqual(sentTo(CARMEN, 'doubt-answer', farm.message(CARMEN, doubt)), [answer(false)]);
     farm.advance(1);
     assert.deepEqual(sentTo(CARMEN, 'doubt-answer', farm.message(CARMEN, doubt)), [answer(true)]);
+  });
+});
+
+describe('R44: a successor whose connection to its coordinator is reset', () => {
+  const BELENS = { term: 5, peer: BELEN };
+  const doubt = { kind: 'doubt', epoch: BELENS } as const;
+  const answer = (lost: boolean) => ({ kind: 'doubt-answer', epoch: BELENS, lost }) as const;
+  const reset = { kind: 'peer', peer: BELEN, state: 'lost' } as const;
+
+  it('asks others as the first, and stands at once when all have lost it, too', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    const asked = farm.step(reset);
+    for (const peer of [CARMEN, DOLORES]) assert.deepEqual(sentTo(peer, 'doubt', asked), [doubt]);
+    farm.message(CARMEN, answer(true));
+    assert.deepEqual(farm.core.epoch, BELENS, 'another may still hear it');
+    farm.message(DOLORES, answer(true));
+    assert.ok(farm.core.isCoordinator);
+  });
+
+  for (const [what, answers] of [
+    ['others have not lost it', [false, false]],
+    ['one of them has not lost it', [true, false]],
+    ['nobody answers', []],
+  ] as const) {
+    it(`waits for three missed pulses when ${what}`, () => {
+      const farm = following(BELENS, CARMEN, DOLORES);
+      farm.step(reset);
+      for (const [index, lost] of answers.entries())
+        farm.message([CARMEN, DOLORES][index] ?? '', answer(lost));
+      farm.advance(1_499);
+      assert.deepEqual(farm.core.epoch, BELENS);
+      farm.advance(1);
+      assert.ok(farm.core.isCoordinator);
+    });
+  }
+
+  it('waits for three missed pulses where there is nobody to ask', () => {
+    const farm = following(BELENS);
+    farm.step(reset);
+    farm.advance(1_499);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator);
+  });
+
+  it('asks nobody as the second, and stands 150 ms later', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [CARMEN, SELF] }));
+    assert.deepEqual(sentTo(DOLORES, 'doubt', farm.step(reset)), []);
+    farm.advance(1_649);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator);
+  });
+
+  it('asks nobody about a silence that the cut explains', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [CARMEN, DOLORES, SELF] }));
+    farm.advance(1_900);
+    farm.step(reset);
+    assert.deepEqual(sentTo(CARMEN, 'doubt', farm.advance(200)), []);
+    farm.advance(99);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator);
   });
 });
 

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { attemptKey, recordKey, signRemoval, type KnownRecord, type TaskRecord } from '@cuadro/protocol';
+import {
+  attemptKey,
+  recordKey,
+  signRemoval,
+  type Holders,
+  type JobRecord,
+  type KnownRecord,
+  type TaskRecord,
+} from '@cuadro/protocol';
+import { withoutRemovedJob, withoutRemovedTask } from '../../../node/src/core/withdrawals.ts';
 import { BELEN, CARMEN, Farm, framesPlan, grantsTo, jobRecord, SELF, signer, stopsTo } from './farm.ts';
 import { farmOf, leading, memberOf } from './members.ts';
 
@@ -46,6 +55,35 @@ describe('R24: a removal', () => {
     const stored = farm.stored.get(recordKey(resultOf(0, 1))) as TaskRecord;
     assert.deepEqual(Object.values(stored.results)[0]?.holders, { [BELEN]: { held: false, counter: 2 } });
     assert.deepEqual(farm.core.jobRecord(job.id)?.holders.plan, { [BELEN]: { held: false, counter: 2 } });
+  });
+
+  it('leaves every other result and holder as it is, and what it does not concern the same object', () => {
+    const [only, shared, other] = [
+      resultOf(0, 1, BELEN),
+      resultOf(1, 1, BELEN, CARMEN),
+      resultOf(2, 1, CARMEN),
+    ];
+    const results = { ...only.results, ...other.results, ...shared.results };
+    const task = withoutRemovedTask({ ...only, results }, new Set([BELEN]));
+    const gone = { [BELEN]: { held: false, counter: 2 } };
+    const kept = { [CARMEN]: { held: true, counter: 1 } };
+    assert.deepEqual(
+      Object.values(task.results).map(({ holders }) => holders),
+      [gone, kept, { ...gone, ...kept }],
+    );
+    assert.equal(withoutRemovedTask(task, new Set([BELEN])), task, 'nothing is withdrawn twice');
+    assert.equal(withoutRemovedTask(other, new Set([BELEN])), other);
+  });
+
+  it('withdraws what a job says of its scene, or of its plan, alone', () => {
+    const held = { [BELEN]: { held: true, counter: 1 } };
+    const gone = { [BELEN]: { held: false, counter: 2 } };
+    const of = (bundle: Holders, plan: Holders): JobRecord => ({ ...job, holders: { bundle, plan } });
+    const removed = new Set([BELEN]);
+    assert.deepEqual(withoutRemovedJob(of(held, {}), removed), of(gone, {}));
+    assert.deepEqual(withoutRemovedJob(of({}, held), removed), of({}, gone));
+    const untouched = of({}, gone);
+    assert.equal(withoutRemovedJob(untouched, removed), untouched);
   });
 
   it('takes back what the machine runs, and grants it nothing more', () => {
