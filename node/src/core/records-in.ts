@@ -207,10 +207,9 @@ function takeTask(state: BrainState, record: TaskRecord): void {
     known.set(record.index, merged);
     return;
   }
-  const spoiledBefore = job.spoiled.size;
   job.put(merged);
   state.touch(job);
-  if (job.spoiled.size + spoiledBefore > 0) noticeSetAside(state, job);
+  if (job.spoiled.size > 0) noticeSetAside(state, job);
   endToldAttempt(state, job, merged);
   if (state.epoch !== undefined) judgeMerged(state, job, record.index);
   stopLosers(state, job, record.index);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Failure, Grant } from '@cuadro/protocol';
-import { BELEN, CARMEN, type Farm, framesPlan, grantsTo, stopsTo } from './farm.ts';
+import { BELEN, CARMEN, type Farm, framesPlan, grantsTo, jobRecord, stopsTo } from './farm.ts';
 import { beaconOf, grantOf, leading, meeting, rowOf, sentTo } from './members.ts';
 
 /** The reign before this node's. */
@@ -118,6 +118,21 @@ describe('an attempt that is known from a beacon', () => {
   it('R52: is stopped where its task has its result', () => {
     const { farm, grant } = adopted(true);
     assert.deepEqual(stopsTo(BELEN, beaconLater(farm, [grant])), [grant.attempt]);
+  });
+
+  it('R43: goes on where its job is not known here yet, or has no plan, and is its lease once it has', () => {
+    const farm = leading(BELEN);
+    const record = jobRecord(framesPlan('1-4'), { author: BELEN });
+    const grant = grantOf(BEFORE, 7, record.id, 0);
+    assert.deepEqual(stopsTo(BELEN, beaconLater(farm, [grant])), []);
+    farm.step({ kind: 'records', from: BELEN, records: [record] });
+    assert.deepEqual(stopsTo(BELEN, beaconLater(farm, [grant])), []);
+    farm.step({ kind: 'plan', job: record.id, plan: framesPlan('1-4') });
+    assert.deepEqual(
+      stopsTo(BELEN, beaconLater(farm, [grant])),
+      [grant.attempt],
+      'it went elsewhere by then',
+    );
   });
 
   it('R59: goes on as a substitute, is told as one, and fails no task when it is lost', () => {

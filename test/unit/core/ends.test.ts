@@ -112,6 +112,16 @@ describe('a failure', () => {
 /** What nobody can have told. */
 const MADE_UP: Record<string, { from: string; change: Partial<Grant>; reason: string }> = {
   'of a task that there is not': { from: BELEN, change: { task: 99 }, reason: 'unknown-attempt' },
+  'of a task that there is not, by a machine that holds none': {
+    from: CARMEN,
+    change: { task: 99 },
+    reason: 'unknown-task',
+  },
+  'of the attempt that would be granted next': {
+    from: CARMEN,
+    change: { attempt: { epoch: { term: 1, peer: '12D3KooWAaaaaaaaaaaa' }, sequence: 3 } },
+    reason: 'unknown-attempt',
+  },
   'of a job that there is not': { from: CARMEN, change: { job: 'zzzzzzzzzzzzzzzz' }, reason: 'unknown-job' },
   'of an attempt that was never granted': {
     from: BELEN,

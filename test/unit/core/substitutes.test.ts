@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { attemptKey, type TaskRecord } from '@cuadro/protocol';
 import { Cluster } from './cluster.ts';
 import { BELEN, CARMEN, type Farm, framesPlan, SELF } from './farm.ts';
-import { leading } from './members.ts';
+import { following, grantOf, leading, learn } from './members.ts';
 
 const FILM = { film: true } as const;
 
@@ -124,6 +124,39 @@ describe('R59: a result whose holders are out of reach', () => {
     farm.finish(farm.held()[0]?.grant.attempt as never);
     assert.equal(farm.core.taskState(job, 0), 'done', 'what two hold goes on counting');
     assert.deepEqual(farm.heldIndices(), [2], 'and the film is made');
+  });
+
+  it('goes on being made again whatever else is told of the task', () => {
+    const { farm, job } = withResults(framesPlan('1-2'), [0, BELEN], [1, SELF, CARMEN]);
+    lose(farm, BELEN);
+    pass(farm, 70_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+    const attempt = { epoch: { term: 0, peer: BELEN }, sequence: 90 };
+    const told = resultOf(job, 0, BELEN);
+    const [result] = Object.values(told.results);
+    assert.ok(result);
+    const more = { ...told, results: { ...told.results, [attemptKey(attempt)]: { ...result, attempt } } };
+    const effects = farm.step({ kind: 'records', from: CARMEN, records: [more] });
+    assert.deepEqual(
+      effects.filter(({ kind }) => kind === 'stop-attempt'),
+      [],
+    );
+  });
+
+  it('goes on being made again at a member, which leaves it to the coordinator', () => {
+    const epoch = { term: 5, peer: CARMEN };
+    const farm = following(epoch, BELEN);
+    const job = learn(farm, framesPlan('1-2'), BELEN);
+    farm.step({ kind: 'records', from: BELEN, records: [resultOf(job, 0, BELEN)] });
+    const grants = [{ ...grantOf(epoch, 1, job, 0), substitute: true as const }, grantOf(epoch, 2, job, 1)];
+    farm.message(CARMEN, { kind: 'grants', epoch, grants });
+    assert.deepEqual(farm.heldIndices(), [0, 1]);
+    const stops = (...records: TaskRecord[]) =>
+      farm
+        .step({ kind: 'records', from: BELEN, records })
+        .flatMap((effect) => (effect.kind === 'stop-attempt' ? effect.attempt.sequence : []));
+    assert.deepEqual(stops(resultOf(job, 0, BELEN, CARMEN)), []);
+    assert.deepEqual(stops(resultOf(job, 1, BELEN)), [2], 'any other is a loser');
   });
 
   it('takes back a substitute when a holder is back', () => {

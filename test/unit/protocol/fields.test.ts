@@ -3,12 +3,16 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   compareCanonical,
+  COUNTER_MAX,
+  counterSchema,
   emptyTask,
   heldBy,
   mergeField,
   mergeHolders,
   mergeRecords,
+  mergeUnknown,
   nextCounter,
+  signatureSchema,
   type Failure,
   type Field,
   type Holders,
@@ -39,6 +43,39 @@ describe('fields', () => {
       assert.equal(mergeField(greater, less), greater);
     });
   }
+
+  for (const other of [
+    'a long text that is greater by its bytes',
+    7,
+    null,
+    {},
+    [],
+    { value: 1, counter: 9 },
+  ]) {
+    it(`R26: beat what is none, as ${JSON.stringify(other)}, in any order`, () => {
+      const one = field('', 1);
+      assert.equal(mergeUnknown(one, other), one);
+      assert.equal(mergeUnknown(other, one), one);
+    });
+  }
+
+  it('R21: have counters from 0 to the greatest, and whole ones', () => {
+    const isCounter = (value: unknown): boolean => counterSchema.safeParse(value).success;
+    assert.deepEqual([-1, 0, 1, COUNTER_MAX, COUNTER_MAX + 1, 1.5].map(isCounter), [
+      false,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('R30: have signatures of 64 bytes', () => {
+    const isSignature = (length: number): boolean =>
+      signatureSchema.safeParse(new Uint8Array(length)).success;
+    assert.deepEqual([63, 64, 65].map(isSignature), [false, true, false]);
+  });
 
   it('R21: no clock plays a part', () => {
     const older = { ...field('old', 2), wallTime: 5 };
