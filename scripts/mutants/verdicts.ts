@@ -9,7 +9,7 @@ export type Verdict =
   | { readonly state: 'survived'; readonly tests: number; readonly seeds: number };
 
 /** Of a test on a busy machine; rounds are counted, so that only what loops elsewhere waits for this. */
-const LIMIT_FLOOR_MS = 30_000;
+const LIMIT_FLOOR_MS = 60_000;
 const LIMIT_FACTOR = 30;
 
 /** Judges mutants one after the other, in processes that it starts as they are needed. */
@@ -79,8 +79,9 @@ export class Bench {
   }
 
   async #try(id: number, witness: Witness): Promise<string | undefined> {
+    // Outside of what a mutant can be blamed for: none is awake yet.
+    this.#judge ??= await Judge.start(initOf(this.#load, this.#copy, -1));
     try {
-      this.#judge ??= await Judge.start(initOf(this.#load, this.#copy, -1));
       return (await tryOn(this.#judge, id, witness)).error;
     } catch (error) {
       if (!(error instanceof JudgeLost)) throw error;

@@ -179,6 +179,56 @@ describe('R44: a successor whose connection to its coordinator is reset', () => 
   });
 });
 
+describe('R44: the second successor', () => {
+  const BELENS = { term: 5, peer: BELEN };
+  const answer = { kind: 'doubt-answer', epoch: BELENS, lost: true } as const;
+
+  /** This machine comes after Carmen. */
+  function second(): ReturnType<typeof following> {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [CARMEN, SELF] }));
+    return farm;
+  }
+
+  function standsAfter(farm: ReturnType<typeof following>, ms: number): void {
+    farm.advance(ms - 1);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator);
+  }
+
+  it('stands 150 ms after a redial was refused', () => {
+    const farm = second();
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    farm.advance(300);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    standsAfter(farm, 150);
+  });
+
+  it('stands 150 ms after the question when all have missed the pulses, too', () => {
+    const farm = second();
+    farm.advance(2_000);
+    for (const peer of [CARMEN, DOLORES]) farm.message(peer, answer);
+    standsAfter(farm, 150);
+  });
+
+  it('stands 150 ms after a cut when all have said that they lost it, too', () => {
+    const farm = second();
+    farm.advance(2_000);
+    for (const peer of [CARMEN, DOLORES]) farm.message(peer, answer);
+    farm.advance(50);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    standsAfter(farm, 150);
+  });
+
+  it('gives others their time before it where it is no successor, after 5 s and 150 ms for each before it', () => {
+    const early = '12D3KooW111111111111';
+    const farm = following(BELENS, early, CARMEN);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [CARMEN] }));
+    standsAfter(farm, 5_150);
+  });
+});
+
 /** A farm that has been led for a while. */
 function led(count: number, seed: number): Cluster {
   const cluster = new Cluster(count, { seed }).startAll();
