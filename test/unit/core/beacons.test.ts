@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Failure, Grant } from '@cuadro/protocol';
 import { BELEN, CARMEN, type Farm, framesPlan, grantsTo, jobRecord, stopsTo } from './farm.ts';
-import { beaconOf, grantOf, leading, meeting, rowOf, sentTo } from './members.ts';
+import { beaconOf, following, grantOf, leading, learn, meeting, pulseOf, rowOf, sentTo } from './members.ts';
 
 /** The reign before this node's. */
 const BEFORE = { term: 0, peer: CARMEN };
@@ -161,7 +161,50 @@ describe('an attempt that is known from a beacon', () => {
   });
 });
 
+describe('an answer to a collection', () => {
+  it('R43: frees at once what it leaves out of an earlier reign: that had ended, and is no lost attempt', () => {
+    const epoch = { term: 5, peer: CARMEN };
+    const farm = following(epoch, BELEN).work({ accepting: false });
+    const job = learn(farm, framesPlan('1-4'), CARMEN);
+    farm.claim(BELEN, { wants: 1 });
+    farm.message(CARMEN, pulseOf(epoch, { sequence: 2, rows: [rowOf(BELEN, [grantOf(epoch, 1, job, 0)])] }));
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+    assert.ok(farm.core.isCoordinator);
+    const [again] = grantsTo(BELEN, farm.message(BELEN, beaconOf(BELEN, [])));
+    assert.equal(again?.task, 0);
+    assert.deepEqual(failuresOf(farm, job, 0), []);
+  });
+});
+
+describe('a claim', () => {
+  it('R50: of a machine that was restarted counts anew, once its connection is there again', () => {
+    const farm = leading(BELEN);
+    const wants = () => farm.core.nodes().find(({ peer }) => peer === BELEN)?.slots;
+    farm.claim(BELEN, { slots: 3, sequence: 5 });
+    farm.claim(BELEN, { slots: 2, sequence: 1 });
+    assert.equal(wants(), 3, 'an older one is late');
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    farm.claim(BELEN, { slots: 2, sequence: 1 });
+    assert.equal(wants(), 2);
+    farm.claim(BELEN, { slots: 4, sequence: 1 });
+    assert.equal(wants(), 2, 'once');
+  });
+});
+
 describe('a reign', () => {
+  it('R42: names those first that followed it longest, however lately they were heard', () => {
+    const farm = meeting(BELEN, CARMEN).work({ accepting: false });
+    farm.advance(3_000);
+    farm.message(CARMEN, beaconOf(CARMEN, []));
+    farm.advance(500);
+    farm.message(BELEN, beaconOf(BELEN, []));
+    farm.advance(500);
+    farm.message(CARMEN, beaconOf(CARMEN, []));
+    const [pulse] = sentTo(BELEN, 'pulse', farm.advance(500));
+    assert.deepEqual(pulse?.successors, [CARMEN, BELEN]);
+  });
+
   it('R44: tells when it granted for the first time, and no later time', () => {
     const farm = leading(BELEN);
     const reign = () => farm.core.farm().coordinators.at(-1);
