@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Grant, JobRecord } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { BELEN, CARMEN, DOLORES, Farm, framesPlan, grantsTo } from './farm.ts';
+import { BELEN, CARMEN, DOLORES, Farm, framesPlan, grantsTo, SELF } from './farm.ts';
 import {
   beaconOf,
+  farmOf,
   following,
   granted,
   grantOf,
@@ -251,6 +252,85 @@ describe('a member whose own time stood still', () => {
     assert.deepEqual(farm.core.epoch, BELENS);
     farm.advance(1);
     assert.ok(farm.core.isCoordinator, '5 s of its own time without a pulse');
+  });
+
+  it('R44: does not stand either where the only member that it reaches is the one it has to hear', () => {
+    const farm = following(BELENS);
+    gap(farm, 1);
+    farm.advance(60_000);
+    assert.deepEqual(farm.core.epoch, BELENS);
+  });
+
+  it('R44: doubts nothing where no time was lost', () => {
+    for (const ms of [0, -1]) {
+      const farm = following(BELENS);
+      farm.step({ kind: 'gap', ms });
+      farm.advance(5_000);
+      assert.ok(farm.core.isCoordinator);
+    }
+  });
+
+  /** A second successor. It hears Carmen after its gap, which says nothing of the coordinator. */
+  function second(): { farm: Farm; doubt: (ms: number) => void; standsAfter: (ms: number) => void } {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [CARMEN, SELF] }));
+    return {
+      farm,
+      doubt: (ms) => {
+        gap(farm, ms);
+        farm.message(CARMEN, { kind: 'doubt', epoch: BELENS });
+      },
+      standsAfter: (ms) => {
+        farm.advance(ms - 1);
+        assert.deepEqual(farm.core.epoch, BELENS);
+        farm.advance(1);
+        assert.ok(farm.core.isCoordinator);
+      },
+    };
+  }
+
+  it('R44: counts the time since a cut without the gap', () => {
+    const { farm, doubt, standsAfter } = second();
+    farm.advance(1_900);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    doubt(1_000);
+    standsAfter(150);
+  });
+
+  it('R44: counts the time since a refused redial without the gap', () => {
+    const { farm, doubt, standsAfter } = second();
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    farm.advance(100);
+    doubt(1_000);
+    standsAfter(50);
+  });
+
+  it('R105: counts the time since its question without the gap', () => {
+    const { farm, doubt, standsAfter } = second();
+    farm.advance(2_000);
+    farm.message(CARMEN, { kind: 'doubt-answer', epoch: BELENS, lost: true });
+    farm.advance(100);
+    doubt(1_000);
+    // One that doesn't answer is waited for as long as a pulse, and the second successor waits 150 ms more.
+    standsAfter(550);
+  });
+
+  it('R44: looks for a coordinator so long of its own time, alone and among members', () => {
+    const alone = new Farm(farmOf(BELEN)).start();
+    alone.advance(1_000);
+    gap(alone, 9_000);
+    alone.advance(3_999);
+    assert.equal(alone.core.epoch, undefined);
+    alone.advance(1);
+    assert.ok(alone.core.isCoordinator);
+    const among = meeting(BELEN);
+    among.advance(1_000);
+    gap(among, 9_000);
+    among.message(BELEN, beaconOf(BELEN, []));
+    among.advance(1_999);
+    assert.equal(among.core.epoch, undefined);
+    among.advance(1);
+    assert.ok(among.core.isCoordinator);
   });
 
   it('R52: gives back no grant whose plan may have come meanwhile', () => {

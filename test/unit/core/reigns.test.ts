@@ -32,6 +32,17 @@ describe('R44: a starting node', () => {
   });
 });
 
+describe('a new reign', () => {
+  it('R42: counts its pulses from 1, the first at once', () => {
+    const farm = meeting(BELEN);
+    const sequences = (effects: ReturnType<Farm['advance']>) =>
+      sentTo(BELEN, 'pulse', effects).map(({ sequence }) => sequence);
+    assert.deepEqual(sequences(farm.advance(3_000)), [1]);
+    assert.deepEqual(sequences(farm.advance(499)), []);
+    assert.deepEqual(sequences(farm.advance(1)), [2]);
+  });
+});
+
 describe('the history of reigns', () => {
   it('tells of each why it began, and for how long nobody was heard before', () => {
     const farm = following(BELENS, CARMEN);

@@ -130,6 +130,13 @@ describe('R44: a successor whose connection to its coordinator is reset', () => 
     assert.ok(farm.core.isCoordinator);
   });
 
+  it('stands at once when the only other one there is has lost it, too', () => {
+    const farm = following(BELENS, CARMEN);
+    farm.step(reset);
+    farm.message(CARMEN, answer(true));
+    assert.ok(farm.core.isCoordinator);
+  });
+
   for (const [what, answers] of [
     ['others have not lost it', [false, false]],
     ['one of them has not lost it', [true, false]],

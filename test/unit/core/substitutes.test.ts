@@ -82,6 +82,20 @@ describe('R59: a result whose holders are out of reach', () => {
     assert.equal(farm.core.resultAtHand(job, 0)?.peer, BELEN, 'the older one counts again');
   });
 
+  it("counts its holder's absence without the time in which this node stood still", () => {
+    const { farm } = withResults(framesPlan('1-2'), [0, BELEN], [1, CARMEN]);
+    lose(farm, BELEN);
+    pass(farm, 5_000);
+    farm.now += 100_000;
+    farm.step({ kind: 'gap', ms: 100_000 });
+    farm.beacon(CARMEN, []);
+    pass(farm, 54_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    farm.beacon(CARMEN, []);
+    pass(farm, 7_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+  });
+
   it('is not made again while its holder is only away for a moment', () => {
     const { farm } = withResults(framesPlan('1-2'), [0, BELEN], [1, BELEN]);
     for (let time = 0; time < 20; time++) {
