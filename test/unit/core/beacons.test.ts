@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Failure, Grant } from '@cuadro/protocol';
-import { BELEN, CARMEN, type Farm, framesPlan, grantsTo, jobRecord, stopsTo } from './farm.ts';
-import { beaconOf, following, grantOf, leading, learn, meeting, pulseOf, rowOf, sentTo } from './members.ts';
+import type { Failure, Grant, TaskRecord } from '@cuadro/protocol';
+import { BELEN, CARMEN, DOLORES, type Farm, framesPlan, grantsTo, jobRecord, SELF, stopsTo } from './farm.ts';
+import {
+  beaconOf,
+  following,
+  grantOf,
+  leading,
+  learn,
+  meeting,
+  memberOf,
+  pulseOf,
+  rowOf,
+  sentTo,
+} from './members.ts';
 
 /** The reign before this node's. */
 const BEFORE = { term: 0, peer: CARMEN };
@@ -158,6 +169,71 @@ describe('an attempt that is known from a beacon', () => {
     const rows = sentTo(BELEN, 'pulse', effects).flatMap(({ rows: told }) => told);
     const held = rows.filter(({ peer }) => peer === BELEN).at(-1)?.held;
     assert.deepEqual(held, rowOf(BELEN, [grant]).held);
+  });
+});
+
+describe('a record that comes before the word of the machine that made it', () => {
+  for (const how of ['result', 'failure'] as const)
+    it(`R53: ends the lease with its ${how}, and the place is free at once`, () => {
+      const { farm, job, running, ahead } = granted();
+      beaconLater(farm, [running], [ahead]);
+      const other = leading(BELEN);
+      learn(other, framesPlan('1-4'), SELF);
+      other.ended(BELEN, running, how);
+      const record = other.core.taskRecord(job, running.task);
+      assert.ok(record);
+      const effects = farm.step({ kind: 'records', from: CARMEN, records: [record] });
+      assert.equal(grantsTo(BELEN, effects).length, 1);
+      assert.deepEqual(stopsTo(BELEN, effects), [], 'it has ended');
+    });
+});
+
+describe('a follower that comes to lead', () => {
+  const epoch = { term: 5, peer: CARMEN };
+
+  it('R52: gives what it only mirrored the time of a lease from then on', () => {
+    const farm = following(epoch, BELEN).work({ accepting: false });
+    const job = learn(farm, framesPlan('1'), CARMEN);
+    farm.message(CARMEN, pulseOf(epoch, { sequence: 2, rows: [rowOf(BELEN, [grantOf(epoch, 1, job, 0)])] }));
+    farm.claim(BELEN, { wants: 1 });
+    farm.advance(1_400);
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+    assert.ok(farm.core.isCoordinator);
+    farm.advance(3_999);
+    assert.deepEqual(failuresOf(farm, job, 0), []);
+    farm.advance(1);
+    assert.equal(failuresOf(farm, job, 0).length, 1);
+  });
+
+  it('R54: judges what had failed often enough before', () => {
+    const farm = following(epoch, BELEN);
+    const job = learn(farm, framesPlan('1-9'), CARMEN);
+    const other = leading(BELEN);
+    learn(other, framesPlan('1-9'), CARMEN);
+    for (const sequence of [1, 2, 3]) other.ended(BELEN, grantOf(BEFORE, sequence, job, 0), 'failure');
+    const { failed, ...record } = other.core.taskRecord(job, 0) ?? {};
+    assert.ok(failed !== undefined);
+    farm.step({ kind: 'records', from: BELEN, records: [record as TaskRecord] });
+    assert.equal(farm.core.taskState(job, 0), 'open', 'the verdict is not for a follower');
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+    assert.equal(farm.core.taskState(job, 0), 'failed');
+  });
+});
+
+describe('a coordinator that meets another with fewer followers', () => {
+  it('R44: goes on above both terms, counts its attempts anew, and tells the farm', () => {
+    const farm = leading(BELEN, DOLORES);
+    const other = { term: 50, peer: CARMEN };
+    farm.advance(500);
+    const record = memberOf(CARMEN);
+    farm.records(record);
+    const effects = farm.message(CARMEN, pulseOf(other, { followers: 0 }));
+    assert.deepEqual(farm.core.epoch, { term: 51, peer: SELF });
+    assert.ok(effects.some((effect) => effect.kind === 'persist' && effect.term === 51));
+    assert.ok(effects.some((effect) => effect.kind === 'changed' && effect.changes.farm));
+    farm.submit(framesPlan('1-4'));
+    const [first] = grantsTo(BELEN, farm.effects);
+    assert.deepEqual(first?.attempt, { epoch: { term: 51, peer: SELF }, sequence: 1 });
   });
 });
 

@@ -73,12 +73,13 @@ describe('a grant that came before its job', () => {
     const side = following();
     side.accept(EPOCH, grant(1), undefined, MACHINE);
     side.accept(EPOCH, grant(2), undefined, { ...MACHINE, now: 500 });
-    side.accept(EPOCH, grant(3), 'node', MACHINE);
-    assert.deepEqual(side.early(), [grant(1), grant(2)]);
+    side.accept(EPOCH, grant(3), undefined, { ...MACHINE, now: 800 });
+    side.accept(EPOCH, grant(4), 'node', MACHINE);
+    assert.deepEqual(side.early(), [grant(1), grant(2), grant(3)]);
     assert.equal(side.earlyDeadline(), 500 + EARLY_GRANT_MS);
     assert.deepEqual(side.overdueEarly(499 + EARLY_GRANT_MS), []);
     assert.deepEqual(side.overdueEarly(500 + EARLY_GRANT_MS), [grant(2)]);
-    assert.deepEqual(side.overdueEarly(1_000 + EARLY_GRANT_MS), [grant(1), grant(2)]);
+    assert.deepEqual(side.overdueEarly(1_000 + EARLY_GRANT_MS), [grant(1), grant(2), grant(3)]);
     side.postpone(300);
     assert.equal(side.earlyDeadline(), 800 + EARLY_GRANT_MS);
   });
