@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Epoch } from '@cuadro/protocol';
 import { REIGNS_KEPT } from '../../../node/src/core/options.ts';
 import { BELEN, CARMEN, DOLORES, Farm, framesPlan, SELF } from './farm.ts';
-import { beaconOf, farmOf, following, meeting, pulseOf, sentTo } from './members.ts';
+import { beaconOf, farmOf, following, meeting, pulseOf, rowOf, sentTo } from './members.ts';
 
 const BELENS: Epoch = { term: 5, peer: BELEN };
 const lastOf = (farm: Farm) => farm.core.farm().coordinators.at(-1);
@@ -40,6 +40,43 @@ describe('a new reign', () => {
     assert.deepEqual(sequences(farm.advance(3_000)), [1]);
     assert.deepEqual(sequences(farm.advance(499)), []);
     assert.deepEqual(sequences(farm.advance(1)), [2]);
+  });
+});
+
+describe('a member that follows', () => {
+  for (const [stored, followed, next] of [
+    [9, 5, 10],
+    [2, 5, 6],
+  ] as const)
+    it(`R40: begins its own reign above ${stored}, which it has stored, and ${followed}, which it followed`, () => {
+      const farm = new Farm(farmOf(BELEN), {}, stored).start();
+      farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+      farm.message(BELEN, pulseOf({ term: followed, peer: BELEN }));
+      farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+      assert.deepEqual(farm.core.epoch, { term: next, peer: SELF });
+    });
+
+  /** Whether a pulse of this sequence is taken: its row says that Carmen's load is this. */
+  function takes(farm: Farm, epoch: Epoch, sequence: number, load: number): boolean {
+    const rows = [{ ...rowOf(CARMEN, []), load }];
+    farm.message(epoch.peer, pulseOf(epoch, { sequence, rows }));
+    return farm.core.nodes().find(({ peer }) => peer === CARMEN)?.live.load === load;
+  }
+
+  it('R42: takes no pulse that came before the one by which it began to follow', () => {
+    const farm = meeting(BELEN, CARMEN);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 7 }));
+    assert.deepEqual(
+      [6, 7, 8].map((sequence) => takes(farm, BELENS, sequence, sequence / 10)),
+      [false, false, true],
+    );
+  });
+
+  it('R42: takes the first pulse of whom it was told to follow', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    const dolores = { term: 6, peer: DOLORES };
+    farm.message(BELEN, { kind: 'yield', epoch: BELENS, to: dolores });
+    assert.ok(takes(farm, dolores, 1, 0.7));
   });
 });
 

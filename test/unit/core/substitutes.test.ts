@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { attemptKey, type TaskRecord } from '@cuadro/protocol';
 import { Cluster } from './cluster.ts';
-import { BELEN, CARMEN, type Farm, framesPlan, SELF } from './farm.ts';
+import { BELEN, CARMEN, DOLORES, type Farm, framesPlan, SELF } from './farm.ts';
 import { following, grantOf, leading, learn } from './members.ts';
 
 const FILM = { film: true } as const;
@@ -171,6 +171,23 @@ describe('R59: a result whose holders are out of reach', () => {
         .flatMap((effect) => (effect.kind === 'stop-attempt' ? effect.attempt.sequence : []));
     assert.deepEqual(stops(resultOf(job, 0, BELEN, CARMEN)), []);
     assert.deepEqual(stops(resultOf(job, 1, BELEN)), [2], 'any other is a loser');
+  });
+
+  it('gets a substitute as well where three held it and all are away', () => {
+    const farm = leading(BELEN, CARMEN, DOLORES);
+    for (const peer of [BELEN, CARMEN, DOLORES]) farm.claim(peer, { wants: 0, sequence: 2 });
+    const { id: job } = farm.submit(framesPlan('1-2', FILM));
+    farm.step({
+      kind: 'records',
+      from: BELEN,
+      records: [resultOf(job, 0, BELEN, CARMEN, DOLORES), resultOf(job, 1, SELF, CARMEN)],
+    });
+    lose(farm, BELEN, CARMEN, DOLORES);
+    pass(farm, 12_000);
+    farm.work();
+    assert.deepEqual(farm.heldIndices(), [], 'the film waits');
+    pass(farm, 612_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
   });
 
   it('takes back a substitute when a holder is back', () => {
