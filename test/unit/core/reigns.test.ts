@@ -72,6 +72,25 @@ describe('a member that follows', () => {
     );
   });
 
+  it('R42: takes no pulse that another sends in its name, nor its own', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    const rows = [{ ...rowOf(CARMEN, []), load: 0.9 }];
+    const pulse = pulseOf({ term: 9, peer: BELEN }, { sequence: 9, rows });
+    farm.message(DOLORES, pulse);
+    farm.message(SELF, { ...pulse, epoch: { term: 9, peer: SELF } });
+    assert.deepEqual(farm.core.epoch, BELENS);
+    assert.notEqual(farm.core.nodes().find(({ peer }) => peer === CARMEN)?.live.load, 0.9);
+    assert.deepEqual(farm.core.ignored(), { 'foreign-sender': 2 });
+  });
+
+  it('R44: has the successors of the reign before until it hears of others, but for who leads now', () => {
+    const farm = following(BELENS, CARMEN, DOLORES);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2, successors: [DOLORES, SELF] }));
+    farm.message(BELEN, { kind: 'yield', epoch: BELENS, to: { term: 6, peer: DOLORES } });
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'refused' });
+    assert.ok(farm.core.isCoordinator, 'the first of those that are left');
+  });
+
   it('R42: takes the first pulse of whom it was told to follow', () => {
     const farm = following(BELENS, CARMEN, DOLORES);
     const dolores = { term: 6, peer: DOLORES };

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Claim } from '@cuadro/protocol';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import { BELEN, CARMEN, capabilities, Farm, framesPlan, grantsTo, SELF, stopsTo } from './farm.ts';
+import { beaconOf, following, leading, meeting, sentTo } from './members.ts';
+
+const gossiped = (effects: readonly CoreEffect[]): Claim[] =>
+  effects.flatMap((effect) =>
+    effect.kind === 'gossip' && effect.message.kind === 'claim' ? effect.message : [],
+  );
+
+const worker = (
+  farm: Farm,
+  slots: number,
+  more: { accepting?: boolean; idleReason?: string } = {},
+): CoreEffect[] =>
+  farm.step({ kind: 'worker', capabilities: capabilities(), slots, bundles: [], accepting: true, ...more });
+
+describe("R50: this machine's own claim", () => {
+  it('wants its slots and one ahead for each, nothing while it takes no work, and says why', () => {
+    const farm = meeting(BELEN);
+    const [first] = gossiped(worker(farm, 3));
+    assert.deepEqual([first?.peer, first?.slots, first?.wants], [SELF, 3, 6]);
+    assert.ok(first && !('idleReason' in first));
+    const [second] = gossiped(worker(farm, 3, { accepting: false, idleReason: 'The disk is full.' }));
+    assert.deepEqual([second?.slots, second?.wants, second?.idleReason], [3, 0, 'The disk is full.']);
+    assert.equal(second?.sequence, first.sequence + 1, 'a later one has the higher sequence');
+  });
+
+  it('is gossiped where there is one other member, and not where there is none', () => {
+    assert.equal(gossiped(worker(meeting(BELEN), 1)).length, 1);
+    assert.equal(gossiped(worker(new Farm().start(), 1)).length, 0);
+  });
+
+  it('goes to the coordinator directly as well, once it is followed', () => {
+    const epoch = { term: 5, peer: BELEN };
+    assert.equal(sentTo(BELEN, 'claim', worker(following(epoch, CARMEN), 1)).length, 1);
+    assert.equal(sentTo(BELEN, 'claim', worker(meeting(BELEN), 1)).length, 0);
+  });
+});
+
+describe("R50: another machine's claim", () => {
+  /** Belén runs a task and keeps one ahead. */
+  function working() {
+    const farm = leading(BELEN);
+    farm.submit(framesPlan('1-9'));
+    const [running, ahead] = grantsTo(BELEN, farm.effects);
+    assert.ok(running && ahead);
+    farm.message(BELEN, beaconOf(BELEN, [running], [ahead]));
+    return { farm, running, ahead };
+  }
+
+  const reasonsTo = (effects: readonly CoreEffect[]): string[] =>
+    sentTo(BELEN, 'stop', effects).map(({ reason }) => reason);
+
+  it('leaves what it keeps ahead where it goes on taking work', () => {
+    const { farm } = working();
+    assert.deepEqual(stopsTo(BELEN, farm.claim(BELEN, { sequence: 2 })), []);
+    assert.deepEqual(stopsTo(BELEN, farm.claim(BELEN, { sequence: 3, slots: 2 })), []);
+  });
+
+  it('takes back what it keeps ahead where it takes no more, once, and says so', () => {
+    const { farm, ahead } = working();
+    const effects = farm.claim(BELEN, { wants: 0, sequence: 2 });
+    assert.deepEqual(stopsTo(BELEN, effects), [ahead.attempt]);
+    assert.deepEqual(reasonsTo(effects), ['This machine takes no work now.']);
+    assert.deepEqual(stopsTo(BELEN, farm.claim(BELEN, { wants: 0, sequence: 3 })), []);
+  });
+
+  it('says in its own words why it takes no more', () => {
+    const { farm } = working();
+    const claim: Claim = {
+      kind: 'claim',
+      peer: BELEN,
+      sequence: 2,
+      wants: 0,
+      slots: 1,
+      capabilities: capabilities(),
+      bundles: [],
+      idleReason: 'The disk is full.',
+    };
+    const effects = farm.message(BELEN, claim);
+    assert.deepEqual(reasonsTo(effects), ['The disk is full.']);
+    assert.ok(effects.some((effect) => effect.kind === 'changed' && effect.changes.farm));
+  });
+});
