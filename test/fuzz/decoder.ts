@@ -19,8 +19,6 @@ export interface Decoder<I extends Input = Input> {
   readonly sources: readonly (string | { readonly file: string; readonly functions: readonly string[] })[];
   readonly input: (dice: Dice) => I;
   readonly open: () => Reader<I> | Promise<Reader<I>>;
-  /** Inputs are dear (a whole node reads each): so many times fewer are read by `npm test`, and the rest by the script. */
-  readonly weight?: number;
 }
 
 /** The types of inputs differ, and only a decoder's own parts meet them. */

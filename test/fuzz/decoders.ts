@@ -1,6 +1,7 @@
 import type { Decoder } from './decoder.ts';
 import { diskDecoders } from './decoders/disk.ts';
 import { engineDecoders } from './decoders/engines.ts';
+import { httpDecoders } from './decoders/http.ts';
 import { pictureDecoders } from './decoders/pictures.ts';
 import { protocolDecoders } from './decoders/protocol.ts';
 import { streamDecoders } from './decoders/streams.ts';
@@ -14,6 +15,7 @@ export const DECODERS: readonly Decoder[] = [
   ...diskDecoders,
   ...engineDecoders,
   ...pictureDecoders,
+  ...httpDecoders,
 ];
 
 export function decoderNamed(name: string): Decoder {

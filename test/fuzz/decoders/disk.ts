@@ -163,7 +163,6 @@ export const diskDecoders: readonly Decoder[] = [
       { file: 'node/src/system/config.ts', functions: ['readSet', 'checked', 'invalid', 'loadConfig'] },
     ],
     input: (dice) => (dice.once(2) ? jsonOf(configSchema)(dice) : jsonLike(() => config)(dice)),
-    weight: 4,
     open: () =>
       inFolder((folder, text) =>
         refusingLater([CuadroError], async () => {
@@ -184,7 +183,6 @@ export const diskDecoders: readonly Decoder[] = [
       },
     ],
     input: jsonLike(() => nodeFile),
-    weight: 4,
     open: () =>
       inFolder((folder, text) => {
         writeFileSync(nodeFilePath(folder), text);
