@@ -17,6 +17,17 @@ const probeSchema = z.object({
   ),
 });
 
+/** What ffprobe wrote about a film. @throws FilmError `film-failed`. */
+export function parseStreams(output: string): z.infer<typeof probeSchema>['streams'] {
+  try {
+    return probeSchema.parse(JSON.parse(output)).streams;
+  } catch (cause) {
+    throw new FilmError('film-failed', 'ffprobe described the film in a way that Cuadro cannot read.', {
+      cause,
+    });
+  }
+}
+
 /** Reads the film back: as many pictures as frames, as long as their rate says, and sound where it was asked. */
 export async function checkFilm(
   components: { readonly clock: Clock },
@@ -39,7 +50,7 @@ export async function checkFilm(
       lines: ending.kind === 'exited' ? ending.complaints.slice(0, 8) : [],
     });
   }
-  const { streams } = probeSchema.parse(JSON.parse(output));
+  const streams = parseStreams(output);
   const video = streams.find(({ codec_type }) => codec_type === 'video');
   const frames = request.frames.length;
   const durationMs = ((frames * rate.denominator) / rate.numerator) * 1000;

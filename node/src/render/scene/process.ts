@@ -112,11 +112,23 @@ export class TraceProcess {
   }
 
   #hear(line: string): void {
-    const message = JSON.parse(line) as { answered?: true; restingBytes?: number };
-    if (message.answered === true) this.#answered?.();
-    if (message.restingBytes === undefined) return;
-    this.restingBytes = message.restingBytes;
+    const { answered, restingBytes } = parseTraceLine(line);
+    if (answered) this.#answered?.();
+    if (restingBytes === undefined) return;
+    this.restingBytes = restingBytes;
     this.#onRest();
+  }
+}
+
+/** What a line of the channel says; nothing for one that isn't ours: whatever runs in Blender can write there. */
+export function parseTraceLine(line: string): { answered: boolean; restingBytes?: number } {
+  try {
+    const value = JSON.parse(line) as { answered?: unknown; restingBytes?: unknown } | null;
+    const bytes = value?.restingBytes;
+    const isCount = typeof bytes === 'number' && Number.isFinite(bytes) && bytes >= 0;
+    return { answered: value?.answered === true, ...(isCount && { restingBytes: bytes }) };
+  } catch {
+    return { answered: false };
   }
 }
 

@@ -125,13 +125,17 @@ async function readResult<T>(path: string, schema: ZodType<T>, log: string): Pro
       `Blender ended without saying what the scene needs (${line}): open the scene in Blender and check that it loads.`,
     );
   }
-  const parsed = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
-  if (!parsed.success) {
-    throw new SceneError('trace-failed', 'Blender described the scene in a way that Cuadro cannot read.', {
-      cause: parsed.error,
-    });
+  return parseResult(await readFile(path, 'utf8'), schema);
+}
+
+/** What Blender wrote about a scene. @throws SceneError `trace-failed`. */
+export function parseResult<T>(text: string, schema: ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const sentence = 'Blender described the scene in a way that Cuadro cannot read.';
+    throw new SceneError('trace-failed', sentence, { cause });
   }
-  return parsed.data;
 }
 
 function refusal(answer: { code: string; message: string }, blend: string, header: BlendHeader): SceneError {
