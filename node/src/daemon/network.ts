@@ -67,6 +67,8 @@ export interface MessageCodec {
   decode(bytes: Uint8Array): Message | undefined;
 }
 
+const MALFORMED_MESSAGE = 'malformed-message';
+
 /**
  * What goes to many is encoded once, and what comes on two ways is decoded once: a pulse goes to every member and by
  * gossip as well, and of a large farm it is 16 KB, so that each time for itself would cost n times n. Grants and
@@ -105,8 +107,12 @@ export function networkOver(
   const rootTeller = createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root }));
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = codec.decode(bytes);
-    if (message === undefined) logger.warn('A message of a member makes no sense.', { from });
-    else {
+    if (message === undefined) {
+      // Each sender is logged when it takes over from another: a flood must not fill the log (SPEC R120).
+      const isNew = mesh.status().refused[MALFORMED_MESSAGE]?.peer !== from;
+      if (isNew) logger.warn('A message of a member makes no sense.', { from });
+      mesh.refuse(MALFORMED_MESSAGE, from);
+    } else {
       hearRoot(sync, from, message);
       driver().input({ kind: 'message', from, message, ...(gossiped && { gossiped }) });
     }
@@ -137,7 +143,7 @@ export function networkOver(
       publish: (records) => sync.publish(records),
       onDurable: (put, removed) => sync.persisted(put, removed),
     },
-    measure: (metrics) => measure(metrics, mesh, transfer, queries),
+    measure: (metrics) => measure(metrics, mesh, { sync, transfer, queries }),
     parts: [
       { name: 'records', component: sync },
       { name: 'transfer', component: transfer },
@@ -180,7 +186,11 @@ function offline({ signer }: Foundation): Network {
   };
 }
 
-function measure(metrics: Metrics, mesh: Mesh, transfer: Transfer, queries: CoreQueries): Metrics {
+function measure(
+  metrics: Metrics,
+  mesh: Mesh,
+  { sync, transfer, queries }: { sync: RecordSync; transfer: Transfer; queries: CoreQueries },
+): Metrics {
   metrics.countersOf('cuadro_accused_total', 'What this node held against other machines, by kind', () =>
     Object.entries(queries.accused()).map(([kind, count]) => [{ kind }, count]),
   );
@@ -190,7 +200,11 @@ function measure(metrics: Metrics, mesh: Mesh, transfer: Transfer, queries: Core
     Object.entries(changes).map(([state, count]) => [{ state }, count]),
   );
   metrics.countersOf('cuadro_mesh_refused_total', 'What others sent that was of no use, by reason', () =>
-    Object.entries(mesh.status().refused).map(([reason, { count }]) => [{ reason }, count]),
+    // Exchanges and gossiped records are counted where they are read; their reasons are others.
+    Object.entries({ ...mesh.status().refused, ...sync.status().refused }).map(([reason, { count }]) => [
+      { reason },
+      count,
+    ]),
   );
   const help = 'Holders of files that no record named, by how they were found';
   metrics.countersOf('cuadro_holders_found_total', help, () =>

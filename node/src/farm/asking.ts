@@ -41,8 +41,14 @@ export async function askLobby(
     asked.catch(() => undefined);
     const reply = await Promise.race([asked, given]);
     if (reply === undefined) return undefined;
-    const answer = lobbyAnswerSchema.parse(decode(reply.answer, LOBBY_BYTES_MAX));
+    const answer = readAnswer(reply.answer);
+    if (answer === undefined) {
+      mesh.refuse('lobby-answer-unreadable', reply.peer);
+      logger.debug('A lobby answered unreadably.', { peer: reply.peer, kind: request.kind });
+      return undefined;
+    }
     if (!recordsOf(answer).every((record) => verifyRecord(record, state.components.verify))) {
+      mesh.refuse('lobby-answer-badly-signed', reply.peer);
       logger.warn('A lobby answered with records that are not signed as they say.', { peer: reply.peer });
       return undefined;
     }
@@ -53,6 +59,14 @@ export async function askLobby(
   } finally {
     cancel();
     state.stopping.removeEventListener('abort', onEnd);
+  }
+}
+
+function readAnswer(bytes: Uint8Array): LobbyAnswer | undefined {
+  try {
+    return lobbyAnswerSchema.parse(decode(bytes, LOBBY_BYTES_MAX));
+  } catch {
+    return undefined;
   }
 }
 

@@ -52,7 +52,9 @@ export class LobbyDesk {
   async #answer(from: PeerId, bytes: Uint8Array): Promise<LobbyAnswer> {
     const request = readRequest(bytes);
     if (request === undefined) {
-      this.#state.components.logger.debug('A request in the lobby was not readable.', { from });
+      const { logger, mesh } = this.#state.components;
+      logger.debug('A request in the lobby was not readable.', { from });
+      mesh.refuse('lobby-request-unreadable', from);
       return closed('unreadable');
     }
     if (request.kind === 'who') return this.#who(from, request);

@@ -28,6 +28,7 @@ export interface FarmComponents {
     | 'serveLobby'
     | 'askLobby'
     | 'search'
+    | 'refuse'
     | 'status'
   >;
   /** The node's own small values, under `farm/`. */

@@ -13,6 +13,7 @@ export function unreachableMesh(self: PeerId): FarmComponents['mesh'] {
     serveLobby: () => undefined,
     askLobby: () => Promise.reject(new Error('This node has no network.')),
     search: () => undefined,
+    refuse: () => undefined,
     status: () => ({
       meshAddresses: [],
       lobbyAddresses: [],

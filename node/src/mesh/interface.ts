@@ -142,6 +142,8 @@ export interface Mesh extends Startable {
   provide(hash: BlobHash, options?: SignalOption): Promise<void>;
   /** Members that said so, as they are found; a hint, since they may be gone. */
   findProviders(hash: BlobHash, options?: SignalOption): AsyncIterable<PeerId>;
+  /** What this peer sent was of no use to whoever read it: counted with what the mesh itself refuses (SPEC R120). */
+  refuse(reason: string, peer: PeerId): void;
   status(): MeshStatus;
 }
 

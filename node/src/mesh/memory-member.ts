@@ -170,6 +170,7 @@ export class MemoryMesh implements mesh.Mesh {
         await stream.end();
         stream.discard();
       } catch (error) {
+        this.#tally.refuseNonsense(error, stream.peer);
         stream.abort(error);
       }
     };
@@ -198,6 +199,10 @@ export class MemoryMesh implements mesh.Mesh {
 
   search(): void {
     if (this.running) this.#wire.search(this);
+  }
+
+  refuse(reason: string, peer: PeerId): void {
+    this.#tally.refuse(reason, peer);
   }
 
   async provide(hash: BlobHash, options: SignalOption = {}): Promise<void> {

@@ -179,6 +179,10 @@ class Libp2pMesh implements mesh.Mesh {
     this.#discovery?.search();
   }
 
+  refuse(reason: string, peer: PeerId): void {
+    this.#tally.refuse(reason, peer);
+  }
+
   async provide(hash: BlobHash, options: SignalOption = {}): Promise<void> {
     options.signal?.throwIfAborted();
     if (this.#host === undefined) throw meshStopped();

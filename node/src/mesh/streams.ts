@@ -92,6 +92,7 @@ export class Streams {
       await stream.end();
       stream.discard();
     } catch (error) {
+      this.#components.tally.refuseNonsense(error, peer);
       stream.abort(error);
     }
   }

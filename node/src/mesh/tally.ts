@@ -5,6 +5,9 @@ import type { FoundNode, GossipTopic, MeshListener, MeshStatus, PeerState } from
 /** Reasons kept apart; all are names in this room's code, so this only guards against a mistake of ours. */
 const REASONS_MAX = 64;
 
+/** Codes of the errors that say that a peer spoke nonsense on a stream (SPEC R4, R55). */
+const NONSENSE: ReadonlySet<string> = new Set(['malformed-bytes', 'frame-malformed']);
+
 /** Counts what the mesh saw, for people and metrics. */
 export class Tally {
   readonly gossip = { sent: 0, received: 0, dropped: 0 };
@@ -19,6 +22,12 @@ export class Tally {
     } else if (this.#refused.size < REASONS_MAX) {
       this.#refused.set(reason, { count: 1, peer });
     }
+  }
+
+  /** A stream was given up; counted where that is its peer's fault, and not the way's or this node's. */
+  refuseNonsense(error: unknown, peer: PeerId): void {
+    const code = (error as { code?: unknown } | null | undefined)?.code;
+    if (typeof code === 'string' && NONSENSE.has(code)) this.refuse(code, peer);
   }
 
   counts(): Pick<MeshStatus, 'gossip' | 'refused'> {

@@ -12,7 +12,7 @@ import { Holding } from './holding.ts';
 import { jobHolders, jobNeedsCopy, resultToCallDone, resultToCopy } from './needs.ts';
 
 export interface CopiesComponents {
-  readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe'>;
+  readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe' | 'refuse'>;
   readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord'>;

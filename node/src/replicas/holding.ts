@@ -28,7 +28,7 @@ import { GroupMerge } from './group-merge.ts';
 import { holdingCounter, withHolder } from './needs.ts';
 
 export interface HoldingComponents {
-  readonly mesh: Pick<Mesh, 'self' | 'serve'>;
+  readonly mesh: Pick<Mesh, 'self' | 'serve' | 'refuse'>;
   readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord'>;
@@ -191,7 +191,10 @@ class HoldSession {
 
   #read(bytes: Uint8Array): KnownRecord {
     const record = this.#components.read(bytes);
-    if (record === undefined) throw new Refused('invalid');
+    if (record === undefined) {
+      this.#components.mesh.refuse('invalid-record-to-hold', this.#stream.peer);
+      throw new Refused('invalid');
+    }
     return record;
   }
 
