@@ -1,6 +1,8 @@
 import type { Decoder } from './decoder.ts';
 import { diskDecoders } from './decoders/disk.ts';
+import { doorDecoders } from './decoders/doors.ts';
 import { engineDecoders } from './decoders/engines.ts';
+import { exchangeDecoders } from './decoders/exchanges.ts';
 import { httpDecoders } from './decoders/http.ts';
 import { pictureDecoders } from './decoders/pictures.ts';
 import { protocolDecoders } from './decoders/protocol.ts';
@@ -16,6 +18,8 @@ export const DECODERS: readonly Decoder[] = [
   ...engineDecoders,
   ...pictureDecoders,
   ...httpDecoders,
+  ...exchangeDecoders,
+  ...doorDecoders,
 ];
 
 export function decoderNamed(name: string): Decoder {

@@ -9,6 +9,11 @@ import {
 import { isInside, parseDriverResult } from '../../../node/src/render/blender/results.ts';
 import { tellingLines } from '../../../node/src/render/blender/telling-lines.ts';
 import { RenderError } from '../../../node/src/render/errors.ts';
+import { FilmError } from '../../../node/src/render/film/interface.ts';
+import { parseStreams } from '../../../node/src/render/film/probe.ts';
+import { SceneError } from '../../../node/src/render/scene/errors.ts';
+import { parseTraceLine } from '../../../node/src/render/scene/process.ts';
+import { parseResult } from '../../../node/src/render/scene/tracer.ts';
 import { soundResult, traceResult } from '../../../node/src/render/scene/schema.ts';
 import { decoder, demand, type Decoder, refusing, type Verdict } from '../decoder.ts';
 import type { Dice } from '../dice.ts';
@@ -192,16 +197,42 @@ export const engineDecoders: readonly Decoder[] = [
   }),
   decoder<string>({
     name: 'scene-trace',
-    covers: ['node/src/render/scene/tracer.ts'],
-    sources: ['node/src/render/scene/schema.ts'],
+    covers: ['node/src/render/scene/tracer.ts parseResult', 'node/src/render/scene/tracer.ts'],
+    sources: [
+      'node/src/render/scene/schema.ts',
+      { file: 'node/src/render/scene/tracer.ts', functions: ['parseResult'] },
+    ],
     input: jsonOf(traceResult, soundResult),
     open: () => ({
       read: (text) => {
-        const value = parsed(text);
-        return traceResult.safeParse(value).success || soundResult.safeParse(value).success
-          ? 'taken'
-          : 'refused';
+        const sound = refusing([SceneError], () => parseResult(text, soundResult));
+        return sound === 'taken' ? sound : refusing([SceneError], () => parseResult(text, traceResult));
       },
     }),
+  }),
+  decoder<string>({
+    name: 'trace-line',
+    covers: ['node/src/render/scene/process.ts parseTraceLine', 'node/src/render/scene/process.ts'],
+    sources: [{ file: 'node/src/render/scene/process.ts', functions: ['parseTraceLine'] }],
+    input: jsonLike((dice) => ({ answered: dice.once(2), restingBytes: dice.pick([0, 1e8]) })),
+    open: () => ({
+      read: (text) => {
+        const { answered, restingBytes } = parseTraceLine(text);
+        demand(restingBytes === undefined || restingBytes >= 0, 'Memory is counted that is none.');
+        return answered || restingBytes !== undefined ? 'taken' : 'refused';
+      },
+    }),
+  }),
+  decoder<string>({
+    name: 'film-probe',
+    covers: ['node/src/render/film/probe.ts parseStreams', 'node/src/render/film/probe.ts'],
+    sources: [{ file: 'node/src/render/film/probe.ts', functions: ['parseStreams'] }],
+    input: jsonLike(() => ({
+      streams: [
+        { codec_type: 'video', width: 640, height: 360, nb_read_packets: '24', duration: '1.000000' },
+        { codec_type: 'audio', duration: '1.0' },
+      ],
+    })),
+    open: () => ({ read: (text) => refusing([FilmError], () => parseStreams(text)) }),
   }),
 ];

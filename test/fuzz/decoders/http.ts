@@ -27,7 +27,7 @@ function request(dice: Dice): { head: string; body: string } {
     encodeURIComponent(text(parameters[name] ?? '').toWellFormed()),
   );
   const query = Object.entries((validOf(route.query)(dice) ?? {}) as Record<string, Wild>)
-    .map(([name, value]) => `${text(name)}=${text(String(value))}`)
+    .map(([name, value]) => `${text(name)}=${text(json(value))}`)
     .join('&');
   const address = `${API_PREFIX}${path}${query === '' ? '' : `?${encodeURI(query.toWellFormed())}`}`;
   const takesBody = route.method === 'POST' || route.method === 'PATCH';

@@ -1,0 +1,4 @@
+import { doorDecoders } from './decoders/doors.ts';
+import { testDecoders } from './suite.ts';
+
+testDecoders(doorDecoders);

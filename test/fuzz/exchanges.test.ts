@@ -1,0 +1,4 @@
+import { exchangeDecoders } from './decoders/exchanges.ts';
+import { testDecoders } from './suite.ts';
+
+testDecoders(exchangeDecoders);
