@@ -1,22 +1,26 @@
 /**
  * `npm run fuzz [-- --decoder NAME] [--inputs N] [--seed S]`: every decoder reads that many inputs, 1,000,000 by
  * default, in two processes. What fails is printed with its seed and the smallest input that still fails, to become
- * a named test. `npm run fuzz -- --list` names the decoders.
+ * a named test. `npm run fuzz -- --list` names the decoders, and `--coverage` tells
+ * which of their lines are reached.
  */
 import { parseArgs } from 'node:util';
-import { DECODERS, decoderNamed } from './decoders.ts';
+import { measureCoverage } from './coverage.ts';
 import type { Decoder } from './decoder.ts';
 import { runShare } from './pool.ts';
 import type { Report } from './run.ts';
 
 const PROCESSES = 2;
+const INPUTS = 1_000_000;
+const COVERAGE_INPUTS = 20_000;
 
 const { values } = parseArgs({
   options: {
     decoder: { type: 'string', multiple: true },
-    inputs: { type: 'string', default: '1000000' },
+    inputs: { type: 'string' },
     seed: { type: 'string', default: '1' },
     list: { type: 'boolean', default: false },
+    coverage: { type: 'boolean', default: false },
   },
 });
 
@@ -49,14 +53,16 @@ function line({ decoder, inputs, taken, seconds, slowestMs, growthBytes }: Repor
 }
 
 async function main(): Promise<number> {
+  const inputs = Number(values.inputs ?? (values.coverage ? COVERAGE_INPUTS : INPUTS));
+  const seed = Number(values.seed);
+  if (!(inputs > 0) || !Number.isSafeInteger(seed))
+    throw new RangeError('--inputs and --seed are whole numbers.');
+  if (values.coverage) return measureCoverage(inputs, seed);
+  const { DECODERS, decoderNamed } = await import('./decoders.ts');
   if (values.list) {
     for (const { name } of DECODERS) console.log(name);
     return 0;
   }
-  const inputs = Number(values.inputs);
-  const seed = Number(values.seed);
-  if (!(inputs > 0) || !Number.isSafeInteger(seed))
-    throw new RangeError('--inputs and --seed are whole numbers.');
   const chosen = values.decoder?.map(decoderNamed) ?? DECODERS;
   const all: Report[] = [];
   for (const decoder of chosen) {
