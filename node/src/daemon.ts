@@ -88,10 +88,13 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const network = assembleNetwork(base, core, () => driver);
   const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,
-    input: (input) => driver.input(input),
+    input: (input) => {
+      if (input.kind === 'worker') diary.worker(input);
+      driver.input(input);
+    },
   });
   const { machine, worker } = rendering;
-  const { driver, shared, parts, queries, hub, activity } = assembleBrain(init, base, core, {
+  const { driver, shared, parts, queries, hub, diary, activity } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
     farmChanged: () => farm.changed(),

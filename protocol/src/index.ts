@@ -4,6 +4,7 @@ export * from './canonical.ts';
 export * from './codec.ts';
 export * from './content.ts';
 export * from './derive.ts';
+export * from './diary.ts';
 export * from './door-views.ts';
 export * from './errors.ts';
 export * from './events.ts';

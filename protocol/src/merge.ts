@@ -1,4 +1,5 @@
 import { compareCanonical } from './codec.ts';
+import { mergeDiaryEntries } from './diary.ts';
 import { looksLikeField, mergeField, mergeHolders, mergeMaps, mergeUnknown, type Field } from './fields.ts';
 import { compareAttempts, type PeerId } from './ids.ts';
 import {
@@ -31,6 +32,8 @@ export function mergeRecords<R extends KnownRecord>(a: R, b: R): R {
       return mergeJobs(a, b as JobRecord) as R;
     case 'task':
       return mergeTasks(a, b as TaskRecord) as R;
+    case 'diary':
+      return mergeByRules(a, b, { entries: mergeDiaryEntries });
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { diaryRecordSchema } from './diary.ts';
 import { counterSchema, fieldSchema, holdersSchema, signatureSchema, signedFieldSchema } from './fields.ts';
 import {
   attemptIdSchema,
@@ -188,4 +189,5 @@ export const knownRecordSchema = z.discriminatedUnion('kind', [
   nodeRecordSchema,
   jobRecordSchema,
   taskRecordSchema,
+  diaryRecordSchema,
 ]);

@@ -1,3 +1,4 @@
+import type { DiaryRecord } from './diary.ts';
 import type { Field, Holders, SignedField } from './fields.ts';
 import type { FrameRange } from './frames.ts';
 import type { AttemptId, BlobHash, FarmId, JobId, PeerId, TaskIndex } from './ids.ts';
@@ -203,7 +204,7 @@ export interface TaskRecord {
   failures: Record<string, Failure>;
 }
 
-export type KnownRecord = FarmRecord | MemberRecord | NodeRecord | JobRecord | TaskRecord;
+export type KnownRecord = FarmRecord | MemberRecord | NodeRecord | JobRecord | TaskRecord | DiaryRecord;
 export type RecordKind = KnownRecord['kind'];
 
 /** The key under which a record is stored, synced and hashed (SPEC R20). */
@@ -219,8 +220,13 @@ export function recordKey(record: KnownRecord): string {
       return `job/${record.id}`;
     case 'task':
       return taskKey(record.job, record.index);
+    case 'diary':
+      return diaryKey(record.peer, record.page);
   }
 }
+
+/** The key of a page of a machine's diary. */
+export const diaryKey = (peer: PeerId, page: number): string => `diary/${peer}/${page}`;
 
 /** A task's key; the index is padded so that keys sort as tasks do. */
 export function taskKey(job: JobId, index: TaskIndex): string {

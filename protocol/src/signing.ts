@@ -112,6 +112,7 @@ function* signedParts(record: KnownRecord): Generator<Part | undefined> {
   switch (record.kind) {
     case 'farm':
     case 'task':
+    case 'diary':
       return;
     case 'member':
       yield* memberParts(record);

@@ -18,6 +18,7 @@ const ARROWS: Record<string, readonly string[]> = {
   farm: ['protocol', 'system', 'core/interface', 'store/interface', 'mesh/interface', 'api/interface'],
   replicas: ['protocol', 'system', 'blobs', 'core/interface', 'store/interface', 'mesh/interface'],
   jobs: ['protocol', 'system', 'render', 'blobs', 'core/interface', 'store/interface', 'api/interface'],
+  diary: ['protocol', 'system', 'core/interface', 'store/interface'],
   api: ['protocol', 'system', 'core/interface'],
   cli: ['protocol', 'system'],
   daemon: ['*'],

@@ -64,6 +64,7 @@ export class SimFarm {
         engine: workshop,
         tally,
         isExact: this.profile.isExact,
+        keepsDiary: this.profile.keepsDiary === true,
       },
       name,
       this.dice.bytes(32),

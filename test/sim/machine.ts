@@ -3,6 +3,8 @@ import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import { createCore } from '../../node/src/core/core.ts';
 import type { Changes, Core, CoreEffect, CoreQueries } from '../../node/src/core/interface.ts';
 import { networkOver, type Network } from '../../node/src/daemon/network.ts';
+import { createDiary } from '../../node/src/diary/diary.ts';
+import type { Diary } from '../../node/src/diary/interface.ts';
 import { createDriver, type Driver } from '../../node/src/driver.ts';
 import { createFarmMembership } from '../../node/src/farm/farm.ts';
 import type { FarmMembership } from '../../node/src/farm/interface.ts';
@@ -48,6 +50,8 @@ export interface MachineComponents {
   readonly tally: Tally;
   /** Whether messages are turned into bytes and back, and signatures are real. */
   readonly isExact: boolean;
+  /** Whether machines write diaries. */
+  readonly keepsDiary?: boolean;
 }
 
 /** What runs in one life of the process. */
@@ -59,6 +63,7 @@ export interface Life {
   readonly farm: FarmMembership;
   readonly blobs: BlobStore;
   readonly worker: SimWorker;
+  readonly diary: Diary | undefined;
   /** What people's actions on jobs need. */
   readonly jobs: Omit<JobsComponents, 'temporaries'>;
 }
@@ -143,6 +148,13 @@ export class Machine {
     }
   }
 
+  /** Its owner switches it off: the node ends in order, as far as its last words go. */
+  async switchOff(): Promise<void> {
+    const { life } = this.host;
+    await this.life?.diary?.stop();
+    if (this.host.life === life) this.crash('power');
+  }
+
   /** Fire, or a thief: nothing that it held comes back. */
   destroy(): void {
     this.crash('power');
@@ -225,7 +237,10 @@ export class Machine {
         machine: this.name,
         peer: this.peer,
         slots: this.slots,
-        input: (input) => driver.input(input),
+        input: (input) => {
+          if (input.kind === 'worker') diary?.worker(input);
+          driver.input(input);
+        },
         ended: (attempt, how) => this.#components.witness.ended(this, attemptKey(attempt), how),
       },
     );
@@ -240,7 +255,8 @@ export class Machine {
       signer,
       driver,
     };
-    this.life = { clock, core, driver, network, farm, blobs, worker, jobs };
+    const diary = this.#components.keepsDiary === true ? diaryOf(core, jobs) : undefined;
+    this.life = { clock, core, driver, network, farm, blobs, worker, diary, jobs };
     const isComplete = damaged === 0;
     const parts: Startable[] = [
       driver,
@@ -248,6 +264,7 @@ export class Machine {
       ...network.parts.map(({ component }) => component),
       createPinKeeper(jobs, { isComplete }),
       createCopyWatch(jobs),
+      ...(diary === undefined ? [] : [diary]),
     ];
     for (const part of parts) {
       await part.start();
@@ -288,6 +305,7 @@ export class Machine {
       readPlan: (hash) => readPlan({ blobs, content: network.content, logger }, hash),
       onChanges: (changes) => {
         network.changed(changes);
+        this.life?.diary?.changed(changes);
         if (changes.members === true) farm().changed();
         witness.changed(this, changes);
       },
@@ -324,4 +342,13 @@ export class Machine {
     };
     return logger;
   }
+}
+
+function diaryOf(core: Core, { clock, logger, store, driver, copies }: Life['jobs']): Diary {
+  return createDiary({
+    ...{ clock, logger, store, queries: core },
+    merge: (own) => driver.merge(own),
+    confirm: (own) => copies.confirm(own),
+    heldAlone: () => copies.state(),
+  });
 }

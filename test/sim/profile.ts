@@ -10,6 +10,8 @@ export interface Profile {
   readonly isSplit: boolean;
   /** Messages as bytes and signatures as keys make them. */
   readonly isExact: boolean;
+  /** Whether machines write diaries, as they do in the simulated night. */
+  readonly keepsDiary?: boolean;
   /** Clocks are wrong by at most this share, and wall clocks by so many milliseconds. */
   readonly clockSkew: number;
   readonly wallSkewMs: number;

@@ -112,6 +112,7 @@ export interface Draft {
   readonly bundle: string | undefined;
   readonly after: readonly string[];
   readonly priority: number;
+  readonly name?: string;
 }
 
 /** A job's record as a submission makes it. */
@@ -123,7 +124,7 @@ export function jobRecord({ signer, driver, clock, copies }: JobsComponents, dra
     id,
     spec: signJobSpec(signer, {
       id,
-      name: `job ${id.slice(0, 4)}`,
+      name: draft.name ?? `job ${id.slice(0, 4)}`,
       type: 'blender-animation',
       settings: { frames: framesIn(plan) },
       plan: hash,

@@ -81,7 +81,7 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
 }
 
 /** Everything that is seen goes into the trace first, then to those who judge. */
-function witnessOf(trace: Trace, checkers: Checkers, farm: () => SimFarm): Witness {
+export function witnessOf(trace: Trace, checkers: Checkers, farm: () => SimFarm): Witness {
   const note = (machine: Machine, what: string, more?: unknown): void =>
     trace.add(farm().timeline.now, machine.name, what, more);
   return {

@@ -219,9 +219,11 @@ export class SimWorker {
   /** Time passes, and is told in between. */
   async #spend(attempt: AttemptId, ms: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#components;
-    for (let left = ms; left > 0; left -= PROGRESS_MS) {
+    // A frame of many minutes is told of a hundred times, and no more.
+    const stepMs = Math.max(PROGRESS_MS, ms / 100);
+    for (let left = ms; left > 0; left -= stepMs) {
       if (left < ms) this.#init.input({ kind: 'progress', attempt, fraction: 1 - left / ms });
-      await clock.sleep(Math.min(left, PROGRESS_MS), { signal });
+      await clock.sleep(Math.min(left, stepMs), { signal });
     }
     signal.throwIfAborted();
   }
@@ -269,7 +271,10 @@ export class SimWorker {
       slots,
       bundles: [],
       accepting,
-      ...(!accepting && { idleReason: isWell ? 'These are not its hours.' : 'Its disk is full.' }),
+      ...(!accepting && {
+        idleReason: isWell ? 'These are not its hours.' : 'Its disk is full.',
+        idleKind: isWell ? ('hours' as const) : ('disk' as const),
+      }),
     };
   }
 }

@@ -2,6 +2,7 @@ import type {
   AttemptId,
   BlobHash,
   Capabilities,
+  DiaryRecord,
   Epoch,
   FarmRecord,
   FarmView,
@@ -86,6 +87,8 @@ export type CoreInput = At &
         bundles: BlobHash[];
         accepting: boolean;
         idleReason?: string;
+        /** Why it accepts nothing, for its diary; the brain has no use for it. */
+        idleKind?: 'hours' | 'disk' | 'slots' | 'fault';
       }
     | { kind: 'load'; load: number; freeDiskBytes: number }
     | { kind: 'progress'; attempt: AttemptId; fraction: number; remainingMs?: number; text?: string }
@@ -104,6 +107,8 @@ export interface Changes {
   farm: boolean;
   /** The farm's or a member's record changed, and with it perhaps who belongs to the farm. */
   members?: true;
+  /** Something was written into a machine's diary. */
+  diary?: true;
 }
 
 export type CoreEffect =
@@ -186,6 +191,8 @@ export interface CoreQueries {
   recordKeys(job?: JobId): Iterable<string>;
   jobIds(): JobId[];
   nodeRecord(peer: PeerId): NodeRecord | undefined;
+  /** All pages of all machines' diaries. */
+  diaryRecords(): DiaryRecord[];
   taskRecord(job: JobId, index: TaskIndex): TaskRecord | undefined;
   plannedTask(job: JobId, index: TaskIndex): PlannedTask | undefined;
   /** `frame 7`, `7`, `film`, `#12` → index. */

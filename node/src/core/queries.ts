@@ -8,6 +8,7 @@ import {
   TASKS_PER_JOB_MAX,
   recordKey,
   resultWithin,
+  type DiaryRecord,
   type Epoch,
   type FarmRecord,
   type FarmView,
@@ -88,6 +89,8 @@ export class BrainQueries implements CoreQueries {
         return this.state.members.get(id);
       case 'node':
         return this.state.nodes.get(id);
+      case 'diary':
+        return this.state.diaries.get(key);
       case 'job':
         return this.jobRecord(id);
       case 'task': {
@@ -100,11 +103,12 @@ export class BrainQueries implements CoreQueries {
   }
 
   *recordKeys(job?: JobId): Iterable<string> {
-    const { farm, members, nodes, jobs, orphans } = this.state;
+    const { farm, members, nodes, diaries, jobs, orphans } = this.state;
     if (job === undefined) {
       if (farm !== undefined) yield recordKey(farm);
       for (const record of members.values()) yield recordKey(record);
       for (const record of nodes.values()) yield recordKey(record);
+      yield* diaries.keys();
       return;
     }
     const record = this.jobRecord(job);
@@ -120,6 +124,10 @@ export class BrainQueries implements CoreQueries {
 
   nodeRecord(peer: PeerId): NodeRecord | undefined {
     return this.state.nodes.get(peer);
+  }
+
+  diaryRecords(): DiaryRecord[] {
+    return [...this.state.diaries.values()];
   }
 
   taskRecord(job: JobId, index: TaskIndex): TaskRecord | undefined {

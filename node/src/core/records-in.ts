@@ -41,6 +41,9 @@ export function takeRecord(state: BrainState, record: KnownRecord): void {
       return;
     case 'task':
       takeTask(state, record);
+      return;
+    case 'diary':
+      if (takeInto(state, state.diaries, recordKey(record), record)) state.out.diary = true;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   members,
   type AttemptId,
   type Beacon,
+  type DiaryRecord,
   type Epoch,
   type FarmRecord,
   type JobId,
@@ -88,6 +89,8 @@ export class BrainState {
   farm: FarmRecord | undefined;
   readonly members = new Map<PeerId, MemberRecord>();
   readonly nodes = new Map<PeerId, NodeRecord>();
+  /** Pages of the machines' diaries by their keys: kept and passed on, and nothing follows from them. */
+  readonly diaries = new Map<string, DiaryRecord>();
   readonly jobs = new Map<JobId, Job>();
   /** Jobs with results out of reach; kept while this node leads (SPEC R59). */
   readonly awayJobs = new Set<Job>();
@@ -340,6 +343,7 @@ export class StepOutput {
   term: number | undefined;
   farm = false;
   members = false;
+  diary = false;
   /** Grants by machine, so that one message carries them. */
   readonly grants = new Map<PeerId, Lease[]>();
   readonly stops: { peer: PeerId; attempt: AttemptId; reason: string }[] = [];
@@ -391,7 +395,8 @@ export class StepOutput {
   }
 
   #isChanged(): boolean {
-    return this.farm || this.#jobs.size + this.#removedJobs.size + this.#tasks.size + this.#nodes.size > 0;
+    const { size } = this.#nodes;
+    return this.farm || this.diary || this.#jobs.size + this.#removedJobs.size + this.#tasks.size + size > 0;
   }
 
   changes(): Changes | undefined {
@@ -402,6 +407,10 @@ export class StepOutput {
       .filter(([job]) => !this.#removedJobs.has(job))
       .map(([job, indices]) => ({ job, indices: [...indices] }));
     const nodes = [...this.#nodes];
-    return { jobs, removed, tasks, nodes, farm: this.farm, ...(this.members && { members: true }) };
+    return {
+      ...{ jobs, removed, tasks, nodes, farm: this.farm },
+      ...(this.members && { members: true }),
+      ...(this.diary && { diary: true }),
+    };
   }
 }

@@ -1,5 +1,7 @@
 import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
+import { createDiary } from '../diary/diary.ts';
+import type { Diary } from '../diary/interface.ts';
 import { createDriver, type Driver } from '../driver.ts';
 import { createActivity } from '../jobs/activity.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
@@ -35,6 +37,7 @@ export function assembleBrain(
     readPlan: (hash) => readPlan({ blobs, content, logger }, hash),
     onChanges: (changes) => {
       hub.notify(changes);
+      diary.changed(changes);
       network.changed(changes);
       if (changes.members === true) farmChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
@@ -49,11 +52,18 @@ export function assembleBrain(
   network.onPeerBack(() => collection.peerBack());
   const queries = withCollection(core, (job) => collection.state(job));
   const hub: EventHub = createEventHub({ queries, clock, durable: () => driver.flushed() });
-  // Pins come before anything can be submitted.
+  const diary: Diary = createDiary({
+    ...{ clock, logger, store, queries: core },
+    merge: (own) => driver.merge(own),
+    confirm: (own) => copies.confirm(own),
+    heldAlone: () => copies.state(),
+  });
+  // Pins come before anything can be submitted; the diary's last word goes out before all else stops.
   const parts: LifecyclePart[] = [
     { name: 'collection', component: collection },
     { name: 'pins', component: createPinKeeper(shared, { isComplete: base.leftOut === 0 }) },
     { name: 'damage', component: createCopyWatch(shared) },
+    { name: 'diary', component: diary },
   ];
-  return { driver, shared, parts, queries, hub, activity: createActivity({ queries, clock }) };
+  return { driver, shared, parts, queries, hub, diary, activity: createActivity({ queries, clock }) };
 }

@@ -22,6 +22,9 @@ const LOOK_EVERY_MS = 2_000;
 /** After a fault of this machine that isn't the disk's it takes no work for so long, and then tries again. */
 const FAULT_PAUSE_MS = 30_000;
 
+/** What keeps a machine from taking work, beside what people want of it. */
+type IdleKind = 'hours' | 'disk' | 'slots' | 'fault';
+
 export interface MachineComponents {
   clock: Clock;
   logger: Logger;
@@ -40,6 +43,8 @@ export interface MachineComponents {
     bundles: BlobHash[];
     accepting: boolean;
     idleReason?: string;
+    /** What the reason is about. */
+    idleKind?: IdleKind;
   }): void;
   onLoad(load: { load: number; freeDiskBytes: number }): void;
 }
@@ -148,20 +153,32 @@ class LocalMachine implements Machine {
   tell(): void {
     if (!this.#running || this.#blender === undefined || this.#usage === undefined) return;
     const slots = this.#components.slots();
-    const none = slots === 0 ? 'It is to run no tasks for now.' : undefined;
-    const reason = this.#usage.reason ?? this.#fault?.sentence ?? none ?? this.#outsideHours();
-    const accepting = this.#usage.accepting && reason === undefined;
+    const idle = this.#whyIdle(slots);
+    const accepting = this.#usage.accepting && idle === undefined;
     const worker = {
       capabilities: this.#capabilities(),
       slots,
       bundles: this.#components.bundles(),
       accepting,
-      ...(reason !== undefined && { idleReason: reason }),
+      ...idle,
     };
     const told = JSON.stringify(worker);
     if (told === this.#told) return;
     this.#told = told;
     this.#components.onWorker(worker);
+  }
+
+  /** The first reason of several: what only a person can mend comes first. */
+  #whyIdle(slots: number): { idleReason: string; idleKind: IdleKind } | undefined {
+    const reasons: [IdleKind, string | undefined][] = [
+      ['disk', this.#usage?.reason],
+      ['fault', this.#fault?.sentence],
+      ['slots', slots === 0 ? 'It is to run no tasks for now.' : undefined],
+      ['hours', this.#outsideHours()],
+    ];
+    for (const [idleKind, idleReason] of reasons)
+      if (idleReason !== undefined) return { idleReason, idleKind };
+    return undefined;
   }
 
   #outsideHours(): string | undefined {

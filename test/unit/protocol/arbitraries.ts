@@ -237,6 +237,24 @@ export const taskAt = (index: fc.Arbitrary<number>): fc.Arbitrary<TaskRecord> =>
     ),
   ) as fc.Arbitrary<unknown> as fc.Arbitrary<TaskRecord>;
 
+const diary = withUnknown(
+  fc.record({
+    kind: fc.constant('diary' as const),
+    peer: fc.constant(PEERS[0] as string),
+    page: fc.constant(0),
+    entries: map(
+      ['0', '1'],
+      withUnknown(
+        fc.record({
+          sequence: fc.integer({ min: 1, max: 3 }),
+          wallTime,
+          event: fc.constantFrom({ kind: 'ended' }, { kind: 'woke', forMs: 20_000 }, { kind: 'of-later' }),
+        }),
+      ),
+    ),
+  }),
+);
+
 /** Records of each kind; those of one kind all have the same key. */
 export const RECORDS: Readonly<Record<KnownRecord['kind'], fc.Arbitrary<KnownRecord>>> = {
   farm,
@@ -244,6 +262,7 @@ export const RECORDS: Readonly<Record<KnownRecord['kind'], fc.Arbitrary<KnownRec
   node: node,
   job,
   task: taskAt(fc.constant(0)),
+  diary,
 };
 
 export const jobArbitrary = job;
