@@ -1,0 +1,168 @@
+import type { DiaryEvent, ToldEntry } from './diary.ts';
+import type { PeerId } from './ids.ts';
+import type { NightSource } from './night-facts.ts';
+import type { PowerCut, Stretch } from './night-machines.ts';
+import type { NightEvent } from './night-views.ts';
+import { counted, lasting, listed, within } from './night-words.ts';
+
+/** What happened to machines, in sentences (SPEC R127). */
+
+type Names = Pick<NightSource, 'nameOf'>;
+
+export function powerCutEvent({ nameOf }: Names, { stretches, at, until }: PowerCut): NightEvent {
+  const peers = [...new Set(stretches.map(({ peer }) => peer))];
+  return {
+    id: `power-cut ${at}`,
+    kind: 'power-cut',
+    at,
+    until,
+    lasts: false,
+    sentence: `All ${peers.length} machines that were on went down together, as in a power cut: ${listed(peers.map(nameOf))}. The last was back after ${lasting(until - at)}, and the work went on.`,
+    tone: 'bad',
+    machines: peers,
+  };
+}
+
+export function stretchEvent(names: Names, stretch: Stretch): NightEvent {
+  const { peer, kind, from, to } = stretch;
+  return {
+    id: `${kind} ${peer} ${from}`,
+    kind,
+    at: from,
+    ...(to !== undefined && { until: to }),
+    lasts: to === undefined,
+    sentence: stretchSentence(names.nameOf(peer), stretch),
+    tone: TONES[kind] ?? 'note',
+    machines: [peer],
+  };
+}
+
+const TONES: Partial<Record<Stretch['kind'], NightEvent['tone']>> = {
+  lost: 'bad',
+  rebooted: 'odd',
+  'cut-off': 'odd',
+  'disk-full': 'bad',
+  fault: 'bad',
+};
+
+function stretchSentence(name: string, { kind, from, to, said = '', by }: Stretch): string {
+  const long = to === undefined ? undefined : lasting(to - from);
+  switch (kind) {
+    case 'asleep':
+      return `${name} slept for ${long ?? 'a while'}.`;
+    case 'switched-off':
+      return long === undefined
+        ? `${name} was switched off, and is off still.`
+        : `${name} was switched off, and was back after ${long}.`;
+    case 'rebooted':
+      return `${name} went down without notice (a restart, a crash or a power cut), and was back after ${long ?? 'a while'}.`;
+    case 'lost':
+      return `${name} was lost: it can't be reached since. It is asleep, switched off, cut off or broken.`;
+    case 'cut-off':
+      return `${name} was out of reach for ${long ?? 'a while'} and came back without having stopped, so it was the network.`;
+    case 'disk-full':
+      return `${name} had no room on its disk and took no work${forLong(long)}. ${said}`;
+    case 'paused':
+      return by === 'owner'
+        ? `The owner of ${name} wanted it back, so it took no work${forLong(long)}.`
+        : `Somebody paused ${name}, so it took no work${forLong(long)}.`;
+    default:
+      return `${name} took no work${forLong(long)}: ${within(said)}.`;
+  }
+}
+
+const forLong = (long: string | undefined): string =>
+  long === undefined ? ', and still takes none' : ` for ${long}`;
+
+/** Entries that tell of a moment by themselves. */
+export function momentEvents(
+  names: Names,
+  entries: readonly ToldEntry[],
+  stretches: readonly Stretch[],
+): NightEvent[] {
+  return entries.flatMap(({ peer, sequence, at, event }): NightEvent[] => {
+    const told = momentSentence(names, { peer, at, event }, stretches);
+    if (told === undefined) return [];
+    return [
+      {
+        id: `${told.kind} ${peer} ${sequence}`,
+        ...told,
+        at,
+        lasts: false,
+        machines: [peer],
+      },
+    ];
+  });
+}
+
+function momentSentence(
+  { nameOf }: Names,
+  { peer, at, event }: { peer: PeerId; at: number; event: DiaryEvent },
+  stretches: readonly Stretch[],
+): Pick<NightEvent, 'kind' | 'sentence' | 'tone'> | undefined {
+  const name = nameOf(peer);
+  switch (event.kind) {
+    case 'started':
+      if (event.since !== undefined) return undefined;
+      return { kind: 'joined', sentence: `The node of ${name} ran for the first time.`, tone: 'note' };
+    case 'copied':
+      return {
+        kind: 'copied',
+        sentence: `${counted(event.results, 'result')} that only ${name} held ${event.results === 1 ? 'is' : 'are'} on a second machine now.`,
+        tone: 'good',
+      };
+    case 'leads':
+      return {
+        kind: 'coordinator',
+        sentence: leadsSentence(nameOf, name, event, whyGone(event.before, at, stretches)),
+        tone: event.cause === 'lost' ? 'odd' : 'note',
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** A coordinator is found to be gone within seconds, and says so within two minutes. */
+const BEFORE_MS = 120_000;
+
+/** What became of the coordinator before. */
+function whyGone(before: PeerId | undefined, at: number, stretches: readonly Stretch[]): string | undefined {
+  const gone = stretches.findLast(
+    ({ peer, state, from, to }) =>
+      peer === before &&
+      (state === 'off' || state === 'asleep' || state === 'lost') &&
+      Math.abs(at - from) <= BEFORE_MS &&
+      (to ?? at) >= at - BEFORE_MS,
+  );
+  switch (gone?.kind) {
+    case 'asleep':
+      return 'fell asleep';
+    case 'switched-off':
+      return 'was switched off';
+    case 'rebooted':
+      return 'went down';
+    case undefined:
+      return undefined;
+    default:
+      return 'was lost';
+  }
+}
+
+function leadsSentence(
+  nameOf: (peer: PeerId) => string,
+  name: string,
+  { cause, leaderlessMs, before }: Extract<DiaryEvent, { kind: 'leads' }>,
+  whyGoneBefore: string | undefined,
+): string {
+  const meanwhile = leaderlessMs > 0 ? ` Nobody did for ${lasting(leaderlessMs)}; what ran went on.` : '';
+  switch (cause) {
+    case 'lost': {
+      const who = before === undefined ? 'the coordinator before' : nameOf(before);
+      return `${name} coordinates the farm, because ${who} ${whyGoneBefore ?? "couldn't be reached"}.${meanwhile}`;
+    }
+    case 'yielded':
+      return `${name} coordinates the farm: two parts of it met again, and the one with fewer followers gave way.`;
+    default:
+      return `${name} coordinates the farm: it found no other coordinator when it started.`;
+  }
+}
