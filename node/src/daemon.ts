@@ -94,7 +94,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     },
   });
   const { machine, worker } = rendering;
-  const { driver, shared, parts, queries, hub, diary, activity } = assembleBrain(init, base, core, {
+  const { driver, shared, parts, queries, hub, diary, telling } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
     farmChanged: () => farm.changed(),
@@ -138,7 +138,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const token = await loadToken({ random }, dataFolder);
   const durable = (): Promise<void> => driver.flushed();
   const api: Api = createApi(
-    { queries, jobs, door: farm, here, activity, content, events: hub, metrics, durable },
+    { queries, jobs, door: farm, here, ...telling, content, events: hub, metrics, durable },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(

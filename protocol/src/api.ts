@@ -10,6 +10,7 @@ import {
   TAGS_MAX,
 } from './limits.ts';
 import { workingHoursSchema } from './record-schemas.ts';
+import { nightViewSchema } from './night-views.ts';
 import {
   activityViewSchema,
   changeViewSchema,
@@ -34,6 +35,8 @@ import {
 export const API_PREFIX = '/api/v1';
 /** The first port tried for the dashboard; a taken one moves to the next (DESIGN.md section 9). */
 export const DEFAULT_PORT = 7700;
+/** The longest time that can be told as one night: a long weekend, and what the diaries hold of it. */
+export const NIGHT_HOURS_MAX = 96;
 /** How many ports after the first are tried. */
 export const PORT_ATTEMPTS = 20;
 
@@ -206,6 +209,10 @@ export const ROUTES = {
   activity: route('GET', '/activity', 'What the machines did in the last hours', {
     query: z.object({ hours: z.coerce.number().int().min(1).max(48).default(12) }),
     response: activityViewSchema,
+  }),
+  night: route('GET', '/night', 'What happened in the last hours: jobs, machines, and what needs a person', {
+    query: z.object({ hours: z.coerce.number().min(0.1).max(NIGHT_HOURS_MAX).default(12) }),
+    response: nightViewSchema,
   }),
   door: route('GET', '/door', "The farm's door: who is in, who wants in, what else is around", {
     response: doorViewSchema,

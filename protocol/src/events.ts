@@ -16,6 +16,8 @@ export const liveEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tasks'), job: jobIdSchema, tasks: z.array(taskViewSchema) }),
   z.object({ kind: z.literal('node'), node: nodeViewSchema }),
   z.object({ kind: z.literal('door'), door: doorViewSchema }),
+  /** A machine wrote into its diary: whoever shows the night reads it anew. */
+  z.object({ kind: z.literal('night'), at: z.number() }),
   /** Progress of a submission that this node is working on. */
   z.object({
     kind: z.literal('submission'),

@@ -86,6 +86,7 @@ describe('the dashboard', () => {
         `/jobs/${failed}/tasks`,
         `/jobs/${failed}/details`,
         '/machines',
+        '/night',
         '/door',
         '/docs',
       ]) {
@@ -107,6 +108,7 @@ describe('the dashboard', () => {
       `/jobs/${failed}/tasks`,
       `/jobs/${failed}/details`,
       '/machines',
+      '/night',
       '/door',
       '/docs',
     ]) {

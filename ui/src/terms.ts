@@ -12,6 +12,7 @@ export const terms = {
     farm: 'Farm',
     jobs: 'Jobs',
     machines: 'Machines',
+    night: 'Night',
     door: 'Door',
     doorWaiting: (n: number) => `${n} at the door`,
     docs: 'Docs',

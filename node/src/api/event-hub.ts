@@ -66,6 +66,8 @@ class Hub implements EventHub {
   readonly #nodes = new Set<PeerId>();
   #pendingTasks = 0;
   #farm = false;
+  /** A diary has changed. */
+  #night = false;
   /** Too much changed to tell it one by one: the next batch is a reset. */
   #overflow = false;
   /** Something was left untold while nobody listened. */
@@ -124,6 +126,7 @@ class Hub implements EventHub {
     for (const { job, indices } of changes.tasks) for (const index of indices) this.#addTask(job, index);
     for (const peer of changes.nodes) this.#nodes.add(peer);
     this.#farm ||= changes.farm;
+    this.#night ||= changes.diary === true;
     this.#schedule();
   }
 
@@ -218,6 +221,7 @@ class Hub implements EventHub {
     this.#nodes.clear();
     this.#pendingTasks = 0;
     this.#farm = false;
+    this.#night = false;
   }
 
   #schedule(): void {
@@ -249,6 +253,10 @@ class Hub implements EventHub {
     if (this.#farm) {
       this.#farm = false;
       this.#batch.push({ kind: 'farm', farm: this.#queries.farm() });
+    }
+    if (this.#night) {
+      this.#night = false;
+      this.#batch.push({ kind: 'night', at: this.#clock.wallTime() });
     }
   }
 

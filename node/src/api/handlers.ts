@@ -30,7 +30,7 @@ export function createHandlers(
   components: ApiComponents & { streams: EventStreams },
   init: { openapi: () => string },
 ): Handlers {
-  const { queries, jobs, door, here, activity, content, streams, metrics } = components;
+  const { queries, jobs, door, here, activity, night, content, streams, metrics } = components;
   const knownJob = (text: string) => {
     const id = findJob(queries, text);
     const view = queries.job(id);
@@ -90,6 +90,7 @@ export function createHandlers(
     },
     setNode: ({ params, body }) => jobs.setNode(findNode(queries, params.node), body),
     activity: ({ query }) => activity.read(query.hours),
+    night: ({ query }) => night.read(query.hours),
     door: () => door.door(),
     openDoor: ({ body }) => door.openDoor(body.forMs),
     closeDoor: () => door.closeDoor(),

@@ -8,6 +8,7 @@ import type {
   HereView,
   JobId,
   LiveEvent,
+  NightView,
   PeerId,
   PreflightView,
   RouteBody,
@@ -27,6 +28,8 @@ export interface ApiComponents {
   here: HereActions;
   /** What the machines did in the last hours. */
   activity: { read(hours: number): Promise<ActivityView> };
+  /** What the night did. */
+  night: { read(hours: number): Promise<NightView> };
   content: ContentReader;
   events: EventSource;
   /** Resolves once all that the queries say by now is on disk: nothing is answered before. */

@@ -44,6 +44,11 @@ export const COMMANDS = [
     summary: 'List the machines, or show one: what it can do and does',
   },
   {
+    name: 'night',
+    usage: '',
+    summary: 'Say what happened since the evening, and what needs you',
+  },
+  {
     name: 'drain',
     usage: '[machine...]',
     summary: 'Let machines end what they run, and take nothing new',

@@ -177,6 +177,12 @@ function addMachineCommands(add: Add): void {
   add('nodes', async (context, [machine], options: { history?: boolean }) =>
     (await nodes()).nodes(context, optional(machine), options),
   ).option('--history', 'Who coordinated, why it changed, and for how long nobody led');
+  add('night', async (context, _, options: { hours?: number; since?: string }) =>
+    (await import('./commands/night.ts')).night(context, options),
+  )
+    .option('--hours <number>', 'The last hours (12 by default)', hoursNumber)
+    .option('--since <time>', 'Since the last time that a clock showed this, such as 22:00')
+    .addHelpText('after', '\nThe same on every machine of the farm, whichever slept.\n');
   add('drain', async (context, [machines], options: { here?: boolean }) =>
     (await nodes()).drain(context, machines as string[], options),
   ).option('--here', 'This machine');
@@ -250,6 +256,12 @@ function optional(operand: unknown): string | undefined {
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no whole number.`);
   return Number(text);
+}
+
+function hoursNumber(text: string): number {
+  const hours = Number(text);
+  if (!(hours >= 0.1 && hours <= 96)) throw new InvalidArgumentError('Hours are 0.1 to 96.');
+  return hours;
 }
 
 function tagList(text: string): string[] {

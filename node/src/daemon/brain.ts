@@ -2,6 +2,7 @@ import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
 import { createDiary } from '../diary/diary.ts';
 import type { Diary } from '../diary/interface.ts';
+import { createNight } from '../diary/night.ts';
 import { createDriver, type Driver } from '../driver.ts';
 import { createActivity } from '../jobs/activity.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
@@ -65,5 +66,6 @@ export function assembleBrain(
     { name: 'damage', component: createCopyWatch(shared) },
     { name: 'diary', component: diary },
   ];
-  return { driver, shared, parts, queries, hub, diary, activity: createActivity({ queries, clock }) };
+  const telling = { activity: createActivity({ queries, clock }), night: createNight({ queries, clock }) };
+  return { driver, shared, parts, queries, hub, diary, telling };
 }

@@ -18,6 +18,8 @@ export interface NightReport {
   readonly results: number;
   /** What happened, as a machine of the farm tells it in the morning. */
   readonly view: NightView | undefined;
+  /** A machine that is there in the morning. */
+  readonly machine: Machine | undefined;
   /** How many things were done to the farm. */
   readonly scripted: number;
   /** What was done to the farm and the morning does not tell, and what it tells that never happened. */
@@ -83,6 +85,7 @@ export async function simulateNight(
   }
   return {
     ...{ seed, view, failure, ...judged },
+    machine: farm.up()[0],
     virtualMs: farm.timeline.now,
     events: farm.timeline.events,
     results: checkers.results,

@@ -11,7 +11,7 @@ import {
   type TaskView,
 } from '@cuadro/protocol';
 import { doorView, fakeDoor, SELF } from './door.ts';
-import { farmView, jobView, nodeView, taskView } from './views.ts';
+import { farmView, jobView, nightView, nodeView, taskView } from './views.ts';
 import { createEventHub, type EventHub } from '../../../node/src/api/event-hub.ts';
 import type { ApiComponents } from '../../../node/src/api/interface.ts';
 import { type Api, createApi } from '../../../node/src/api/server.ts';
@@ -104,6 +104,7 @@ export class FakeNode {
         () => this.door,
         (name, ...args) => this.#call(name, ...args),
       ),
+      night: { read: async (hours) => nightView(hours) },
       activity: {
         read: async () => ({ start: 0, barMs: 900_000, machines: [] }),
       },

@@ -57,6 +57,7 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['node', { node: 'Studio' }],
     ['setNode', { node: 'here' }, { ownerDesired: 'paused' }],
     ['activity', {}],
+    ['night', {}],
     ['door', {}],
     ['openDoor', {}, { forMs: 600_000 }],
     ['closeDoor', {}],

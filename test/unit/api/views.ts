@@ -1,4 +1,4 @@
-import type { FarmView, JobView, NodeView, TaskView } from '@cuadro/protocol';
+import type { FarmView, JobView, NightView, NodeView, TaskView } from '@cuadro/protocol';
 import { SELF } from './door.ts';
 
 /** Views as a node answers them, for tests that need no node. */
@@ -104,3 +104,31 @@ export const farmView: FarmView = {
   jobs: { active: 2 },
   live: { running: 1, nodes: 1 },
 };
+
+/** A night as a node answers it. */
+export function nightView(hours: number): NightView {
+  const to = 1_700_000_000_000;
+  const from = to - hours * 3_600_000;
+  const lost = { kind: 'lost', at: from + 1_000, lasts: true, tone: 'bad' } as const;
+  return {
+    from,
+    to,
+    summary: '1 job done; 240 results rendered. 1 thing needs you.',
+    needs: [{ id: 'lost', machine: SELF, sentence: "Look after attic: it can't be reached." }],
+    jobs: [
+      { job: 'aaaabbbbccccdddd', order: 1, name: 'film', state: 'done', sentence: 'Is done.', tone: 'good' },
+    ],
+    machines: [
+      {
+        peer: SELF,
+        name: 'studio',
+        results: 240,
+        failures: 0,
+        sentence: '240 results in 7 h of work.',
+        spans: [{ state: 'rendering', from, to }],
+      },
+    ],
+    events: [{ id: 'lost', sentence: 'attic was lost.', machines: [SELF], ...lost }],
+    leftOut: 0,
+  };
+}

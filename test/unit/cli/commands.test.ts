@@ -57,6 +57,7 @@ describe('commands that read', () => {
     [['logs', '12'], undefined],
     [['nodes'], ROUTES.nodes.response],
     [['nodes', '--history'], ROUTES.farm.response.shape.coordinators],
+    [['night', '--hours', '8'], ROUTES.night.response],
     [['config'], ROUTES.config.response],
     [['dashboard'], undefined],
     [['fetch', '12', '--to', 'x'], ROUTES.fetchJob.response],

@@ -20,6 +20,8 @@ export const WAITS_INTERVAL_MS = 1_000;
 export const ALARM_AFTER_MS = 2_000;
 /** What the machines did in the last hours is read again so often, in milliseconds: a bar is minutes. */
 export const ACTIVITY_INTERVAL_MS = 30_000;
+/** What the night did is read again at most this often while the stream tells of changes, in milliseconds. */
+export const NIGHT_INTERVAL_MS = 2_000;
 /** Events that wait while the lists are read; beyond it the lists are read again. */
 export const EVENTS_WAITING_MAX = 20_000;
 /** Characters of a log that are shown; the whole file can be saved. */

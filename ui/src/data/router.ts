@@ -4,6 +4,7 @@ export type Route =
   | { page: 'jobs' }
   | { page: 'job'; job: string; tab: JobTab; task?: number }
   | { page: 'machines'; machine?: string }
+  | { page: 'night' }
   | { page: 'door' }
   | { page: 'docs'; name: string }
   | { page: 'unknown'; path: string };
@@ -23,6 +24,7 @@ export function parsePath(path: string, search = ''): Route {
     return { page: 'job', job: second, tab, ...(index !== undefined && { task: index }) };
   }
   if (first === 'machines') return { page: 'machines', ...(second !== undefined && { machine: second }) };
+  if (first === 'night') return { page: 'night' };
   if (first === 'door') return { page: 'door' };
   if (first === 'docs') return { page: 'docs', name: second ?? 'getting-started' };
   return { page: 'unknown', path };
@@ -41,6 +43,7 @@ export const paths = {
   jobs: '/jobs',
   machines: '/machines',
   machine: (peer: string) => `/machines/${encodeURIComponent(peer)}`,
+  night: '/night',
   door: '/door',
   docs: (name?: string) => (name === undefined ? '/docs' : `/docs/${name}`),
   job: (job: string, tab?: JobTab, task?: number) =>

@@ -9,7 +9,7 @@ export type SubmissionEvent = Extract<LiveEvent, { kind: 'submission' }>;
 
 /**
  * What a view can watch: the farm, all jobs, one job, one job's tasks, the machines, this machine, the door,
- * the connection, or the steps of a submission.
+ * the connection, the steps of a submission, or whether there is news of the night.
  */
 export type Topic =
   | 'farm'
@@ -18,6 +18,7 @@ export type Topic =
   | 'here'
   | 'door'
   | 'connection'
+  | 'night'
   | `job:${string}`
   | `tasks:${string}`
   | `submission:${string}`;
@@ -235,6 +236,9 @@ export class LiveStore {
       case 'door':
         this.#putDoor(event.door);
         break;
+      case 'night':
+        this.#tell('night');
+        break;
       case 'submission':
         this.submissions.set(event.submission, event);
         this.#tell(`submission:${event.submission}`);
@@ -256,6 +260,7 @@ export class LiveStore {
     const job = keep(previous, view);
     if (job === previous) return;
     this.#jobs.set(view.id, job);
+    if (previous?.state !== job.state || previous.counts.failed !== job.counts.failed) this.#tell('night');
     this.#listJobs();
     this.#tell('jobs');
     this.#tell(`job:${view.id}`);

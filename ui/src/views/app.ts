@@ -6,6 +6,7 @@ import '../components/state.ts';
 import { Watch, store } from '../data/controller.ts';
 import { LOST_SHOWN_AFTER_MS } from '../data/limits.ts';
 import { type Route, followLinks, go, parsePath, paths } from '../data/router.ts';
+import { nightTerms } from '../night-terms.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 import { type ThemeChoice, chooseTheme, themeChoice } from '../theme/theme.ts';
@@ -15,6 +16,7 @@ import './farm.ts';
 import './job.ts';
 import './jobs.ts';
 import './machine.ts';
+import './night.ts';
 import './submit.ts';
 
 const themeIcons: Record<ThemeChoice, string> = { system: 'system', dark: 'moon', light: 'sun' };
@@ -131,6 +133,7 @@ export class CuadroApp extends LitElement {
       farm: terms.farm.title,
       jobs: terms.jobs.title,
       machines: terms.machine.title,
+      night: nightTerms.title,
       door: terms.door.title,
       docs: terms.docs.title,
     };
@@ -165,6 +168,8 @@ export class CuadroApp extends LitElement {
         return html`<cuadro-job .job=${route.job} .tab=${route.tab} .task=${route.task}></cuadro-job>`;
       case 'machines':
         return html`<cuadro-machine .machine=${route.machine}></cuadro-machine>`;
+      case 'night':
+        return html`<cuadro-night></cuadro-night>`;
       case 'door':
         return html`<cuadro-door></cuadro-door>`;
       case 'docs':
@@ -183,6 +188,7 @@ export class CuadroApp extends LitElement {
         ${this.#item(paths.farm, ['farm'], 'farm', terms.nav.farm)}
         ${this.#item(paths.jobs, ['jobs', 'job'], 'jobs', terms.nav.jobs)}
         ${this.#item(paths.machines, ['machines'], 'machine', terms.nav.machines)}
+        ${this.#item(paths.night, ['night'], 'moon', terms.nav.night)}
         ${this.#item(paths.door, ['door'], 'door', terms.nav.door, store.door?.newcomers.length)}
         ${this.#item(paths.docs(), ['docs'], 'docs', terms.nav.docs)}
         <div class="foot">
