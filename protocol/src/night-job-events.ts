@@ -9,7 +9,7 @@ type Names = Pick<NightSource, 'nameOf'>;
 type View = NightJob['view'];
 
 const ENDS: ReadonlySet<View['state']> = new Set(['done', 'failed', 'canceled', 'skipped', 'deleted']);
-/** Attempts of one machine that ended within so long of each other are told together. */
+/** Attempts that ended for one reason within so long of each other are told together. */
 const TOGETHER_MS = 120_000;
 
 export function jobEvents(names: Names, job: NightJob): NightEvent[] {
@@ -55,8 +55,12 @@ function taskEvents(names: Names, job: NightJob): NightEvent[] {
       task,
     }),
   );
-  const lost = together(job.lost).map((group) => groupEvent(names, job, 'attempts-lost', group));
-  const failures = together(job.failures).map((group) => groupEvent(names, job, 'failed-elsewhere', group));
+  // A pulled cable loses several machines at once; what fails is one machine's own affair.
+  const lost = together(job.lost, () => true).map((group) => groupEvent(names, job, 'attempts-lost', group));
+  const isSame = (a: NightFailure, b: NightFailure): boolean => a.peer === b.peer && a.code === b.code;
+  const failures = together(job.failures, isSame).map((group) =>
+    groupEvent(names, job, 'failed-elsewhere', group),
+  );
   return [...failed, ...lost, ...failures, ...againEvents(names, job)];
 }
 
@@ -97,14 +101,17 @@ function againEvents({ nameOf }: Names, { view, again }: NightJob): NightEvent[]
   });
 }
 
-/** Of one machine and one reason, and close in time. */
-function together(failures: readonly NightFailure[]): NightFailure[][] {
+/** What belongs together, and is close in time. */
+function together(
+  failures: readonly NightFailure[],
+  isSame: (a: NightFailure, b: NightFailure) => boolean,
+): NightFailure[][] {
   const groups: NightFailure[][] = [];
   for (const failure of [...failures].sort((a, b) => a.at - b.at)) {
     const group = groups.findLast(
       ([first, ...rest]) =>
-        first?.peer === failure.peer &&
-        first.code === failure.code &&
+        first !== undefined &&
+        isSame(first, failure) &&
         failure.at - (rest.at(-1) ?? first).at <= TOGETHER_MS,
     );
     if (group === undefined) groups.push([failure]);
@@ -122,10 +129,11 @@ function groupEvent(
   const [first] = group as [NightFailure];
   const tasks = namedTasks([...new Set(group.map(({ name }) => name))]);
   const of = `${upperFirst(tasks)} of ${jobName(view)}`;
-  const machine = nameOf(first.peer);
+  const machines = [...new Set(group.map(({ peer }) => peer))];
+  const machine = listed(machines.map(nameOf));
   const sentence =
     kind === 'attempts-lost'
-      ? `${of} ran on ${machine} when it was lost, and went to other machines.`
+      ? `${of} ran on ${machine} when ${machines.length === 1 ? 'it was' : 'they were'} lost, and went to other machines.`
       : `${of} failed on ${machine} and went on: ${within(first.message)}.`;
   return {
     id: `${kind} ${view.id} ${first.peer} ${first.at}`,
@@ -134,7 +142,7 @@ function groupEvent(
     lasts: false,
     sentence,
     tone: kind === 'attempts-lost' ? 'note' : 'odd',
-    machines: [first.peer],
+    machines,
     job: view.id,
     ...(group.length === 1 && { task: first.task }),
   };

@@ -80,18 +80,39 @@ export function momentEvents(
   entries: readonly ToldEntry[],
   stretches: readonly Stretch[],
 ): NightEvent[] {
-  return entries.flatMap(({ peer, sequence, at, event }): NightEvent[] => {
-    const told = momentSentence(names, { peer, at, event }, stretches);
-    if (told === undefined) return [];
+  const told = entries.flatMap(({ peer, sequence, at, event }): NightEvent[] => {
+    const moment = momentSentence(names, { peer, at, event }, stretches);
+    if (moment === undefined) return [];
     return [
       {
-        id: `${told.kind} ${peer} ${sequence}`,
-        ...told,
+        id: `${moment.kind} ${peer} ${sequence}`,
+        ...moment,
         at,
         lasts: false,
         machines: [peer],
       },
     ];
+  });
+  const isJoin = ({ kind }: NightEvent): boolean => kind === 'joined';
+  return [...told.filter((event) => !isJoin(event)), ...joins(names, told.filter(isJoin))];
+}
+
+/** A new farm's machines are switched on one after the other. */
+const JOINS_TOGETHER_MS = 600_000;
+
+function joins({ nameOf }: Names, events: readonly NightEvent[]): NightEvent[] {
+  const groups: NightEvent[][] = [];
+  for (const event of [...events].sort((a, b) => a.at - b.at)) {
+    const last = groups.at(-1);
+    if (last !== undefined && event.at - (last.at(-1)?.at ?? 0) <= JOINS_TOGETHER_MS) last.push(event);
+    else groups.push([event]);
+  }
+  return groups.map((group): NightEvent => {
+    const [first] = group as [NightEvent];
+    const machines = group.flatMap((event) => event.machines);
+    if (machines.length === 1) return first;
+    const sentence = `The nodes of ${listed(machines.map(nameOf))} ran for the first time.`;
+    return { ...first, sentence, machines };
   });
 }
 
@@ -114,7 +135,9 @@ function momentSentence(
     case 'leads':
       return {
         kind: 'coordinator',
-        sentence: leadsSentence(nameOf, name, event, whyGone(event.before, at, stretches)),
+        sentence: isApart(peer, at, stretches)
+          ? `${name} was cut off from the others and coordinated what it could do alone.`
+          : leadsSentence(nameOf, name, event, whyGone(event.before, at, stretches)),
         tone: event.cause === 'lost' ? 'odd' : 'note',
       };
     default:
@@ -124,6 +147,16 @@ function momentSentence(
 
 /** A coordinator is found to be gone within seconds, and says so within two minutes. */
 const BEFORE_MS = 120_000;
+
+/** A machine that was cut off stands within seconds, and is missed a little later. */
+const APART_MS = 15_000;
+
+/** Whether the many tell that it was out of reach when it came to lead. */
+const isApart = (peer: PeerId, at: number, stretches: readonly Stretch[]): boolean =>
+  stretches.some(
+    (one) =>
+      one.peer === peer && one.kind === 'cut-off' && one.from - BEFORE_MS <= at && at < (one.to ?? at) - 1,
+  );
 
 /** What became of the coordinator before. */
 function whyGone(before: PeerId | undefined, at: number, stretches: readonly Stretch[]): string | undefined {

@@ -152,6 +152,25 @@ describe('what the night is told from', () => {
     }
   });
 
+  it('R127: whoever was cut off and led itself is told as that, and new machines together', () => {
+    const leads: DiaryEvent = { kind: 'leads', cause: 'lost', term: 2, leaderlessMs: 700, before: 'belen' };
+    const cutOff = diary(
+      ...firsts,
+      [60, 'belen', lost('alba')],
+      [60.05, 'alba', leads],
+      [70, 'belen', back('alba')],
+    );
+    const { events } = tell(cutOff, { from: 0 });
+    assert.deepEqual(
+      events.map(({ sentence }) => sentence),
+      [
+        'The nodes of alba, belen, carmen and dolores ran for the first time.',
+        'alba was out of reach for 10 min and came back without having stopped, so it was the network.',
+        'alba was cut off from the others and coordinated what it could do alone.',
+      ],
+    );
+  });
+
   it("R127: a machine's line of time has no gap, and its state is the worst of those that it was in", () => {
     const entries = diary(
       ...firsts,
@@ -229,6 +248,17 @@ describe('what is told of jobs', () => {
       'Frames 1 and 2 of #1 job 1 ran on belen when it was lost, and went to other machines.',
       'Frame 5 of #1 job 1 ran on belen when it was lost, and went to other machines.',
     ]);
+  });
+
+  it('R127: what several machines ran when the network took them is told in one sentence', () => {
+    const ones = [failure(0), failure(1, { peer: 'carmen', at: 60.2 * MINUTE })];
+    const [event] = tell([], { jobs: [job({ lost: ones })] }).events.filter(
+      ({ kind }) => kind === 'attempts-lost',
+    );
+    assert.equal(
+      event?.sentence,
+      'Frames 1 and 2 of #1 job 1 ran on belen and carmen when they were lost, and went to other machines.',
+    );
   });
 
   it('R127: a task that was given up, with its reason, and that a person has to see to it', () => {
