@@ -155,7 +155,7 @@ const APART_MS = 15_000;
 const isApart = (peer: PeerId, at: number, stretches: readonly Stretch[]): boolean =>
   stretches.some(
     (one) =>
-      one.peer === peer && one.kind === 'cut-off' && one.from - BEFORE_MS <= at && at < (one.to ?? at) - 1,
+      one.peer === peer && one.kind === 'cut-off' && one.from - APART_MS <= at && at < (one.to ?? at) - 1,
   );
 
 /** What became of the coordinator before. */
