@@ -23,6 +23,10 @@ export class AwayResults {
     return this.#entries.size;
   }
 
+  indices(): TaskIndex[] {
+    return [...this.#entries.keys()];
+  }
+
   entries(): IterableIterator<[TaskIndex, AwayResult]> {
     return this.#entries.entries();
   }

@@ -51,6 +51,16 @@ export class CopyCounts {
     return this.#sets.some(({ peers, count }) => count > 0 && peers.every(test));
   }
 
+  /**
+   * Results that may be held by these alone. Those of more than two machines aren't counted apart: `orMore` says whether
+   * they, and tasks without a result, are among them.
+   */
+  *mayBeHeldOnlyBy(test: (peer: PeerId) => boolean, orMore: boolean): Generator<TaskIndex> {
+    const held = this.#sets.map(({ peers }, id) => (id === 0 ? orMore : peers.every(test)));
+    for (let index = 0; index < this.#idOf.length; index++)
+      if (held[this.#idOf[index] as number] === true) yield index;
+  }
+
   #count(id: number, by: 1 | -1): void {
     const set = this.#sets[id];
     if (set === undefined || id === 0) return;

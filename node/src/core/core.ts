@@ -22,7 +22,7 @@ import {
   takePulse,
   takeYield,
 } from './election.ts';
-import type { Core, CoreEffect, CoreInit, CoreInput } from './interface.ts';
+import type { Core, CoreEffect, CoreInit, CoreInput, CoreLoading } from './interface.ts';
 import type { Job } from './job.ts';
 import {
   endOverdueLeases,
@@ -38,7 +38,7 @@ import { takeRows } from './mirror.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
 import { isLate, speak, speechDeadline } from './pulse.ts';
 import { BrainQueries } from './queries.ts';
-import { askPlan, takePlan, takeRecord, withdrawRemoved } from './records-in.ts';
+import { askPlan, packDeadline, packSome, takePlan, takeRecord, withdrawRemoved } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
@@ -46,26 +46,44 @@ import { isLost } from './silence.ts';
 import { BrainState, StepOutput } from './state.ts';
 
 /** The farm's brain (see `interface.ts`). The records are merged as they come, in any order. */
-export function createCore(init: CoreInit): Core {
-  return new Brain(init);
+export function createCore({ records, term, ...init }: CoreInit): Core {
+  const loading = loadCore(init);
+  for (const record of records) loading.take(record);
+  return loading.end(term);
+}
+
+/** The same, record by record as they are read: all of them as objects would take many times the memory. */
+export function loadCore(init: Omit<CoreInit, 'records' | 'term'>): CoreLoading {
+  const brain = new Brain(init);
+  return { take: (record) => brain.take(record), end: (term) => brain.loaded(term) };
 }
 
 class Brain extends BrainQueries implements Core {
   #wakeAt: number | undefined;
 
-  constructor(init: CoreInit) {
+  constructor(init: Omit<CoreInit, 'records' | 'term'>) {
     const state = new BrainState(init);
     super(state);
     state.isLoading = true;
-    for (const record of init.records) takeRecord(state, record);
+  }
+
+  take(record: KnownRecord): void {
+    takeRecord(this.state, record);
+  }
+
+  /** All that was stored is there: what follows from it is derived once. */
+  loaded(term: number): Core {
+    const { state } = this;
+    state.highestTerm = term;
     for (const job of state.jobs.values()) job.loaded();
     state.isLoading = false;
-    state.machine(init.self);
+    state.machine(state.self);
     state.settle(() => undefined);
     // What was read from the store is there already; what a tombstone absorbed goes with the first write.
     const { removed } = state.out;
     state.out = new StepOutput();
     for (const key of removed) state.out.removed.add(key);
+    return this;
   }
 
   step(input: CoreInput): CoreEffect[] {
@@ -84,6 +102,7 @@ class Brain extends BrainQueries implements Core {
     this.#settle();
     this.#noteRows();
     speak(state);
+    packSome(state);
     return this.#effects();
   }
 
@@ -306,6 +325,7 @@ class Brain extends BrainQueries implements Core {
       speechDeadline(state),
       state.worker.earlyDeadline(),
       substitutesDeadline(state),
+      packDeadline(state),
     ]);
     if (wakeAt === this.#wakeAt) return [];
     this.#wakeAt = wakeAt;

@@ -127,9 +127,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     for (const peer of others) state.out.send(peer, { kind: 'collect', epoch });
   }
   for (const job of state.jobs.values()) {
-    for (const [index, record] of job.table.records) {
-      if (Object.keys(record.failures).length > 0) judgeMerged(state, job, index);
-    }
+    for (const index of job.table.records.failed()) judgeMerged(state, job, index);
   }
   state.offersVersion++;
 }

@@ -137,6 +137,12 @@ export interface CoreInit {
   options?: Partial<CoreOptions>;
 }
 
+/** A brain that is given what was stored, in any order, and begins with `end` and the highest term ever persisted. */
+export interface CoreLoading {
+  take(record: KnownRecord): void;
+  end(term: number): Core;
+}
+
 /** Every number of the brain that can be set; defaults with reasons in `options.ts`. */
 export interface CoreOptions {
   leaseMs: number;

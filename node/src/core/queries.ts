@@ -33,7 +33,16 @@ import type { CoreQueries } from './interface.ts';
 import { compareJobs, type Job } from './job.ts';
 import type { BrainState } from './state.ts';
 import { isWithinReach } from './reach.ts';
-import { farmView, jobView, nodeViews, taskDetail, taskStateOf, taskView } from './views.ts';
+import {
+  countsOf,
+  farmView,
+  jobView,
+  nodeViews,
+  statesShownAs,
+  taskDetail,
+  taskStateOf,
+  taskView,
+} from './views.ts';
 
 /** Read access to the brain; nothing here changes anything. */
 export class BrainQueries implements CoreQueries {
@@ -168,19 +177,13 @@ export class BrainQueries implements CoreQueries {
     const job = this.state.jobs.get(id);
     if (job === undefined) return { total: 0, tasks: [] };
     const { total } = job.table.counts;
-    const indices: TaskIndex[] = [];
-    let matching = 0;
-    if (state === undefined) {
-      matching = total;
-      for (let index = offset; index < Math.min(total, offset + limit); index++) indices.push(index);
-    } else {
-      for (let index = 0; index < total; index++) {
-        if (taskStateOf(job, index) !== state) continue;
-        if (matching >= offset && indices.length < limit) indices.push(index);
-        matching++;
-      }
+    if (state !== undefined) {
+      const indices = job.table.inStates(statesShownAs(job, state), { offset, limit });
+      return { total: countsOf(job)[state], tasks: this.taskViews(id, indices) };
     }
-    return { total: matching, tasks: this.taskViews(id, indices) };
+    const indices: TaskIndex[] = [];
+    for (let index = offset; index < Math.min(total, offset + limit); index++) indices.push(index);
+    return { total, tasks: this.taskViews(id, indices) };
   }
 
   taskViews(id: JobId, indices: readonly TaskIndex[]): TaskView[] {
@@ -196,7 +199,7 @@ export class BrainQueries implements CoreQueries {
   tasksWithResult(id: JobId): TaskIndex[] {
     const job = this.state.jobs.get(id);
     if (job === undefined) return [];
-    return [...job.table.records.keys()].filter((index) => hasResult(job, index)).sort((a, b) => a - b);
+    return job.table.withResult();
   }
 
   resultAtHand(job: JobId, index: TaskIndex): TaskResult | undefined {
@@ -244,11 +247,6 @@ export class BrainQueries implements CoreQueries {
   #jobsInOrder(): Job[] {
     return [...this.state.jobs.values()].sort(compareJobs);
   }
-}
-
-function hasResult(job: Job, index: TaskIndex): boolean {
-  const state = job.table.state(index);
-  return state === 'rendered' || state === 'done';
 }
 
 /** Tasks that one text names: `film`, `frame 7`, `#12`, or frames such as `3-9` of the first group that has them. */

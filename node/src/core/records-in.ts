@@ -14,10 +14,12 @@ import {
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
 import { placeListed, releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
+import { PACK_EVERY_MS } from './options.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
 import type { Lease } from './machine.ts';
 import { lookAt } from './substitutes.ts';
 import type { BrainState } from './state.ts';
+import { TaskRecords } from './task-records.ts';
 import { withoutRemovedJob, withoutRemovedTask } from './withdrawals.ts';
 
 /** Records come in by merging only (SPEC R20); what changed is made durable and derived anew. */
@@ -76,10 +78,9 @@ export function withdrawRemoved(state: BrainState): void {
     takeBackFrom(state, peer, 'all', 'This machine was removed from the farm.');
   for (const job of [...state.jobs.values()]) {
     takeJob(state, job.record);
-    for (const task of [...job.table.records.values()]) takeTask(state, task);
+    for (const task of job.table.records.values()) takeTask(state, task);
   }
-  for (const tasks of [...state.orphans.values()])
-    for (const task of [...tasks.values()]) takeTask(state, task);
+  for (const tasks of [...state.orphans.values()]) for (const task of tasks.values()) takeTask(state, task);
 }
 
 function takeInto<R extends KnownRecord>(
@@ -128,6 +129,7 @@ function takeJob(state: BrainState, record: JobRecord): void {
 
 function addJob(state: BrainState, record: JobRecord): Job {
   const job = state.createJob(record, jobListener(state));
+  if (state.isLoading) job.table.records.hold();
   for (const task of state.orphans.get(record.id)?.values() ?? []) job.put(task);
   state.orphans.delete(record.id);
   askPlan(state, job);
@@ -230,8 +232,8 @@ function endToldAttempt(state: BrainState, job: Job, { index, results, failures 
   }
 }
 
-function orphansOf(state: BrainState, job: JobId): Map<number, TaskRecord> {
-  const orphans = state.orphans.get(job) ?? new Map<number, TaskRecord>();
+function orphansOf(state: BrainState, job: JobId): TaskRecords {
+  const orphans = state.orphans.get(job) ?? new TaskRecords();
   state.orphans.set(job, orphans);
   return orphans;
 }
@@ -249,6 +251,7 @@ export function takePlan(state: BrainState, id: JobId, plan: Plan): void {
   }
   job.setPlan(plan);
   placeListed(state, job);
+  if (job.table.records.release()) state.packing.add(job);
   state.touch(job);
   state.placeOffer(job, true);
 }
@@ -268,4 +271,19 @@ function jobListener(state: BrainState): JobListener {
       for (const lease of leases) takeBack(state, lease, 'What it is made from is being made again.');
     },
   };
+}
+
+/** A start leaves many records as objects: they are packed one bucket after the other, and everything else in between. */
+export function packSome(state: BrainState): void {
+  if (state.packing.size === 0 || state.now < state.packedAt + PACK_EVERY_MS) return;
+  state.packedAt = state.now;
+  for (const job of state.packing) {
+    if (state.jobs.get(job.id) !== job || !job.table.records.packSome()) state.packing.delete(job);
+    return;
+  }
+}
+
+/** When the next bucket is packed. */
+export function packDeadline(state: BrainState): number | undefined {
+  return state.packing.size === 0 ? undefined : state.packedAt + PACK_EVERY_MS;
 }

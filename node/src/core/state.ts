@@ -16,7 +16,6 @@ import {
   type NodeRecord,
   type PeerId,
   type TaskIndex,
-  type TaskRecord,
 } from '@cuadro/protocol';
 import { Heap } from './heap.ts';
 import type { Changes, CoreEffect, CoreInit, CoreOptions } from './interface.ts';
@@ -24,6 +23,7 @@ import { compareJobs, Job, type JobListener } from './job.ts';
 import { newMachine, type Lease, type Machine } from './machine.ts';
 import { defaultOptions } from './options.ts';
 import type { PastReign, Reign } from './reign.ts';
+import type { TaskRecords } from './task-records.ts';
 import { WorkerSide } from './worker-side.ts';
 
 /** Why the brain had no use for something; counted, and never an error (DESIGN.md section 10). */
@@ -74,7 +74,7 @@ export class BrainState {
   /** The reign of this node while it leads. */
   epoch: Epoch | undefined;
   /** The highest term that is durable here or about to be. */
-  highestTerm: number;
+  highestTerm = 0;
   sequence = 0;
   /** Of this machine's own latest claim. */
   claimSequence = 0;
@@ -97,7 +97,7 @@ export class BrainState {
   /** Deleted jobs: only their tombstone is left. */
   readonly tombstones = new Map<JobId, JobRecord>();
   /** Tasks whose job's record has not arrived yet. */
-  readonly orphans = new Map<JobId, Map<TaskIndex, TaskRecord>>();
+  readonly orphans = new Map<JobId, TaskRecords>();
   readonly machines = new Map<PeerId, Machine>();
   /** Jobs with tasks to grant, in the order of granting. */
   readonly offers: Job[] = [];
@@ -111,16 +111,18 @@ export class BrainState {
   out = new StepOutput();
   /** While what was stored comes in: nothing of it is to be written again, and tasks are derived once, at the end. */
   isLoading = false;
+  /** Jobs whose records are being packed. */
+  readonly packing = new Set<Job>();
+  packedAt = 0;
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
   #members: Membership | undefined;
   #reachable: readonly PeerId[] | undefined;
   #rank: number | undefined;
 
-  constructor(init: CoreInit) {
+  constructor(init: Omit<CoreInit, 'records' | 'term'>) {
     this.self = init.self;
     this.name = init.name;
-    this.highestTerm = init.term;
     this.worker = new WorkerSide(init.self);
     this.options = { ...defaultOptions, ...init.options };
   }

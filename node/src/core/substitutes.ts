@@ -54,7 +54,9 @@ function lookAtAll(state: BrainState): void {
     // Sets of more than two holders aren't counted apart; it takes as many to be away.
     const mayBeAway = away.size > 2 || job.table.copies.someHeldOnlyBy((peer) => away.has(peer));
     if (!mayBeAway || !mayNeed(job)) continue;
-    for (const index of job.table.records.keys()) lookAt(state, job, index);
+    const { copies } = job.table;
+    const perhaps = copies.mayBeHeldOnlyBy((peer) => away.has(peer), away.size > 2);
+    for (const index of new Set([...perhaps, ...job.away.indices()])) lookAt(state, job, index);
   }
 }
 

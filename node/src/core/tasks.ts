@@ -14,6 +14,7 @@ import {
   type TaskState,
 } from '@cuadro/protocol';
 import { CopyCounts } from './copy-counts.ts';
+import { TaskRecords } from './task-records.ts';
 
 /** Task states by their code in the columns. */
 const STATES = ['open', 'rendered', 'done', 'failed', 'skipped'] as const satisfies readonly TaskState[];
@@ -59,7 +60,7 @@ export class TaskTable {
   /** Whose copies the results are. */
   copies: CopyCounts;
   view: PlanView | undefined;
-  readonly records = new Map<TaskIndex, TaskRecord>();
+  readonly records = new TaskRecords();
   readonly #listener: TableListener;
   #codes: Uint8Array;
   #groups: Group[] = [];
@@ -107,7 +108,7 @@ export class TaskTable {
     this.#applied.clear();
     for (const index of this.records.keys()) this.#countRedo(index, 0);
     this.applyRequests(job);
-    for (const index of [...this.records.keys()].sort((a, b) => a - b)) this.refresh(index);
+    for (const index of this.records.keys()) this.refresh(index);
   }
 
   get groupCount(): number {
@@ -132,6 +133,26 @@ export class TaskTable {
   firstOpen(): TaskIndex | undefined {
     const index = this.#codes.indexOf(OPEN);
     return index < 0 ? undefined : index;
+  }
+
+  /** Tasks in one of these states, in order: a page of them, found without a look at what comes after it. */
+  inStates(states: readonly TaskState[], { offset, limit }: { offset: number; limit: number }): TaskIndex[] {
+    const wanted = STATES.map((state) => states.includes(state));
+    const inAll = states.reduce((sum, state) => sum + this.counts[state], 0);
+    const most = Math.min(limit, inAll - offset);
+    const found: TaskIndex[] = [];
+    let left = offset;
+    for (let index = 0; index < this.#codes.length && found.length < most; index++) {
+      if (wanted[this.#codes[index] as number] !== true) continue;
+      if (left > 0) left--;
+      else found.push(index);
+    }
+    return found;
+  }
+
+  /** All tasks that have a result, in order. */
+  withResult(): TaskIndex[] {
+    return this.inStates(['rendered', 'done'], { offset: 0, limit: Number.POSITIVE_INFINITY });
   }
 
   withResultIn(group: number): number {

@@ -39,6 +39,13 @@ export function taskStateOf(job: Job, index: TaskIndex): TaskState | undefined {
   return state === 'open' && JOB_ENDS.has(job.state) ? 'skipped' : state;
 }
 
+/** The states of which tasks are shown in this one. */
+export function statesShownAs(job: Job, state: TaskState): TaskState[] {
+  if (!JOB_ENDS.has(job.state)) return [state];
+  if (state === 'skipped') return ['skipped', 'open'];
+  return state === 'open' ? [] : [state];
+}
+
 export function jobView(state: BrainState, job: Job): JobView {
   const { record, table } = job;
   const { spec } = record;
