@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { CuadroError, EXIT, type Config, type DoorView, type ExitCode } from '@cuadro/protocol';
 import type { EventHub } from './api/event-hub.ts';
 import { createApi, type Api } from './api/server.ts';
-import { createCore } from './core/core.ts';
 import type { CoreQueries } from './core/interface.ts';
 import { assembleBrain } from './daemon/brain.ts';
 import { openFoundation, type Foundation, type LiveConfig, type NodeInit } from './daemon/foundation.ts';
@@ -83,8 +82,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const { clock, random, logger, signer, blobs, loopDelay } = base;
   const { dataFolder } = init;
   const live: LiveConfig = { current: base.config };
-  const { records } = base;
-  const core = createCore({ self: signer.peer, name: base.config.name, term: base.term, records });
+  const { core } = base;
   const network = assembleNetwork(base, core, () => driver);
   const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,

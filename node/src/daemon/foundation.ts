@@ -1,8 +1,10 @@
 import { join } from 'node:path';
-import { type Config, type DoorView, type KnownRecord, RecordBytes } from '@cuadro/protocol';
+import { type Config, type DoorView, RecordBytes } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import { blobOptionsOf } from '../blobs/options.ts';
 import { createFileBlobStore } from '../blobs/store.ts';
+import { loadCore } from '../core/core.ts';
+import type { Core } from '../core/interface.ts';
 import type { RenderLimits } from '../render/limits.ts';
 import type { RecordStore } from '../store/interface.ts';
 import { createLevelStore } from '../store/level-store.ts';
@@ -46,8 +48,8 @@ export interface Foundation {
   temporaries: TemporaryFiles;
   /** Canonical bytes of records, encoded once for store, digests and gossip. */
   bytes: RecordBytes;
-  records: KnownRecord[];
-  term: number;
+  /** The brain, which holds what was stored. */
+  core: Core;
   /** Stored records that could not be read or trusted, and were left out. */
   leftOut: number;
 }
@@ -89,15 +91,16 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   );
   const loopDelay = await start(createLoopDelay());
   // The folders of the blobs are listed in another thread, while the records are read.
-  const loading = store.load();
+  const brain = loadCore({ self: signer.peer, name: config.name });
+  const trusted = trustedRecords({ logger }, (record) => brain.take(record));
+  const loading = store.load({ each: (record) => trusted.take(record) });
   loading.catch(() => undefined);
   await start(blobs);
-  const { records, term, damaged } = await loading;
+  const { term, damaged } = await loading;
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
   const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
-  const trusted = trustedRecords(records, { logger });
-  const leftOut = damaged + records.length - trusted.length;
-  return { ...shared, config, records: trusted, term, leftOut };
+  const leftOut = damaged + trusted.end();
+  return { ...shared, config, core: brain.end(term), leftOut };
 }
 
 /** The configuration as it is now; parts ask for it each time. */

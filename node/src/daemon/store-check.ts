@@ -49,7 +49,7 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
   if (!existsSync(join(dataFolder, 'records'))) throw new CuadroError('no-data', { path: dataFolder });
   const started: Startable[] = [];
   try {
-    const { blobs, records, signer, leftOut: badRecords } = await openFoundation({ dataFolder }, started);
+    const { blobs, store, signer, leftOut: badRecords } = await openFoundation({ dataFolder }, started);
     const corrupt: BlobHash[] = [];
     const missing: { hash: BlobHash; record: string }[] = [];
     const seen = new Set<BlobHash>();
@@ -60,13 +60,25 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
       seen.add(hash);
       options.onProgress?.({ files: seen.size, of });
     }
-    for (const record of records) {
-      for (const hash of await promised(record, signer.peer, blobs)) {
-        if (!seen.has(hash)) missing.push({ hash, record: recordKey(record) });
-      }
+    let records = 0;
+    const scenes: { bundle: BlobHash; record: string }[] = [];
+    const expect = (hash: BlobHash, record: string): void => {
+      if (!seen.has(hash)) missing.push({ hash, record });
+    };
+    await store.load({
+      each: (record) => {
+        records += 1;
+        const key = recordKey(record);
+        for (const hash of promised(record, signer.peer)) expect(hash, key);
+        const bundle = promisedScene(record, signer.peer);
+        if (bundle !== undefined) scenes.push({ bundle, record: key });
+      },
+    });
+    for (const { bundle, record } of scenes) {
+      for (const hash of await filesOf(blobs, bundle)) expect(hash, record);
     }
     const { usedBytes: fileBytes } = await blobs.usage();
-    return { records: records.length, badRecords, files: seen.size, fileBytes, corrupt, missing };
+    return { records, badRecords, files: seen.size, fileBytes, corrupt, missing };
   } catch (error) {
     throw startError(error, dataFolder);
   } finally {
@@ -74,19 +86,28 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
   }
 }
 
-/** Files of which the record says that `peer` holds them; of a scene, all that belongs to it. */
-async function promised(record: KnownRecord, peer: PeerId, blobs: BlobStore): Promise<BlobHash[]> {
+/** Files of which the record says that `peer` holds them. */
+function promised(record: KnownRecord, peer: PeerId): BlobHash[] {
   if (record.kind === 'job') {
     const { spec, holders, deleted } = record;
     if (deleted !== undefined) return [];
-    const plan = holders.plan[peer]?.held === true ? [spec.plan] : [];
-    if (spec.bundle === undefined || holders.bundle[peer]?.held !== true) return plan;
-    return [...plan, spec.bundle, ...(await filesOf(blobs, spec.bundle))];
+    const bundle = promisedScene(record, peer);
+    return [
+      ...(holders.plan[peer]?.held === true ? [spec.plan] : []),
+      ...(bundle === undefined ? [] : [bundle]),
+    ];
   }
   if (record.kind !== 'task') return [];
   return Object.values(record.results)
     .filter(({ holders }) => holders[peer]?.held === true)
     .flatMap(({ files }) => files.flatMap(({ blob, preview }) => (preview ? [blob, preview] : [blob])));
+}
+
+/** The bundle of which the record says that `peer` holds it, with all that belongs to it. */
+function promisedScene(record: KnownRecord, peer: PeerId): BlobHash | undefined {
+  const isHeld =
+    record.kind === 'job' && record.deleted === undefined && record.holders.bundle[peer]?.held === true;
+  return isHeld ? record.spec.bundle : undefined;
 }
 
 /** None where the list itself is damaged or gone, which is told of the list, or of a kind that this version can't read. */

@@ -11,13 +11,13 @@ export interface StoreBatch {
 }
 
 export interface LoadOptions {
-  /** Called with each record as it is read, while its bytes are at hand: for digests that need not encode it again. */
+  /** Called with each record as it is read, instead of a list of all: a million as objects would fill the memory. */
   each?(record: KnownRecord): void;
 }
 
 /** The records of one node, durable. Opened by one process at a time. */
 export interface RecordStore extends Startable {
-  /** Every record; damaged ones are skipped, counted in `damaged`, and fetched again from others. */
+  /** Every record, or none where `each` has got them; damaged ones are skipped, counted in `damaged`, and fetched again from others. */
   load(options?: LoadOptions): Promise<{ records: KnownRecord[]; term: number; damaged: number }>;
   /** Resolves once all of it is durable (fsynced), or rejects with nothing of it written. */
   write(batch: StoreBatch): Promise<void>;

@@ -4,7 +4,7 @@ import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
 import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
-import { canonicalOf, recordFromBytes, recordToBytes } from './record-bytes.ts';
+import { recordFromBytes, recordToBytes } from './record-bytes.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
 
@@ -78,10 +78,8 @@ class LevelStore implements RecordStore {
             damaged++;
             continue;
           }
-          records.push(record);
-          if (options.each === undefined) continue;
-          this.#bytes.remember(record, canonicalOf(value));
-          options.each(record);
+          if (options.each === undefined) records.push(record);
+          else options.each(record);
         }
       }
     } finally {

@@ -45,8 +45,8 @@ class MemoryStore implements RecordStore {
     const { records, term } = await this.#open();
     const read = [...records.keys()].sort().map((key) => recordFromBytes(records.get(key) as Uint8Array));
     const whole = read.filter((record) => record !== undefined);
-    for (const record of whole) options.each?.(record);
-    return { records: whole, term, damaged: read.length - whole.length };
+    if (options.each !== undefined) for (const record of whole) options.each(record);
+    return { records: options.each === undefined ? whole : [], term, damaged: read.length - whole.length };
   }
 
   async write(batch: StoreBatch): Promise<void> {

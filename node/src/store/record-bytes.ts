@@ -29,11 +29,6 @@ export function recordFromBytes(bytes: Uint8Array): KnownRecord | undefined {
   return tasks.read(canonical) ?? readAny(canonical);
 }
 
-/** The canonical bytes in the stored form of a record that `recordFromBytes` gave. */
-export function canonicalOf(stored: Uint8Array): Uint8Array {
-  return stored[0] === MARK ? stored.subarray(HEAD_BYTES) : stored;
-}
-
 function canonicalBytes(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes[0] !== MARK) return bytes;
   if (bytes.length < HEAD_BYTES) return undefined;

@@ -98,14 +98,21 @@ function publicKeyOf(peer: PeerId): KeyObject | undefined {
   }
 }
 
-/** Stored records whose signatures are good; the rest is told and left out. */
+/** Passes stored records on whose signatures are good; the rest is counted, told at the end and left out. */
 export function trustedRecords(
-  records: readonly KnownRecord[],
   { logger }: { logger: Logger },
-): KnownRecord[] {
+  take: (record: KnownRecord) => void,
+): { take(record: KnownRecord): void; end(): number } {
   const verifySignature = createVerifier();
-  const trusted = records.filter((record) => verifyRecord(record, verifySignature));
-  const count = records.length - trusted.length;
-  if (count > 0) logger.error('Stored records with bad signatures were left out.', { count });
-  return trusted;
+  let count = 0;
+  return {
+    take: (record) => {
+      if (verifyRecord(record, verifySignature)) take(record);
+      else count += 1;
+    },
+    end: () => {
+      if (count > 0) logger.error('Stored records with bad signatures were left out.', { count });
+      return count;
+    },
+  };
 }

@@ -142,6 +142,17 @@ for (const implementation of implementations) {
         );
       }));
 
+    it('gives records one by one to who asks for that, and then no list of them', () =>
+      withStore(async (open) => {
+        const first = await open();
+        const tasks = [0, 1, 2].map((index) => doneTask(index));
+        await first.write({ put: [farm, ...tasks], remove: [], term: 7 });
+        const each: KnownRecord[] = [];
+        const loaded = await (await open()).load({ each: (record) => each.push(record) });
+        assert.deepEqual(loaded, { records: [], term: 7, damaged: 0 });
+        assert.deepEqual(each, [farm, ...tasks]);
+      }));
+
     it('is empty, with term 0, at first', () =>
       withStore(async (open) => {
         assert.deepEqual(await (await open()).load(), { records: [], term: 0, damaged: 0 });

@@ -12,7 +12,7 @@ import {
 } from '@cuadro/protocol';
 import { decodePieces, encodePieces, manifestOf } from '../../../node/src/blobs/pieces.ts';
 import { CollectionNotes } from '../../../node/src/jobs/notes.ts';
-import { canonicalOf, recordFromBytes, recordToBytes } from '../../../node/src/store/record-bytes.ts';
+import { recordFromBytes, recordToBytes } from '../../../node/src/store/record-bytes.ts';
 import { configPath, defaultConfig, loadConfig } from '../../../node/src/system/config.ts';
 import { nodeFilePath, readNodeFile, signinAddress } from '../../../node/src/system/node-file.ts';
 import { decoder, demand, type Decoder, type Reader, refusingLater, type Verdict } from '../decoder.ts';
@@ -46,7 +46,8 @@ function storedRecord(dice: Dice): Uint8Array {
 function readStored(bytes: Uint8Array): Verdict {
   const record = recordFromBytes(bytes);
   if (record === undefined) return 'refused';
-  const canonical = canonicalOf(bytes);
+  // Behind the mark and the checksum, where the bytes have them.
+  const canonical = bytes[0] === 1 ? bytes.subarray(5) : bytes;
   demand(
     bytes[0] !== 1 || new DataView(bytes.buffer, bytes.byteOffset).getUint32(1) === crc32(canonical),
     'A checksum is wrong.',

@@ -4,7 +4,8 @@ import type { JobsComponents } from '../../../node/src/jobs/interface.ts';
 import type { Dice } from '../dice.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
-import { jobRecord, type Deed } from '../people.ts';
+import type { Deed } from '../people.ts';
+import { jobRecord } from '../recipes.ts';
 
 /** A job as an artist submits it in the evening. */
 export interface NightJobPlan {
@@ -69,6 +70,7 @@ export function submitJob(
   const plan = planOf(job);
   farm.workshop.natures.set(id, {
     plan: createHash('sha256').update(encode(plan)).digest('hex'),
+    meanMs: job.minutes * MINUTE_MS,
     taskMs: timesOf(dice, job),
     files: 1,
     poison: new Set(job.poison.map((frame) => frame - 1)),
@@ -78,7 +80,15 @@ export function submitJob(
   });
   const submit = async (): Promise<void> => {
     const stored = await components.blobs.putBytes(encode(plan), { pin: id });
-    const draft = { id, plan, hash: stored.hash, after: [], dice, name: job.name };
+    const draft = {
+      id,
+      plan,
+      hash: stored.hash,
+      bundle: undefined,
+      after: [],
+      priority: dice.whole(1, 100),
+      name: job.name,
+    };
     tell({ kind: 'submitted', job: id, plan, at });
     await components.driver.merge([jobRecord(components, draft)]);
     tell({ kind: 'accepted', job: id, at, kept: await components.copies.acknowledge(id) });
