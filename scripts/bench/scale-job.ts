@@ -1,8 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Grant, KnownRecord, TaskState } from '@cuadro/protocol';
-import { createCore } from '../../node/src/core/core.ts';
+import { loadCore } from '../../node/src/core/core.ts';
 import type { Core, CoreEffect } from '../../node/src/core/interface.ts';
+import { PACK_EVERY_MS } from '../../node/src/core/options.ts';
 import { temporaryIdentity } from '../../node/src/system/identity.ts';
 import { capabilitiesOf } from './farm-member.ts';
 import { CouldNotMeasure, median } from './harness.ts';
@@ -17,6 +18,8 @@ const SLOTS = 16;
 /** Grants that are timed, after as many that are not; the code was compiled by another job before. */
 const GRANTS = 4_000;
 const WARM_UP_TASKS = 12_000;
+/** As long as it takes to pack what a start leaves as objects, in the brain's own milliseconds. */
+const PACKED_MS = 20_000;
 const VIEWS = 9;
 const PAGE = 200;
 
@@ -48,9 +51,14 @@ const signer = temporaryIdentity();
 /** A brain alone in its farm that has the job and its plan. */
 function brainOf(tasks: number, records: Iterable<KnownRecord>): Core {
   const job = jobOfFrames(signer, { id: JOB, tasks, blob: BLOB, outputFolder: '/nowhere' });
-  const core = createCore({ self: signer.peer, name: 'bench', term: 0, records: [job, ...records] });
+  const loading = loadCore({ self: signer.peer, name: 'bench' });
+  loading.take(job);
+  for (const record of records) loading.take(record);
+  const core = loading.end(0);
   core.step({ kind: 'start', now: 1 });
   core.step({ kind: 'plan', job: JOB, plan: framesPlan(tasks).plan, now: 2 });
+  // What a start leaves as objects is packed within the first seconds.
+  for (let now = 2; now < PACKED_MS; now += PACK_EVERY_MS) core.step({ kind: 'wake', now });
   return core;
 }
 
@@ -65,7 +73,9 @@ function grantUs(core: Core, tasks: number): number {
   const take = (effects: readonly CoreEffect[]): void => {
     for (const effect of effects) if (effect.kind === 'run') queue.push(effect.grant);
   };
-  take(core.step({ kind: 'worker', slots: SLOTS, bundles: [], accepting: true, capabilities, now: 3 }));
+  take(
+    core.step({ kind: 'worker', slots: SLOTS, bundles: [], accepting: true, capabilities, now: PACKED_MS }),
+  );
   const count = Math.min(GRANTS, Math.floor(tasks / 3));
   const end = (): void => {
     const grant = queue.shift();
@@ -76,7 +86,7 @@ function grantUs(core: Core, tasks: number): number {
         kind: 'ended',
         attempt,
         outcome: { kind: 'result', files: [], renderMs: 1, wallTime: 1 },
-        now: 4,
+        now: PACKED_MS,
       }),
     );
   };
