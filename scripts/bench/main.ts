@@ -3,7 +3,7 @@
  * object. It ends with code 0 whether or not the bar is reached (a busy machine can miss), with 1 only where it
  * could not measure, and with 2 for a wrong call.
  */
-import { BARS, barText, BENCH_NAMES, type BenchName, LATER, reaches } from './bars.ts';
+import { BARS, barText, BENCH_NAMES, type BenchName, reaches } from './bars.ts';
 import { type Bench, CouldNotMeasure, type LastLine, rounded, runBench } from './harness.ts';
 
 const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
@@ -34,10 +34,6 @@ function* verdicts(line: LastLine): Generator<string> {
     const figure = line[bar.figure];
     const word = reaches(bar, line) ? 'reached' : 'MISSED';
     yield `${word}: ${bar.figure} is ${typeof figure === 'number' ? rounded(figure, 3) : 'not known'}, the bar ${barText(bar)} (${bar.from}).`;
-  }
-  for (const bar of LATER[line.bench] ?? []) {
-    const word = reaches(bar, line) ? 'would be reached' : 'would be missed';
-    yield `not judged yet, ${word}: ${bar.figure} is ${String(line[bar.figure])}, the bar ${barText(bar)} (${bar.from}).`;
   }
 }
 

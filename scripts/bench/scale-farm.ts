@@ -9,13 +9,13 @@ import { type Passed, threadMs } from './scale-wire.ts';
 /** One farm of a given size, at rest, at work, and when its coordinator ends: in a process of its own. */
 
 /** When what happens, in virtual milliseconds. */
-const AT_REST_MS = [20_000, 30_000] as const;
-const SUBMITTED_MS = 30_500;
-const RENDERING_MS = [45_000, 65_000] as const;
-const KILLED_MS = 65_500;
-const POWER_CUT_MS = 85_500;
-const LATE_MS = 100_000;
-const END_MS = 112_000;
+const AT_REST_MS = [10_000, 15_000] as const;
+const SUBMITTED_MS = 15_500;
+const RENDERING_MS = [26_000, 36_000] as const;
+const KILLED_MS = 36_500;
+const POWER_CUT_MS = 46_500;
+const LATE_MS = 55_000;
+const END_MS = 62_000;
 
 /** Per second of virtual time. */
 export interface Rates {

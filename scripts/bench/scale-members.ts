@@ -34,7 +34,7 @@ const WHOLE_MAX = 8;
 const FRAME_MS = 10_000;
 const LIGHT_STARTS_MS = 6_000;
 /** So many frames for each member: more than are rendered until the end. */
-const FRAMES_EACH = 16;
+const FRAMES_EACH = 10;
 
 export class ScaleFarm {
   readonly timeline = new MeteredTimeline();
@@ -70,6 +70,7 @@ export class ScaleFarm {
     for (const [place, seed] of seeds.entries()) {
       if (place < count) this.whole.push(this.#newMachine(seed, `whole ${place}`));
     }
+    this.wire.isFar(this.submitter.peer);
     const farm = this.#found(seeds);
     for (const seed of seeds.slice(count)) this.#newLight(seed, farm);
   }

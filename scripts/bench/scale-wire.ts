@@ -82,6 +82,7 @@ export class ScaleWire extends SimWire {
   readonly #metered: MeteredTimeline;
   readonly #all = new Map<PeerId, Station>();
   readonly #whole = new Set<PeerId>();
+  readonly #far = new Set<PeerId>();
 
   constructor(timeline: MeteredTimeline, dice: Dice) {
     super(timeline, dice);
@@ -103,6 +104,11 @@ export class ScaleWire extends SimWire {
       this.seen(from, kind, bytes, 'out');
       if (to !== undefined) this.seen(to, kind, bytes, 'in');
     });
+  }
+
+  /** It answers after the other whole ones, and so succeeds none of them. */
+  isFar(peer: PeerId): void {
+    this.#far.add(peer);
   }
 
   override station(peer: PeerId, host: Host): Station {
@@ -135,9 +141,10 @@ export class ScaleWire extends SimWire {
       if (peer === mesh.self || other.mesh?.running !== true) continue;
       const bothWhole = this.#whole.has(peer) && this.#whole.has(mesh.self);
       if (!bothWhole && !this.#whole.has(peer) && !this.#whole.has(mesh.self)) continue;
+      const isFar = this.#far.has(peer) || this.#far.has(mesh.self);
       // Whole members answer a new coordinator first, so that its successors are such as can succeed it.
       for (const way of [this.way(peer, mesh.self), this.way(mesh.self, peer)])
-        [way.baseMs, way.jitterMs] = bothWhole ? [0.3, 0.1] : [1.5, 0.5];
+        [way.baseMs, way.jitterMs] = !bothWhole ? [1.5, 0.5] : isFar ? [1, 0.1] : [0.3, 0.1];
       this.connect(mesh.self, peer);
     }
   }
@@ -151,11 +158,20 @@ export class ScaleWire extends SimWire {
   }
 
   #gossip(origin: MemoryMesh, topic: GossipTopic, bytes: Uint8Array): void {
-    for (const [to, { host, mesh }] of this.#all) {
-      if (to === origin.self || mesh?.running !== true) continue;
-      const delayMs = 1 + this.dice.longTailed(1);
-      this.timeline.after(delayMs, () => host.deliver(() => this.#hear(to, origin.self, topic, bytes)));
+    const light: [PeerId, Station][] = [];
+    for (const [to, station] of this.#all) {
+      if (to === origin.self || station.mesh?.running !== true) continue;
+      if (!this.#whole.has(to)) light.push([to, station]);
+      else this.#later(() => station.host.deliver(() => this.#hear(to, origin.self, topic, bytes)));
     }
+    // In one event: a thousand of them are not what is measured.
+    this.#later(() => {
+      for (const [to, { host }] of light) host.deliver(() => this.#hear(to, origin.self, topic, bytes));
+    });
+  }
+
+  #later(hear: () => void): void {
+    this.timeline.after(1 + this.dice.longTailed(1), hear);
   }
 
   #hear(to: PeerId, from: PeerId, topic: GossipTopic, bytes: Uint8Array): void {
