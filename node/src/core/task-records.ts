@@ -23,7 +23,8 @@ export class TaskRecords {
   #size = 0;
   readonly #youngMax: number;
   #isHeld = false;
-  readonly #packer = new Packer();
+  /** Small jobs need none. */
+  #packer: Packer | undefined;
   /** By bucket, those longest unpacked first. */
   readonly #young = new Map<number, Map<number, TaskRecord>>();
   #youngCount = 0;
@@ -51,7 +52,7 @@ export class TaskRecords {
     const packed = this.#packed.get(bucket);
     const bytes = packed && bytesOf(packed, slot);
     if (bytes === undefined) return this.#odd.get(index);
-    this.#last = this.#packer.unpack(bytes) as TaskRecord;
+    this.#last = this.#packer?.unpack(bytes) as TaskRecord;
     return this.#last;
   }
 
@@ -150,6 +151,7 @@ export class TaskRecords {
     before: Packed | undefined,
   ): Uint8Array | undefined {
     if (record === undefined) return before && bytesOf(before, index % TASKS_PER_BUCKET);
+    this.#packer ??= new Packer();
     const packed = this.#packer.pack(record);
     if (packed === undefined) {
       this.#odd.set(index, record);
