@@ -114,9 +114,7 @@ export class Packer {
     }
     const keys = Object.keys(value);
     if (prototype !== Object.prototype || keys.includes('__proto__')) throw new Unpackable();
-    const place = keys.every(({ length }) => length <= SHAPE_KEY_MAX)
-      ? this.#shapes.place(JSON.stringify(keys), () => keys)
-      : undefined;
+    const place = this.#shapeOf(keys);
     if (place !== undefined && place < SHAPED_FIRST.count) this.#byte(SHAPED_FIRST.from + place);
     else {
       this.#byte(place === undefined ? TAG.map : TAG.shaped);
@@ -130,6 +128,15 @@ export class Packer {
       }
       this.#put(own, key);
     }
+  }
+
+  #shapeOf(keys: readonly string[]): number | undefined {
+    for (const { length } of keys) if (length > SHAPE_KEY_MAX) return undefined;
+    const place = this.#shapes.place(keys.join('\u0000'), () => keys);
+    if (place === undefined) return undefined;
+    // A key may hold what stands between two.
+    const shape = this.#shapes.all[place] as readonly string[];
+    return shape.length === keys.length && shape.every((key, i) => key === keys[i]) ? place : undefined;
   }
 
   #number(value: number): void {
@@ -148,7 +155,7 @@ export class Packer {
 
   /** Hashes by their bytes; those that come again by their place; attempts' keys by their machine's. */
   #text(value: string, isShared: boolean): void {
-    if (HEX.test(value)) {
+    if (!isShared && HEX.test(value)) {
       this.#byte(TAG.hex);
       this.#raw(Buffer.from(value, 'hex'));
       return;

@@ -97,6 +97,15 @@ describe('packed values', () => {
     assert.ok(packer.pack(rendered(1)), 'and goes on with what is sound');
   });
 
+  it('are not mixed up by names that hold what stands between two', () => {
+    const packer = new Packer();
+    for (const made of [{ 'a\u0000b': 1 }, { a: 1, b: 2 }, { 'a\u0000b': 3 }]) {
+      const bytes = packer.pack(made)?.slice();
+      assert.ok(bytes !== undefined);
+      assert.deepStrictEqual(packer.unpack(bytes), made);
+    }
+  });
+
   it('take a third of what is stored, and a tenth of what objects take', () => {
     const packer = new Packer();
     packer.pack(rendered(1));
