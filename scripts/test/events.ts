@@ -43,8 +43,8 @@ interface ReportedTest {
 
 interface ReportedDiagnostic {
   message: string;
-  /** Absent where node itself tells how the run went. */
-  file?: string;
+  line?: number;
+  column?: number;
 }
 
 interface Reported {
@@ -56,8 +56,9 @@ function send(event: FileEvent): void {
   writeSync(EVENTS, `${JSON.stringify(event)}\n`);
 }
 
-function tell({ message, file }: ReportedDiagnostic): void {
-  if (file !== undefined) send({ kind: 'told', text: message });
+function tell({ message, line, column }: ReportedDiagnostic): void {
+  // What node itself tells of the run has the very beginning of the file as its place, where no test can stand.
+  if (line !== 1 || column !== 1) send({ kind: 'told', text: message });
 }
 
 function endOf(type: string, test: ReportedTest): FileEvent {

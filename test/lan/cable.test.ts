@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { checkJob } from '../e2e/support/job-checks.ts';
 import { until } from '../e2e/support/wait.ts';
-import { tellFigure } from './support/figures.ts';
+import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
 import { firstGrant, takenOver, tasksOn } from './support/work.ts';

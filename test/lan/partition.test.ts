@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { JobView, TaskDetail } from '@cuadro/protocol';
 import { checkJob, doneEverywhere } from '../e2e/support/job-checks.ts';
 import { until } from '../e2e/support/wait.ts';
-import { tellFigure } from './support/figures.ts';
+import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
 

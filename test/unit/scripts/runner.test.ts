@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runFile } from '../../../scripts/test/file-run.ts';
+import { readRequest, rowsOf } from '../../../scripts/lan-figures.ts';
+import { figureIn, tellFigure } from '../../../scripts/test/figures.ts';
 import { countTests, describeFile, describeRun } from '../../../scripts/test/summary.ts';
 import { chooseFiles } from '../../../scripts/test.ts';
 
@@ -74,6 +76,35 @@ test('a file that does not load, that holds no test, or whose hook throws has fa
     describe('g', () => { after(() => { throw new Error('late'); }); test('x', () => {}); });`);
   assert.equal(countTests([hook]).fail, 1);
   assert.match(describeFile(hook), /late/);
+});
+
+test('what a test tells of itself is kept and shown, and what node tells of the run is not', async () => {
+  const result = await runText(`
+    test('good', (t) => { t.diagnostic('time until it rang: 12 ms'); });
+    test('other', (t) => { t.diagnostic('a sentence'); });
+  `);
+  assert.deepEqual(result.told, ['time until it rang: 12 ms', 'a sentence']);
+  assert.match(describeFile(result), /ℹ time until it rang: 12 ms\n {2}ℹ a sentence$/);
+  assert.deepEqual(rowsOf('test/lan/bell.test.ts', result.told), ['| bell | time until it rang | 12 ms |']);
+});
+
+test('a figure that a test tells is read as it was told', () => {
+  const told: string[] = [];
+  const t = { diagnostic: (text: string) => void told.push(text) };
+  tellFigure(t, 'farm of 5, lost: all', 3.6, '');
+  tellFigure(t, 'until it rang', 1_234.4);
+  assert.deepEqual(told.map(figureIn), [
+    { what: 'farm of 5, lost: all', value: 4, unit: '' },
+    { what: 'until it rang', value: 1234, unit: 'ms' },
+  ]);
+  assert.equal(figureIn('it rang twice'), undefined);
+});
+
+test('the figures of networks take ten minutes of pegged cores unless said otherwise, and files by words', () => {
+  assert.deepEqual(readRequest([]), { minutes: 10, words: [] });
+  assert.deepEqual(readRequest(['60', 'pegged']), { minutes: 60, words: ['pegged'] });
+  assert.deepEqual(readRequest(['loss', 'clock']), { minutes: 10, words: ['loss', 'clock'] });
+  assert.equal(readRequest(['0']), undefined);
 });
 
 test('paths choose files; sim and lan are chosen only by their phase', () => {
