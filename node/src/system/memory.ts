@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { performance } from 'node:perf_hooks';
@@ -7,6 +9,11 @@ import type { Clock, Startable } from './interface.ts';
 const lookMs = 1_000;
 /** Share of its time that a quiet loop is busy: rendering, a transfer and an open dashboard all stay above it. */
 const quietShareMax = 0.05;
+/**
+ * Share of its wish to run that the loop's thread may spend waiting for a core. Where others want all cores a collection
+ * of a fifth of a second takes seconds, and the node is taken for lost: four stood still for 3 s on a pegged machine.
+ */
+const waitingShareMax = 0.5;
 /**
  * Young generation that is worth a collection, in bytes. A start leaves 22 MB, and a quiet node takes hours to
  * come to 4 MB again.
@@ -24,6 +31,8 @@ const usedBytesMax = 96_000_000;
 export interface MemoryProbe {
   /** Share of the time since the last call that the loop was busy, 0 to 1. */
   busyShare(): number;
+  /** Share of the time since the last call in which the loop's thread wanted to run and waited for a core, 0 to 1. */
+  waitingShare(): number;
   youngBytes(): number;
   usedBytes(): number;
   collect(): void;
@@ -43,7 +52,8 @@ export function createMemoryKeeper(
   let notBefore = clock.now();
   const look = (): void => {
     const isQuiet = probe.busyShare() <= quietShareMax;
-    if (isQuiet && clock.now() >= notBefore && isWorthIt(probe)) {
+    const isServed = probe.waitingShare() <= waitingShareMax;
+    if (isQuiet && isServed && clock.now() >= notBefore && isWorthIt(probe)) {
       probe.collect();
       notBefore = clock.now() + pauseMs;
       // What the collection itself took is not to count as being busy.
@@ -65,9 +75,20 @@ export function createMemoryKeeper(
 const isWorthIt = (probe: MemoryProbe): boolean =>
   probe.youngBytes() >= youngBytesMin && probe.usedBytes() <= usedBytesMax;
 
+/** Nanoseconds for which the main thread ran, and for which it waited for a core; undefined where no system tells. */
+function scheduled(): { ranNs: number; waitedNs: number } | undefined {
+  try {
+    const [ranNs, waitedNs] = readFileSync('/proc/self/schedstat', 'utf8').split(' ').map(Number);
+    return ranNs === undefined || waitedNs === undefined ? undefined : { ranNs, waitedNs };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Reads this process, and collects in it. */
 export function createMemoryProbe(): MemoryProbe {
   let last = performance.eventLoopUtilization();
+  let lastScheduled = scheduled();
   let collect: ((options: object) => void) | undefined;
   return {
     busyShare: () => {
@@ -75,6 +96,16 @@ export function createMemoryProbe(): MemoryProbe {
       const { utilization } = performance.eventLoopUtilization(now, last);
       last = now;
       return utilization;
+    },
+    waitingShare: () => {
+      const [before, now] = [lastScheduled, scheduled()];
+      lastScheduled = now;
+      if (before === undefined || now === undefined) {
+        return (loadavg()[0] ?? 0) >= availableParallelism() ? 1 : 0;
+      }
+      const waitedNs = now.waitedNs - before.waitedNs;
+      const wantedNs = waitedNs + now.ranNs - before.ranNs;
+      return wantedNs > 0 ? waitedNs / wantedNs : 0;
     },
     youngBytes: () =>
       getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')?.physical_space_size ?? 0,

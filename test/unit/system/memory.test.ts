@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
 import { createMemoryKeeper, createMemoryProbe, type MemoryProbe } from '../../../node/src/system/memory.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
@@ -7,6 +9,7 @@ const MB = 1_000_000;
 
 interface Readings {
   busy: number;
+  waiting: number;
   youngMB: number;
   usedMB: number;
 }
@@ -20,6 +23,7 @@ async function keeperOn(readings: Readings): Promise<{
   const collections: number[] = [];
   const probe: MemoryProbe = {
     busyShare: () => readings.busy,
+    waitingShare: () => readings.waiting,
     youngBytes: () => readings.youngMB * MB,
     usedBytes: () => readings.usedMB * MB,
     collect: () => void collections.push(clock.now()),
@@ -31,7 +35,7 @@ async function keeperOn(readings: Readings): Promise<{
 }
 
 describe('the memory keeper', () => {
-  const quiet: Readings = { busy: 0.01, youngMB: 20, usedMB: 30 };
+  const quiet: Readings = { busy: 0.01, waiting: 0, youngMB: 20, usedMB: 30 };
 
   it('collects once the loop is quiet, and then at most once a minute', async () => {
     const readings = { ...quiet, busy: 0.5 };
@@ -44,6 +48,7 @@ describe('the memory keeper', () => {
   });
 
   for (const [why, readings] of [
+    ['others want all cores, and a collection would take seconds', { ...quiet, waiting: 0.6 }],
     ['there is little to gain', { ...quiet, youngMB: 3 }],
     ['the heap is so large that the loop would stand still', { ...quiet, usedMB: 300 }],
   ] as const) {
@@ -74,6 +79,29 @@ describe('the memory keeper', () => {
     assert.ok(probe.youngBytes() < 4 * MB, `${probe.youngBytes()} bytes`);
     assert.ok(probe.usedBytes() > 0);
     assert.equal('gc' in globalThis, false);
+  });
+
+  it('knows that it waits for a core', {
+    skip: process.platform !== 'linux' && 'Only Linux tells.',
+  }, async () => {
+    const probe = createMemoryProbe();
+    // More of them than any machine has cores, for as long as it takes this thread to have to wait among them.
+    const program = `const end = performance.now() + 20_000; while (performance.now() < end);`;
+    const spinners = Array.from({ length: 4 * availableParallelism() }, () =>
+      spawn(process.execPath, ['-e', program], { stdio: 'ignore' }),
+    );
+    try {
+      let waiting = 0;
+      const limit = performance.now() + 15_000;
+      while (waiting <= 0.5 && performance.now() < limit) {
+        const end = performance.now() + 200;
+        while (performance.now() < end);
+        waiting = probe.waitingShare();
+      }
+      assert.ok(waiting > 0.5, `${waiting}`);
+    } finally {
+      for (const spinner of spinners) spinner.kill('SIGKILL');
+    }
   });
 
   it('knows a busy loop', async () => {
