@@ -2,10 +2,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { whyNoHosts } from './hosts.ts';
 
 /**
- * Hosts whose wall clock is wrong. Linux has namespaces for the monotonic clock only, so programs on such a host are
- * started with libfaketime, which shifts what the C library says of the wall clock: for the node, its workers and its
- * child processes alike, also in native code, which a `Date` replaced in JavaScript would not be. The monotonic clock
- * stays as it is.
+ * Hosts whose wall clock is wrong. Linux has namespaces for the monotonic clock only, so nodes and commands on such a
+ * host are started with libfaketime, which shifts what the C library says of the wall clock: in all their threads and
+ * in native code too, which a `Date` replaced in JavaScript would not reach. The monotonic clock stays as it is. What
+ * they start, such as Blender, goes without it: it decides nothing by the time, and Blender's allocator and the library
+ * call each other without end.
  */
 
 const FOLDERS = ['/usr/lib/faketime', '/usr/lib64/faketime'];
@@ -34,5 +35,6 @@ export function hoursOff(hours: number): readonly string[] {
     // The name differs between versions.
     'DONT_FAKE_MONOTONIC=1',
     'FAKETIME_DONT_FAKE_MONOTONIC=1',
+    `NODE_OPTIONS=--import=${new URL('own-clock.ts', import.meta.url).href}`,
   ];
 }
