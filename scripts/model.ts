@@ -17,6 +17,9 @@ export interface ModelRun {
   bounds: string[] | undefined;
 }
 
+/** One term and one attempt at a time, as long as there are faults. */
+const SMALL = ['TERMS=1', 'GRANTS=1'];
+
 export const MODEL_RUNS: readonly ModelRun[] = [
   { name: 'one coordinator after any faults', model: 'succession.pml', switches: [], bounds: ['TERMS=1'] },
   {
@@ -59,6 +62,65 @@ export const MODEL_RUNS: readonly ModelRun[] = [
     switches: ['YIELDS_TO_LOWER_TERMS'],
     violates: 'never_an_older_epoch',
     bounds: ['TERMS=1'],
+  },
+  { name: 'no task stuck after any faults', model: 'leases.pml', switches: SMALL, bounds: undefined },
+  { name: 'done is held twice', model: 'leases.pml', switches: ['COPIES', ...SMALL], bounds: undefined },
+  { name: 'a coordinator goes, and nothing is lost', model: 'leases.pml', switches: ['CALM'], bounds: [] },
+  {
+    name: 'planted: leases never end',
+    model: 'leases.pml',
+    switches: ['LEASE_NEVER_ENDS', ...SMALL],
+    violates: 'no_task_stuck',
+    bounds: [],
+  },
+  {
+    name: 'planted: what beacons leave out stays a lease',
+    model: 'leases.pml',
+    switches: ['UNLISTED_STAYS', ...SMALL],
+    violates: 'no_task_stuck',
+    bounds: [],
+  },
+  {
+    name: 'planted: a grant of any epoch is obeyed',
+    model: 'leases.pml',
+    switches: ['GRANT_OF_ANY_EPOCH', ...SMALL],
+    violates: 'no_grant_of_an_older_epoch',
+    bounds: [],
+  },
+  {
+    name: 'planted: records are written after they are told',
+    model: 'leases.pml',
+    switches: ['WRITTEN_LATER', ...SMALL],
+    violates: 'ended_task_is_not_granted',
+    bounds: [],
+  },
+  {
+    name: 'planted: what ended is granted',
+    model: 'leases.pml',
+    switches: ['GRANTS_WHAT_ENDED', ...SMALL],
+    violates: 'ended_task_is_not_granted',
+    bounds: [],
+  },
+  {
+    name: 'planted: a second attempt is adopted',
+    model: 'leases.pml',
+    switches: ['ADOPTS_A_SECOND', ...SMALL],
+    violates: 'one_lease',
+    bounds: [],
+  },
+  {
+    name: 'planted: a result is done before it is held twice',
+    model: 'leases.pml',
+    switches: ['COPIES', 'DONE_BEFORE_IT_IS_HELD', ...SMALL],
+    violates: 'done_is_held_twice',
+    bounds: [],
+  },
+  {
+    name: 'planted: a successor ignores the mirrored grants',
+    model: 'leases.pml',
+    switches: ['CALM', 'MIRROR_IGNORED'],
+    violates: 'second_copy_has_a_cause',
+    bounds: [],
   },
 ];
 
