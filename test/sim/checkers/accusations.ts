@@ -2,7 +2,14 @@ import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
+import type { Grants } from './grants.ts';
 import { nameOf } from './rules.ts';
+
+/** A lease ends so long after the last word of its machine, and a coordinator is one so long before that counts. */
+const LEASE_MS = 4_000;
+const LEADS_MS = 8_000;
+/** Clocks are wrong by two in a hundred, disks are slow, and it is looked twice a second. */
+const SLACK_MS = 3_000;
 
 /** A way is fast while it adds no more than this, in milliseconds. */
 const FAST_MS = 100;
@@ -18,16 +25,53 @@ const WELL_MS = 12_000;
  */
 export class Accusations implements Checker {
   readonly #farm: SimFarm;
+  readonly #grants: Grants;
+  /** When a machine's process ended last. */
+  readonly #crashedAt = new Map<string, number>();
   /** When a machine was last hindered towards another, or by itself. */
   readonly #hinderedAt = new Map<string, number>();
   readonly #judged = new Set<string>();
+  readonly #downSince = new Map<Machine, number>();
+  readonly #leadsSince = new Map<Machine, number>();
 
-  constructor(farm: SimFarm) {
+  constructor(farm: SimFarm, grants: Grants) {
     this.#farm = farm;
+    this.#grants = grants;
+  }
+
+  /** Whoever is gone holds nothing after its lease: its tasks must be free for others (SPEC R52). */
+  #leasesEnd(): void {
+    const { machines, timeline } = this.#farm;
+    const { now } = timeline;
+    for (const machine of machines) {
+      if (machine.isUp) this.#downSince.delete(machine);
+      else if (!this.#downSince.has(machine)) this.#downSince.set(machine, now);
+      const isQuick = machine.disk.faults.writeMs <= QUICK_MS && !machine.disk.faults.broken;
+      const leads =
+        machine.isUp && isQuick && !machine.host.isStalled && machine.queries?.isCoordinator === true;
+      if (!leads) this.#leadsSince.delete(machine);
+      else if (!this.#leadsSince.has(machine)) this.#leadsSince.set(machine, now);
+    }
+    const gone = [...this.#downSince].filter(([, since]) => now - since >= LEASE_MS + SLACK_MS);
+    if (gone.length === 0) return;
+    for (const [leader, since] of this.#leadsSince) {
+      if (now - since < LEADS_MS + SLACK_MS) continue;
+      const nodes = leader.queries?.nodes() ?? [];
+      for (const [machine, downSince] of gone) {
+        const held = nodes.find(({ peer }) => peer === machine.peer)?.live.running[0];
+        if (held === undefined) continue;
+        const ms = Math.round(now - downSince);
+        throw new Violation(
+          'leases end',
+          `${leader.name} leaves ${held.job}/${held.task} with ${machine.name}, which is off for ${ms} ms.`,
+        );
+      }
+    }
   }
 
   look(): void {
     const { machines, timeline } = this.#farm;
+    this.#leasesEnd();
     for (const accused of machines) {
       // What a node says waits for its disk.
       const isQuick = accused.disk.faults.writeMs <= QUICK_MS && !accused.disk.faults.broken;
@@ -40,6 +84,7 @@ export class Accusations implements Checker {
 
   /** Its process may be gone, and back, between two looks. */
   crashed({ peer }: Machine): void {
+    this.#crashedAt.set(peer, this.#farm.timeline.now);
     for (const judge of this.#farm.machines)
       this.#hinderedAt.set(`${peer} ${judge.peer}`, this.#farm.timeline.now);
   }
@@ -54,6 +99,9 @@ export class Accusations implements Checker {
           const name = nameOf(attempt);
           if (cause !== 'lost' || this.#judged.has(name)) continue;
           this.#judged.add(name);
+          // It did vanish with it, and the one who says so may have slept since.
+          const grantedAt = this.#grants.seen.get(name)?.at ?? 0;
+          if ((this.#crashedAt.get(peer) ?? -1) >= grantedAt) continue;
           this.#judge(machine, peer, `${record.job}/${record.index}`);
         }
       }

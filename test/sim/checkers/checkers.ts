@@ -43,7 +43,7 @@ export class Checkers implements Required<Checker> {
       new Discards(farm),
       new Outcomes(farm),
       new Members(farm),
-      new Accusations(farm),
+      new Accusations(farm, grants),
       new Converging(farm, this.#talking),
       new Reigns(farm, this.#talking),
     ];

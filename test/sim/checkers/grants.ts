@@ -10,6 +10,7 @@ import { isHeld, nameOf, redoAsked } from './rules.ts';
 export interface SeenGrant {
   readonly grant: Grant;
   readonly to: PeerId;
+  readonly at: number;
   /** Done results of the same task of which the coordinator knew. */
   readonly knew: ReadonlySet<string>;
   /** Whether it was sent or begun: what a crash came before was never granted. */
@@ -37,8 +38,8 @@ const APART_MS = 400;
 const FAILED_MAX = 3;
 const LOST_MAX = 5;
 
-/** Within this time of a word of its machine a lease of four seconds holds, however clocks differ. */
-const SURE_MS = 2_500;
+/** Within this time of a word of its machine a lease holds, however clocks differ: one that refused a redial loses it after 2 s. */
+const SURE_MS = 1_900;
 
 /**
  * Who is granted what (SPEC R50 to R52): only by the coordinator of the epoch, no two at once for one task, nothing
@@ -188,6 +189,7 @@ export class Grants implements Checker {
     const seen: SeenGrant = {
       grant,
       to,
+      at: this.#farm.timeline.now,
       knew,
       isTold: false,
       missed: 0,

@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path';
 import type { Edit, Plant } from './plants.ts';
 
 /** No plant may hold up the others: a mistake may make a run endless. */
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 900_000;
 
 const root = resolve(import.meta.dirname, '../../..');
 
