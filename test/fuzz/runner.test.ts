@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decoder, demand, type Decoder } from './decoder.ts';
+import { chunkSeed, CHUNK, inputAt, runDecoder } from './run.ts';
+import { inputText } from './inputs.ts';
+import { bytesLike } from './sources.ts';
+
+/** The runner itself, with decoders that are wrong on purpose. */
+
+const wrong = (read: (bytes: Uint8Array) => void): Decoder =>
+  decoder<Uint8Array>({
+    name: 'wrong',
+    covers: [],
+    sources: [],
+    input: bytesLike(() => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
+    open: () => ({
+      read: (bytes) => {
+        read(bytes);
+        return 'taken';
+      },
+    }),
+  });
+
+test('an input that a decoder fails on is shrunk, and found again by its seed', async () => {
+  const fails = wrong((bytes) => demand(!bytes.includes(7), 'It has a seven.'));
+  const first = await runDecoder(fails, { seed: 5, inputs: 500 });
+  const again = await runDecoder(fails, { seed: 5, inputs: 500 });
+  assert.equal(first.failures.length, 1);
+  assert.equal(first.failures[0]?.input, '07');
+  assert.match(first.failures[0]?.why ?? '', /It has a seven/);
+  assert.deepEqual([again.failures, again.inputs], [first.failures, first.inputs]);
+});
+
+test('other seeds, chunks and decoders have other inputs, and the same have the same', async () => {
+  const seen: string[] = [];
+  const listens = wrong((bytes) => seen.push(inputText(bytes)));
+  await runDecoder(listens, { seed: 1, inputs: 50 });
+  const first = seen.splice(0);
+  await runDecoder(listens, { seed: 1, inputs: 50 });
+  assert.deepEqual(seen.splice(0), first);
+  await runDecoder(listens, { seed: 2, inputs: 50 });
+  assert.notDeepEqual(seen, first);
+  assert.equal(inputText((await inputAt(listens, 1, 0, 30)) ?? ''), first[30]);
+  assert.equal(
+    new Set([chunkSeed('a', 1, 0), chunkSeed('b', 1, 0), chunkSeed('a', 1, 1), chunkSeed('a', 2, 0)]).size,
+    4,
+  );
+});
+
+test('shares of a run are its inputs, each once', async () => {
+  const inputs = 3 * CHUNK + 7;
+  const [even, odd] = [new Set<string>(), new Set<string>()];
+  for (const [share, seen] of [even, odd].entries()) {
+    const onInput = (chunk: number, index: number): void => void seen.add(`${chunk}.${index}`);
+    await runDecoder(
+      wrong(() => undefined),
+      { seed: 1, inputs, share, shares: 2, onInput },
+    );
+  }
+  assert.equal(even.size + odd.size, inputs);
+  assert.equal(new Set([...even, ...odd]).size, inputs);
+});
+
+test('a decoder that gives all objects a property is caught', async () => {
+  try {
+    const pollutes = wrong((bytes) => {
+      if (bytes.length > 4) Object.assign(Object.prototype, { polluted: true });
+    });
+    const { failures } = await runDecoder(pollutes, { seed: 1, inputs: 100 });
+    assert.match(failures[0]?.why ?? '', /the property polluted/);
+  } finally {
+    delete (Object.prototype as { polluted?: true }).polluted;
+  }
+});
+
+test('a decoder that takes too long for an input is caught, and the input is named', async () => {
+  let at = 0;
+  const now = performance.now.bind(performance);
+  let aheadMs = 0;
+  performance.now = () => now() + aheadMs;
+  try {
+    const stalls = wrong(() => {
+      if (++at === 20) aheadMs += 6_000;
+    });
+    const { failures } = await runDecoder(stalls, { seed: 1, inputs: 100 });
+    assert.match(failures[0]?.why ?? '', /The input took 6\d\d\d ms/);
+  } finally {
+    performance.now = now;
+  }
+});
