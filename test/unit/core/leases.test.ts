@@ -270,6 +270,22 @@ describe('a lease taken back', () => {
   });
 });
 
+describe("a machine's record", () => {
+  for (const [what, desired, isTaken] of [
+    ['is to be active', 'active', []],
+    ['is to end what it runs', 'draining', ['ahead']],
+    ['is to pause', 'paused', ['running', 'ahead']],
+  ] as const)
+    it(`R37: that says that it ${what} takes back ${isTaken.join(' and ') || 'nothing'}`, () => {
+      const { farm, running, ahead } = working();
+      const attempts = { running: running.attempt, ahead: ahead.attempt };
+      assert.deepEqual(
+        stopsTo(BELEN, farm.records(nodeDesired(BELEN, desired))),
+        isTaken.map((which) => attempts[which]),
+      );
+    });
+});
+
 describe('a machine that is set aside for a job', () => {
   it('R54: loses what it was granted and has not begun, with the result that shows it, and nothing else', () => {
     const farm = new Farm();
@@ -285,6 +301,27 @@ describe('a machine that is set aside for a job', () => {
       assert.deepEqual(stopsTo(BELEN, farm.ended(CARMEN, at(10 + task, task), 'result')), []);
     }
     assert.deepEqual(stopsTo(BELEN, farm.ended(CARMEN, at(13, 3), 'result')), [ahead.attempt]);
+  });
+
+  it('R54: loses it as well where the results come as records', () => {
+    const farm = new Farm();
+    farm.step({ kind: 'start' });
+    farm.claim(BELEN, { wants: 1 });
+    const { id } = farm.submit(framesPlan('1-9'));
+    const other = new Farm();
+    other.step({ kind: 'start' });
+    other.submit(framesPlan('1-9'));
+    const [ahead] = grantsTo(BELEN, farm.effects);
+    assert.ok(ahead);
+    const stops = [1, 2, 3].flatMap((task) => {
+      const common = { job: id, task, redo: 0, retry: 0, leaseMs: 1 };
+      other.ended(BELEN, { ...common, attempt: elsewhere(task) }, 'failure');
+      other.ended(CARMEN, { ...common, attempt: elsewhere(10 + task) }, 'result');
+      const record = other.core.taskRecord(id, task);
+      assert.ok(record);
+      return stopsTo(BELEN, farm.step({ kind: 'records', from: CARMEN, records: [record] })).length;
+    });
+    assert.deepEqual(stops, [0, 0, 1]);
   });
 
   it('R54: goes on with what a beacon has listed', () => {

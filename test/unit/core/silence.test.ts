@@ -228,6 +228,30 @@ describe('R44: the second successor', () => {
     standsAfter(farm, 150);
   });
 
+  it('counts from the first cut and the first refusal, whatever follows', () => {
+    const farm = second();
+    farm.advance(1_900);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    farm.advance(100);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'silent' });
+    standsAfter(farm, 50);
+    const other = second();
+    other.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    other.advance(100);
+    other.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    standsAfter(other, 50);
+  });
+
+  it('tells those that asked once it is cut off itself, each once', () => {
+    const farm = second();
+    farm.message(CARMEN, { kind: 'doubt', epoch: BELENS });
+    const told = farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    assert.deepEqual(sentTo(CARMEN, 'doubt-answer', told), [answer]);
+    assert.deepEqual(sentTo(DOLORES, 'doubt-answer', told), []);
+    const again = farm.step({ kind: 'peer', peer: BELEN, state: 'silent' });
+    assert.deepEqual(sentTo(CARMEN, 'doubt-answer', again), []);
+  });
+
   it('gives others their time before it where it is no successor, after 5 s and 150 ms for each before it', () => {
     const early = '12D3KooW111111111111';
     const farm = following(BELENS, early, CARMEN);

@@ -82,6 +82,16 @@ describe('R59: a result whose holders are out of reach', () => {
     assert.equal(farm.core.resultAtHand(job, 0)?.peer, BELEN, 'the older one counts again');
   });
 
+  it('is made again also where its holder goes long after the reign began', () => {
+    const { farm } = withResults(framesPlan('1-2'), [0, BELEN], [1, SELF, CARMEN]);
+    pass(farm, 30_000);
+    lose(farm, BELEN);
+    pass(farm, 59_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    pass(farm, 7_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+  });
+
   it("counts its holder's absence without the time in which this node stood still", () => {
     const { farm } = withResults(framesPlan('1-2'), [0, BELEN], [1, CARMEN]);
     lose(farm, BELEN);
