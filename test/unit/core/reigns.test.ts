@@ -46,12 +46,14 @@ describe('a new reign', () => {
 describe('a member that follows', () => {
   for (const [stored, followed, next] of [
     [9, 5, 10],
-    [2, 5, 6],
+    [2, 5, 7],
   ] as const)
     it(`R40: begins its own reign above ${stored}, which it has stored, and ${followed}, which it followed`, () => {
       const farm = new Farm(farmOf(BELEN), {}, stored).start();
       farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
       farm.message(BELEN, pulseOf({ term: followed, peer: BELEN }));
+      // The same reign goes on in a higher term.
+      farm.message(BELEN, pulseOf({ term: followed + 1, peer: BELEN }, { sequence: 2 }));
       farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
       assert.deepEqual(farm.core.epoch, { term: next, peer: SELF });
     });

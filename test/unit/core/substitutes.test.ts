@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { attemptKey, type TaskRecord } from '@cuadro/protocol';
 import { Cluster } from './cluster.ts';
 import { BELEN, CARMEN, DOLORES, type Farm, framesPlan, SELF } from './farm.ts';
-import { following, grantOf, leading, learn } from './members.ts';
+import { following, grantOf, leading, learn, memberOf } from './members.ts';
 
 const FILM = { film: true } as const;
 
@@ -103,6 +103,23 @@ describe('R59: a result whose holders are out of reach', () => {
     assert.deepEqual(farm.heldIndices(), []);
     farm.beacon(CARMEN, []);
     pass(farm, 7_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+  });
+
+  it('counts the absence of one that it never met from the beginning of its own reign, without such a time', () => {
+    const farm = leading(BELEN);
+    farm.claim(BELEN, { wants: 0, sequence: 2 });
+    farm.records(memberOf(CARMEN));
+    const { id } = farm.submit(framesPlan('1'));
+    farm.step({ kind: 'records', from: BELEN, records: [resultOf(id, 0, CARMEN)] });
+    farm.work();
+    pass(farm, 5_000);
+    farm.now += 100_000;
+    farm.step({ kind: 'gap', ms: 100_000 });
+    farm.beacon(BELEN, []);
+    pass(farm, 50_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    pass(farm, 12_000);
     assert.deepEqual(farm.heldIndices(), [0]);
   });
 
