@@ -184,6 +184,14 @@ function endOf(job: NightJob): string {
   }
 }
 
+/** The same where the state stands beside it. */
+function resultOf(job: NightJob): string {
+  const { view } = job;
+  const took = lasting((view.changedAt ?? view.submittedAt) - view.submittedAt);
+  const why = view.reason === undefined ? '' : ` ${view.reason}`;
+  return `${upperFirst(madeOf(job))} in ${took}.${why}`;
+}
+
 function toneOf({ view }: NightJob): NightTone {
   if (view.state === 'done') return 'good';
   return view.state === 'failed' || view.counts.failed > 0 ? 'bad' : 'note';
@@ -193,7 +201,7 @@ function toneOf({ view }: NightJob): NightTone {
 export function jobSummary(names: Names, job: NightJob): NightJobView {
   const { view } = job;
   const { id, order, name, state } = view;
-  const parts = [ENDS.has(state) ? upperFirst(endOf(job)) : progressOf(job)];
+  const parts = [ENDS.has(state) ? resultOf(job) : progressOf(job)];
   const [first] = job.failed;
   if (first !== undefined) {
     const tasks = upperFirst(namedTasks(job.failed.map((one) => one.name)));

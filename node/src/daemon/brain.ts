@@ -37,6 +37,7 @@ export function assembleBrain(
     },
     readPlan: (hash) => readPlan({ blobs, content, logger }, hash),
     onChanges: (changes) => {
+      night.changed(changes);
       hub.notify(changes);
       diary.changed(changes);
       network.changed(changes);
@@ -52,6 +53,7 @@ export function assembleBrain(
   });
   network.onPeerBack(() => collection.peerBack());
   const queries = withCollection(core, (job) => collection.state(job));
+  const night = createNight({ queries, clock });
   const hub: EventHub = createEventHub({ queries, clock, durable: () => driver.flushed() });
   const diary: Diary = createDiary({
     ...{ clock, logger, store, queries: core },
@@ -66,6 +68,6 @@ export function assembleBrain(
     { name: 'damage', component: createCopyWatch(shared) },
     { name: 'diary', component: diary },
   ];
-  const telling = { activity: createActivity({ queries, clock }), night: createNight({ queries, clock }) };
+  const telling = { activity: createActivity({ queries, clock }), night };
   return { driver, shared, parts, queries, hub, diary, telling };
 }

@@ -12,14 +12,14 @@ import {
   type PeerId,
   type TaskRecord,
 } from '@cuadro/protocol';
-import type { CoreQueries } from '../core/interface.ts';
+import type { Changes, CoreQueries } from '../core/interface.ts';
 import type { Clock } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 
 /** Tasks looked at in one turn of the event loop. */
 const TASKS_PER_TURN = 2_000;
-/** An answer serves everybody for so long, in milliseconds: the walk over a season of tasks takes a second. */
-const KEPT_MS = 2_000;
+/** An answer serves everybody for so long while nothing happens: the walk over a season of tasks takes a second. */
+const KEPT_MS = 10_000;
 const HOUR_MS = 3_600_000;
 /** Spans of rendering closer to each other than this share of the whole are shown as one. */
 const SPAN_SHARE = 1 / 400;
@@ -35,12 +35,17 @@ export interface NightComponents {
 /** What the night did, from records and diaries: so every machine tells the same. */
 export interface Night {
   read(hours: number): Promise<NightView>;
+  /** What was told may be out of date: whoever hears of a change by the stream reads what is true since. */
+  changed(changes: Pick<Changes, 'jobs' | 'removed' | 'diary'>): void;
 }
 
 export function createNight(components: NightComponents): Night {
   const { clock } = components;
   const kept = new Map<number, { at: number; view: Promise<NightView> }>();
   return {
+    changed: ({ jobs, removed, diary }) => {
+      if (diary === true || jobs.length + removed.length > 0) kept.clear();
+    },
     read: (hours) => {
       const now = clock.now();
       for (const [other, { at }] of kept) if (now - at >= KEPT_MS) kept.delete(other);
@@ -49,7 +54,7 @@ export function createNight(components: NightComponents): Night {
       const to = clock.wallTime();
       const view = collectNight(components.queries, { from: to - hours * HOUR_MS, to });
       kept.set(hours, { at: now, view });
-      view.catch(() => kept.delete(hours));
+      view.catch(() => kept.clear());
       return view;
     },
   };

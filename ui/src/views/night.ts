@@ -63,11 +63,12 @@ export class CuadroNight extends LitElement {
       .legend { display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-4); }
       .legend i { display: inline-block; width: 18px; height: 10px; border-radius: 2px; margin-right: 6px; }
       h3 { font-size: var(--text-small); font-weight: 600; color: var(--text-quiet); padding: var(--space-3) 0 var(--space-1); }
-      .event { display: grid; grid-template-columns: 48px 18px minmax(0, 1fr); gap: 0 var(--space-2); padding: 5px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+      .event { display: grid; grid-template-columns: minmax(44px, max-content) 18px minmax(0, 1fr); gap: 0 var(--space-2); padding: 5px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
       .event cuadro-icon { margin-top: 2px; color: var(--text-faint); }
-      .event.good cuadro-icon { color: var(--good); }
-      .event.odd cuadro-icon { color: var(--warn); }
-      .event.bad cuadro-icon { color: var(--bad); }
+      .event time { white-space: nowrap; }
+      .event.is-good cuadro-icon { color: var(--good); }
+      .event.is-odd cuadro-icon { color: var(--warn); }
+      .event.is-bad cuadro-icon { color: var(--bad); }
       .about { margin-right: var(--space-3); color: var(--accent-text); }
     `,
   ];
@@ -88,7 +89,10 @@ export class CuadroNight extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     // The stream says when something was written down or a job came to an end; nothing is asked in vain.
-    this.#end = [store.watch('night', () => this.#soon()), store.watch('connection', () => this.#soon())];
+    this.#end = [
+      store.watch('night', () => this.#soon()),
+      store.watch('connection', () => this.#connected()),
+    ];
     void this.#read();
   }
 
@@ -97,6 +101,12 @@ export class CuadroNight extends LitElement {
     for (const end of this.#end) end();
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Links need the names that the store has read by now. */
+  #connected(): void {
+    this.requestUpdate();
+    this.#soon();
   }
 
   #soon(): void {
@@ -213,7 +223,7 @@ export class CuadroNight extends LitElement {
   #event({ at, until, lasts, sentence, tone, machines, job, task }: NightEvent): TemplateResult {
     const t = nightTerms;
     const end = lasts ? t.lasts : until === undefined ? '' : t.until(formatTime(until));
-    return html`<li class="event ${tone}">
+    return html`<li class="event is-${tone}">
       <time class="number quiet" datetime=${new Date(at).toISOString()}>${clockOf(at)}</time>
       <cuadro-icon name=${icons[tone]}></cuadro-icon>
       <span><span class="unseen">${t.tones[tone]}</span> ${sentence}
