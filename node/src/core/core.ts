@@ -43,7 +43,8 @@ import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
 import { isLost } from './silence.ts';
-import { BrainState, StepOutput } from './state.ts';
+import { BrainState } from './state.ts';
+import { StepOutput } from './step-output.ts';
 
 /** The farm's brain (see `interface.ts`). The records are merged as they come, in any order. */
 export function createCore({ records, term, ...init }: CoreInit): Core {
