@@ -137,6 +137,20 @@ it('R52: tells the core that the node stood still before anything that is overdu
   clock.now = () => nowMs + 10_000;
   driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
   assert.deepEqual(inputs, ['start', 'gap 9600', 'load']);
+});
+
+it('R52: takes a time that had passed when the core asked for it for no gap in its own time', async () => {
+  const inputs: string[] = [];
+  const { clock, driver } = harness((input) => {
+    inputs.push(input.kind);
+    if (input.kind === 'load') return [{ kind: 'wake-at', at: input.now - 1_000_000 }];
+    return input.kind === 'start' ? [{ kind: 'wake-at', at: input.now + 2_000_000 }] : [];
+  });
+  await driver.start();
+  clock.advance(1_500_000);
+  driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
+  clock.advance(1);
+  assert.deepEqual(inputs, ['start', 'load', 'wake']);
   await driver.stop();
 });
 
