@@ -109,14 +109,19 @@ export class House {
   /** A small file system of its own in memory; undefined where this user may not mount one. */
   async mount(options: string): Promise<string | undefined> {
     const folder = this.fresh('mount');
-    await mkdir(folder);
+    return (await this.mountAt(folder, options)) ? folder : undefined;
+  }
+
+  /** The same at a place of its own; false where this user may not mount one. */
+  async mountAt(folder: string, options: string): Promise<boolean> {
+    await mkdir(folder, { recursive: true });
     try {
       await run('mount', ['-t', 'tmpfs', '-o', options, 'cuadro-test', folder]);
     } catch {
-      return undefined;
+      return false;
     }
     this.#mounts.push(folder);
-    return folder;
+    return true;
   }
 
   /** Makes a scene once (`make_scene.py` tells the options); returns its .blend. */
