@@ -63,8 +63,13 @@ export const MODEL_RUNS: readonly ModelRun[] = [
     violates: 'never_an_older_epoch',
     bounds: ['TERMS=1'],
   },
-  { name: 'no task stuck after any faults', model: 'leases.pml', switches: SMALL, bounds: undefined },
-  { name: 'done is held twice', model: 'leases.pml', switches: ['COPIES', ...SMALL], bounds: undefined },
+  { name: 'no task stuck after any faults', model: 'leases.pml', switches: SMALL, bounds: ['NO_FAILURES'] },
+  {
+    name: 'done is held twice',
+    model: 'leases.pml',
+    switches: ['COPIES', ...SMALL],
+    bounds: undefined,
+  },
   { name: 'a coordinator goes, and nothing is lost', model: 'leases.pml', switches: ['CALM'], bounds: [] },
   {
     name: 'planted: leases never end',

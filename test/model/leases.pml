@@ -770,9 +770,13 @@ inline end_round() {
   fi
 }
 
-/* Any node leads, and the others follow it. */
+/* Any node leads, and the others follow it. With one term the order of peers makes no difference. */
 inline begin_farm() {
-  pick_node(b);
+  if
+  :: b = 0
+  :: TERMS > 1 -> b = 1
+  :: TERMS > 1 -> b = 2
+  fi;
   for (a : 0 .. NODES - 1) {
     role[a] = (a == b -> LEADING : FOLLOWING);
     epoch[a] = EPOCH(1, b);

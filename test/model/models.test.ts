@@ -10,7 +10,7 @@ const missing = missingForModels();
 
 describe('the models', () => {
   for (const one of MODEL_RUNS) {
-    // Smaller bounds than those of `npm run model`, which searches some hundred times the states.
+    // Smaller bounds than those of `npm run model`, which searches some ten times the states.
     if (one.bounds === undefined) continue;
     it(`${one.model}, ${one.name}`, { skip: missing ?? false }, () => {
       const verdict = checkModel(root, one, one.bounds);
