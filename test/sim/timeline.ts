@@ -54,6 +54,9 @@ const STEPS_PER_TURN = 64;
  * for the next 64 events, which in a quiet farm are seconds apart.
  */
 const TURN_MS = 1;
+/** In so much virtual time no more events than this happen, however many nodes there are to simulate. */
+const WINDOW_MS = 20;
+const WINDOW_EVENTS_MAX = 15_000;
 
 /**
  * Virtual time: events in order, and between any two of them everything that promises owe each other. Nothing here
@@ -65,6 +68,8 @@ export class Timeline {
   #order = 0;
   readonly #agenda = new Agenda();
   #failure: { error: unknown } | undefined;
+  #windowAt = 0;
+  #windowEvents = 0;
 
   /** Plans an event; the function that comes back takes it off again. */
   after(delayMs: number, run: () => void): () => void {
@@ -99,6 +104,15 @@ export class Timeline {
     if (!isOver()) this.now = Math.max(this.now, until);
   }
 
+  /** A node that asks to be woken for what has passed would go round in one moment for ever. */
+  #assertPasses(): void {
+    if (this.now - this.#windowAt > WINDOW_MS) {
+      this.#windowAt = this.now;
+      this.#windowEvents = this.events;
+    } else if (this.events - this.#windowEvents > WINDOW_EVENTS_MAX)
+      this.fail(new Error(`More than ${WINDOW_EVENTS_MAX} events within ${WINDOW_MS} ms: something spins.`));
+  }
+
   /** Runs the next event; false where none is due any more. */
   #step(until: number): boolean {
     for (;;) {
@@ -108,6 +122,7 @@ export class Timeline {
       if (event.run === undefined) continue;
       this.now = event.at;
       this.events += 1;
+      this.#assertPasses();
       try {
         event.run();
       } catch (error) {
