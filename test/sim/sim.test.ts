@@ -9,6 +9,20 @@ const FIRST = BigInt(process.env['CUADRO_SIM_FIRST'] ?? 1);
 const SEEDS = Number(process.env['CUADRO_SIM_SEEDS'] ?? 300);
 const GROUP = 100;
 
+/** So many runs meet all that can happen; fewer may miss what happens once in ten. */
+const ENOUGH = 100;
+const RARE: ReadonlySet<string> = new Set([
+  'fault: disk destroyed',
+  'fault: further disk destroyed',
+  'fault: member removed',
+  'fault: member joined',
+  'deed: open the door',
+  'deed: merge two farms',
+  'outcome: rendered in one copy',
+  'outcome: farms merged',
+  'outcome: farms with jobs merged',
+]);
+
 describe(`whole farms, simulated from seed ${FIRST}`, () => {
   for (const [what, isExact] of [
     ['with messages handed on', false],
@@ -42,8 +56,8 @@ describe(`whole farms, simulated from seed ${FIRST}`, () => {
     });
   }
 
-  // Fewer are too few to meet all kinds.
-  it('every kind of fault, deed and outcome happened', { skip: SEEDS < GROUP }, () => {
-    assert.deepEqual(tally.missing(), []);
+  it('every kind of fault, deed and outcome happened', () => {
+    const missing = tally.missing().filter((kind) => SEEDS >= ENOUGH || !RARE.has(kind));
+    assert.deepEqual(missing, []);
   });
 });
