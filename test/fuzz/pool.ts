@@ -74,7 +74,8 @@ class Child {
       }
       const hasBegun = this.place !== undefined;
       if (hasBegun && cpuMs - last.cpuMs > INPUT_MS_MAX) stalled(`It computed for ${cpuMs - last.cpuMs} ms.`);
-      else if (nowMs - last.atMs > (hasBegun ? WAIT_MS_MAX : START_MS_MAX)) stalled('It waited in vain.');
+      else if (nowMs - last.atMs > (hasBegun ? WAIT_MS_MAX : START_MS_MAX))
+        stalled('It has not gone on for too long.');
     }, LOOK_EVERY_MS);
     return () => clearInterval(timer);
   }

@@ -140,7 +140,7 @@ export const textDecoders: readonly Decoder[] = [
       '1,3,7-9',
       ' 1 - 3 : 2 , 8',
       '-3',
-      '1-10485:7,2-1048574:3',
+      '1-10485:7,2-10485:3',
       '1-900,5-6:3',
     ),
     open: () => ({ read: readFrames }),
