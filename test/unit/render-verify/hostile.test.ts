@@ -120,6 +120,12 @@ test('a TIFF that names the same tag again and again has it read once', () => {
   assert.ok(process.cpuUsage(before).user < 2e6);
 });
 
+test('a TIFF with millions of values of a type that there is not claims no memory for them', () => {
+  const before = process.memoryUsage().heapUsed;
+  readTiffTables(tiff([[279, 0x3894, 12_517_377, 8]]));
+  assert.ok(process.memoryUsage().heapUsed - before < 2 ** 24);
+});
+
 test('a TIFF whose packed strips lie over each other is not unpacked', () => {
   const strip = deflateSync(Buffer.alloc(1_000));
   const count = 500;

@@ -41,6 +41,8 @@ export function readTiffTables(file: Buffer): TiffTables {
     if (!wanted && tag !== TIFF_COMPRESSION_TAG) continue;
     // A tag stands once (TIFF 6.0, section 2); thousands of the same would have all their values read.
     if (values.has(tag)) continue;
+    // These tags are SHORT or LONG; of another type no count is bounded by the file, and a list would be made for it.
+    if (type !== 3 && type !== 4) continue;
     const read = type === 3 ? (i: number) => short(at + 2 * i) : (i: number) => long(at + 4 * i);
     values.set(
       tag,
