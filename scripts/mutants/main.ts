@@ -72,8 +72,12 @@ function report(judged: readonly Judged[], known: Arguments): number {
     verdict.state === 'survived' && argumentFor(mutant, known) === undefined;
   const open = judged.filter(isOpen);
   for (const one of open) console.log(`✖ ${describe(one)}`);
+  // One text may stand in several places, of which some can be told.
+  const placeOf = ({ mutant: { file, lineText, change } }: Judged): string =>
+    [file, lineText, change].join('\n');
+  const surviving = new Set(judged.filter(({ verdict }) => verdict.state === 'survived').map(placeOf));
   const needless = judged.filter(
-    ({ mutant, verdict }) => verdict.state === 'killed' && argumentFor(mutant, known) !== undefined,
+    (one) => !surviving.has(placeOf(one)) && argumentFor(one.mutant, known) !== undefined,
   );
   for (const one of needless) console.log(`✖ argued, but ${describe(one)}`);
   const killed = judged.filter(({ verdict }) => verdict.state === 'killed').length;

@@ -46,7 +46,7 @@ function takeClaim(state: BrainState, claim: Claim): void {
     takeBackFrom(state, claim.peer, 'ahead', claim.idleReason ?? 'This machine takes no work now.');
   }
   // Others may be allowed what only this machine could, or no longer need to wait for it.
-  state.offersVersion++;
+  state.offersChanged();
   state.out.node(claim.peer);
   state.out.farm = true;
 }

@@ -129,7 +129,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
   for (const job of state.jobs.values()) {
     for (const index of job.table.records.failed()) judgeMerged(state, job, index);
   }
-  state.offersVersion++;
+  state.offersChanged();
 }
 
 /** The same reign goes on under a higher term, so that a coordinator that yields is followed nowhere else. */

@@ -110,7 +110,7 @@ function freeTask(state: BrainState, lease: Lease): void {
   if (job === undefined || job.leases.get(lease.index) !== lease) return;
   job.removeLease(lease);
   // A place under the job's limit of machines may be free, or its version unbound.
-  if (!job.machines.has(lease.peer)) state.offersVersion++;
+  if (!job.machines.has(lease.peer)) state.offersChanged();
   tellLease(state, job, lease);
   job.offer(lease.index);
 }
@@ -213,7 +213,7 @@ export function heard(state: BrainState, machine: Machine): void {
   setReachable(machine, true, state.now);
   reachChanged(state, true);
   machine.dryAt = undefined;
-  state.offersVersion++;
+  state.offersChanged();
   state.out.node(machine.peer);
 }
 
@@ -238,7 +238,7 @@ export function takePeerState(
   setReachable(machine, false, state.now);
   reachChanged(state, false);
   // Who is capable has changed, so tasks that wait for another machine may go to one where they failed.
-  state.offersVersion++;
+  state.offersChanged();
   state.out.node(peer);
   state.out.farm = true;
 }

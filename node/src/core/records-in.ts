@@ -104,7 +104,7 @@ function tellMachine(state: BrainState, peer: PeerId): void {
 
 function nodeChanged(state: BrainState, record: NodeRecord): void {
   tellMachine(state, record.peer);
-  state.offersVersion++;
+  state.offersChanged();
   const { effective } = state.desiredOf(record.peer);
   if (effective === 'paused') takeBackFrom(state, record.peer, 'all', 'This machine was paused.');
   if (effective === 'draining') {
@@ -156,7 +156,7 @@ function changeJob(state: BrainState, job: Job, record: JobRecord): void {
   stopOlderLevels(state, job);
   if (job.priority !== priority) state.withdraw(job);
   // Limits and requests may let machines have what they could not.
-  state.offersVersion++;
+  state.offersChanged();
   state.placeOffer(job, true);
 }
 
@@ -264,7 +264,7 @@ function jobListener(state: BrainState): JobListener {
       lookAt(state, job, index);
     },
     offered: (job) => {
-      state.offersVersion++;
+      state.offersChanged();
       state.placeOffer(job, true);
     },
     inputsGone: (_job, leases) => {

@@ -86,7 +86,7 @@ export function stopLosers(state: BrainState, job: Job, task: number, except?: s
 
 /** Who may have tasks of the job may have changed: results show that others could do what one could not. */
 export function noticeSetAside(state: BrainState, job: Job): void {
-  state.offersVersion++;
+  state.offersChanged();
   for (const lease of [...job.leases.values()]) {
     if (!isSetAside(state, lease.peer, job)) continue;
     const machine = state.machines.get(lease.peer);

@@ -13,7 +13,7 @@ import type { BrainState } from './state.ts';
 export function grantAll(state: BrainState): void {
   const { reign } = state;
   if (reign.role !== 'leading' || reign.collecting !== undefined || state.inDoubt) return;
-  for (const pauseEnd of pausesEnded(state)) if (pauseEnd <= state.now) state.offersVersion++;
+  for (const pauseEnd of pausesEnded(state)) if (pauseEnd <= state.now) state.offersChanged();
   if (state.offers.length === 0) return;
   const hungry: Machine[] = [];
   for (const machine of state.machines.values()) {

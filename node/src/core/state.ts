@@ -310,8 +310,13 @@ export class BrainState {
     if (belongs && !job.offered) {
       job.offered = true;
       this.offers.splice(this.#placeOf(job), 0, job);
-      this.offersVersion++;
+      this.offersChanged();
     } else if (!belongs && job.offered) this.withdraw(job);
+  }
+
+  /** A machine that found nothing might now find something. */
+  offersChanged(): void {
+    this.offersVersion++;
   }
 
   withdraw(job: Job): void {
