@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { checkJob, doneEverywhere } from '../e2e/support/job-checks.ts';
+import { until } from '../e2e/support/wait.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
@@ -18,6 +19,8 @@ const NETWORKS = [
 const STEADY_PERCENT = 10;
 /** Changes of coordinator that a node may see at most in a minute: more would be an election without end. */
 const CHANGES_A_MINUTE = 6;
+/** The longest pause between two tries of a plan, and the try. */
+const PLAN_MS = 150_000;
 
 describe('a farm of five on a network that loses packets', () => {
   for (const { percent, frames, endsMs } of NETWORKS) {
@@ -55,8 +58,16 @@ describe('a farm of five on a network that loses packets', () => {
           Math.max(...changes) <= bound,
           `${changes.join(', ')} changes of coordinator in ${tookMs} ms`,
         );
+        // A machine that could not fetch the plan while packets were lost tries again after a pause that grew.
+        await until('all machines to know the plan', () => namesKnown(nodes, job.id), PLAN_MS);
         assert.equal(await checkJob(nodes, submitter, job, frames), frames);
       }),
     );
   }
 });
+
+/** Whether all machines name the tasks of a job as its plan does. */
+async function namesKnown(nodes: readonly LanNode[], job: string): Promise<boolean> {
+  const lists = await Promise.all(nodes.map((node) => node.client.call('tasks', { params: { job } })));
+  return lists.every(({ tasks }) => tasks.length > 0 && tasks.every(({ name }) => !name.startsWith('#')));
+}
