@@ -104,7 +104,7 @@ class CoreDriver implements Driver {
   #timerAt = Number.POSITIVE_INFINITY;
   #wakeWantedAt: number | undefined;
   readonly #plansAsked = new Map<JobId, Promise<void>>();
-  readonly #planRetries = new Map<JobId, () => void>();
+  readonly #planRetries = new Map<JobId, { readonly cancel: () => void; readonly now: () => void }>();
 
   constructor(components: DriverComponents) {
     this.#components = components;
@@ -121,7 +121,7 @@ class CoreDriver implements Driver {
   async stop(): Promise<void> {
     if (this.#state === 'running') this.#state = 'stopped';
     this.#endTimer();
-    for (const cancel of this.#planRetries.values()) cancel();
+    for (const { cancel } of this.#planRetries.values()) cancel();
     this.#planRetries.clear();
     while (this.#writing !== undefined) await this.#writing;
   }
@@ -140,6 +140,7 @@ class CoreDriver implements Driver {
     const timed = Object.assign(taken, { now: clock.now(), wallTime: clock.wallTime() }) as CoreInput;
     for (const effect of core.step(timed)) this.#queue(effect);
     this.#pump();
+    if (input.kind === 'peer' && input.state === 'reachable') this.#askPlansNow();
   }
 
   async merge(records: KnownRecord[]): Promise<void> {
@@ -341,18 +342,26 @@ class CoreDriver implements Driver {
     this.#plansAsked.set(job, asked);
   }
 
-  /** A disk that failed for a moment must not keep a job waiting for ever. */
+  /** A disk that failed for a moment, or holders that were away, must not keep a job waiting for ever. */
   #askPlanLater(job: JobId, hash: BlobHash, afterMs: number): void {
     if (this.#state !== 'running') return;
-    this.#planRetries.get(job)?.();
-    const cancel = this.#components.clock.after(afterMs, () => {
+    this.#planRetries.get(job)?.cancel();
+    const again = (nextMs: number): void => {
+      cancel();
       this.#planRetries.delete(job);
       const record = this.queries.jobRecord(job);
       if (record === undefined || record.deleted !== undefined) return;
       if (this.queries.plannedTask(job, 0) !== undefined) return;
-      this.#askPlan(job, hash, Math.min(2 * afterMs, PLAN_RETRY_MAX_MS));
-    });
-    this.#planRetries.set(job, cancel);
+      this.#askPlan(job, hash, nextMs);
+    };
+    const nextMs = Math.min(2 * afterMs, PLAN_RETRY_MAX_MS);
+    const cancel = this.#components.clock.after(afterMs, () => again(nextMs));
+    this.#planRetries.set(job, { cancel, now: () => again(PLAN_RETRY_MS) });
+  }
+
+  /** Who has just come may hold the plans that wait for their next try. */
+  #askPlansNow(): void {
+    for (const { now } of [...this.#planRetries.values()]) now();
   }
 }
 

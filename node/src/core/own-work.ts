@@ -6,8 +6,11 @@ import {
   type Message,
   type PeerId,
   type PlannedTask,
+  recordKey,
+  type TaskIndex,
 } from '@cuadro/protocol';
 import type { AttemptOutcome, CoreInput } from './interface.ts';
+import type { Job } from './job.ts';
 import { adoptLease, releaseLease } from './leases.ts';
 import { takeResult } from './results.ts';
 import type { BrainState } from './state.ts';
@@ -64,7 +67,22 @@ function run(state: BrainState, grant: Grant): void {
   };
   if (adoptLease(state, state.machine(state.self), held)) {
     state.out.effects.push({ kind: 'run', grant, job: job.record, task });
-  } else takeEnd(state, attempt, { kind: 'stopped', reason: 'The task had ended before it arrived here.' });
+    return;
+  }
+  takeEnd(state, attempt, { kind: 'stopped', reason: 'The task had ended before it arrived here.' });
+  tellAgain(state, job, grant.task);
+}
+
+/**
+ * A coordinator that grants what had ended lacks a record that stands here, whoever made it: until it has that, it would
+ * grant the task again as soon as it is given back, hundreds of times a second (SPEC R113).
+ */
+function tellAgain(state: BrainState, job: Job, task: TaskIndex): void {
+  const ofTask = job.table.records.get(task);
+  for (const record of ofTask === undefined ? [job.record] : [job.record, ofTask]) {
+    state.out.persist.set(recordKey(record), record);
+    state.out.own.add(recordKey(record));
+  }
 }
 
 /** Jobs that came to be known may be those of grants that came before them. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { attemptKey, type Epoch, type Grant, type Message } from '@cuadro/protocol';
+import { attemptKey, compareText, recordKey, type Epoch, type Grant, type Message } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { BELEN, CARMEN, framesPlan, jobIdOf, jobRecord, stopsTo, SELF, type Farm } from './farm.ts';
+import { doneTask } from '../replicas/records.ts';
 import { following, grantOf, learn, meeting, pulseOf, sentTo } from './members.ts';
 
 const BELENS: Epoch = { term: 5, peer: BELEN };
@@ -69,6 +70,24 @@ describe('a worker', () => {
       assert.deepEqual(farm.core.ignored(), reason === undefined ? {} : { [reason]: 1 });
     });
   }
+
+  it('R113: gives back what it knows to have ended, and tells the coordinator how it knows', () => {
+    const farm = worker();
+    const ended = doneTask(JOB, 0);
+    farm.step({ kind: 'records', from: CARMEN, records: [ended] });
+    const effects = farm.message(BELEN, grants(BELENS, 0, 1));
+    assert.deepEqual(farm.heldIndices(), [1]);
+    const [result] = sentTo(BELEN, 'result', effects);
+    assert.deepEqual(result?.outcome.kind, 'stopped');
+    const told = effects.flatMap((effect) => (effect.kind === 'publish' ? effect.records : []));
+    assert.deepEqual(told.map(recordKey).toSorted(compareText), [`job/${JOB}`, recordKey(ended)]);
+    const stored = effects.flatMap((effect) => (effect.kind === 'persist' ? effect.records : []));
+    assert.deepEqual(
+      told.filter((record) => !stored.includes(record)),
+      [],
+      'nothing is told that is not durable',
+    );
+  });
 
   it('R40: ignores all grants while it looks for a coordinator', () => {
     const farm = meeting(BELEN, CARMEN);
