@@ -11,6 +11,7 @@ export const NOT_FUZZED: Readonly<Record<string, string>> = {
     'hands bodies to the schemas of the route table, which the decoder http reaches over a connection',
   'node/src/blobs/tree.ts':
     'compares a marker of its own with what stands there; anything else has the tree built anew',
+  'node/src/core/packer.ts': 'unpacks what the same process packed from records that were read before',
   'node/src/cli/client.ts': "reads what the user's own node answers, whose token it has sent",
   'node/src/cli/commands/machine.ts':
     'reads what a person types as the value of a setting, by the schema of the configuration',

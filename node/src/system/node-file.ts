@@ -96,6 +96,8 @@ function isNodeFile(value: unknown): value is NodeFile {
     // A file that somebody else put there must not send the token elsewhere.
     /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+$/.test(address) &&
     typeof token === 'string' &&
-    token !== ''
+    token !== '' &&
+    // Half a character can't stand in the address that signs a browser in.
+    token.isWellFormed()
   );
 }
