@@ -118,7 +118,7 @@ const changesOf = ({ jobs, tasks, removed }: Changes): unknown => ({
 });
 
 /** Twice a second those look who judge by what lasts. */
-function lookAround(farm: SimFarm, checkers: Checkers): void {
+export function lookAround(farm: SimFarm, checkers: Checkers): void {
   farm.timeline.after(LOOK_AROUND_MS, () => {
     checkers.look();
     lookAround(farm, checkers);

@@ -165,6 +165,11 @@ export class Kept implements Checker {
       const counts = task && job && counting(task, job);
       // A result that another one took the place of needs no second copy any more.
       if (counts === undefined || nameOf(counts.attempt) !== shown.attempt) continue;
+      // A copy is replaced a day after its machine was lost, or once somebody removes that; no run lasts so long.
+      const isAwaited = this.#farm.machines.some(
+        ({ peer, isGone, isRemoved }) => isGone && !isRemoved && counts.holders[peer]?.held === true,
+      );
+      if (isAwaited) continue;
       // One whose bytes went bad where nobody has read them yet is not known to be gone.
       if (left.some(({ disk }) => shown.files.some((hash) => disk.faults.damaged.has(hash)))) continue;
       throw new Violation('two copies', `${shown.job}/${shown.index} stays on one disk.`);

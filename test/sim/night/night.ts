@@ -7,7 +7,7 @@ import { Checkers } from '../checkers/checkers.ts';
 import { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { profileOf, type Profile } from '../profile.ts';
-import { witnessOf } from '../run.ts';
+import { lookAround, witnessOf } from '../run.ts';
 import { Trace } from '../trace.ts';
 import { EVENING_MS, HOUR_MS, MINUTE_MS, NIGHT_MS, NightScript, type Expected } from './script.ts';
 
@@ -73,6 +73,7 @@ export async function simulateNight(
   const judged = { unexplained: [] as string[], invented: [] as string[] };
   try {
     script.plan();
+    lookAround(farm, checkers);
     await farm.timeline.run(NIGHT_MS);
     await morning(farm, checkers);
     script.end();

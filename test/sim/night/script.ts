@@ -238,8 +238,14 @@ export class NightScript {
     this.#expect({ kind: 'power-cut', until, machines: fallen });
   }
 
+  /** Whoever sits down in the morning: not at the machine that was switched off. */
+  get #artist(): Machine {
+    const { artist, submitter } = this.cast;
+    return artist === this.#off ? submitter : artist;
+  }
+
   #artistBack(): void {
-    const { artist } = this.cast;
+    const artist = this.#artist;
     this.#set(artist, { ownerDesired: 'paused' });
     const minutes = this.#dice.between(12, 25);
     this.#expect({
@@ -251,7 +257,7 @@ export class NightScript {
   }
 
   #submitInTheMorning(): void {
-    this.#submit(MORNING_JOB, this.cast.artist);
+    this.#submit(MORNING_JOB, this.#artist);
   }
 
   /** What the night's end adds: jobs that ended, and the frame that nobody could render. */
