@@ -7,6 +7,7 @@ import {
   type Pulse,
 } from '@cuadro/protocol';
 import { judgeMerged } from './failure-policy.ts';
+import { forgetTakenBack } from './leases.ts';
 import { setReachable } from './machine.ts';
 import { REIGNS_KEPT } from './options.ts';
 import { follows, isHeardOnlyByWayOfOthers } from './pulse.ts';
@@ -121,6 +122,8 @@ export function stand(state: BrainState, cause: ReignCause): void {
     delete machine.isProven;
     delete machine.relayed;
     delete machine.named;
+    // What was taken back here nobody was told of: whoever holds it says so now, and is stopped or goes on (R114).
+    if (machine.peer !== state.self) forgetTakenBack(state, machine);
   }
   if (others.length > 0) {
     leading.collecting = { until: state.now + state.options.collectMs, waiting: new Set(others) };

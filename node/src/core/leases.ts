@@ -105,6 +105,11 @@ export function takeBack(state: BrainState, lease: Lease, reason: string): void 
   state.out.stops.push({ peer: lease.peer, attempt: lease.attempt, reason });
 }
 
+/** Leases that this node took back when it only mirrored them (SPEC R114). */
+export function forgetTakenBack(state: BrainState, machine: Machine): void {
+  for (const lease of [...machine.leases.values()]) if (lease.stopping) releaseLease(state, machine, lease);
+}
+
 function freeTask(state: BrainState, lease: Lease): void {
   const job = state.jobs.get(lease.job);
   if (job === undefined || job.leases.get(lease.index) !== lease) return;
@@ -175,8 +180,12 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
 }
 
 function adoptOrStop(state: BrainState, machine: Machine, held: HeldAttempt): void {
-  if (adoptLease(state, machine, held)) return;
-  const reason = 'Another machine has this task, or it has ended.';
+  // What waits at a machine that takes no work would wait for as long as that lasts.
+  const isIdle = !held.running && machine.claim?.wants === 0;
+  if (!isIdle && adoptLease(state, machine, held)) return;
+  const reason = isIdle
+    ? (machine.claim?.idleReason ?? 'This machine takes no work now.')
+    : 'Another machine has this task, or it has ended.';
   state.out.stops.push({ peer: machine.peer, attempt: held.attempt, reason });
 }
 

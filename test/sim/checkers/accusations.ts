@@ -83,7 +83,9 @@ export class Accusations implements Checker {
   }
 
   /** Its process may be gone, and back, between two looks. */
-  crashed({ peer }: Machine): void {
+  crashed(machine: Machine): void {
+    const { peer } = machine;
+    this.#downSince.set(machine, this.#farm.timeline.now);
     this.#crashedAt.set(peer, this.#farm.timeline.now);
     for (const judge of this.#farm.machines)
       this.#hinderedAt.set(`${peer} ${judge.peer}`, this.#farm.timeline.now);

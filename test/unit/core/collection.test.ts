@@ -4,7 +4,7 @@ import type { Epoch } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { Cluster } from './cluster.ts';
 import { BELEN, CARMEN, DOLORES, framesPlan, jobRecord, stopsTo, type Farm } from './farm.ts';
-import { beaconOf, following, granted, grantOf, learn, pulseOf, rowOf, sentTo } from './members.ts';
+import { beaconOf, following, granted, grantOf, held, learn, pulseOf, rowOf, sentTo } from './members.ts';
 
 const BELENS: Epoch = { term: 5, peer: BELEN };
 
@@ -41,6 +41,14 @@ function answer(farm: Farm, peer: string, job: string, tasks: number[]): CoreEff
   const [first, ...ahead] = tasks.map((task) => grantOf(BELENS, task + 1, job, task));
   return farm.message(peer, beaconOf(peer, first === undefined ? [] : [first], ahead));
 }
+
+/** A member's beacon: it runs the first of these tasks, and keeps the others ahead. */
+const listing = (job: string, first: number, ...others: number[]) =>
+  beaconOf(
+    DOLORES,
+    [grantOf(BELENS, first + 1, job, first)],
+    others.map((task) => grantOf(BELENS, task + 1, job, task)),
+  );
 
 describe('a new coordinator', () => {
   it('R43: asks all members directly and at once what they hold', () => {
@@ -93,6 +101,30 @@ describe('a new coordinator', () => {
     const effects = farm.step({ kind: 'peer', peer: DOLORES, state: 'lost' });
     assert.deepEqual(granted(effects), [`${CARMEN} 0`, `${CARMEN} 1`]);
   });
+
+  for (const [what, runs] of [
+    ['lets go on what a machine runs that took no more work before', true],
+    ['stops, and grants elsewhere, what only waits at such a machine', false],
+  ] as const) {
+    it(`R114: ${what}`, () => {
+      const { farm, job } = successor();
+      const [five, none] = [grantOf(BELENS, 6, job, 5), grantOf(BELENS, 1, job, 0)];
+      const row = { ...rowOf(DOLORES, []), held: [held(five), held(none, false)] };
+      farm.message(BELEN, pulseOf(BELENS, { sequence: 3, rows: [row] }));
+      // Its disk is full: what it kept ahead is taken back, which only its coordinator tells it.
+      farm.claim(DOLORES, { wants: 0, sequence: 2 });
+      lose(farm);
+      const effects = [
+        ...answer(farm, CARMEN, job, []),
+        ...farm.message(DOLORES, runs ? listing(job, 0) : listing(job, 5, 0)),
+      ];
+      assert.deepEqual(
+        granted(effects),
+        runs ? [`${CARMEN} 1`, `${CARMEN} 2`] : [`${CARMEN} 0`, `${CARMEN} 1`],
+      );
+      assert.deepEqual(stopsTo(DOLORES, effects), runs ? [] : [grantOf(BELENS, 1, job, 0).attempt]);
+    });
+  }
 
   it('R43: takes what members list for its leases, known of before or not', () => {
     const { farm, job } = successor({ [CARMEN]: [0] });
