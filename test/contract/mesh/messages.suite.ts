@@ -188,7 +188,10 @@ export function messagesContract(subject: MeshUnderTest): void {
       const reason = new Error('enough');
       await assert.rejects(a.mesh.provide(held, { signal: AbortSignal.abort(reason) }), reason);
       d.mesh.setMembership({ farm: FARM, members: membersOf(a, b, d) });
-      assert.deepEqual(await found(d, held), [b.peer], 'only members are named');
+      // Its table forgets who left, and fills anew; whatever it finds meanwhile, only members are named.
+      let named: string[] = [];
+      for (let round = 0; named.length === 0 && round < 50; round += 1) named = await found(d, held);
+      assert.deepEqual(named, [b.peer]);
     });
   });
 }
