@@ -226,7 +226,7 @@ export class CuadroNight extends LitElement {
     return html`<li class="event is-${tone}">
       <time class="number quiet" datetime=${new Date(at).toISOString()}>${clockOf(at)}</time>
       <cuadro-icon name=${icons[tone]}></cuadro-icon>
-      <span><span class="unseen">${t.tones[tone]}</span> ${sentence}
+      <span><span class="unseen">${t.tones[tone]}</span> <span>${sentence}</span>
         <span class="small quiet">${end} ${this.#links(job, machines, task)}</span></span></li>`;
   }
 
