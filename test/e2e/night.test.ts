@@ -29,8 +29,12 @@ async function nightOf(node: LocalNode): Promise<NightView> {
   return node.client.call('night', { query: { hours: 1 } });
 }
 
-async function peerOf(node: LocalNode): Promise<string> {
-  return (await node.client.call('here', {})).peer;
+/** As another machine knows it: who was started again since answers at a new address. */
+async function peerOf(node: LocalNode, name: string): Promise<string> {
+  return until(
+    `${node.name} to know ${name}`,
+    async () => (await node.client.call('nodes', {})).find((one) => one.name === name)?.peer,
+  );
 }
 
 test('R126, R127: every job of a shortened night ends, every frame is collected, and all of it is explained', async (t) => {
@@ -153,7 +157,7 @@ async function artist(node: LocalNode, deeds: Deed[]): Promise<void> {
 }
 
 async function tells(node: LocalNode, { kind, machine, says }: Deed): Promise<void> {
-  const peer = machine === undefined ? undefined : await peerOf(machine);
+  const peer = machine === undefined ? undefined : await peerOf(node, machine.name);
   const what = `${node.name} to tell ${kind} of ${machine?.name ?? 'the farm'}`;
   await until(what, async () =>
     (await nightOf(node)).events.some(
