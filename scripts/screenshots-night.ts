@@ -84,7 +84,12 @@ async function take(from: Browser, theme: 'dark' | 'light', size: 'wide' | 'narr
   await page.goto(signinAddress({ address: api.address, token: TOKEN }));
   await page.goto(`${api.address}/night`);
   await page.locator('cuadro-night-timeline').first().waitFor();
+  // So long was the night that was simulated.
+  await page.getByRole('button', { name: '8 hours' }).click();
   await page.waitForFunction(() => document.fonts.status === 'loaded');
+  // In a window as high as the page, so that what stands at its edges stands at the picture's.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ ...SIZES[size], height });
   await page.screenshot({ path: join(target, `night-${theme}-${size}.png`), fullPage: true });
   await context.close();
 }

@@ -181,13 +181,17 @@ function whyGone(before: PeerId | undefined, at: number, stretches: readonly Str
   }
 }
 
+/** One that ends in order gives way at once: less is no news. */
+const LEADERLESS_MIN_MS = 500;
+
 function leadsSentence(
   nameOf: (peer: PeerId) => string,
   name: string,
   { cause, leaderlessMs, before }: Extract<DiaryEvent, { kind: 'leads' }>,
   whyGoneBefore: string | undefined,
 ): string {
-  const meanwhile = leaderlessMs > 0 ? ` Nobody did for ${lasting(leaderlessMs)}; what ran went on.` : '';
+  const meanwhile =
+    leaderlessMs >= LEADERLESS_MIN_MS ? ` Nobody did for ${lasting(leaderlessMs)}; what ran went on.` : '';
   switch (cause) {
     case 'lost': {
       const who = before === undefined ? 'the coordinator before' : nameOf(before);

@@ -24,7 +24,9 @@ export function listed(names: readonly string[], shown = 8): string {
 
 /** Task names of one kind together: `frames 3, 7 and 8`, `frame 3 and film`. */
 export function namedTasks(names: readonly string[]): string {
-  const numbers = names.flatMap((name) => /^frame (-?\d+)$/.exec(name)?.[1] ?? []);
+  const numbers = names
+    .flatMap((name) => /^frame (-?\d+)$/.exec(name)?.[1] ?? [])
+    .sort((a, b) => Number(a) - Number(b));
   if (numbers.length < 2) return listed(names, 5);
   const others = names.filter((name) => !/^frame -?\d+$/.test(name));
   return listed([`frames ${listed(numbers, 5)}`, ...others], 5);

@@ -142,6 +142,10 @@ describe('what the night is told from', () => {
         diary(...firsts, [60, 'belen', { kind: 'ended' }], [60.1, 'alba', leads]),
         /because belen was switched off\. Nobody did for 1 s/,
       ],
+      [
+        diary(...firsts, [60, 'belen', { kind: 'ended' }], [60.1, 'alba', { ...leads, leaderlessMs: 300 }]),
+        /because belen was switched off\.$/,
+      ],
       [diary(...firsts, [60.1, 'alba', leads], [64, 'belen', cut(60)]), /because belen went down/],
       [diary(...firsts, [60.1, 'alba', leads], [60.3, 'alba', lost('belen')]), /because belen was lost/],
       [diary(...firsts, [60.1, 'alba', leads]), /because belen couldn't be reached/],
@@ -250,14 +254,14 @@ describe('what is told of jobs', () => {
     ]);
   });
 
-  it('R127: what several machines ran when the network took them is told in one sentence', () => {
-    const ones = [failure(0), failure(1, { peer: 'carmen', at: 60.2 * MINUTE })];
+  it('R127: what several machines ran when the network took them is told in one sentence, in the order of frames', () => {
+    const ones = [failure(9), failure(1, { peer: 'carmen', at: 60.2 * MINUTE })];
     const [event] = tell([], { jobs: [job({ lost: ones })] }).events.filter(
       ({ kind }) => kind === 'attempts-lost',
     );
     assert.equal(
       event?.sentence,
-      'Frames 1 and 2 of #1 job 1 ran on belen and carmen when they were lost, and went to other machines.',
+      'Frames 2 and 10 of #1 job 1 ran on belen and carmen when they were lost, and went to other machines.',
     );
   });
 

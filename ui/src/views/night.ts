@@ -69,7 +69,7 @@ export class CuadroNight extends LitElement {
       .event.is-good cuadro-icon { color: var(--good); }
       .event.is-odd cuadro-icon { color: var(--warn); }
       .event.is-bad cuadro-icon { color: var(--bad); }
-      .about { margin-right: var(--space-3); color: var(--accent-text); }
+      .about { display: inline-block; margin-right: var(--space-3); color: var(--accent-text); }
     `,
   ];
   declare hours: number;
