@@ -15,8 +15,11 @@ const LIGHT = {
   limits: { fileMs: 180_000, lingerMs: 15_000 },
 };
 
-/** Files that start nodes, Blender or Chromium run one by one, so that their times mean something. */
-const HEAVY = { folders: ['e2e', 'browser'], atOnce: 1, limits: { fileMs: 420_000, lingerMs: 20_000 } };
+/**
+ * Files that start nodes, Blender or Chromium: they wait much, so two of them share two cores well. Each has networks,
+ * folders and ports of its own, and waits for conditions, so that neither minds the other.
+ */
+const HEAVY = { folders: ['e2e', 'browser'], atOnce: 2, limits: { fileMs: 420_000, lingerMs: 20_000 } };
 
 /** Hours of whole farms, and searches of models: nothing in them waits for real time, so that two keep both cores busy. */
 const SIMULATED = { folders: ['sim', 'model'], atOnce: 2, limits: { fileMs: 900_000, lingerMs: 15_000 } };
