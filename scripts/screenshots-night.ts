@@ -74,7 +74,12 @@ try {
 }
 
 async function take(from: Browser, theme: 'dark' | 'light', size: 'wide' | 'narrow'): Promise<void> {
-  const context = await from.newContext({ viewport: SIZES[size], colorScheme: theme, timezoneId: 'UTC' });
+  const context = await from.newContext({
+    viewport: SIZES[size],
+    isMobile: size === 'narrow',
+    colorScheme: theme,
+    timezoneId: 'UTC',
+  });
   const page = await context.newPage();
   page.on('console', (message) => {
     if (message.type() === 'error') console.error(`${page.url()}: ${message.text()}`);

@@ -117,6 +117,12 @@ describe('the dashboard', () => {
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       );
       assert.ok(wider <= 0, `${path} is ${wider} pixels too wide`);
+      // What is fixed to the window never widens the page: it is cut off.
+      const hidden = await page
+        .locator('nav')
+        .first()
+        .evaluate((nav) => nav.scrollWidth - nav.clientWidth);
+      assert.ok(hidden <= 0, `${hidden} pixels of the navigation are cut off`);
     }
   });
 

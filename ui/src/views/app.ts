@@ -54,7 +54,7 @@ export class CuadroApp extends LitElement {
         .brand, .foot cuadro-state { display: none; }
         nav a.item { flex-direction: column; gap: 2px; font-size: 11px; min-height: 44px; justify-content: center; padding: 0 5px; }
         .badge { position: absolute; margin: -12px 0 0 34px; }
-        nav .submit { order: 9; margin: 0; align-self: center; padding: 0 var(--space-2); }
+        nav .submit { order: 9; margin: 0; align-self: center; flex-direction: column; gap: 2px; min-height: 44px; padding: 0 var(--space-2); font-size: 11px; }
         .foot { margin: 0; }
         main { padding: var(--space-4) var(--space-4) 96px; }
       }
