@@ -16,6 +16,10 @@ describe('a farm of three with one sick link', () => {
       const nodes = await farm.begin(lan, 'a', 'b', 'c');
       const leader = await farm.led();
       const [far, between] = nodes.filter((node) => node !== leader) as [LanNode, LanNode];
+      // A machine that is still trying its engines would leave its task to the others.
+      await until('all machines to want work', async () =>
+        (await leader.nodes()).every(({ live }) => live.idleReason === 'There is nothing to render.'),
+      );
       const words = ['--type', 'echo-sleep', '--frames', `1-${TASKS}`, '--set', `sleepMs=${SLEEP_MS}`];
       const { job } = await between.ask<{ job: { id: string; name: string } }>('submit', ...words);
       await until('all machines to be at work', async () =>

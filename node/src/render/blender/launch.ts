@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type GroupCommand } from '../process/group.ts';
-import { modestly } from '../process/modest.ts';
+import { inModestSession, modestly } from '../process/modest.ts';
 import { type Confiner, confine, programFolder } from './confinement.ts';
 
 /** What one slot owns of the machine. */
@@ -64,7 +64,8 @@ export async function prepareLaunch(init: LaunchInit): Promise<GroupCommand> {
       readable: [driverDirectory, ...programFolder(init.blender), ...init.readableDirectories],
       writable: [init.folder],
     },
-    { file: init.blender, arguments: blenderArguments, environment },
+    // Bubblewrap begins a session of its own.
+    inModestSession({ file: init.blender, arguments: blenderArguments, environment }),
   );
   return modestly({ ...command, environment, directory: init.folder });
 }

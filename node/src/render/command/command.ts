@@ -5,7 +5,7 @@ import type { Clock, Random } from '../../system/interface.ts';
 import { FrameLog } from '../blender/frame-log.ts';
 import { tellingLines } from '../blender/telling-lines.ts';
 import { type GroupEnding, startProcessGroup } from '../process/group.ts';
-import { modestly } from '../process/modest.ts';
+import { inModestSession, modestly } from '../process/modest.ts';
 import { killMarked } from './descendants.ts';
 import { findProgram } from './find-program.ts';
 import { CommandError, type CommandOptions, type CommandRequest, type CommandResult } from './interface.ts';
@@ -92,7 +92,14 @@ async function runGroup(
   const environment = { ...environmentOf(request, temporary), [MARK]: mark };
   const group = startProcessGroup<Cause>(
     components,
-    modestly({ file: file ?? path, arguments: args, environment, directory: request.workingDirectory }),
+    modestly(
+      inModestSession({
+        file: file ?? path,
+        arguments: args,
+        environment,
+        directory: request.workingDirectory,
+      }),
+    ),
     { killWaitMs: limits.killWaitMs },
   );
   const sweep = () => killMarked(MARK, mark, limits.sweepRounds);

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import type { Clock } from '../../system/interface.ts';
 import { startProcessGroup } from '../process/group.ts';
-import { modestly } from '../process/modest.ts';
+import { inModestSession, modestly } from '../process/modest.ts';
 import { KEPT_LINES, KILL_WAIT_MS } from './limits.ts';
 
 /** How a tool's run ended. An abort is thrown instead, as the signal's reason. */
@@ -34,7 +34,7 @@ export async function runTool(
   signal?.throwIfAborted();
   const group = startProcessGroup<'aborted' | 'silent'>(
     components,
-    modestly({ file, arguments: args, environment: toolEnvironment(), directory: tmpdir() }),
+    modestly(inModestSession({ file, arguments: args, environment: toolEnvironment(), directory: tmpdir() })),
     { killWaitMs: KILL_WAIT_MS },
   );
   const abort = () => group.end('aborted');

@@ -3,8 +3,34 @@ import { isProgram } from './die-with-node.ts';
 import type { GroupCommand } from './group.ts';
 
 const NICE = '/usr/bin/nice';
+const SHELL = '/bin/sh';
 /** The farm's work must not starve the node, nor the machine's owner: 0 is usual, 19 the most modest. */
 const NICENESS = '10';
+
+/**
+ * Where the kernel groups processes by session (autogroups, sched(7); usual on desktops), a niceness counts only within
+ * the session, and a session of its own would weigh as much as everything that its owner does: the group is made
+ * modest as well. $0 is the program.
+ */
+const MODEST_SESSION = [
+  '[ ! -e /proc/self/autogroup ] ||',
+  // The kernel takes one such word in a tenth of a second, of all sessions together.
+  `for try in 1 2 3 4 5; do { echo ${NICENESS} >/proc/self/autogroup; } 2>/dev/null && break; sleep 0.1; done;`,
+  'exec "$0" "$@"',
+].join(' ');
+
+type Program = Pick<GroupCommand, 'file' | 'arguments'>;
+
+/** The program in a session that gives way. To be said of the program itself: a sandbox begins a session of its own. */
+export function inModestSession<T extends Program>(command: T): T {
+  if (process.platform !== 'linux' || !isAbsolute(command.file)) return command;
+  if (![SHELL, command.file].every(isProgram)) return command;
+  return {
+    ...command,
+    file: SHELL,
+    arguments: ['-c', MODEST_SESSION, command.file, ...command.arguments],
+  };
+}
 
 /**
  * The command at the priority of rendering, with all that it starts. A program that can't be found stays as it is: its

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { existsSync, writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -252,6 +253,9 @@ function lowerPriority({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
     setPriority(pid, Math.max(getPriority(), PICTURE_NICENESS));
+    // Its session is weighed as a whole where the kernel groups by sessions (process/modest.ts).
+    if (existsSync(`/proc/${pid}/autogroup`))
+      writeFileSync(`/proc/${pid}/autogroup`, String(PICTURE_NICENESS));
   } catch {
     // It has ended already, or this system forbids it: then it looks at pictures with the node's own priority.
   }
