@@ -95,6 +95,8 @@ function isNodeFile(value: unknown): value is NodeFile {
     typeof address === 'string' &&
     // A file that somebody else put there must not send the token elsewhere.
     /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+$/.test(address) &&
+    // Not every number is a port.
+    URL.canParse(address) &&
     typeof token === 'string' &&
     token !== '' &&
     // Half a character can't stand in the address that signs a browser in.
