@@ -3,6 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { openStage, until, type Stage } from './support.ts';
 
+/** Whether every change of style has come to its end, in all shadow trees. */
+const NO_TRANSITIONS = `(() => {
+  const within = (root) =>
+    [root, ...[...root.querySelectorAll('*')].flatMap(({ shadowRoot }) => (shadowRoot ? within(shadowRoot) : []))];
+  return within(document).every((root) => root.getAnimations().every((one) => !(one instanceof CSSTransition)));
+})()`;
+
 describe('the page of the night', () => {
   let stage: Stage;
   before(async () => {
@@ -76,6 +83,8 @@ describe('the page of the night', () => {
     await page.locator('cuadro-night-timeline').first().waitFor();
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
+      // Half-way between two themes no contrast is that of either.
+      await page.waitForFunction(NO_TRANSITIONS);
       const { violations } = await new AxeBuilder({ page }).analyze();
       const told = violations.map(
         ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
