@@ -104,16 +104,18 @@ export class BlenderProcess {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const meter = new ProgressMeter();
     meter.memory(this.memoryBytes);
+    // A fresh process begins with the scene, also before it says so; one that is warm says when it loads another.
+    const loading = this.#orders === 0;
     this.#order = {
       ...options,
       id: ++this.#orders,
       meter,
       resolve,
       reject,
-      loading: false,
+      loading,
       outputEnded: false,
     };
-    this.#state = 'rendering';
+    this.#state = loading ? 'loading' : 'rendering';
     this.#watch.progress();
     sendOrder(this.#group.channel, { ...order, id: this.#order.id });
     return promise;
