@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { decode } from './codec.ts';
 import { blobHashSchema, type BlobHash } from './ids.ts';
-import { BUNDLE_FILES_MAX, PATH_LENGTH_MAX } from './limits.ts';
+import { BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX, PATH_LENGTH_MAX } from './limits.ts';
 
 /**
  * A bundle is a scene and all its files: a tree of relative path → blob, itself a blob (SPEC R61). A renderer
@@ -31,6 +32,9 @@ export const bundleSchema = z.object({
     .array(z.object({ from: z.string().min(1).max(4_096), to: bundlePathSchema }))
     .max(BUNDLE_FILES_MAX),
 });
+
+/** What a bundle's blob says. @throws MalformedBytesError (SPEC R4), or zod's error for bytes that are no bundle. */
+export const readBundle = (bytes: Uint8Array): Bundle => bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
 
 /** Whether a relative path stays in its folder on every system: no `..`, no root, no drive, no backslash (SPEC R62). */
 export function isSafePath(path: string): boolean {

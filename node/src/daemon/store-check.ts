@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import {
   type BlobHash,
   BUNDLE_BYTES_MAX,
-  bundleSchema,
   CuadroError,
-  decode,
   type KnownRecord,
   type PeerId,
+  readBundle,
   recordKey,
 } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
@@ -112,7 +111,9 @@ function promisedScene(record: KnownRecord, peer: PeerId): BlobHash | undefined 
 
 /** None where the list itself is damaged or gone, which is told of the list, or of a kind that this version can't read. */
 async function filesOf(blobs: BlobStore, bundle: BlobHash): Promise<BlobHash[]> {
-  const bytes = await blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX }).catch(() => undefined);
-  const read = bytes && bundleSchema.safeParse(decode(bytes, BUNDLE_BYTES_MAX));
-  return read?.data?.files.map(({ blob }) => blob) ?? [];
+  const read = await blobs
+    .read(bundle, { maxBytes: BUNDLE_BYTES_MAX })
+    .then(readBundle)
+    .catch(() => undefined);
+  return read?.files.map(({ blob }) => blob) ?? [];
 }

@@ -1,8 +1,7 @@
 import {
   BUNDLE_BYTES_MAX,
+  readBundle,
   JOB_ENDS,
-  bundleSchema,
-  decode,
   jobIdSchema,
   type BlobHash,
   type JobId,
@@ -109,7 +108,7 @@ export async function releaseUnnamed(
 async function namedBySpec(blobs: JobsComponents['blobs'], { spec }: JobRecord): Promise<BlobHash[]> {
   if (spec.bundle === undefined) return [spec.plan];
   const bytes = await blobs.read(spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
-  const { files } = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
+  const { files } = readBundle(bytes);
   return [spec.plan, spec.bundle, ...files.map(({ blob }) => blob)];
 }
 

@@ -2,8 +2,7 @@ import {
   attemptKey,
   blobsOfResult,
   BUNDLE_BYTES_MAX,
-  bundleSchema,
-  decode,
+  readBundle,
   heldBy,
   holdRequestSchema,
   type BlobHash,
@@ -302,7 +301,7 @@ class HoldSession {
 
   async #filesOf(bundle: BlobHash): Promise<BlobHash[]> {
     const bytes = await this.#components.blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX });
-    return bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX)).files.map(({ blob }) => blob);
+    return readBundle(bytes).files.map(({ blob }) => blob);
   }
 
   /** Pins of a copy that did not come to be are taken back: they would keep room for nothing. */

@@ -1,13 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  BUNDLE_BYTES_MAX,
-  bundleSchema,
-  decode,
-  type BlobHash,
-  type Bundle,
-  type JobId,
-} from '@cuadro/protocol';
+import { BUNDLE_BYTES_MAX, readBundle, type BlobHash, type Bundle, type JobId } from '@cuadro/protocol';
 import { BlobCorruptError, BlobNotFoundError } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { ContentSource } from '../blobs/source.ts';
@@ -172,7 +165,7 @@ export class SceneFolders {
       { signal, onWaiting: tell, onProgress: (progress) => tell(fetchingText(progress)) },
     );
     const bytes = await this.#blobs.read(hash, { maxBytes: BUNDLE_BYTES_MAX });
-    const bundle = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
+    const bundle = readBundle(bytes);
     const entries = bundle.files.map((file) => ({
       path: file.path,
       hash: file.blob,

@@ -251,6 +251,7 @@ export const protocolDecoders: readonly Decoder[] = [
     name: 'bundle',
     covers: [
       'protocol/src/bundle.ts isSafePath',
+      'protocol/src/bundle.ts readBundle',
       'node/src/jobs/pins.ts',
       'node/src/worker/runners/film.ts',
       'node/src/worker/scenes.ts',

@@ -1,4 +1,4 @@
-import { bundleSchema, BUNDLE_BYTES_MAX, decode, type PeerId } from '@cuadro/protocol';
+import { BUNDLE_BYTES_MAX, readBundle, type PeerId } from '@cuadro/protocol';
 import type { Clock, Random } from '../../system/interface.ts';
 import type { BlobHash, BlobStore } from '../interface.ts';
 import type { Flock } from './flock.ts';
@@ -133,7 +133,7 @@ function remember<T>(map: Map<BlobHash, T>, bundle: BlobHash, value: T): void {
 /** Undefined for what is no bundle, or one of too many units. */
 function unitsOf(bytes: Uint8Array): Units | undefined {
   try {
-    const units = new Units(bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX)));
+    const units = new Units(readBundle(bytes));
     return units.count > swarmLimits.unitsMax ? undefined : units;
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-import { BUNDLE_BYTES_MAX, bundleSchema, decode, type Bundle, type PeerId } from '@cuadro/protocol';
+import { BUNDLE_BYTES_MAX, readBundle, type Bundle, type PeerId } from '@cuadro/protocol';
 import type { Mesh } from '../../mesh/interface.ts';
 import type { Clock, Logger, Random } from '../../system/interface.ts';
 import { BlobNotFoundError, StoreStoppedError } from '../errors.ts';
@@ -116,7 +116,7 @@ class MeshTransfer implements Transfer {
     // Its own bytes are no part of the progress, whose total they would change.
     await this.fetch(hash, { holders: options.holders, ...pinOf(options), ...signalOf(options) });
     const bytes = await blobs.read(hash, { ...signalOf(options), maxBytes: BUNDLE_BYTES_MAX });
-    const bundle = bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
+    const bundle = readBundle(bytes);
     const files = bundle.files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
     // Whoever has the bundle has its files: that is where the farm is asked for them too.
     await this.#fetchAll(files, options, { hash, bundle });

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { BUNDLE_BYTES_MAX, bundleSchema, decode, type FilmWork, type OutputFile } from '@cuadro/protocol';
+import { BUNDLE_BYTES_MAX, readBundle, type FilmWork, type OutputFile } from '@cuadro/protocol';
 import type { BlobStore } from '../../blobs/interface.ts';
 import type { ContentSource, EnsureOptions } from '../../blobs/source.ts';
 import { mapBounded } from '../../blobs/gate.ts';
@@ -145,5 +145,5 @@ async function bundleFile(
   if (spec.bundle === undefined) return undefined;
   await content.ensure(spec.bundle, { job }, waitingIn(context, context.signal));
   const bytes = await blobs.read(spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
-  return bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX)).files.find((file) => file.path === path)?.blob;
+  return readBundle(bytes).files.find((file) => file.path === path)?.blob;
 }
