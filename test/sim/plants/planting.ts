@@ -1,16 +1,7 @@
 import { spawn } from 'node:child_process';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { copyOfHouse } from '../../../scripts/copy-of-house.ts';
 import type { Edit, Plant } from './plants.ts';
 
 /** No plant may hold up the others: a mistake may make a run endless. */
@@ -27,23 +18,7 @@ export interface Finding {
 
 /** A copy of all that the simulator runs, into which mistakes are put; the packages are those of the house. */
 export class Bed {
-  readonly #copy: string;
-
-  constructor() {
-    const copy = mkdtempSync(join(tmpdir(), 'cuadro-plants-'));
-    this.#copy = copy;
-    for (const folder of ['protocol', 'node', 'test/sim'])
-      cpSync(join(root, folder), join(copy, folder), {
-        recursive: true,
-        filter: (path) => !path.includes('node_modules'),
-      });
-    cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-    mkdirSync(join(copy, 'node_modules', '@cuadro'), { recursive: true });
-    for (const name of readdirSync(join(root, 'node_modules')))
-      if (name !== '@cuadro') symlinkSync(join(root, 'node_modules', name), join(copy, 'node_modules', name));
-    for (const name of ['protocol', 'node'])
-      symlinkSync(join(copy, name), join(copy, 'node_modules', '@cuadro', name));
-  }
+  readonly #copy = copyOfHouse(root, { label: 'plants', tests: ['test/sim'] });
 
   remove(): void {
     rmSync(this.#copy, { recursive: true, force: true });
