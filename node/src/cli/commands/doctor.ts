@@ -1,7 +1,7 @@
-import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EXIT, type Config, type DoorView, type ExitCode, type HereView } from '@cuadro/protocol';
 import { loadConfig } from '../../system/config.ts';
+import { freeDiskBytes } from '../../system/files.ts';
 import { readNodeFile } from '../../system/node-file.ts';
 import type { Context } from '../context.ts';
 import { type Output, plain } from '../output.ts';
@@ -126,9 +126,8 @@ async function diskOf(dataFolder: string, { reserveGiB }: Pick<Config, 'reserveG
 /** Of the folder, or where it will be. */
 async function freeBytesOf(folder: string): Promise<number | undefined> {
   for (let at = folder; ; at = dirname(at)) {
-    const found = await statfs(at).catch(() => undefined);
-    if (found !== undefined) return found.bavail * found.bsize;
-    if (dirname(at) === at) return undefined;
+    const freeBytes = await freeDiskBytes(at).catch(() => undefined);
+    if (freeBytes !== undefined || dirname(at) === at) return freeBytes;
   }
 }
 
