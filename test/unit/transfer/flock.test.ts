@@ -62,11 +62,7 @@ describe('units', () => {
         const bits = new Bits(100);
         for (const member of members) assert.equal(bits.add(member), true);
         const seen: number[] = [];
-        bits.walk(
-          start,
-          (byte) => byte,
-          (member) => seen.push(member) > 0,
-        );
+        bits.walk((member) => seen.push(member) > 0, { start });
         assert.deepEqual(
           seen.toSorted((a, b) => a - b),
           members.toSorted((a, b) => a - b),

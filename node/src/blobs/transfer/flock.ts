@@ -141,14 +141,10 @@ export class Flock {
   }
 
   #count(bits: Bits | undefined, by: 1 | -1): void {
-    bits?.walk(
-      0,
-      (byte) => byte,
-      (unit) => {
-        this.#having[unit] = (this.#having[unit] ?? 0) + by;
-        return true;
-      },
-    );
+    bits?.walk((unit) => {
+      this.#having[unit] = (this.#having[unit] ?? 0) + by;
+      return true;
+    });
   }
 
   /** The next request to a machine; what it names counts as on its way. Undefined where it has nothing of use now. */
@@ -172,14 +168,10 @@ export class Flock {
   /** Wanted units that no machine has that fetches too. */
   #onlyWhole(): Bits {
     const bits = new Bits(this.units.count);
-    this.#wanted.walk(
-      0,
-      (byte) => byte,
-      (unit) => {
-        if (this.#having[unit] === 0) bits.add(unit);
-        return true;
-      },
-    );
+    this.#wanted.walk((unit) => {
+      if (this.#having[unit] === 0) bits.add(unit);
+      return true;
+    });
     return bits;
   }
 
@@ -187,12 +179,7 @@ export class Flock {
   #rarest({ bits, askBytes }: FlockPeer, nowMs: number): number[] {
     const found: number[] = [];
     const start = Math.floor(this.#random.float() * this.units.count);
-    const theirs = bits?.bytes;
-    this.#wanted.walk(
-      start,
-      (byte, at) => (theirs === undefined ? byte : byte & (theirs[at] ?? 0)),
-      (unit) => found.push(unit) < swarmLimits.lookedAt,
-    );
+    this.#wanted.walk((unit) => found.push(unit) < swarmLimits.lookedAt, { start, within: bits });
     if (found.length === 0) return this.#late(bits, nowMs);
     // The sort is stable: among equally rare ones the random place of the start decides.
     found.sort((a, b) => (this.#having[a] ?? 0) - (this.#having[b] ?? 0));

@@ -86,14 +86,13 @@ export class SwarmDesk {
     const start = Math.floor(random.float() * units.count);
     let hasRoom = true;
     new Bits(units.count, wanted).walk(
-      start,
-      (byte) => byte,
       (number) => {
         const last = given.get(number);
         if (last === undefined) hasRoom = choose(number);
         else if (this.#mayGive(asker, last, nowMs)) again.push(number);
         return hasRoom;
       },
+      { start },
     );
     for (const number of again) if (!hasRoom || !(hasRoom = choose(number))) break;
     return chosen;

@@ -106,12 +106,15 @@ export class Bits {
     return true;
   }
 
-  /** Those that `byteAt` leaves of each byte, beginning at `start` and once around; stops when `visit` says so. */
-  walk(start: number, keep: (byte: number, at: number) => number, visit: (unit: number) => boolean): void {
+  /** Its members, beginning at `start` and once around, those alone that are in `within` too; ends when `visit` is false. */
+  walk(
+    visit: (unit: number) => boolean,
+    { start = 0, within }: { readonly start?: number; readonly within?: Bits | undefined } = {},
+  ): void {
     const { length } = this.bytes;
     for (let i = 0; i < length; i++) {
       const at = (i + (start >> 3)) % length;
-      let left = keep(this.bytes[at] as number, at);
+      let left = (this.bytes[at] as number) & (within?.bytes[at] ?? 255);
       while (left !== 0) {
         const bit = 31 - Math.clz32(left & -left);
         left &= left - 1;
