@@ -128,6 +128,8 @@ describe('a flock', () => {
     assert.deepEqual(made.ask(ONE, 0), { kind: 'these', units: [6] });
     assert.equal(made.ask(TWO, swarmLimits.lateMs - 1), undefined);
     assert.equal(made.nextMs(0), swarmLimits.lateMs);
+    // Whoever looked again at once, while nobody can be asked, would do nothing else.
+    assert.equal(made.nextMs(swarmLimits.lateMs), Number.POSITIVE_INFINITY);
     assert.deepEqual(made.ask(TWO, swarmLimits.lateMs), { kind: 'these', units: [6] });
   });
 

@@ -243,8 +243,11 @@ export class Flock {
     let next = Number.POSITIVE_INFINITY;
     for (const { notBeforeMs } of this.#peers.values())
       if (notBeforeMs > nowMs) next = Math.min(next, notBeforeMs);
-    for (const sinceMs of this.#out.values())
-      next = Math.min(next, Math.max(nowMs + 1, sinceMs + swarmLimits.lateMs));
+    // What is late already waits for somebody to have it, or for an end, and both are told.
+    for (const sinceMs of this.#out.values()) {
+      const lateAtMs = sinceMs + swarmLimits.lateMs;
+      if (lateAtMs > nowMs) next = Math.min(next, lateAtMs);
+    }
     return next;
   }
 
