@@ -33,6 +33,16 @@ test('so is a confined one, which has a session of its own', { skip }, async (t)
   assert.match(words, / nice 10\n$/);
 });
 
+test('many that begin at once take turns, and each gives way', { skip }, async (t) => {
+  const confiner = await findConfiner({ enabled: true });
+  if (confiner.confinement.kind === 'none') return t.skip('Bubblewrap is not installed.');
+  const reach = { readable: [], writable: [] };
+  const command = confine(confiner, reach, { ...inModestSession(show), environment: {} });
+  const start = (): Promise<string> => said(modestly({ ...command, environment: {}, directory: '/' }));
+  for (const words of await Promise.all(Array.from({ length: 12 }, start)))
+    assert.match(words, / nice 10\n$/);
+});
+
 test('a program that is not there stays as it is, so that its own start tells', () => {
   const missing = { file: '/nowhere/program', arguments: [] };
   assert.equal(inModestSession(missing), missing);

@@ -6,6 +6,8 @@ const NICE = '/usr/bin/nice';
 const SHELL = '/bin/sh';
 /** The farm's work must not starve the node, nor the machine's owner: 0 is usual, 19 the most modest. */
 const NICENESS = '10';
+/** About seconds times ten: as long as it takes the sessions of a large machine to begin one after another. */
+const TRIES = '50';
 
 /**
  * Where the kernel groups processes by session (autogroups, sched(7); usual on desktops), a niceness counts only within
@@ -14,8 +16,8 @@ const NICENESS = '10';
  */
 const MODEST_SESSION = [
   '[ ! -e /proc/self/autogroup ] ||',
-  // The kernel takes one such word in a tenth of a second, of all sessions together.
-  `for try in 1 2 3 4 5; do { echo ${NICENESS} >/proc/self/autogroup; } 2>/dev/null && break; sleep 0.1; done;`,
+  // The kernel takes one such word in a tenth of a second, of all sessions together: many that begin at once take turns.
+  `for try in $(seq ${TRIES}); do { echo ${NICENESS} >/proc/self/autogroup; } 2>/dev/null && break; sleep 0.1; done;`,
   'exec "$0" "$@"',
 ].join(' ');
 
