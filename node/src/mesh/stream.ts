@@ -40,6 +40,8 @@ export class BulkStream implements MeshStream {
       for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) this.#receive(chunk);
     });
     stream.addEventListener('drain', () => this.#moved());
+    // What a drain lets go leaves only afterwards: who was woken before by what came, and waits again, hears of it here.
+    stream.addEventListener('idle', () => this.#moved());
     // Only the peer's own word ends the stream well: a connection that closes also ends its streams without an error.
     stream.addEventListener('remoteCloseWrite', () => {
       this.#finSeen = true;
