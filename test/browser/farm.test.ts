@@ -185,9 +185,13 @@ const jobs = (page: Page): Promise<string[]> => texts(page, 'cuadro-farm .job');
 const leads = async (page: Page): Promise<string[]> =>
   (await texts(page, 'cuadro-coordinators strong')).map((text) => text.replace(/ since .*/, ''));
 
-/** Why the latest coordinator leads; for how long nobody did, each tells as it saw it. */
+/**
+ * Why the latest coordinator leads; for how long nobody did, each tells as it saw it. Two may stand at once on a busy
+ * machine: then the one that gave way tells of their meeting above what it took over from.
+ */
 async function newestReason(page: Page): Promise<string[]> {
-  const [newest = ''] = await texts(page, 'cuadro-coordinators li .why');
+  const reasons = await texts(page, 'cuadro-coordinators li .why');
+  const newest = reasons.find((reason) => !/^Two led at once, and met: \S+ gave way\.$/.test(reason)) ?? '';
   return [newest.replace(/ Nobody led for .*| First work .*/, '')];
 }
 

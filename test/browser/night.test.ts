@@ -51,10 +51,10 @@ describe('the page of the night', () => {
       .getByText(/^atelier was switched off, and was back after /)
       .waitFor();
     assert.ok((await kinds()).includes('switched-off'));
-    // Nobody answers while the node is down, and what it was answering breaks off.
+    // Nobody answers while the node is down, and what it was answering, or just being asked, breaks off.
     const others = stage.complaints
       .splice(0)
-      .filter((text) => !/net::ERR_CONNECTION_(REFUSED|RESET)/.test(text));
+      .filter((text) => !/net::ERR_(CONNECTION_(REFUSED|RESET)|SOCKET_NOT_CONNECTED)/.test(text));
     assert.deepEqual(others, []);
   });
 
