@@ -130,6 +130,7 @@ describe('a flock', () => {
     assert.equal(made.nextMs(0), swarmLimits.lateMs);
     // Whoever looked again at once, while nobody can be asked, would do nothing else.
     assert.equal(made.nextMs(swarmLimits.lateMs), Number.POSITIVE_INFINITY);
+    assert.equal(made.ask(ONE, swarmLimits.lateMs), undefined);
     assert.deepEqual(made.ask(TWO, swarmLimits.lateMs), { kind: 'these', units: [6] });
   });
 

@@ -35,13 +35,15 @@ export class Flock {
   readonly here: Bits;
   /** What may be asked for: neither here nor on its way, and there is a place for it. */
   readonly #wanted: Bits;
-  /** Since when what is on its way has been so. */
-  readonly #out = new Map<number, number>();
+  /** What is on its way: since when, and of whom it was asked, where that was one of the flock. */
+  readonly #out = new Map<number, { readonly sinceMs: number; readonly from: PeerId | undefined }>();
   readonly #peers = new Map<PeerId, FlockPeer>();
   /** Machines that may be in it, and were not heard yet. */
   readonly #named = new Set<PeerId>();
   /** How many of the machines that have a part have each unit. */
   readonly #having: Uint8Array;
+  /** How many machines have a part: they fetch it too. */
+  #fetching = 0;
   readonly #random: Pick<Random, 'float'>;
   movedAtMs: number;
   /** It made no progress with others: from now on its holders alone are asked. */
@@ -141,7 +143,9 @@ export class Flock {
   }
 
   #count(bits: Bits | undefined, by: 1 | -1): void {
-    bits?.walk((unit) => {
+    if (bits === undefined) return;
+    this.#fetching += by;
+    bits.walk((unit) => {
       this.#having[unit] = (this.#having[unit] ?? 0) + by;
       return true;
     });
@@ -157,10 +161,10 @@ export class Flock {
       // Towards the end everybody helps; before, whoever has all has more to do than anybody else.
       if (this.#wanted.count > swarmLimits.tailUnits) return undefined;
     }
-    const units = this.#rarest(known, nowMs);
+    const units = this.#rarest(peer, known, nowMs);
     for (const unit of units) {
       this.#wanted.remove(unit);
-      this.#out.set(unit, nowMs);
+      this.#out.set(unit, { sinceMs: nowMs, from: peer });
     }
     return units.length === 0 ? undefined : { kind: 'these', units };
   }
@@ -176,21 +180,22 @@ export class Flock {
   }
 
   /** Wanted units that it has, those first that the fewest have; where nothing is left, those that are late. */
-  #rarest({ bits, askBytes }: FlockPeer, nowMs: number): number[] {
+  #rarest(peer: PeerId, { bits, askBytes }: FlockPeer, nowMs: number): number[] {
     const found: number[] = [];
     const start = Math.floor(this.#random.float() * this.units.count);
     this.#wanted.walk((unit) => found.push(unit) < swarmLimits.lookedAt, { start, within: bits });
-    if (found.length === 0) return this.#late(bits, nowMs);
+    if (found.length === 0) return this.#late(peer, bits, nowMs);
     // The sort is stable: among equally rare ones the random place of the start decides.
     found.sort((a, b) => (this.#having[a] ?? 0) - (this.#having[b] ?? 0));
     return this.#fill(found, askBytes);
   }
 
   /** The endgame: what is on its way for long is asked for once more, of somebody else. */
-  #late(bits: Bits | undefined, nowMs: number): number[] {
+  #late(peer: PeerId, bits: Bits | undefined, nowMs: number): number[] {
     if (this.#wanted.count > 0) return [];
-    for (const [unit, sinceMs] of this.#out) {
-      if (nowMs - sinceMs >= swarmLimits.lateMs && (bits?.has(unit) ?? true)) return [unit];
+    for (const [unit, { sinceMs, from }] of this.#out) {
+      if (from === peer || nowMs - sinceMs < swarmLimits.lateMs) continue;
+      if (bits?.has(unit) ?? true) return [unit];
     }
     return [];
   }
@@ -244,7 +249,7 @@ export class Flock {
     for (const { notBeforeMs } of this.#peers.values())
       if (notBeforeMs > nowMs) next = Math.min(next, notBeforeMs);
     // What is late already waits for somebody to have it, or for an end, and both are told.
-    for (const sinceMs of this.#out.values()) {
+    for (const { sinceMs } of this.#out.values()) {
       const lateAtMs = sinceMs + swarmLimits.lateMs;
       if (lateAtMs > nowMs) next = Math.min(next, lateAtMs);
     }
@@ -256,9 +261,7 @@ export class Flock {
    * book is kept here.
    */
   get isActive(): boolean {
-    if (this.isGivenUp) return false;
-    for (const { bits } of this.#peers.values()) if (bits !== undefined) return true;
-    return false;
+    return !this.isGivenUp && this.#fetching > 0;
   }
 
   /** Takes pieces of a file to be asked for, at most `most`; they count as on their way. */
@@ -267,7 +270,7 @@ export class Flock {
     const taken: number[] = [];
     for (let i = 0; range !== undefined && i < range.count && taken.length < most; i++) {
       if (!this.#wanted.remove(range.first + i)) continue;
-      this.#out.set(range.first + i, nowMs);
+      this.#out.set(range.first + i, { sinceMs: nowMs, from: undefined });
       taken.push(i);
     }
     return taken;
