@@ -15,7 +15,7 @@ const ALLOCATOR: Readonly<Record<string, string>> = {
  * Megabytes of each half of V8's young generation at most. By itself it grows to 134 MB in a node that was busy once,
  * and what that saves in collections can't be measured in a start with 100,000 tasks, nor in dispatching.
  */
-const SEMI_SPACE_MAX_MB = 16;
+export const SEMI_SPACE_MAX_MB = 16;
 
 /** The environment to start again with; undefined where everything is set already, by us or by the user. */
 export function allocatorEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv | undefined {

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { allocatorEnvironment, SEMI_SPACE_MAX_MB } from '../../../node/src/cli/start-again.ts';
 import { type BenchContext, CouldNotMeasure } from '../harness.ts';
 import type { MemberCommand, MemberInit } from './member.ts';
 
@@ -27,8 +28,10 @@ export class Member {
     before: readonly string[] = [],
   ): Promise<Member> {
     const [program, ...words] = [...before, process.execPath];
-    const args = [...words, script, JSON.stringify(init)];
-    const child = context.spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    // Memory as a node has it: it decides how often what came in is collected.
+    const args = [...words, `--max-semi-space-size=${SEMI_SPACE_MAX_MB}`, script, JSON.stringify(init)];
+    const env = allocatorEnvironment(process.env) ?? process.env;
+    const child = context.spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
     const member = new Member(
       init.number,
       child,
