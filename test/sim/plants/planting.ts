@@ -67,16 +67,19 @@ export class Bed {
   }
 
   /** Puts a change into the copy; what comes back takes it out again. */
-  #edit(name: string, { file, from, to }: Edit): () => void {
-    const path = join(this.#copy, file);
+  #edit(name: string, edit: Edit): () => void {
+    const path = join(this.#copy, edit.file);
     const text = readFileSync(path, 'utf8');
-    if (text.split(from).length !== 2) throw new Error(`"${name}" has no place in ${file} any more.`);
-    writeFileSync(
-      path,
-      text.replace(from, () => to),
-    );
+    writeFileSync(path, planted(name, edit, text));
     return () => writeFileSync(path, text);
   }
+}
+
+/** The text of a file with a plant's change in it. Throws where it has no place there, or several. */
+export function planted(name: string, { file, from, to }: Edit, text: string): string {
+  const places = text.split(from).length - 1;
+  if (places !== 1) throw new Error(`"${name}" has ${places} places in ${file}.`);
+  return text.replace(from, () => to);
 }
 
 /** Tries plants on so many beds at once, and tells each as soon as it is known. */

@@ -223,15 +223,15 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'a node never doubts itself',
     file: 'node/src/driver.ts',
-    from: 'if (lateMs < GAP_MS) return false;',
-    to: 'if (lateMs < GAP_MS || lateMs > 0) return false;',
+    from: 'if (!(lateMs >= GAP_MS)) return false;',
+    to: 'if (!(lateMs >= GAP_MS) || lateMs > 0) return false;',
     within: 20,
   },
   {
     name: 'a node doubts itself only at its wake',
     file: 'node/src/driver.ts',
-    from: "if (input.kind !== 'gap') this.#noticeGap();",
-    to: '',
+    from: 'this.#takeGap();\n    this.#step(input);',
+    to: 'this.#step(input);',
     within: 60,
   },
   {
@@ -251,7 +251,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'a coordinator that slept keeps its followers',
     file: `${CORE}/doubt.ts`,
-    from: 'if (ms >= BEACON_STALE_MS) countAnew(state, reign);',
+    from: 'if (ms >= state.options.pulseIntervalMs * state.options.pulsesMissedMax) forgetFollowers(state, reign);',
     to: '',
     within: 60,
   },
