@@ -31,7 +31,11 @@ export function takeGap(state: BrainState, ms: number): void {
     if (reign.refusedAt !== undefined) reign.refusedAt += ms;
     if (reign.askedAt !== undefined) reign.askedAt += ms;
   }
-  state.inDoubt = state.reachableOthers().length > 0;
+  const others = state.reachableOthers();
+  state.inDoubt = others.length > 0;
+  // All of a farm may have stood still at once: were each only to listen, nobody would ever say anything (SPEC R180).
+  const { claim } = state.machine(state.self);
+  if (claim !== undefined) for (const peer of others) state.out.send(peer, claim);
 }
 
 /**
