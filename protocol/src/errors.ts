@@ -155,6 +155,11 @@ export const ERRORS = {
     EXIT.machine,
     "The configuration can't be used: {why}. Mend that file, or delete it to start from the defaults.",
   ),
+  'identity-damaged': entry(
+    500,
+    EXIT.machine,
+    "This machine's key {path} can't be used: {why}. Put a copy of it back; without one, move the file away: the machine then comes to its farm as a new one, and is to be let in again.",
+  ),
   'preflight-failed': entry(400, EXIT.refused, "The scene can't be rendered as it is: {why}"),
   'no-blender': entry(
     503,

@@ -8,8 +8,15 @@ import {
 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { base58btc } from 'multiformats/bases/base58';
-import { verifyRecord, type KnownRecord, type PeerId, type Signer, type Verify } from '@cuadro/protocol';
-import { writeFileDurably } from './files.ts';
+import {
+  CuadroError,
+  verifyRecord,
+  type KnownRecord,
+  type PeerId,
+  type Signer,
+  type Verify,
+} from '@cuadro/protocol';
+import { reasonOf, systemCode, writeFileDurably } from './files.ts';
 import type { Logger, Random } from './interface.ts';
 
 /**
@@ -35,18 +42,37 @@ export interface Identity extends Signer {
   privateKey(): Uint8Array;
 }
 
-/** Reads the node's key from `path`, or makes one there, readable by its owner only. */
+/**
+ * Reads the node's key from `path`, or makes one there, readable by its owner only.
+ * @throws CuadroError `identity-damaged` for a file that is no such key: a new one in its place would make another
+ * machine of this one without a word, and what the farm knows of it would be nobody's.
+ */
 export async function loadIdentity(components: { random: Random }, path: string): Promise<Identity> {
   let pem: string;
   try {
     pem = await readFile(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (systemCode(error) !== 'ENOENT') throw damagedIdentity(path, reasonOf(error), error);
     pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     await writeFileDurably(components, path, pem, { mode: 0o600 });
   }
-  return identityOfKey(createPrivateKey(pem));
+  return identityOfKey(keyOf(path, pem));
 }
+
+function keyOf(path: string, pem: string): KeyObject {
+  if (pem.trim() === '') throw damagedIdentity(path, 'it is empty');
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (error) {
+    throw damagedIdentity(path, 'its content is damaged', error);
+  }
+  if (key.asymmetricKeyType !== 'ed25519') throw damagedIdentity(path, 'it is a key of another kind');
+  return key;
+}
+
+const damagedIdentity = (path: string, why: string, cause?: unknown): CuadroError =>
+  new CuadroError('identity-damaged', { path, why }, { cause });
 
 /** A new identity that is kept nowhere, for tests and benches. */
 export const temporaryIdentity = (): Identity => identityOfKey(generateKeyPairSync('ed25519').privateKey);
