@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { encode, signJobSpec, type JobRecord } from '@cuadro/protocol';
 import { blobLayout } from '../../../node/src/blobs/layout.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
@@ -67,4 +68,50 @@ describe('the copies that this machine says it holds (SPEC R24)', () => {
     assert.equal(again.core.task(job, 1)?.state, 'rendered');
     await again.stop();
   });
+
+  it('R171: pins at start what the records promise of it and the list of pins has lost', async () => {
+    const { node, job } = await twoDone();
+    await node.stop();
+    const before = [...disk.blobs.pinnedBy(job)].sort();
+    await disk.blobs.stop();
+    await rm(blobLayout(join(disk.base, 'data')).pins);
+    await disk.blobs.start();
+    assert.deepEqual(disk.blobs.pinnedBy(job), []);
+    const again = await nodeOfOne({ disk: node.disk, signer: node.signer, blobs: disk.blobs });
+    await turnsUntil(() => disk.blobs.pinnedBy(job).length === before.length);
+    assert.deepEqual([...disk.blobs.pinnedBy(job)].sort(), before);
+    await again.stop();
+  });
+
+  it('R171: no longer counts as holding a scene of which one file is damaged', async () => {
+    const { node, job } = await twoDone();
+    const scene = await disk.put('a texture', job);
+    const files = [{ path: 'a.png', blob: scene, sizeBytes: 9 }];
+    const bytes = encode({ version: 1, main: 'a.png', remap: [], files });
+    const { hash: bundle } = await disk.blobs.putBytes(bytes, { pin: job });
+    const { spec, ...rest } = node.core.jobRecord(job) as JobRecord;
+    const { signature: _, author: __, ...unsigned } = spec;
+    const id = 'abcdefghijklmnop';
+    await disk.blobs.pin(scene, id);
+    const held = { [node.signer.peer]: { held: true, counter: 1 } };
+    await node.driver.merge([
+      {
+        ...rest,
+        id,
+        spec: signJobSpec(node.signer, { ...unsigned, id, bundle }),
+        holders: { ...rest.holders, bundle: held },
+      },
+    ]);
+    await disk.damage('a texture');
+    await assert.rejects(disk.blobs.read(scene), { code: 'blob-corrupt' });
+    const entry = () => node.core.jobRecord(id)?.holders.bundle[node.signer.peer];
+    await turnsUntil(() => entry()?.held === false);
+    assert.deepEqual(entry(), { held: false, counter: 2 });
+    assert.equal(node.core.jobRecord(id)?.holders.plan[node.signer.peer]?.held, true, 'the plan is whole');
+    await node.stop();
+  });
 });
+
+async function turnsUntil(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 10_000 && !isSo(); turn++) await new Promise((resolve) => setImmediate(resolve));
+}
