@@ -80,6 +80,7 @@ export async function startMember(folder: string, number: number): Promise<Membe
     setLocal: (entries) => level.setLocal(entries),
     listLocal: (prefix) => level.listLocal(prefix),
     listLocalText: (prefix) => level.listLocalText(prefix),
+    listDamagedLocal: () => level.listDamagedLocal(),
     write: async (batch) => {
       await level.write(batch);
       for (const record of batch.put) held.set(recordKey(record), record);

@@ -93,6 +93,7 @@ function watched(store: RecordStore): WatchedStore {
     setLocal: (entries) => store.setLocal(entries),
     listLocal: (prefix) => store.listLocal(prefix),
     listLocalText: (prefix) => store.listLocalText(prefix),
+    listDamagedLocal: () => store.listDamagedLocal(),
     write: async (batch) => {
       if (batches.length === 0) writingMs = 0;
       batches.push({ length: batch.put.length });

@@ -76,6 +76,7 @@ export function openRecords(
     setLocal: (entries) => guarded(() => inner.setLocal(entries)),
     listLocal: (prefix) => inner.listLocal(prefix),
     listLocalText: (prefix) => inner.listLocalText(prefix),
+    listDamagedLocal: () => inner.listDamagedLocal(),
   };
 }
 

@@ -19,6 +19,8 @@ export interface StoreReport {
   readonly records: number;
   /** Stored records that can't be read, or whose signature is bad. */
   readonly badRecords: number;
+  /** Keys of this node's own notes that are damaged, and count as absent. */
+  readonly badNotes: readonly string[];
   readonly files: number;
   readonly fileBytes: number;
   /** Files whose bytes are not what their name says; they are put aside, in `quarantine/`. */
@@ -28,8 +30,8 @@ export interface StoreReport {
 }
 
 /** Nothing to mend, and nothing to fetch again. */
-export const isClean = ({ badRecords, corrupt, missing }: StoreReport): boolean =>
-  badRecords === 0 && corrupt.length === 0 && missing.length === 0;
+export const isClean = ({ badRecords, badNotes, corrupt, missing }: StoreReport): boolean =>
+  badRecords === 0 && badNotes.length === 0 && corrupt.length === 0 && missing.length === 0;
 
 export interface StoreCheckOptions {
   readonly signal: AbortSignal;
@@ -76,8 +78,9 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
     for (const { bundle, record } of scenes) {
       for (const hash of await filesOf(blobs, bundle)) expect(hash, record);
     }
+    const badNotes = await store.listDamagedLocal();
     const { usedBytes: fileBytes } = await blobs.usage();
-    return { records, badRecords, files: seen.size, fileBytes, corrupt, missing };
+    return { records, badRecords, badNotes, files: seen.size, fileBytes, corrupt, missing };
   } catch (error) {
     throw startError(error, dataFolder);
   } finally {

@@ -99,11 +99,28 @@ class FolderCollection implements Collection {
       else if (isDeleted(job)) useless.push(key);
     }
     await this.#forget(useless);
+    await this.#recallFolders();
     for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);
     // Only now: a job looked at without its notes would be collected all over again.
     this.#started = true;
     for (const id of this.#jobs.keys()) {
       if (driver.queries.jobRecord(id) !== undefined) this.changed(id);
+    }
+  }
+
+  /** A damaged note of where a job's files go costs what only it said (SPEC R172): the record names the folder too. */
+  async #recallFolders(): Promise<void> {
+    const { store, driver, signer, logger } = this.#components;
+    for (const id of driver.queries.jobIds()) {
+      const record = driver.queries.jobRecord(id);
+      if (record === undefined || record.deleted !== undefined || this.#jobs.has(id)) continue;
+      if (record.spec.author !== signer.peer) continue;
+      const local: LocalJob = { folder: record.spec.outputFolder, overwrite: false };
+      await store.setLocal({ [localJobKey(id)]: local });
+      this.#jobs.set(id, emptyCollection(local));
+      logger.warn('What this machine had noted of a job was damaged; its folder is known from the record.', {
+        job: id,
+      });
     }
   }
 

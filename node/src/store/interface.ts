@@ -21,11 +21,16 @@ export interface RecordStore extends Startable {
   load(options?: LoadOptions): Promise<{ records: KnownRecord[]; term: number; damaged: number }>;
   /** Resolves once all of it is durable (fsynced), or rejects with nothing of it written. */
   write(batch: StoreBatch): Promise<void>;
-  /** Small values of the node itself, such as what it has collected: `key` → JSON. Durable like `write`. */
+  /**
+   * Small values of the node itself, such as what it has collected: `key` → JSON. Durable like `write`. One that turns
+   * out damaged counts as absent (SPEC R172).
+   */
   getLocal(key: string): Promise<unknown>;
   setLocal(entries: Record<string, unknown>): Promise<void>;
   /** All local values whose key starts with `prefix`. */
   listLocal(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** The same as the JSON text that is stored, for values of which there are very many; it may be damaged. */
+  /** The same as the JSON text that is stored, for values of which there are very many. */
   listLocalText(prefix: string): Promise<[key: string, text: string][]>;
+  /** Keys of those that are stored and damaged. */
+  listDamagedLocal(): Promise<string[]>;
 }

@@ -25,5 +25,5 @@ export const spaceRange = (space: Space, prefix = ''): { gte: string; lt: string
 /** The key without its space. */
 export const withoutSpace = (key: string): string => key.slice(2);
 
-/** Form of the database; raised when an older node could no longer read it. 2: records have a checksum. */
-export const FORMAT = 2;
+/** Form of the database; raised when an older node could no longer read it. 2: records have a checksum; 3: own values too. */
+export const FORMAT = 3;

@@ -4,6 +4,8 @@ import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
 import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
+import { KnownTerms } from './known-terms.ts';
+import { jsonOfLocal, localFromText, localToText } from './local-text.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
@@ -15,7 +17,14 @@ const READ = { highWaterMarkBytes: 4 * 2 ** 20 };
 
 const text = new TextEncoder();
 const fromText = new TextDecoder();
-const jsonBytes = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
+const valueBytes = (value: unknown): Uint8Array => text.encode(localToText(value));
+
+/** Plain JSON in every version, so that an older node reads it and refuses. */
+const formatPut: Operation = {
+  type: 'put',
+  key: spaceKey('meta', 'format'),
+  value: text.encode(JSON.stringify(FORMAT)),
+};
 
 /** Records in LevelDB below `folder`; every write is one atomic, fsynced batch. */
 export function createLevelStore(folder: string, components: { bytes?: RecordBytes } = {}): RecordStore {
@@ -45,9 +54,9 @@ class LevelStore implements RecordStore {
       throw new StoreError('store-open-failed', `The records in ${this.#folder} can't be opened.`, { cause });
     }
     this.#database = database;
-    const format = (await this.#number('format')) ?? 0;
+    const format = (await this.#meta('format')) ?? 0;
     // Before anything is written that an older node could not read.
-    if (format < FORMAT) await this.#batch([this.#metaPut('format', FORMAT)]);
+    if (format === 'damaged' || format < FORMAT) await this.#batch([formatPut]);
     else if (format > FORMAT) {
       await this.stop();
       throw new StoreError(
@@ -66,6 +75,8 @@ class LevelStore implements RecordStore {
   async load(options: LoadOptions = {}): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
     const records: KnownRecord[] = [];
     let damaged = 0;
+    const term = await this.#meta('term');
+    const known = term === 'damaged' ? new KnownTerms() : undefined;
     const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
     try {
       let reading = iterator.nextv(READ_COUNT);
@@ -78,6 +89,7 @@ class LevelStore implements RecordStore {
             damaged++;
             continue;
           }
+          known?.see(record);
           if (options.each === undefined) records.push(record);
           else options.each(record);
         }
@@ -85,7 +97,7 @@ class LevelStore implements RecordStore {
     } finally {
       await iterator.close();
     }
-    return { records, term: (await this.#number('term')) ?? 0, damaged };
+    return { records, term: known?.beyond() ?? (term as number | undefined) ?? 0, damaged };
   }
 
   async write(batch: StoreBatch): Promise<void> {
@@ -95,13 +107,15 @@ class LevelStore implements RecordStore {
       value: recordToBytes(record, this.#bytes.of(record)),
     }));
     for (const key of batch.remove) operations.push({ type: 'del', key: spaceKey('record', key) });
-    if (batch.term !== undefined) operations.push(this.#metaPut('term', batch.term));
+    if (batch.term !== undefined) {
+      operations.push({ type: 'put', key: spaceKey('meta', 'term'), value: valueBytes(batch.term) });
+    }
     await this.#batch(operations);
   }
 
   async getLocal(key: string): Promise<unknown> {
     const bytes = await this.#open().get(spaceKey('local', key));
-    return bytes === undefined ? undefined : JSON.parse(fromText.decode(bytes));
+    return bytes === undefined ? undefined : localFromText(fromText.decode(bytes));
   }
 
   async setLocal(entries: Record<string, unknown>): Promise<void> {
@@ -109,7 +123,7 @@ class LevelStore implements RecordStore {
       Object.entries(entries).map(([key, value]) =>
         value === undefined
           ? { type: 'del', key: spaceKey('local', key) }
-          : { type: 'put', key: spaceKey('local', key), value: jsonBytes(value) },
+          : { type: 'put', key: spaceKey('local', key), value: valueBytes(value) },
       ),
     );
   }
@@ -119,6 +133,20 @@ class LevelStore implements RecordStore {
   }
 
   async listLocalText(prefix: string): Promise<[string, string][]> {
+    const listed: [string, string][] = [];
+    for (const [key, stored] of await this.#localTexts(prefix)) {
+      const json = jsonOfLocal(stored);
+      if (json !== undefined) listed.push([key, json]);
+    }
+    return listed;
+  }
+
+  async listDamagedLocal(): Promise<string[]> {
+    const texts = await this.#localTexts('');
+    return texts.filter(([, stored]) => jsonOfLocal(stored) === undefined).map(([key]) => key);
+  }
+
+  async #localTexts(prefix: string): Promise<[key: string, stored: string][]> {
     const options = { ...spaceRange('local', prefix), ...READ, valueEncoding: 'utf8' };
     const entries = await this.#open().iterator<string, string>(options).all();
     return entries.map(([key, value]) => [withoutSpace(key), value]);
@@ -129,13 +157,11 @@ class LevelStore implements RecordStore {
     return this.#database;
   }
 
-  #metaPut(key: string, value: number): Operation {
-    return { type: 'put', key: spaceKey('meta', key), value: jsonBytes(value) };
-  }
-
-  async #number(key: string): Promise<number | undefined> {
+  async #meta(key: string): Promise<number | 'damaged' | undefined> {
     const bytes = await this.#open().get(spaceKey('meta', key));
-    return bytes === undefined ? undefined : Number(JSON.parse(fromText.decode(bytes)));
+    if (bytes === undefined) return undefined;
+    const value = localFromText(fromText.decode(bytes));
+    return Number.isSafeInteger(value) ? (value as number) : 'damaged';
   }
 
   async #batch(operations: Operation[]): Promise<void> {

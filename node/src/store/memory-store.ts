@@ -1,6 +1,7 @@
 import { recordKey, type KnownRecord, type RecordBytes } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
 import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
+import { jsonOfLocal, localFromText, localToText } from './local-text.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
 
 /** What survives of a memory store when its node is restarted. */
@@ -61,14 +62,14 @@ class MemoryStore implements RecordStore {
 
   async getLocal(key: string): Promise<unknown> {
     const text = (await this.#open()).local.get(key);
-    return text === undefined ? undefined : JSON.parse(text);
+    return text === undefined ? undefined : localFromText(text);
   }
 
   async setLocal(entries: Record<string, unknown>): Promise<void> {
     const { local } = await this.#open();
     for (const [key, value] of Object.entries(entries)) {
       if (value === undefined) local.delete(key);
-      else local.set(key, JSON.stringify(value));
+      else local.set(key, localToText(value));
     }
   }
 
@@ -78,7 +79,18 @@ class MemoryStore implements RecordStore {
 
   async listLocalText(prefix: string): Promise<[string, string][]> {
     const { local } = await this.#open();
-    return [...local].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+    return [...local]
+      .filter(([key]) => key.startsWith(prefix))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([key, stored]) => {
+        const json = jsonOfLocal(stored);
+        return json === undefined ? [] : [[key, json] satisfies [string, string]];
+      });
+  }
+
+  async listDamagedLocal(): Promise<string[]> {
+    const { local } = await this.#open();
+    return [...local].filter(([, stored]) => jsonOfLocal(stored) === undefined).map(([key]) => key);
   }
 
   #open(): Promise<MemoryDisk> {

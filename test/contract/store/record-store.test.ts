@@ -52,6 +52,8 @@ interface Made {
   open(): RecordStore;
   /** Changes what is stored of a record, as a failing disk would; the store must be stopped. */
   damage(record: KnownRecord, change: (stored: Uint8Array) => Uint8Array): Promise<void>;
+  /** Puts another text in the place of an own value. */
+  damageLocal(key: string, change: (stored: string) => string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -68,6 +70,11 @@ const implementations: Implementation[] = [
           await database.put(key, change((await database.get(key)) ?? new Uint8Array()));
           await database.close();
         },
+        damageLocal: async (key, change) => {
+          const database = new Level(folder);
+          await database.put(`2!${key}`, change((await database.get(`2!${key}`)) ?? ''));
+          await database.close();
+        },
         remove: () => rm(folder, { recursive: true }),
       };
     },
@@ -81,6 +88,9 @@ const implementations: Implementation[] = [
         damage: async (record, change) => {
           const key = recordKey(record);
           disk.records.set(key, change(disk.records.get(key) as Uint8Array));
+        },
+        damageLocal: async (key, change) => {
+          disk.local.set(key, change(disk.local.get(key) as string));
         },
         remove: () => Promise.resolve(),
       });
@@ -97,6 +107,9 @@ const implementations: Implementation[] = [
           const key = recordKey(record);
           disk.records.set(key, change(disk.records.get(key) as Uint8Array));
         },
+        damageLocal: async (key, change) => {
+          disk.local.set(key, change(disk.local.get(key) as string));
+        },
         remove: () => Promise.resolve(),
       });
     },
@@ -106,7 +119,11 @@ const implementations: Implementation[] = [
 for (const implementation of implementations) {
   describe(`record store: ${implementation.name}`, () => {
     const withStore = async (
-      use: (open: () => Promise<RecordStore>, damage: Made['damage']) => Promise<void>,
+      use: (
+        open: () => Promise<RecordStore>,
+        damage: Made['damage'],
+        damageLocal: Made['damageLocal'],
+      ) => Promise<void>,
     ): Promise<void> => {
       const made = await implementation.make();
       const opened: RecordStore[] = [];
@@ -120,6 +137,7 @@ for (const implementation of implementations) {
             return store;
           },
           (record, change) => made.damage(record, change),
+          (key, change) => made.damageLocal(key, change),
         );
       } finally {
         for (const store of opened) await store.stop();
@@ -221,6 +239,23 @@ for (const implementation of implementations) {
         assert.deepEqual((await again.load()).records, []);
       }));
 
+    it('R172: takes an own value for absent of which one bit is flipped, and names it', () =>
+      withStore(async (open, _, damageLocal) => {
+        const store = await open();
+        await store.setLocal({ 'note/a': { folder: '/out' }, 'note/b': { folder: '/in' }, old: 1 });
+        await store.stop();
+        await damageLocal('note/a', (stored) => stored.replace('/out', '/oud'));
+        await damageLocal('old', () => '{"as":"the first version wrote it"}');
+        const again = await open();
+        assert.equal(await again.getLocal('note/a'), undefined);
+        assert.deepEqual(await again.listLocal('note/'), [['note/b', { folder: '/in' }]]);
+        assert.deepEqual(await again.listLocalText('note/'), [['note/b', '{"folder":"/in"}']]);
+        assert.deepEqual(await again.getLocal('old'), { as: 'the first version wrote it' });
+        assert.deepEqual(await again.listDamagedLocal(), ['note/a']);
+        await again.setLocal({ 'note/a': 2 });
+        assert.deepEqual(await again.listDamagedLocal(), []);
+      }));
+
     it('refuses to work before it is started', async () => {
       const made = await implementation.make();
       const store = made.open();
@@ -229,3 +264,24 @@ for (const implementation of implementations) {
     });
   });
 }
+
+describe('record store: LevelDB, its term', () => {
+  it('R172: takes a term beyond all that the records tell of where its own is damaged', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cuadro-store-'));
+    try {
+      const store = createLevelStore(folder);
+      await store.start();
+      await store.write({ put: [doneTask(1)], remove: [], term: 7 });
+      assert.equal((await store.load()).term, 7);
+      await store.stop();
+      const database = new Level(folder);
+      await database.put('0!term', `${(await database.get('0!term')) ?? ''}1`);
+      await database.close();
+      await store.start();
+      assert.equal((await store.load()).term, 1_001);
+      await store.stop();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -168,6 +168,7 @@ export class WholeNode {
       },
       listLocal: (prefix) => store.listLocal(prefix),
       listLocalText: (prefix) => store.listLocalText(prefix),
+      listDamagedLocal: () => store.listDamagedLocal(),
     };
   }
 

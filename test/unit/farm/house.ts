@@ -176,6 +176,7 @@ export class Machine {
       setLocal: (entries) => write(() => store.setLocal(entries)),
       listLocal: (prefix) => store.listLocal(prefix),
       listLocalText: (prefix) => store.listLocalText(prefix),
+      listDamagedLocal: () => store.listDamagedLocal(),
     };
   }
 }

@@ -38,6 +38,25 @@ describe('collecting', () => {
     await node.stop();
   });
 
+  it('R172: collects into the folder that the record names where its own note of the job is damaged', async () => {
+    await disk.put('one');
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), 'one'),
+    });
+    const job = await node.submit(framesJob('1'));
+    await node.until(job.id, 'done');
+    const key = `job/${job.id}`;
+    node.disk.local.set(key, (node.disk.local.get(key) as string).replace('job"', 'jab"'));
+    const collection = createCollection(node.components, { onCollected: () => undefined });
+    await collection.start();
+    await collection.settled();
+    assert.deepEqual(await readdir(join(disk.base, 'job')), ['f_1.png']);
+    await collection.stop();
+    await node.stop();
+  });
+
   it('fetches the other frames where one is damaged, and names it', async () => {
     for (const text of ['one', 'two', 'three']) await disk.put(text);
     const node = await nodeOfOne({
