@@ -64,7 +64,10 @@ export function assembleBrain(
   // Pins come before anything can be submitted; the diary's last word goes out before all else stops.
   const parts: LifecyclePart[] = [
     { name: 'collection', component: collection },
-    { name: 'pins', component: createPinKeeper(shared, { isComplete: base.leftOut === 0 }) },
+    {
+      name: 'pins',
+      component: createPinKeeper(shared, { isComplete: base.leftOut === 0 && base.lacks === undefined }),
+    },
     { name: 'damage', component: createCopyWatch(shared) },
     { name: 'diary', component: diary },
   ];

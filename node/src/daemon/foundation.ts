@@ -6,8 +6,9 @@ import { createFileBlobStore } from '../blobs/store.ts';
 import { loadCore } from '../core/core.ts';
 import type { Core } from '../core/interface.ts';
 import type { RenderLimits } from '../render/limits.ts';
-import type { RecordStore } from '../store/interface.ts';
+import type { Loaded, RecordStore } from '../store/interface.ts';
 import { createLevelStore } from '../store/level-store.ts';
+import { asideOf } from '../store/rescue.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { loadConfig } from '../system/config.ts';
 import { createFolderLock } from '../system/folder-lock.ts';
@@ -52,6 +53,8 @@ export interface Foundation {
   core: Core;
   /** Stored records that could not be read or trusted, and were left out. */
   leftOut: number;
+  /** Why records that were stored may be missing beside those (SPEC R173). */
+  lacks?: Loaded['lacks'];
 }
 
 /**
@@ -96,11 +99,17 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   const loading = store.load({ each: (record) => trusted.take(record) });
   loading.catch(() => undefined);
   await start(blobs);
-  const { term, damaged } = await loading;
+  const { term, damaged, lacks } = await loading;
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
+  if (lacks === 'rescued') {
+    logger.error(
+      'The database of the records was damaged. What can be read of it is used, and what it lacks comes back from other machines; the damaged files were put aside.',
+      { aside: asideOf(join(folder, 'records')) },
+    );
+  }
   const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
   const leftOut = damaged + trusted.end();
-  return { ...shared, config, core: brain.end(term), leftOut };
+  return { ...shared, config, core: brain.end(term), leftOut, ...(lacks !== undefined && { lacks }) };
 }
 
 /** The configuration as it is now; parts ask for it each time. */

@@ -19,6 +19,8 @@ export interface StoreReport {
   readonly records: number;
   /** Stored records that can't be read, or whose signature is bad. */
   readonly badRecords: number;
+  /** The database was damaged, and what can be read of it stands in its place (SPEC R173). */
+  readonly rescued: boolean;
   /** Keys of this node's own notes that are damaged, and count as absent. */
   readonly badNotes: readonly string[];
   readonly files: number;
@@ -30,8 +32,8 @@ export interface StoreReport {
 }
 
 /** Nothing to mend, and nothing to fetch again. */
-export const isClean = ({ badRecords, badNotes, corrupt, missing }: StoreReport): boolean =>
-  badRecords === 0 && badNotes.length === 0 && corrupt.length === 0 && missing.length === 0;
+export const isClean = ({ badRecords, rescued, badNotes, corrupt, missing }: StoreReport): boolean =>
+  badRecords === 0 && !rescued && badNotes.length === 0 && corrupt.length === 0 && missing.length === 0;
 
 export interface StoreCheckOptions {
   readonly signal: AbortSignal;
@@ -41,7 +43,7 @@ export interface StoreCheckOptions {
 
 /**
  * Reads every record and every file of a data folder, as the node does in its own time, and compares what the records
- * promise with what is there. Damaged files are put aside; nothing else is changed.
+ * promise with what is there. Damaged files are put aside, and so is a damaged database; nothing else is changed.
  * @throws CuadroError `data-folder-in-use` while a node runs there, `no-data` where no node has been,
  * `store-unwritable`.
  */
@@ -50,7 +52,8 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
   if (!existsSync(join(dataFolder, 'records'))) throw new CuadroError('no-data', { path: dataFolder });
   const started: Startable[] = [];
   try {
-    const { blobs, store, signer, leftOut: badRecords } = await openFoundation({ dataFolder }, started);
+    const foundation = await openFoundation({ dataFolder }, started);
+    const { blobs, store, signer, leftOut: badRecords } = foundation;
     const corrupt: BlobHash[] = [];
     const missing: { hash: BlobHash; record: string }[] = [];
     const seen = new Set<BlobHash>();
@@ -80,7 +83,8 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
     }
     const badNotes = await store.listDamagedLocal();
     const { usedBytes: fileBytes } = await blobs.usage();
-    return { records, badRecords, badNotes, files: seen.size, fileBytes, corrupt, missing };
+    const rescued = foundation.lacks === 'rescued';
+    return { records, badRecords, rescued, badNotes, files: seen.size, fileBytes, corrupt, missing };
   } catch (error) {
     throw startError(error, dataFolder);
   } finally {

@@ -15,10 +15,25 @@ export interface LoadOptions {
   each?(record: KnownRecord): void;
 }
 
+/** What a start found of the records. */
+export interface Loaded {
+  /** Every record, or none where `each` has got them. */
+  records: KnownRecord[];
+  term: number;
+  /** Records that were left out, since their bytes are damaged; they are fetched again from others. */
+  damaged: number;
+  /**
+   * Records that were here may be missing: the end of the latest writes was lost (`cut`), or the database was damaged
+   * and exchanged for what could be read of it, just now (`rescued`) or before (`aside`); the damaged one still lies
+   * beside it.
+   */
+  lacks?: 'cut' | 'rescued' | 'aside';
+}
+
 /** The records of one node, durable. Opened by one process at a time. */
 export interface RecordStore extends Startable {
-  /** Every record, or none where `each` has got them; damaged ones are skipped, counted in `damaged`, and fetched again from others. */
-  load(options?: LoadOptions): Promise<{ records: KnownRecord[]; term: number; damaged: number }>;
+  /** Where the files turn out damaged while they are read, `each` may get a record twice. */
+  load(options?: LoadOptions): Promise<Loaded>;
   /** Resolves once all of it is durable (fsynced), or rejects with nothing of it written. */
   write(batch: StoreBatch): Promise<void>;
   /**

@@ -16,8 +16,11 @@ export class KnownTerms {
     for (const { attempt } of Object.values(record.failures)) this.#take(attempt.epoch.term);
   }
 
-  beyond(): number {
-    return this.#highest + UNSEEN_TERMS;
+  /** The stored term, where it can be trusted to be the highest; else one beyond all that `known` has seen. */
+  static of(stored: number | 'damaged' | undefined, known: KnownTerms | undefined): number {
+    if (known === undefined) return typeof stored === 'number' ? stored : 0;
+    const beyond = known.#highest + UNSEEN_TERMS;
+    return typeof stored === 'number' ? Math.max(stored, beyond) : beyond;
   }
 
   #take(term: number): void {

@@ -1,12 +1,14 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
 import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
-import type { LoadOptions, RecordStore, StoreBatch } from './interface.ts';
+import type { Loaded, LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
 import { KnownTerms } from './known-terms.ts';
 import { jsonOfLocal, localFromText, localToText } from './local-text.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
+import { asideOf, finishRescue, hasCutLog, isDamage, rescue, wouldLose } from './rescue.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
 
@@ -35,6 +37,7 @@ class LevelStore implements RecordStore {
   readonly #folder: string;
   readonly #bytes: RecordBytes;
   #database: Level<string, Uint8Array> | undefined;
+  #lacks: Loaded['lacks'];
 
   constructor(folder: string, bytes: RecordBytes) {
     this.#folder = folder;
@@ -43,27 +46,51 @@ class LevelStore implements RecordStore {
 
   async start(): Promise<void> {
     if (this.#database !== undefined) return;
+    await finishRescue(this.#folder);
     await mkdir(this.#folder, { recursive: true });
+    if (existsSync(asideOf(this.#folder))) this.#lacks = 'aside';
+    if (await wouldLose(this.#folder)) await this.#rescue('repair');
+    else if (await hasCutLog(this.#folder)) this.#lacks ??= 'cut';
+    try {
+      await this.#openDatabase();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      await this.#rescue('repair');
+      await this.#openDatabase();
+    }
+  }
+
+  async #openDatabase(): Promise<void> {
     const database = new Level<string, Uint8Array>(this.#folder, {
       keyEncoding: 'utf8',
       valueEncoding: 'view',
     });
+    let isNewer: boolean;
     try {
       await database.open();
+      const stored = await database.get(spaceKey('meta', 'format'));
+      const format = stored === undefined ? 0 : Number(localFromText(fromText.decode(stored)));
+      isNewer = format > FORMAT;
+      // Before anything is written that an older node could not read.
+      if (!isNewer && format !== FORMAT) await database.batch([formatPut], { sync: true });
     } catch (cause) {
+      await database.close().catch(() => undefined);
       throw new StoreError('store-open-failed', `The records in ${this.#folder} can't be opened.`, { cause });
     }
-    this.#database = database;
-    const format = (await this.#meta('format')) ?? 0;
-    // Before anything is written that an older node could not read.
-    if (format === 'damaged' || format < FORMAT) await this.#batch([formatPut]);
-    else if (format > FORMAT) {
-      await this.stop();
+    if (isNewer) {
+      await database.close();
       throw new StoreError(
         'store-open-failed',
         `The records in ${this.#folder} were written by a newer Cuadro.`,
       );
     }
+    this.#database = database;
+  }
+
+  async #rescue(mode: 'read' | 'repair'): Promise<void> {
+    await this.stop();
+    await rescue(this.#folder, mode);
+    this.#lacks = 'rescued';
   }
 
   async stop(): Promise<void> {
@@ -72,17 +99,32 @@ class LevelStore implements RecordStore {
     await database?.close();
   }
 
-  async load(options: LoadOptions = {}): Promise<{ records: KnownRecord[]; term: number; damaged: number }> {
+  async load(options: LoadOptions = {}): Promise<Loaded> {
+    let loaded: Loaded;
+    try {
+      loaded = await this.#read(options);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      await this.#rescue('read');
+      await this.#openDatabase();
+      loaded = await this.#read(options);
+    }
+    return this.#lacks === undefined ? loaded : { ...loaded, lacks: this.#lacks };
+  }
+
+  async #read(options: LoadOptions): Promise<Loaded> {
     const records: KnownRecord[] = [];
     let damaged = 0;
     const term = await this.#meta('term');
-    const known = term === 'damaged' ? new KnownTerms() : undefined;
+    const mayBeOld = this.#lacks === 'cut' || this.#lacks === 'rescued';
+    const known = term === 'damaged' || mayBeOld ? new KnownTerms() : undefined;
     const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
     try {
       let reading = iterator.nextv(READ_COUNT);
       for (let values = await reading; values.length > 0; values = await reading) {
         // The database reads on in its own thread while these are taken apart.
         reading = iterator.nextv(READ_COUNT);
+        reading.catch(() => undefined);
         for (const value of values) {
           const record = recordFromBytes(value);
           if (record === undefined) {
@@ -97,7 +139,7 @@ class LevelStore implements RecordStore {
     } finally {
       await iterator.close();
     }
-    return { records, term: known?.beyond() ?? (term as number | undefined) ?? 0, damaged };
+    return { records, term: KnownTerms.of(term, known), damaged };
   }
 
   async write(batch: StoreBatch): Promise<void> {

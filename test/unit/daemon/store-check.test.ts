@@ -71,6 +71,7 @@ describe('a check of the store', () => {
       {
         records: 2,
         badRecords: 0,
+        rescued: false,
         badNotes: [],
         files: 4,
         fileBytes: undefined,

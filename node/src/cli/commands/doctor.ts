@@ -159,7 +159,7 @@ async function doctorOfStore({ dataFolder, output, line }: Context): Promise<Exi
     output.printJson({ clean: isClean(report), ...report });
     return exit;
   }
-  const { records, badRecords, badNotes, files, fileBytes, corrupt, missing } = report;
+  const { records, badRecords, rescued, badNotes, files, fileBytes, corrupt, missing } = report;
   output.print(`${records} records and ${files} files (${size(fileBytes)}) were read.`);
   if (isClean(report)) {
     output.print('All are whole, and what the records promise of this machine is here.');
@@ -167,6 +167,10 @@ async function doctorOfStore({ dataFolder, output, line }: Context): Promise<Exi
   }
   if (badRecords > 0)
     output.print(`${badRecords} stored records can't be read; other machines have them too.`);
+  if (rescued)
+    output.print(
+      'The database of the records was damaged. What can be read of it stands in its place; the damaged files were put aside.',
+    );
   list(output, badNotes, [
     "note of this machine's own is damaged, and counts as absent",
     "notes of this machine's own are damaged, and count as absent",
