@@ -155,6 +155,8 @@ export const pulseSchema = z.looseObject({
   stale: z.array(peerIdSchema).max(1_024),
   /** Rows that changed since the pulse before, and a few others in turn. */
   rows: z.array(pulseRowSchema).max(1_024),
+  /** Its rows come by gossip only (SPEC R121). */
+  rowsApart: z.boolean().optional(),
   root: digestSchema.optional(),
 });
 export type Pulse = z.infer<typeof pulseSchema>;

@@ -173,6 +173,7 @@ export function follow(state: BrainState, epoch: Epoch, cause: ReignCause, pulse
     epoch,
     heardAt: state.now,
     sequence: pulse?.sequence ?? 0,
+    rowsSequence: pulse === undefined ? 0 : pulse.sequence - (pulse.rowsApart === true ? 1 : 0),
     successors: pulse?.successors ?? successors.filter((peer) => peer !== epoch.peer),
     cutAt: undefined,
     refusedAt: undefined,
@@ -189,7 +190,7 @@ export function follow(state: BrainState, epoch: Epoch, cause: ReignCause, pulse
   state.sayClaim(epoch.peer);
 }
 
-/** A pulse, by stream or gossip. True where it is of the coordinator that this node follows now. */
+/** A pulse, by stream or gossip. True where its rows are to be taken: of the coordinator that this node follows now. */
 export function takePulse(state: BrainState, from: PeerId, pulse: Pulse): boolean {
   const { epoch } = pulse;
   if (epoch.peer !== from || from === state.self) {
@@ -209,7 +210,7 @@ export function takePulse(state: BrainState, from: PeerId, pulse: Pulse): boolea
     return false;
   }
   state.ledAt = state.now;
-  return true;
+  return pulse.rowsApart !== true;
 }
 
 /** Whether a gossiped message is the followed coordinator's pulse once more: then it is of no use to a node without doubts. */
@@ -219,15 +220,24 @@ export function isKnownPulse(
 ): boolean {
   if (message.kind !== 'pulse' || reign.role !== 'following' || inDoubt) return false;
   const { epoch, sequence } = message;
-  return epoch.peer === from && compareEpochs(epoch, reign.epoch) === 0 && sequence <= reign.sequence;
+  if (epoch.peer !== from || compareEpochs(epoch, reign.epoch) !== 0) return false;
+  return sequence <= reign.sequence && !hasNewRows(reign, message);
+}
+
+/** Rows that came apart are of use until those of a later pulse were taken (SPEC R121). */
+function hasNewRows({ rowsSequence }: Following, { sequence, rowsApart }: Pulse): boolean {
+  return rowsApart !== true && sequence > rowsSequence;
 }
 
 function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
   const order = compareEpochs(pulse.epoch, reign.epoch);
-  if (order < 0 || (order === 0 && pulse.sequence <= reign.sequence)) {
-    if (order < 0) state.ignore('stale-epoch');
+  if (order < 0) {
+    state.ignore('stale-epoch');
     return false;
   }
+  const isOfUse = hasNewRows(reign, pulse);
+  if (isOfUse) reign.rowsSequence = pulse.sequence;
+  if (order === 0 && pulse.sequence <= reign.sequence) return isOfUse;
   if (order > 0) {
     reign.epoch = pulse.epoch;
     state.highestTerm = Math.max(state.highestTerm, pulse.epoch.term);
@@ -244,7 +254,7 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
   // Its leases end soon: the first beacon by way of others is not to wait for its turn.
   if (wasHeardDirectly && isHeardOnlyByWayOfOthers(reign)) reign.beaconDueAt = state.now;
   state.ledAt = state.now;
-  return true;
+  return isOfUse;
 }
 
 /** Two coordinators meet: the one with more followers stays, then the longer reign, then the lower peer id. */

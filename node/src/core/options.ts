@@ -69,6 +69,12 @@ export const DOUBTS_ASKED = 3;
 /** A pulse in bytes, so that it stays under 16 KB: twice a second to each member, and by gossip. */
 export const PULSE_BYTES = 16_000;
 
+/**
+ * Members that are told all rows directly, the surest way. Of more at work a pulse is full: at a hundred it would cost
+ * the coordinator 3 MB a second, at a thousand 32.
+ */
+export const ROWS_DIRECT_MAX = 16;
+
 /** Pulses in which every row is told at least once: 10 s. */
 export const ROWS_TURN_PULSES = 20;
 

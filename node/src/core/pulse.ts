@@ -11,6 +11,7 @@ import {
   BEACON_LATE_MS,
   BEACON_STALE_MS,
   PULSE_BYTES,
+  ROWS_DIRECT_MAX,
   ROWS_TURN_PULSES,
   SUCCESSORS_NAMED,
 } from './options.ts';
@@ -62,8 +63,23 @@ function pulse(state: BrainState, reign: Leading): void {
     ...(state.root !== undefined && { root: state.root }),
   };
   message.rows = rowsOf(state, reign, new PulseRoom(message));
-  for (const peer of state.reachableOthers()) state.out.send(peer, message);
+  send(state, message);
   state.out.gossip('pulse', message);
+}
+
+/**
+ * In a large farm the rows of a pulse are many times the rest of it, and only the successors can't wait for them: all
+ * others have them by gossip, which costs the coordinator as much as a few members do (SPEC R121).
+ */
+function send(state: BrainState, message: Pulse): void {
+  const reachable = state.reachableOthers();
+  const inFull = reachable.length <= ROWS_DIRECT_MAX ? reachable : message.successors;
+  if (inFull !== reachable) {
+    const head: Pulse = { ...message, rows: [], rowsApart: true };
+    // One after the other and not in turn with those below: what goes to many in a row is encoded once.
+    for (const peer of reachable) if (!inFull.includes(peer)) state.out.send(peer, head);
+  }
+  for (const peer of inFull) state.out.send(peer, message);
 }
 
 /** Who followed longest comes first; a young reign fills up with the successors of the one before, then with all. */

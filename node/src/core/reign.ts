@@ -19,6 +19,8 @@ export interface Following {
   heardAt: number;
   /** Of the latest pulse. */
   sequence: number;
+  /** Of the latest pulse whose rows were taken: they may come later than the rest of it (SPEC R121). */
+  rowsSequence: number;
   successors: readonly PeerId[];
   /** The direct connection to the coordinator is cut since. */
   cutAt: number | undefined;
