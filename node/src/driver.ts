@@ -80,6 +80,8 @@ export function createDriver(components: DriverComponents): Driver {
 
 /** Effects that wait for the batch before them, and the waiters of `flushed`. */
 interface Pending {
+  /** Monotonic time of the first step that gave one of them; undefined while there is none. */
+  since: number | undefined;
   batch: StoreBatch;
   dirty: boolean;
   effects: CoreEffect[];
@@ -87,6 +89,7 @@ interface Pending {
 }
 
 const emptyPending = (): Pending => ({
+  since: undefined,
   batch: { put: [], remove: [] },
   dirty: false,
   effects: [],
@@ -98,6 +101,8 @@ class CoreDriver implements Driver {
   readonly #components: DriverComponents;
   #pending: Pending = emptyPending();
   #writing: Promise<void> | undefined;
+  /** Since when what the steps gave waits for the write that is under way. */
+  #unsaidSince: number | undefined;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
@@ -137,8 +142,10 @@ class CoreDriver implements Driver {
     const { clock, core } = this.#components;
     const taken = input.kind === 'ended' ? this.#readable(input) : input;
     // An input is this driver's once it is given, so that it need not be copied.
-    const timed = Object.assign(taken, { now: clock.now(), wallTime: clock.wallTime() }) as CoreInput;
-    for (const effect of core.step(timed)) this.#queue(effect);
+    const now = clock.now();
+    const at = { now, wallTime: clock.wallTime(), unsaidSince: this.#unsaidSince };
+    const timed = Object.assign(taken, at) as CoreInput;
+    for (const effect of core.step(timed)) this.#queue(effect, now);
     this.#pump();
     if (input.kind === 'peer' && input.state === 'reachable') this.#askPlansNow();
   }
@@ -202,7 +209,8 @@ class CoreDriver implements Driver {
     });
   }
 
-  #queue(effect: CoreEffect): void {
+  #queue(effect: CoreEffect, now: number): void {
+    this.#pending.since ??= now;
     if (effect.kind !== 'persist') {
       this.#pending.effects.push(effect);
       return;
@@ -225,8 +233,10 @@ class CoreDriver implements Driver {
       this.#finish(group);
       return;
     }
+    this.#unsaidSince = group.since;
     this.#writing = this.#commit(group).finally(() => {
       this.#writing = undefined;
+      this.#unsaidSince = undefined;
       this.#pump();
     });
   }

@@ -91,6 +91,7 @@ class Brain extends BrainQueries implements Core {
     const { state } = this;
     state.now = Math.max(state.now, input.now);
     if (input.wallTime !== undefined) state.wallTime = input.wallTime;
+    state.unsaidSince = input.unsaidSince;
     // Every pulse comes on two ways; what is due meanwhile has a wake of its own.
     if (input.kind === 'message' && input.gossiped === true && isKnownPulse(state, input)) return [];
     this.#take(input);

@@ -39,6 +39,8 @@ interface At {
   now: number;
   /** Milliseconds since 1970, for display in the records that the core itself makes; the latest seen without it. */
   wallTime?: number;
+  /** What was decided from this monotonic time on waits for a write, and was not said yet; absent where nothing waits. */
+  unsaidSince?: number;
 }
 
 /** How an attempt of this machine's worker ended. */

@@ -34,6 +34,7 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
     group: task.group,
     ...job.table.levels(index),
     peer: machine.peer,
+    grantedAt: state.now,
     seen: false,
     missed: 0,
     stopping: false,
@@ -161,6 +162,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       renewLease(state, lease, held);
       continue;
     }
+    if (isUnsaid(state, lease)) continue;
     const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
     const isFreed = isAnswer && isOlder;
     const sinceMs = state.now - (lease.missedAt ?? Number.NEGATIVE_INFINITY);
@@ -177,6 +179,11 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   if (unplaced.length > 0) machine.unplaced = unplaced;
   else delete machine.unplaced;
   for (const [key, held] of listed) if (!machine.leases.has(key)) adoptOrStop(state, machine, held);
+}
+
+/** A grant that waits for a write has not gone out: no beacon could list it (SPEC R122). */
+function isUnsaid({ unsaidSince }: BrainState, { grantedAt }: Lease): boolean {
+  return unsaidSince !== undefined && grantedAt !== undefined && grantedAt >= unsaidSince;
 }
 
 function adoptOrStop(state: BrainState, machine: Machine, held: HeldAttempt): void {

@@ -11,6 +11,8 @@ export interface Lease {
   redo: number;
   retry: number;
   peer: PeerId;
+  /** Monotonic time of the grant; absent where this node did not give it. */
+  grantedAt?: number;
   /** Whether a beacon listed it, or progress of it was told. */
   seen: boolean;
   /** Successive beacons that did not list it. */

@@ -81,6 +81,8 @@ export class BrainState {
   /** After a gap in its own time a node hears a member before it stands, grants or accuses (DESIGN.md section 4). */
   inDoubt = false;
   readonly #connected = new Set<PeerId>();
+  /** What was decided from this monotonic time on has not been said yet: it waits for a write. */
+  unsaidSince: number | undefined;
   /** Digest of this node's records. */
   root: string | undefined;
   farm: FarmRecord | undefined;

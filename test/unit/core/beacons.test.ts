@@ -83,6 +83,22 @@ describe('a grant that no beacon has listed', () => {
     assert.deepEqual(failuresOf(farm, id, 0), []);
   });
 
+  it('R122: stands whatever is heard while it waits for a write, and is free by two beacons after that', () => {
+    const farm = leading(BELEN);
+    const grantedAt = farm.now;
+    farm.submit(framesPlan('1-4'));
+    const beacon = (unsaidSince?: number) => {
+      farm.advance(1_000);
+      const message = beaconOf(BELEN, []);
+      const waits = unsaidSince !== undefined && { unsaidSince };
+      return grantsTo(BELEN, farm.step({ kind: 'message', from: BELEN, message, ...waits }));
+    };
+    for (const heard of [beacon(grantedAt), beacon(grantedAt), beacon(grantedAt - 5)])
+      assert.deepEqual(heard, []);
+    assert.deepEqual(beacon(grantedAt + 1), [], 'said by then: only what came after it waits');
+    assert.equal(beacon().length, 2);
+  });
+
   for (const [ms, isFree] of [
     [499, false],
     [500, true],

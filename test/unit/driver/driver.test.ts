@@ -186,3 +186,27 @@ it('R52: hears that it stood still before what arrived meanwhile, whichever the 
   assert.deepEqual(inputs.slice(5), ['wake'], 'once what arrived meanwhile was heard');
   await driver.stop();
 });
+
+it('R122: tells the core since when what it gave waits for a write, and nothing where nothing waits', async () => {
+  const since: (number | undefined)[] = [];
+  const { clock, store, driver } = harness(({ kind, unsaidSince }) => {
+    since.push(unsaidSince);
+    return kind === 'wake' ? [] : [persist(0), changed('a')];
+  });
+  const load = (): void => driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
+  const started = driver.start();
+  const firstAt = clock.now();
+  clock.advance(10);
+  load();
+  const secondAt = clock.now();
+  clock.advance(10);
+  load();
+  await store.finish();
+  clock.advance(10);
+  driver.input({ kind: 'wake' });
+  await store.finish();
+  await started;
+  driver.input({ kind: 'wake' });
+  assert.deepEqual(since, [undefined, firstAt, firstAt, secondAt, undefined]);
+  await driver.stop();
+});
