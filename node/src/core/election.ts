@@ -10,7 +10,7 @@ import { judgeMerged } from './failure-policy.ts';
 import { forgetTakenBack } from './leases.ts';
 import { setReachable } from './machine.ts';
 import { REIGNS_KEPT } from './options.ts';
-import { follows, isHeardOnlyByWayOfOthers } from './pulse.ts';
+import { follows, isHeardOnlyByWayOfOthers, isLarge } from './pulse.ts';
 import type { Following, Leading, ReignCause } from './reign.ts';
 import { askOthers, doubtAt, doubtInSilence, isLost, othersLostIt, silenceConfirmedAt } from './silence.ts';
 import type { BrainState } from './state.ts';
@@ -98,6 +98,8 @@ export function stand(state: BrainState, cause: ReignCause): void {
     someAway: false,
     pulses: 0,
     pulseDueAt: state.now,
+    latest: undefined,
+    newcomers: new Set(),
     followers: 0,
     followersFrom: state.now,
     inherited: before.role === 'following' ? before.successors : [],
@@ -335,7 +337,8 @@ export function peerChanged(
   if (reign.role === 'leading') {
     if (told === 'reachable') {
       // It may follow nobody, or another coordinator: either way it is to hear of this one now.
-      reign.pulseDueAt = state.now;
+      if (isLarge(state)) reign.newcomers.add(peer);
+      else reign.pulseDueAt = state.now;
       reign.changed.add(peer);
     } else reign.collecting?.waiting.delete(peer);
     return;

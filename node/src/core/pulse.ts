@@ -24,7 +24,10 @@ import type { BrainState } from './state.ts';
 export function speak(state: BrainState): void {
   const { reign } = state;
   if (!state.started || state.inDoubt) return;
-  if (reign.role === 'leading' && reign.pulseDueAt <= state.now) pulse(state, reign);
+  if (reign.role === 'leading') {
+    if (reign.pulseDueAt <= state.now) pulse(state, reign);
+    else greet(state, reign);
+  }
   if (reign.role !== 'following' || reign.beaconDueAt > state.now) return;
   reign.beaconDueAt = state.now + state.options.beaconIntervalMs;
   const coordinator = reign.epoch.peer;
@@ -63,19 +66,32 @@ function pulse(state: BrainState, reign: Leading): void {
     ...(state.root !== undefined && { root: state.root }),
   };
   message.rows = rowsOf(state, reign, new PulseRoom(message));
-  send(state, message);
+  reign.latest = { ...message, rows: [], rowsApart: true };
+  reign.newcomers.clear();
+  send(state, message, reign.latest);
   state.out.gossip('pulse', message);
+}
+
+/** Where a thousand machines start at once, a pulse to all for each of them would be a million messages (SPEC R123). */
+function greet(state: BrainState, { latest, newcomers }: Leading): void {
+  if (latest === undefined) return;
+  for (const peer of newcomers) state.out.send(peer, latest);
+  newcomers.clear();
+}
+
+/** Whether so many members are reached that not all is said to all. */
+export function isLarge(state: BrainState): boolean {
+  return state.reachableOthers().length > ROWS_DIRECT_MAX;
 }
 
 /**
  * In a large farm the rows of a pulse are many times the rest of it, and only the successors can't wait for them: all
  * others have them by gossip, which costs the coordinator as much as a few members do (SPEC R121).
  */
-function send(state: BrainState, message: Pulse): void {
+function send(state: BrainState, message: Pulse, head: Pulse): void {
   const reachable = state.reachableOthers();
-  const inFull = reachable.length <= ROWS_DIRECT_MAX ? reachable : message.successors;
+  const inFull = isLarge(state) ? message.successors : reachable;
   if (inFull !== reachable) {
-    const head: Pulse = { ...message, rows: [], rowsApart: true };
     // One after the other and not in turn with those below: what goes to many in a row is encoded once.
     for (const peer of reachable) if (!inFull.includes(peer)) state.out.send(peer, head);
   }

@@ -1,4 +1,4 @@
-import type { Epoch, PeerId } from '@cuadro/protocol';
+import type { Epoch, PeerId, Pulse } from '@cuadro/protocol';
 
 /**
  * Who leads, as this node sees it (SPEC R40 to R44). A node looks for a coordinator, follows one, or leads. States
@@ -50,6 +50,9 @@ export interface Leading {
   /** Pulses of this reign; it goes on through a rise of the term. */
   pulses: number;
   pulseDueAt: number;
+  /** What the latest of them said besides rows, and the members of a large farm that came since (SPEC R123). */
+  latest: Pulse | undefined;
+  newcomers: Set<PeerId>;
   /** Followers as the latest pulse told them: what counts when coordinators meet. */
   followers: number;
   /** Monotonic time from which on a beacon proves a follower: after a long gap, older ones lie in the sockets (R115). */

@@ -122,3 +122,38 @@ describe('R121: a member', () => {
     assert.deepEqual(answers, [true]);
   });
 });
+
+describe('R123: a member that comes to be reached', () => {
+  const pulsesOf = (effects: readonly CoreEffect[]): [string, Pulse][] =>
+    effects.flatMap((effect): [string, Pulse][] => {
+      if (effect.kind === 'send' && effect.message.kind === 'pulse') return [[effect.to, effect.message]];
+      if (effect.kind === 'gossip' && effect.message.kind === 'pulse') return [['all', effect.message]];
+      return [];
+    });
+
+  it('hears the pulse with all others where they are few, before its time', () => {
+    const peers = peersOf(ROWS_DIRECT_MAX);
+    const farm = leading(...peers);
+    const { gossiped } = told(farm.advance(500));
+    const [last = ''] = peers.slice(-1);
+    farm.step({ kind: 'peer', peer: last, state: 'lost' });
+    const said = pulsesOf(farm.step({ kind: 'peer', peer: last, state: 'reachable' }));
+    assert.deepEqual(said.map(([to]) => to).sort(), [...peers, 'all'].sort());
+    for (const [, message] of said) assert.equal(message.sequence, gossiped.sequence + 1);
+  });
+
+  it('hears in a large farm what the latest pulse said, alone and once', () => {
+    const peers = peersOf(ROWS_DIRECT_MAX + 2);
+    const farm = leading(...peers);
+    const { gossiped } = told(farm.advance(500));
+    const [last = ''] = peers.slice(-1);
+    farm.step({ kind: 'peer', peer: last, state: 'lost' });
+    const said = pulsesOf(farm.step({ kind: 'peer', peer: last, state: 'reachable' }));
+    assert.deepEqual(said, [[last, { ...gossiped, rows: [], rowsApart: true }]]);
+    assert.deepEqual(pulsesOf(farm.advance(499)), []);
+    const next = told(farm.advance(1));
+    assert.equal(next.gossiped.sequence, gossiped.sequence + 1);
+    assert.equal(next.direct.size, peers.length);
+    assert.deepEqual(pulsesOf(farm.advance(1)), []);
+  });
+});
