@@ -81,6 +81,12 @@ export const ROWS_TURN_PULSES = 20;
 /** Ends of attempts told again to a new coordinator: what the old one may have heard alone. */
 export const ENDS_KEPT = 256;
 
+/**
+ * And no older ones: replicas agree 5 s after a change, and a cut of a minute is followed by an exchange of records. A
+ * thousand members that each told 256 ends would keep a new coordinator from granting for seconds.
+ */
+export const ENDS_TOLD_MS = 60_000;
+
 /** Grants of jobs whose record or plan is on its way wait for so long before they are given back. */
 export const EARLY_GRANT_MS = 15_000;
 

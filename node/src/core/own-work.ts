@@ -146,7 +146,7 @@ export function takeEnd(
   wallTime?: number,
 ): void {
   if (outcome.kind !== 'stopped') state.wallTime = wallTime ?? outcome.wallTime;
-  const message = state.worker.end(attempt, outcome);
+  const message = state.worker.end(attempt, outcome, state.now);
   if (message === undefined) {
     state.ignore('unknown-attempt');
     return;

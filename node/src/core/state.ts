@@ -17,7 +17,7 @@ import { Heap } from './heap.ts';
 import type { CoreInit, CoreOptions } from './interface.ts';
 import { compareJobs, Job, type JobListener } from './job.ts';
 import { newMachine, type Machine } from './machine.ts';
-import { defaultOptions } from './options.ts';
+import { defaultOptions, ENDS_TOLD_MS } from './options.ts';
 import type { PastReign, Reign } from './reign.ts';
 import { StepOutput } from './step-output.ts';
 import type { TaskRecords } from './task-records.ts';
@@ -217,7 +217,7 @@ export class BrainState {
   sayClaim(to: PeerId): void {
     const claim = this.machines.get(this.self)?.claim;
     if (claim !== undefined) this.out.send(to, claim);
-    for (const end of this.worker.ends) this.out.send(to, end);
+    for (const end of this.worker.endsSince(this.now - ENDS_TOLD_MS)) this.out.send(to, end);
   }
 
   sayBeacon(to: PeerId): void {

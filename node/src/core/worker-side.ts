@@ -35,8 +35,8 @@ interface Held {
 export class WorkerSide {
   readonly #self: PeerId;
   readonly #held = new Map<string, Held>();
-  /** How the latest attempts ended: a new coordinator is told, since the old one may have been the only one. */
-  #ends: ResultMessage[] = [];
+  /** How the latest attempts ended, and when by the monotonic time: a new coordinator is told, since the old one may have been the only one. */
+  #ends: { message: ResultMessage; at: number }[] = [];
   #obeyed: Epoch | undefined;
 
   constructor(self: PeerId) {
@@ -52,7 +52,12 @@ export class WorkerSide {
   }
 
   get ends(): readonly ResultMessage[] {
-    return this.#ends;
+    return this.#ends.map(({ message }) => message);
+  }
+
+  /** Those that ended at this time or later. */
+  endsSince(time: number): ResultMessage[] {
+    return this.#ends.filter(({ at }) => at >= time).map(({ message }) => message);
   }
 
   /** Follows a coordinator: the caller decided that its reign is the one that counts. Older epochs are refused. */
@@ -113,6 +118,7 @@ export class WorkerSide {
   /** This node's own time stood still: what early grants wait for may have come meanwhile. */
   postpone(ms: number): void {
     for (const held of this.#held.values()) if (held.earlyUntil !== undefined) held.earlyUntil += ms;
+    for (const end of this.#ends) end.at += ms;
   }
 
   overdueEarly(now: number): Grant[] {
@@ -147,8 +153,8 @@ export class WorkerSide {
     }));
   }
 
-  /** The message that tells how an attempt ended; undefined for one that this machine was not granted. */
-  end(attempt: AttemptId, outcome: AttemptOutcome): ResultMessage | undefined {
+  /** The message that tells how an attempt ended at this time; undefined for one that this machine was not granted. */
+  end(attempt: AttemptId, outcome: AttemptOutcome, now: number): ResultMessage | undefined {
     const key = attemptKey(attempt);
     const held = this.#held.get(key);
     if (held === undefined) return undefined;
@@ -163,7 +169,7 @@ export class WorkerSide {
       attempt,
       outcome: this.#told(held, outcome),
     };
-    this.#ends.push(message);
+    this.#ends.push({ message, at: now });
     if (this.#ends.length > 2 * ENDS_KEPT) this.#ends = this.#ends.slice(-ENDS_KEPT);
     return message;
   }

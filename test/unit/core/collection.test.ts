@@ -273,6 +273,27 @@ describe('a member', () => {
     assert.deepEqual(farm.core.epoch, epoch, 'and follows it, since its own is lost');
   });
 
+  it('R124: tells of no end again that is more than a minute old', () => {
+    const farm = following(BELENS, CARMEN);
+    const job = learn(farm, framesPlan('1-6'), BELEN);
+    const grants = [0, 1].map((task) => grantOf(BELENS, task + 1, job, task));
+    farm.message(BELEN, { kind: 'grants', epoch: BELENS, grants });
+    const [first, second] = grants;
+    assert.ok(first && second);
+    farm.finish(first.attempt);
+    farm.now += 1;
+    farm.finish(second.attempt);
+    const told = (): number[] => {
+      const effects = farm.message(CARMEN, { kind: 'collect', epoch: { term: 4, peer: CARMEN } });
+      return sentTo(CARMEN, 'result', effects).map(({ attempt }) => attempt.sequence);
+    };
+    farm.now += 59_999;
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 2 }));
+    assert.deepEqual(told(), [1, 2]);
+    farm.now += 1;
+    assert.deepEqual(told(), [2]);
+  });
+
   it('R43: answers also one that it does not follow, and goes on to follow its own', () => {
     const farm = following(BELENS, CARMEN);
     const effects = farm.message(CARMEN, { kind: 'collect', epoch: { term: 9, peer: CARMEN } });

@@ -142,7 +142,7 @@ describe('the end of an attempt', () => {
   function made(engine: string, can = capabilities()) {
     const side = following();
     side.accept(EPOCH, grant(1), engine, { ...MACHINE, capabilities: can });
-    const message = side.end(grant(1).attempt, { kind: 'result', files: [], renderMs: 5, wallTime: 1 });
+    const message = side.end(grant(1).attempt, { kind: 'result', files: [], renderMs: 5, wallTime: 1 }, 0);
     assert.ok(message?.outcome.kind === 'result');
     return message.outcome.result;
   }
@@ -170,7 +170,7 @@ describe('the end of an attempt', () => {
       (_, index) => `${index} ${'x'.repeat(LOG_LINE_LENGTH_MAX)}`,
     );
     const long = { ...failure, code: `c${'x'.repeat(900)}`, message: `m${'x'.repeat(9_000)}`, lines };
-    const told = side.end(grant(1).attempt, long)?.outcome;
+    const told = side.end(grant(1).attempt, long, 0)?.outcome;
     assert.ok(told?.kind === 'failure');
     const cut = told.failure;
     assert.deepEqual(cut.attempt, grant(1).attempt);
@@ -186,9 +186,9 @@ describe('the end of an attempt', () => {
   it('R53: is told once, and never of what was not granted', () => {
     const side = following();
     side.accept(EPOCH, grant(1), 'node', MACHINE);
-    assert.equal(side.end(grant(2).attempt, failure), undefined);
-    assert.equal(side.end(grant(1).attempt, failure)?.task, 1);
-    assert.equal(side.end(grant(1).attempt, failure), undefined);
+    assert.equal(side.end(grant(2).attempt, failure, 0), undefined);
+    assert.equal(side.end(grant(1).attempt, failure, 0)?.task, 1);
+    assert.equal(side.end(grant(1).attempt, failure, 0), undefined);
     assert.equal(side.holds(grant(1).attempt), false);
   });
 
@@ -197,7 +197,7 @@ describe('the end of an attempt', () => {
     const endMany = (from: number, to: number): void => {
       for (let sequence = from; sequence <= to; sequence++) {
         side.accept(EPOCH, grant(sequence), 'node', MACHINE);
-        side.end(grant(sequence).attempt, { kind: 'stopped', reason: 'stopped' });
+        side.end(grant(sequence).attempt, { kind: 'stopped', reason: 'stopped' }, sequence);
       }
     };
     endMany(1, 2 * ENDS_KEPT);
@@ -205,5 +205,14 @@ describe('the end of an attempt', () => {
     endMany(2 * ENDS_KEPT + 1, 2 * ENDS_KEPT + 1);
     assert.equal(side.ends.length, ENDS_KEPT);
     assert.equal(side.ends.at(-1)?.attempt.sequence, 2 * ENDS_KEPT + 1);
+    const sequences = (since: number): number[] =>
+      side.endsSince(since).map(({ attempt }) => attempt.sequence);
+    assert.deepEqual(sequences(2 * ENDS_KEPT), [2 * ENDS_KEPT, 2 * ENDS_KEPT + 1]);
+    side.postpone(1);
+    assert.deepEqual(
+      sequences(2 * ENDS_KEPT + 1),
+      [2 * ENDS_KEPT, 2 * ENDS_KEPT + 1],
+      'time that stood still',
+    );
   });
 });
