@@ -246,7 +246,7 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
     state.worker.follow(pulse.epoch);
     state.out.farm = true;
   }
-  const wasHeardDirectly = !isHeardOnlyByWayOfOthers(reign);
+  const wasHeardDirectly = !isHeardOnlyByWayOfOthers(state, reign);
   reign.sequence = pulse.sequence;
   reign.successors = pulse.successors;
   reign.namedStale = pulse.stale.includes(state.self);
@@ -254,7 +254,7 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
   // Answers about a silence that has ended say nothing of a later one.
   if (reign.cutAt === undefined) reign.asked.clear();
   // Its leases end soon: the first beacon by way of others is not to wait for its turn.
-  if (wasHeardDirectly && isHeardOnlyByWayOfOthers(reign)) reign.beaconDueAt = state.now;
+  if (wasHeardDirectly && isHeardOnlyByWayOfOthers(state, reign)) reign.beaconDueAt = state.now;
   state.ledAt = state.now;
   return isOfUse;
 }

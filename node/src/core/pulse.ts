@@ -32,12 +32,18 @@ export function speak(state: BrainState): void {
   reign.beaconDueAt = state.now + state.options.beaconIntervalMs;
   const coordinator = reign.epoch.peer;
   if (state.connected.has(coordinator)) state.sayBeacon(coordinator);
-  if (isHeardOnlyByWayOfOthers(reign)) state.out.gossip('claims', state.beacon());
+  if (isHeardOnlyByWayOfOthers(state, reign)) state.out.gossip('claims', state.beacon());
 }
 
-/** Pulses still come, but no beacon gets through: it goes by way of the others, signed by its origin (SPEC R104). */
-export function isHeardOnlyByWayOfOthers({ namedStale, cutAt, heardAt }: Following): boolean {
-  return namedStale || (cutAt !== undefined && heardAt > cutAt);
+/**
+ * Pulses come, but no beacon gets through, since its connection was lost or there never was one in this reign: it goes
+ * by way of the others, signed by its origin (SPEC R104).
+ */
+export function isHeardOnlyByWayOfOthers(
+  { connected }: BrainState,
+  { epoch, namedStale, cutAt, heardAt }: Following,
+): boolean {
+  return namedStale || (!connected.has(epoch.peer) && (cutAt === undefined || heardAt > cutAt));
 }
 
 /** When something is to be said next; undefined where nobody would hear it. */

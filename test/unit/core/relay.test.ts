@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { Cluster } from './cluster.ts';
-import { BELEN, framesPlan, SELF } from './farm.ts';
-import { beaconOf, following, leading, pulseOf } from './members.ts';
+import { BELEN, CARMEN, Farm, framesPlan, SELF } from './farm.ts';
+import { beaconOf, farmOf, following, leading, pulseOf } from './members.ts';
 
 const EPOCH = { term: 3, peer: BELEN };
 
@@ -68,6 +68,18 @@ describe('R104: a beacon by way of others', () => {
     farm.message(BELEN, pulseOf(EPOCH, { sequence: 2, stale: [SELF] }));
     assert.equal(relayedIn(farm.advance(1_000)), 1);
     farm.message(BELEN, pulseOf(EPOCH, { sequence: 3 }));
+    assert.equal(relayedIn(farm.advance(1_000)), 0);
+  });
+
+  it('is said by whoever came to follow without ever having had a connection, until there is one', () => {
+    const farm = new Farm(farmOf(BELEN, CARMEN)).start();
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'reachable' });
+    const message = pulseOf(EPOCH);
+    assert.equal(relayedIn(farm.step({ kind: 'message', from: BELEN, message, gossiped: true })), 1);
+    assert.deepEqual(farm.core.epoch, EPOCH);
+    assert.equal(relayedIn(farm.advance(1_000)), 1);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    farm.message(BELEN, pulseOf(EPOCH, { sequence: 2 }));
     assert.equal(relayedIn(farm.advance(1_000)), 0);
   });
 
