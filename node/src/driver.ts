@@ -210,6 +210,11 @@ class CoreDriver implements Driver {
   }
 
   #queue(effect: CoreEffect, now: number): void {
+    // Nothing is said or done by it, and while a slow disk writes the brain must be woken, or no gap would be noticed.
+    if (effect.kind === 'wake-at') {
+      this.#wakeAt(effect.at);
+      return;
+    }
     this.#pending.since ??= now;
     if (effect.kind !== 'persist') {
       this.#pending.effects.push(effect);
@@ -289,8 +294,7 @@ class CoreDriver implements Driver {
         this.#askPlan(effect.job, effect.plan);
         return;
       case 'wake-at':
-        this.#wakeAt(effect.at);
-        return;
+        throw new TypeError('Wakes are set at once.');
       case 'changed':
         components.onChanges(effect.changes);
     }

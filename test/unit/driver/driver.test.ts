@@ -139,6 +139,25 @@ it('R52: tells the core that the node stood still before anything that is overdu
   assert.deepEqual(inputs, ['start', 'gap 9600', 'load']);
 });
 
+it('R52: wakes the core while a slow disk writes, and tells it that the node stood still meanwhile', async () => {
+  const inputs: string[] = [];
+  const { store, clock, driver } = harness((input) => {
+    inputs.push(input.kind === 'gap' ? `gap ${input.ms}` : input.kind);
+    const wake: CoreEffect = { kind: 'wake-at', at: input.now + 500 };
+    return input.kind === 'start' ? [persist(0), wake] : [wake];
+  });
+  const started = driver.start();
+  clock.advance(500);
+  assert.deepEqual(inputs, ['start', 'wake']);
+  clock.stall(2_500);
+  // The disk has ended as well: whatever waited for it comes before the timers.
+  await store.finish();
+  await started;
+  driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
+  assert.deepEqual(inputs, ['start', 'wake', 'gap 2000', 'load']);
+  await driver.stop();
+});
+
 it('R52: takes a time that had passed when the core asked for it for no gap in its own time', async () => {
   const inputs: string[] = [];
   const { clock, driver } = harness((input) => {
