@@ -93,12 +93,8 @@ export class Grants implements Checker {
 
   heard(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void {
     const { now } = this.#farm.timeline;
-    const before = this.#heardAt.get(`${machine.peer} ${from}`) ?? 0;
-    this.#heardAt.set(`${machine.peer} ${from}`, now);
-    // Its leases may have ended meanwhile.
-    if (now - before > SURE_MS)
-      for (const seen of this.#latest.values())
-        if (seen.to === from && seen.grant.attempt.epoch.peer === machine.peer) seen.hasEnded = true;
+    // Of what comes by way of others only beacons renew leases (SPEC R104): a pulse may have been said long before.
+    if (!isGossip || message.kind === 'beacon') this.#hearWord(machine, from);
     if (message.kind === 'result') this.#hearResult(machine, message);
     if (message.kind !== 'beacon') return;
     const listed = new Set(message.held.map(({ attempt }) => nameOf(attempt)));
@@ -116,6 +112,16 @@ export class Grants implements Checker {
     }
     // One that came by way of others counts only where there is no connection (SPEC R104).
     if (!isGossip) this.#hearHeld(machine, from, message);
+  }
+
+  #hearWord(machine: Machine, from: PeerId): void {
+    const { now } = this.#farm.timeline;
+    const before = this.#heardAt.get(`${machine.peer} ${from}`) ?? 0;
+    this.#heardAt.set(`${machine.peer} ${from}`, now);
+    if (now - before <= SURE_MS) return;
+    // Its leases may have ended meanwhile.
+    for (const seen of this.#latest.values())
+      if (seen.to === from && seen.grant.attempt.epoch.peer === machine.peer) seen.hasEnded = true;
   }
 
   #hearResult(machine: Machine, { attempt, outcome }: Extract<Message, { kind: 'result' }>): void {
