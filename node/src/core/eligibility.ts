@@ -2,6 +2,7 @@ import { compareText, jobControls, type PeerId, type Requirements } from '@cuadr
 import type { Job } from './job.ts';
 import type { Machine } from './machine.ts';
 import { VERSIONED_ENGINES } from './options.ts';
+import { isLate } from './pulse.ts';
 import type { BrainState } from './state.ts';
 
 /**
@@ -9,14 +10,14 @@ import type { BrainState } from './state.ts';
  * sentence on why not, so that what people read is what was decided.
  */
 
+const BY_OTHERS = 'The coordinator has no connection to it, and hears it only by way of others.';
+
 /** Why a machine takes no task of any job. */
 export function whyNoWork(state: BrainState, machine: Machine): string | undefined {
   if (state.isRemoved(machine.peer)) return 'It was removed from the farm.';
-  if (!machine.reachable) {
-    return machine.relayed === true
-      ? 'The coordinator has no connection to it, and hears it only by way of others.'
-      : "It can't be reached.";
-  }
+  if (!machine.reachable) return machine.relayed === true ? BY_OTHERS : "It can't be reached.";
+  const unheard = whyUnheard(state, machine);
+  if (unheard !== undefined) return unheard;
   const { desired, ownerDesired } = state.desiredOf(machine.peer);
   if (ownerDesired === 'paused') return 'Its owner paused it.';
   if (desired === 'paused') return 'It is paused.';
@@ -25,6 +26,17 @@ export function whyNoWork(state: BrainState, machine: Machine): string | undefin
   if (machine.claim === undefined) return "It hasn't said yet what it can do.";
   if (machine.claim.wants === 0) return machine.claim.idleReason ?? 'It takes no work now.';
   return undefined;
+}
+
+/**
+ * A connection that brings no beacons any more counts as none (SPEC R106), and nothing is granted to whom there is none
+ * (R104): it would wait for a lease's time at a machine that may have gone. In a young reign none has come yet.
+ */
+function whyUnheard(state: BrainState, machine: Machine): string | undefined {
+  if (state.reign.role !== 'leading') return undefined;
+  if (machine.relayed === true) return BY_OTHERS;
+  if (machine.beaconAt === undefined || !isLate(state, machine)) return undefined;
+  return 'Nothing was heard of it for some seconds.';
 }
 
 /** Why a machine takes no task of this job now, whatever the task. */

@@ -12,6 +12,7 @@ import { recordLost } from './failure-policy.ts';
 import type { Job } from './job.ts';
 import { isRunning, setReachable, type Lease, type Machine } from './machine.ts';
 import { VERSIONED_ENGINES } from './options.ts';
+import { isLate } from './pulse.ts';
 import type { BrainState } from './state.ts';
 import { reachChanged } from './reach.ts';
 
@@ -140,6 +141,8 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     reign.collecting?.waiting.delete(machine.peer);
     // Who answers a collection and stays with another makes no follower: followers decide which of two reigns stays.
     if (beacon.follows === undefined || beacon.follows.peer === state.self) {
+      // While its beacons were missing, or came by way of others, it was granted nothing.
+      if (machine.relayed === true || isLate(state, machine)) machine.dryAt = undefined;
       machine.followsSince ??= state.now;
       machine.beaconAt = state.now;
       machine.isProven = true;

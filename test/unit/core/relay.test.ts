@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { Cluster } from './cluster.ts';
-import { BELEN, CARMEN, Farm, framesPlan, SELF } from './farm.ts';
+import { BELEN, CARMEN, Farm, framesPlan, grantsTo, SELF } from './farm.ts';
 import { beaconOf, farmOf, following, leading, pulseOf } from './members.ts';
 
 const EPOCH = { term: 3, peer: BELEN };
@@ -61,6 +61,29 @@ describe('R104: a beacon by way of others', () => {
     leader.beacon(BELEN, []);
     relay(7);
     assert.equal(load(), 0.5, 'until the stream tells again');
+  });
+
+  it('R106: a connection that brought no beacon for 2.5 s counts as none: nothing is granted until one comes', () => {
+    for (const [silentMs, granted] of [
+      [2_499, 2],
+      [2_500, 0],
+    ] as const) {
+      const leader = leading(BELEN);
+      leader.advance(silentMs);
+      leader.submit(framesPlan('1-9'));
+      assert.equal(grantsTo(BELEN, leader.effects).length, granted, `after ${silentMs} ms`);
+    }
+    const leader = leading(BELEN);
+    const idle = (): string | undefined =>
+      leader.core.nodes().find(({ peer }) => peer === BELEN)?.live.idleReason;
+    leader.advance(2_500);
+    leader.submit(framesPlan('1-9'));
+    assert.equal(idle(), 'Nothing was heard of it for some seconds.');
+    const message = beaconOf(BELEN, []);
+    const relayed = leader.step({ kind: 'message', from: BELEN, message, gossiped: true });
+    assert.deepEqual(grantsTo(BELEN, relayed), [], 'it lives, and no grant would reach it');
+    assert.match(idle() ?? '', /hears it only by way of others/);
+    assert.equal(grantsTo(BELEN, leader.beacon(BELEN, [])).length, 2);
   });
 
   it('is said while the pulse names the machine stale, and no longer', () => {
