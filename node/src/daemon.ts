@@ -5,6 +5,7 @@ import type { EventHub } from './api/event-hub.ts';
 import { createApi, type Api } from './api/server.ts';
 import type { CoreQueries } from './core/interface.ts';
 import { assembleBrain } from './daemon/brain.ts';
+import { assembleDeparture } from './daemon/departure.ts';
 import { openFoundation, type Foundation, type LiveConfig, type NodeInit } from './daemon/foundation.ts';
 import { assembleNetwork, type Network } from './daemon/network.ts';
 import { assembleRendering, type Rendering } from './daemon/rendering.ts';
@@ -86,6 +87,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const network = assembleNetwork(base, core, () => driver);
   const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,
+    leaving: () => departure.says(),
     input: (input) => {
       if (input.kind === 'worker') diary.worker(input);
       driver.input(input);
@@ -96,6 +98,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     rendering: () => rendering,
     network,
     farmChanged: () => farm.changed(),
+    departureChanged: () => departure.changed(),
   });
   const jobs = createJobActions({
     ...shared,
@@ -110,10 +113,6 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     dataFolder,
     emit: (event) => hub.emit(event),
   });
-  const here = createHere(
-    { clock, random, signer, loopDelay, machine, copies: network.copies },
-    hereInit(init, live, () => api.address),
-  );
   const farm: FarmMembership = createFarmMembership(
     {
       ...shared,
@@ -122,9 +121,15 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
       queries: core,
       merge: (own) => driver.merge(own),
       adopt: (others) => driver.merge(others),
+      tell: async (record) => (await network.copies.confirm([record])).machines > 1,
       onDoor: (door) => tellDoor(init, hub, door),
     },
     { name: () => live.current.name, version, discovery: network.mesh !== undefined },
+  );
+  const departure = assembleDeparture(base, network, core, (why) => farm.leave(why, { mayBeSilent: false }));
+  const here = createHere(
+    { clock, random, signer, loopDelay, machine, copies: network.copies, departure },
+    hereInit(init, live, () => api.address),
   );
   const content = createContentReader({
     blobs,
@@ -134,9 +139,18 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   });
   const metrics = network.measure(createNodeMetrics({ loopDelay, gossip: gossipOf(network) }));
   const token = await loadToken({ random }, dataFolder);
-  const durable = (): Promise<void> => driver.flushed();
   const api: Api = createApi(
-    { queries, jobs, door: farm, here, ...telling, content, events: hub, metrics, durable },
+    {
+      queries,
+      jobs,
+      door: farm,
+      here,
+      ...telling,
+      content,
+      events: hub,
+      metrics,
+      durable: () => driver.flushed(),
+    },
     { token, version, logger, clock, uiFolder, port: init.port ?? base.config.port },
   );
   const lifecycle = createLifecycle(
@@ -148,6 +162,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         { name: 'farm', component: farm },
         ...network.parts,
         ...parts,
+        { name: 'departure', component: departure },
         { name: 'machine', component: machine },
         { name: 'events', component: { start: () => Promise.resolve(), stop: () => hub.stop() } },
         { name: 'api', component: api },

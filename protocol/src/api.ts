@@ -9,12 +9,13 @@ import {
   SENTENCE_LENGTH_MAX,
   TAGS_MAX,
 } from './limits.ts';
-import { workingHoursSchema } from './record-schemas.ts';
+import { leavingSchema, workingHoursSchema } from './record-schemas.ts';
 import { nightViewSchema } from './night-views.ts';
 import {
   activityViewSchema,
   changeViewSchema,
   configSchema,
+  departureViewSchema,
   farmViewSchema,
   fetchedViewSchema,
   hereViewSchema,
@@ -119,6 +120,12 @@ export const ROUTES = {
     response: configSchema,
   }),
   stop: route('POST', '/here/stop', 'End this node in order', { response: changeViewSchema }),
+  departure: route('GET', '/here/departure', 'How far this machine is with leaving the farm', {
+    response: departureViewSchema,
+  }),
+  leaveNow: route('POST', '/here/leave', 'Leave the farm at once, and lose what only this machine holds', {
+    response: changeViewSchema,
+  }),
   jobs: route('GET', '/jobs', 'All jobs, in the order in which they run', {
     response: z.array(jobViewSchema),
   }),
@@ -192,7 +199,7 @@ export const ROUTES = {
   setNode: route(
     'PATCH',
     '/nodes/:node',
-    'Pause, drain or resume a machine, or tag it; `here` names this one',
+    'Pause, drain or resume a machine, tag it, or let it leave the farm; `here` names this one',
     {
       params: nodeParam,
       body: z.object({
@@ -202,6 +209,8 @@ export const ROUTES = {
         tags: z.array(z.string().max(NAME_LENGTH_MAX)).max(TAGS_MAX).optional(),
         hours: workingHoursSchema.optional(),
         slots: z.int().min(0).max(64).optional(),
+        /** Whether it is to leave the farm, once what only it holds is elsewhere. */
+        leaving: leavingSchema.optional(),
       }),
       response: changeViewSchema,
     },

@@ -127,6 +127,7 @@ export const ERRORS = {
     'No node answers at {address}. Check that Cuadro runs there and that its firewall lets the port through.',
   ),
   'door-refused': entry(409, EXIT.refused, '{why}'),
+  'leave-refused': entry(409, EXIT.refused, '{why}'),
   'machine-removed': entry(
     409,
     EXIT.refused,

@@ -41,3 +41,23 @@ export function machineSafety(held: readonly HeldOnly[], machines: number): stri
   const isOne = more.length === 0 && first.results + (first.scene ? 1 : 0) === 1;
   return `Not yet safe to switch off: ${heldOnlyInAll(held)} ${isOne ? 'is' : 'are'} only there.`;
 }
+
+/** How a machine stands that leaves (SPEC R162), in its own words; others read them as why it doesn't render. */
+export const DEPARTURE = {
+  looking: 'It looks for what only this machine holds.',
+  moving: 'What only this machine holds goes to others.',
+  moved: 'Everything is elsewhere, too.',
+  alone: 'No other machine that stays can be reached.',
+  stuck: 'No other machine takes what is left: none has room for it, or its files can be read nowhere.',
+} as const;
+
+const LEAVING = 'It is leaving the farm.';
+
+/** What a machine that leaves says of itself to others. */
+export const leavingSentence = (message?: string): string =>
+  message === undefined ? LEAVING : `${LEAVING} ${message}`;
+
+/** Why a machine that leaves can't, as others hear it; undefined where nothing is in its way. */
+export function whyStuck(idleReason: string | undefined): string | undefined {
+  return [DEPARTURE.alone, DEPARTURE.stuck].find((why) => idleReason === leavingSentence(why));
+}

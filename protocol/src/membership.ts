@@ -1,6 +1,6 @@
 import { compareText, type PeerId } from './ids.ts';
 import { admissionKey } from './records.ts';
-import type { FarmRecord, MemberRecord, MemberRole, Removal } from './records.ts';
+import type { FarmRecord, Leaving, MemberRecord, MemberRole, NodeRecord, Removal } from './records.ts';
 
 /**
  * Who belongs to a farm is derived from its records alone, so that the order in which they arrive can't divide
@@ -120,7 +120,7 @@ function settle(
   for (;;) {
     const tree = admitted(farm, edges, effective);
     const counts = (removing: Removing): boolean =>
-      tree.get(removing.by)?.role === 'artist' &&
+      mayRemove(tree, removing) &&
       isWordOf(
         removing.by,
         removing.target,
@@ -143,6 +143,11 @@ function settle(
     pending = pending.filter((removing) => removing !== next);
     effective = [...effective, next];
   }
+}
+
+/** Artists remove others; whoever is a member may leave (SPEC R160). */
+function mayRemove(tree: Tree, { by, target }: Removing): boolean {
+  return tree.get(by)?.role === 'artist' || (by === target && tree.has(by));
 }
 
 /** Whether what `author` signed about `target` counts: always, unless it was removed by ones that knew nothing of it. */
@@ -197,4 +202,14 @@ export function proofOf(
     at = (now.get(at) ?? removed.get(at))?.admittedBy;
   }
   return proof;
+}
+
+/** What a machine's record says of its leaving, where whoever wrote it may: the machine itself, or an artist (SPEC R161). */
+export function leavingOf(
+  now: ReadonlyMap<PeerId, Pick<FarmMember, 'role'>>,
+  record: NodeRecord | undefined,
+): Leaving | undefined {
+  const field = record?.fields.leaving;
+  if (record === undefined || field === undefined || !field.value.wanted) return undefined;
+  return field.peer === record.peer || now.get(field.peer)?.role === 'artist' ? field.value : undefined;
 }

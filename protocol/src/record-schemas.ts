@@ -76,6 +76,7 @@ export const memberRecordSchema = z.looseObject({
   ),
 });
 
+export const leavingSchema = z.object({ wanted: z.boolean(), reason: sentence });
 const minuteOfWeek = z.int().min(0).max(10_080);
 export const workingHoursSchema = z.object({
   spans: z.array(z.object({ start: minuteOfWeek, end: minuteOfWeek })).max(64),
@@ -90,6 +91,7 @@ export const nodeRecordSchema = z.looseObject({
     tags: signedFieldSchema(tagsSchema).optional(),
     hours: signedFieldSchema(workingHoursSchema).optional(),
     slots: signedFieldSchema(z.int().min(0).max(64)).optional(),
+    leaving: signedFieldSchema(leavingSchema).optional(),
   }),
 });
 

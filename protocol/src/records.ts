@@ -61,6 +61,13 @@ export interface WorkingHours {
   spans: { start: number; end: number }[];
 }
 
+/** Whether a machine is to leave its farm, once what only it holds is elsewhere (SPEC R161). */
+export interface Leaving {
+  wanted: boolean;
+  /** Why, for people; it goes into the removal. */
+  reason: string;
+}
+
 export interface NodeRecord {
   kind: 'node';
   peer: PeerId;
@@ -72,6 +79,7 @@ export interface NodeRecord {
     tags?: SignedField<string[]>;
     hours?: SignedField<WorkingHours>;
     slots?: SignedField<number>;
+    leaving?: SignedField<Leaving>;
   };
 }
 

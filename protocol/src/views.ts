@@ -150,6 +150,8 @@ export const nodeViewSchema = z.object({
   coordinator: z.boolean(),
   desired: z.enum(['active', 'draining', 'paused']),
   ownerDesired: z.enum(['active', 'draining', 'paused']),
+  /** It leaves the farm as soon as what only it holds is elsewhere. */
+  leaving: z.boolean(),
   slots: z.int(),
   tags: z.array(z.string()),
   hours: workingHoursSchema.optional(),
@@ -191,6 +193,17 @@ export const farmViewSchema = z.object({
   live: z.object({ running: z.int(), nodes: z.int() }),
 });
 export type FarmView = z.infer<typeof farmViewSchema>;
+
+/** How far this machine is with leaving its farm (SPEC R161, R162). */
+export const departureViewSchema = z.object({
+  /** `blocked`: no machine takes what is left, for the reason in `message`; it goes on as soon as one does. */
+  state: z.enum(['staying', 'moving', 'blocked', 'left']),
+  /** What is still to be moved: results, and scenes with their plans. */
+  left: z.object({ results: z.int(), scenes: z.int() }),
+  /** One sentence on how it stands. */
+  message: z.string(),
+});
+export type DepartureView = z.infer<typeof departureViewSchema>;
 
 /** What the machines did in the last hours, in bars of equal time; from the records, so the same on every node. */
 export const activityViewSchema = z.object({

@@ -20,7 +20,7 @@ export interface LocalFarmInit {
   /** Data folders, logs and outputs go below it. */
   folder: string;
   nodes: number;
-  config?: Partial<Config>;
+  config?: Partial<Config> | ((index: number) => Partial<Config>);
   /** Command and arguments put before each node's own, by index: a namespace, a limit of cores. */
   wrap?: (index: number) => readonly string[];
   /** Environment of the nodes, over this process's own. */
@@ -66,7 +66,7 @@ export class LocalFarm {
     if (known?.process !== undefined) return known;
     const name = NAMES[index] ?? `machine-${index + 1}`;
     const dataFolder = join(this.#init.folder, name);
-    if (known === undefined) await this.#configure(name, dataFolder);
+    if (known === undefined) await this.#configure(index, name, dataFolder);
     const wrap = this.#init.wrap?.(index) ?? [];
     const [file, ...args] = [
       ...wrap,
@@ -86,8 +86,9 @@ export class LocalFarm {
     return node;
   }
 
-  async #configure(name: string, dataFolder: string): Promise<void> {
+  async #configure(index: number, name: string, dataFolder: string): Promise<void> {
     await mkdir(dataFolder, { recursive: true });
+    const { config: given } = this.#init;
     const config: Partial<Config> = {
       name,
       serviceName: this.serviceName,
@@ -97,7 +98,7 @@ export class LocalFarm {
       lobbyPort: 0,
       reserveGiB: 0,
       outputFolder: join(this.#init.folder, 'output', name),
-      ...this.#init.config,
+      ...(typeof given === 'function' ? given(index) : given),
     };
     await writeFile(join(dataFolder, 'config.json'), JSON.stringify(config));
   }

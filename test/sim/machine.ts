@@ -226,6 +226,7 @@ export class Machine {
         queries: core,
         merge: (own) => driver.merge(own),
         adopt: (others) => driver.merge(others),
+        tell: async (record) => (await network.copies.confirm([record])).machines > 1,
         onDoor: () => undefined,
       },
       { name: () => this.name, version: '0.0.0', discovery: true },

@@ -51,6 +51,8 @@ export function createHandlers(
     here: () => here.here(),
     config: () => here.config(),
     setConfig: ({ body }) => here.setConfig(definedOf(body)),
+    departure: () => here.departure(),
+    leaveNow: () => door.leaveNow(),
     stop: () => here.stop(),
     jobs: () => queries.jobs(),
     job: ({ params }) => knownJob(params.job),

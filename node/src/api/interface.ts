@@ -3,6 +3,7 @@ import type {
   BlobHash,
   ChangeView,
   Config,
+  DepartureView,
   DoorView,
   FetchedView,
   HereView,
@@ -70,6 +71,8 @@ export interface DoorActions {
   mergeFarm(farm: string | undefined): Promise<ChangeView>;
   /** @throws CuadroError `address-invalid`, `lobby-unreachable`, `door-refused`. */
   joinAddress(address: string): Promise<ChangeView>;
+  /** Leaves the farm at once, whatever only this machine holds. @throws CuadroError `door-refused`. */
+  leaveNow(): Promise<ChangeView>;
   /** Founds a farm of this machine's own, where it has none. @throws CuadroError `door-refused`. */
   foundFarm(): Promise<ChangeView>;
 }
@@ -78,6 +81,8 @@ export interface HereActions {
   here(): Promise<HereView>;
   config(): Config;
   setConfig(change: Partial<Config>): Promise<Config>;
+  /** How far this machine is with leaving its farm. */
+  departure(): DepartureView;
   /** Asks the process to end in order; answers before it does. */
   stop(): ChangeView;
 }

@@ -75,6 +75,11 @@ export const COMMANDS = [
   },
   { name: 'join', usage: '<address>', summary: 'Join the farm of the machine at an address' },
   {
+    name: 'leave',
+    usage: '',
+    summary: 'Let this machine leave the farm, once what only it holds is elsewhere',
+  },
+  {
     name: 'config',
     usage: '[action] [key] [values...]',
     summary: 'Read and change the settings of this machine',

@@ -199,10 +199,17 @@ function addMachineCommands(add: Add): void {
   doorCommand
     .option('-y, --yes', 'Ask nothing before a removal')
     .option('--reason <text>', 'Why a machine is removed; it is shown to it')
+    .option('--lose', 'Remove it at once, and lose what only it holds')
     .addHelpText('after', doorActions);
   add('join', async (context, [address]) =>
     (await import('./commands/door.ts')).join(context, String(address)),
   ).addHelpText('after', '\nAddresses such as 192.168.1.5 or 192.168.1.5:7790; `cuadro door` shows them.\n');
+  add('leave', async (context, _, options: { yes?: boolean; lose?: boolean }) =>
+    (await import('./commands/leave.ts')).leave(context, options),
+  )
+    .option('-y, --yes', 'Ask nothing')
+    .option('--lose', 'Leave at once, and lose what only this machine holds')
+    .addHelpText('after', leaveNotes);
   add('config', async (context, [action, key, values]) =>
     (await machine()).config(context, optional(action), optional(key), values as string[]),
   ).addHelpText(
@@ -225,6 +232,7 @@ function addMachineCommands(add: Add): void {
 interface DoorOptions {
   yes?: boolean;
   reason?: string;
+  lose?: boolean;
 }
 
 const hoursExamples = `
@@ -234,13 +242,19 @@ Days and times by the machine's own clock, parts with commas between:
   cuadro hours attic                 at all times
 `;
 
+const leaveNotes = `
+What only this machine holds goes to other machines first; Ctrl-C lets it stay. What it renders now is rendered
+elsewhere: \`cuadro drain --here\` lets it end that before. Leaving is final for its key: to come back, start its
+node with a new data folder.
+`;
+
 const doorActions = `
   cuadro door                     who is in, who wants in, what else is around
   cuadro door open [10m]          let newcomers of the local network in by themselves for a while (15 min)
   cuadro door close               newcomers wait until a member admits them
   cuadro door admit [WORDS]       admit a newcomer, by its three words, its name or its key
   cuadro door refuse [WORDS]      send a newcomer away
-  cuadro door remove MACHINE      remove a machine from the farm for good
+  cuadro door remove MACHINE      remove a machine for good, once what only it holds is elsewhere
   cuadro door merge [FARM]        merge this farm with another that was found
   cuadro door found               found a farm of this machine's own instead of waiting at a door
 `;

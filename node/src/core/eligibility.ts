@@ -1,4 +1,4 @@
-import { compareText, jobControls, type PeerId, type Requirements } from '@cuadro/protocol';
+import { compareText, jobControls, leavingSentence, type PeerId, type Requirements } from '@cuadro/protocol';
 import type { Job } from './job.ts';
 import type { Machine } from './machine.ts';
 import { VERSIONED_ENGINES } from './options.ts';
@@ -18,6 +18,7 @@ export function whyNoWork(state: BrainState, machine: Machine): string | undefin
   if (!machine.reachable) return machine.relayed === true ? BY_OTHERS : "It can't be reached.";
   const unheard = whyUnheard(state, machine);
   if (unheard !== undefined) return unheard;
+  if (state.isLeaving(machine.peer)) return machine.claim?.idleReason ?? leavingSentence();
   const { desired, ownerDesired } = state.desiredOf(machine.peer);
   if (ownerDesired === 'paused') return 'Its owner paused it.';
   if (desired === 'paused') return 'It is paused.';

@@ -106,7 +106,10 @@ function nodeChanged(state: BrainState, record: NodeRecord): void {
   tellMachine(state, record.peer);
   state.offersChanged();
   const { effective } = state.desiredOf(record.peer);
-  if (effective === 'paused') takeBackFrom(state, record.peer, 'all', 'This machine was paused.');
+  if (effective === 'paused') {
+    const why = state.isLeaving(record.peer) ? 'leaves the farm' : 'was paused';
+    takeBackFrom(state, record.peer, 'all', `This machine ${why}.`);
+  }
   if (effective === 'draining') {
     takeBackFrom(state, record.peer, 'ahead', 'This machine only ends what it runs.');
   }

@@ -1,10 +1,12 @@
 import {
   compareText,
   jobState,
+  leavingOf,
   members,
   type Beacon,
   type DiaryRecord,
   type Epoch,
+  type FarmMember,
   type FarmRecord,
   type JobId,
   type JobRecord,
@@ -47,8 +49,9 @@ export type Accusation = 'late' | 'silent' | 'lost-attempt' | 'lost-coordinator'
 const GRANTING: ReadonlySet<string> = new Set(['queued', 'active']);
 
 interface Membership {
+  readonly members: ReadonlyMap<PeerId, FarmMember>;
+  /** Members without this machine. */
   readonly others: readonly PeerId[];
-  /** Without this machine. */
   readonly removed: ReadonlySet<PeerId>;
   readonly isRemovedHere: boolean;
 }
@@ -160,6 +163,11 @@ export class BrainState {
     return removed.has(peer) || (isRemovedHere && peer === this.self);
   }
 
+  /** Whether a machine is about to leave the farm, as its record says (SPEC R161). */
+  isLeaving(peer: PeerId): boolean {
+    return leavingOf(this.#membership().members, this.nodes.get(peer)) !== undefined;
+  }
+
   /** The farm's or a member's record changed. */
   membersChanged(): void {
     this.#members = undefined;
@@ -173,6 +181,7 @@ export class BrainState {
     const who = farm === undefined ? undefined : members(farm, this.members.values());
     const isOther = (peer: PeerId): boolean => peer !== self;
     this.#members = {
+      members: who?.members ?? new Map(),
       others: [...(who?.members.keys() ?? [])].filter(isOther),
       removed: new Set([...(who?.removed.keys() ?? [])].filter(isOther)),
       isRemovedHere: who?.removed.has(self) === true,
@@ -250,7 +259,9 @@ export class BrainState {
     // Only the machine itself speaks for its owner.
     const ownerDesired = owners?.peer === peer ? owners.value : 'active';
     const strictness: NodeDesired[] = ['active', 'draining', 'paused'];
-    const effective = strictness.indexOf(desired) > strictness.indexOf(ownerDesired) ? desired : ownerDesired;
+    const stricter = strictness.indexOf(desired) > strictness.indexOf(ownerDesired) ? desired : ownerDesired;
+    // What it began would only be one thing more that it alone holds (SPEC R161).
+    const effective = this.isLeaving(peer) ? 'paused' : stricter;
     return { desired, ownerDesired, effective };
   }
 

@@ -20,9 +20,15 @@ export function assembleBrain(
   init: NodeInit,
   base: Foundation,
   core: Core,
-  others: { rendering: () => Rendering; network: Network; farmChanged: () => void },
+  others: {
+    rendering: () => Rendering;
+    network: Network;
+    farmChanged: () => void;
+    /** The farm's, a member's or this machine's own record may have changed. */
+    departureChanged: () => void;
+  },
 ) {
-  const { rendering, network, farmChanged } = others;
+  const { rendering, network, farmChanged, departureChanged } = others;
   const { clock, random, logger, signer, store, blobs, temporaries } = base;
   const { content, copies } = network;
   const driver: Driver = createDriver({
@@ -42,6 +48,7 @@ export function assembleBrain(
       diary.changed(changes);
       network.changed(changes);
       if (changes.members === true) farmChanged();
+      if (changes.members === true || changes.nodes.includes(signer.peer)) departureChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
       for (const job of changes.removed) collection.removed(job);
     },

@@ -8,6 +8,7 @@ import type { Transfer } from '../blobs/transfer/interface.ts';
 import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh, PeerState } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
+import type { DepartureComponents } from '../replicas/departure.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import { TaskReader } from '../store/task-reader.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
@@ -25,6 +26,8 @@ export interface Network {
   readonly content: ContentSource;
   /** Copies on other machines of what is made here. */
   readonly copies: Safekeeping;
+  /** What leaving the farm is done with; undefined off the network. */
+  readonly departing: Pick<DepartureComponents, 'copies' | 'sync'> | undefined;
   /** Jobs, tasks or members changed, and are durable. */
   changed(changes: Changes): void;
   /** A member came back, and with it what it holds. */
@@ -129,10 +132,12 @@ export function networkOver(
     forFarm: mesh,
     content,
     copies,
+    departing: { copies, sync },
     changed: (changes) => {
       copies.changed(changes);
       teller.changed(changes);
       if (changes.members === true) replicas.membersChanged();
+      replicas.nodesChanged(changes.nodes);
     },
     onPeerBack: (listener) => {
       mesh.subscribe({ peer: (_peer, state) => state === 'reachable' && listener() });
@@ -178,6 +183,7 @@ function offline({ signer }: Foundation): Network {
     forFarm: unreachableMesh(signer.peer),
     content: localContent,
     copies: soleSafekeeping,
+    departing: undefined,
     changed: () => undefined,
     onPeerBack: () => undefined,
     out: { send: () => undefined, gossip: () => undefined, publish: () => undefined },

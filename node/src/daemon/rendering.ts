@@ -35,7 +35,12 @@ export async function assembleRendering(
   init: Pick<NodeInit, 'dataFolder' | 'renderLimits'>,
   base: Foundation & { content: ContentSource },
   live: LiveConfig,
-  brain: { tasks: TaskReader & WantedQueries; input(input: DriverInput): void },
+  brain: {
+    tasks: TaskReader & WantedQueries;
+    input(input: DriverInput): void;
+    /** How this machine stands with leaving the farm; undefined where it stays. */
+    leaving(): string | undefined;
+  },
 ): Promise<Rendering> {
   const { clock, random, logger, blobs, content } = base;
   const { slots, confine, blender, ffmpeg } = live.current;
@@ -69,6 +74,7 @@ export async function assembleRendering(
     config: () => live.current,
     slots: slotsNow,
     hours: () => wanted()?.hours?.value,
+    leaving: () => brain.leaving(),
     bundles: () => scenes.bundles(),
     onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
     onLoad: (load) => brain.input({ kind: 'load', ...load }),

@@ -1,4 +1,11 @@
-import { members, type KnownRecord, type PeerId, type Verify } from '@cuadro/protocol';
+import {
+  type FarmMembers,
+  leavingOf,
+  members,
+  type KnownRecord,
+  type PeerId,
+  type Verify,
+} from '@cuadro/protocol';
 import type { ContentSource } from '../blobs/source.ts';
 import type { Transfer } from '../blobs/transfer/interface.ts';
 import { createTransfer } from '../blobs/transfer/transfer.ts';
@@ -26,6 +33,8 @@ export interface Replicas {
   readonly content: ContentSource;
   /** The farm's or a member's record changed. */
   membersChanged(): void;
+  /** Records of these machines changed, or what is live of them. */
+  nodesChanged(peers: readonly PeerId[]): void;
 }
 
 /** What records and content are kept the same with. */
@@ -60,7 +69,7 @@ export function assembleReplicas(
     held: () => undefined,
     ...(reader !== undefined && { reader }),
   });
-  let membership: ReadonlySet<PeerId> | undefined;
+  const roster = createRoster(queries);
   const copies = createCopies({
     mesh,
     blobs,
@@ -69,7 +78,8 @@ export function assembleReplicas(
     clock,
     logger: log,
     // Asked for every task that is looked at, and costly to derive.
-    members: () => (membership ??= membersOf(queries)),
+    members: () => roster.members(),
+    leaving: () => roster.leaving(),
     bytesOf: (record) => bytes.of(record),
     read: (stored) => {
       const read = door.read(stored);
@@ -85,15 +95,45 @@ export function assembleReplicas(
     teller,
     content: createContentSource({ transfer, queries, mesh, clock }),
     membersChanged: () => {
-      membership = undefined;
+      roster.forget();
+      copies.membersChanged();
+    },
+    nodesChanged: (peers) => {
+      if (!roster.changesLeaving(peers)) return;
+      roster.forget();
       copies.membersChanged();
     },
   };
 }
 
-function membersOf(queries: CoreQueries): ReadonlySet<PeerId> {
-  const farm = queries.farmRecord();
-  return new Set(farm === undefined ? [] : members(farm, queries.memberRecords()).members.keys());
+/** Who belongs to the farm, and who of them is about to leave; derived once per change. */
+function createRoster(queries: CoreQueries) {
+  let known:
+    | { members: FarmMembers['members']; all: ReadonlySet<PeerId>; leaving: ReadonlySet<PeerId> }
+    | undefined;
+  const derive = () => {
+    const farm = queries.farmRecord();
+    const now: FarmMembers['members'] =
+      farm === undefined ? new Map() : members(farm, queries.memberRecords()).members;
+    const leaves = (peer: PeerId): boolean => leavingOf(now, queries.nodeRecord(peer)) !== undefined;
+    return { members: now, all: new Set(now.keys()), leaving: new Set([...now.keys()].filter(leaves)) };
+  };
+  const roster = () => (known ??= derive());
+  return {
+    members: () => roster().all,
+    leaving: () => roster().leaving,
+    /** What changes of a machine is mostly live: only this costs more than a look. */
+    changesLeaving: (peers: readonly PeerId[]): boolean => {
+      const { members: now, leaving } = roster();
+      return peers.some(
+        (peer) =>
+          now.has(peer) && leaving.has(peer) !== (leavingOf(now, queries.nodeRecord(peer)) !== undefined),
+      );
+    },
+    forget: () => {
+      known = undefined;
+    },
+  };
 }
 
 function heldRecords(queries: CoreQueries) {

@@ -7,6 +7,7 @@ import {
   type ChangeView,
   type FarmMember,
   type FarmRecord,
+  type MemberRecord,
 } from '@cuadro/protocol';
 import { admitAll } from './desk.ts';
 import type { Newcomer } from './door.ts';
@@ -95,11 +96,21 @@ export async function removeMember(state: FarmState, text: string, reason: strin
   ownFarm(state);
   const { roster, components, self } = state;
   const { peer, name } = findMember(state, text);
-  if (peer === self) throw refused('A machine can not remove itself; another member removes it.');
+  if (peer === self)
+    throw refused('A machine can not remove itself: it leaves (cuadro leave), or another member removes it.');
   const record = roster.records.get(peer);
   if (record === undefined) throw new CuadroError('node-not-found', { node: text });
-  const stands = wordsOf(peer, roster.records.values());
+  await components.merge([withRemoval(state, record, reason)]);
+  roster.invalidate();
+  return answer(`${name} is no member any more. What it rendered stays.`);
+}
+
+/** A member's record with this machine's word that it is removed (SPEC R64). */
+function withRemoval(state: FarmState, record: MemberRecord, reason: string): MemberRecord {
+  const { roster, components, self } = state;
   const { queries, clock, signer } = components;
+  const { peer } = record;
+  const stands = wordsOf(peer, roster.records.values());
   const jobs = queries.jobIds().filter((id) => queries.jobRecord(id)?.spec.author === peer).length;
   const removal = signRemoval(signer, peer, {
     reason,
@@ -107,9 +118,49 @@ export async function removeMember(state: FarmState, text: string, reason: strin
     known: stands.length + jobs,
     stands,
   });
-  await components.merge([{ ...record, removals: { ...record.removals, [self]: removal } }]);
+  return { ...record, removals: { ...record.removals, [self]: removal } };
+}
+
+/**
+ * Takes this machine out of its farm (SPEC R160). Another machine is told first: this one's own word is its end here,
+ * and nobody would hear of it after that. False where none was told; then nothing has changed, unless it `mayBeSilent`.
+ */
+export async function leaveFarm(
+  state: FarmState,
+  reason: string,
+  { mayBeSilent }: { mayBeSilent: boolean },
+): Promise<boolean> {
+  const { roster, components, self } = state;
+  const record = roster.records.get(self);
+  if (record === undefined || !roster.members.has(self)) return true;
+  const left = withRemoval(state, record, reason);
+  const isTold = await components.tell(left);
+  // Whoever took it in turns this machine away at once, so the answer may have come through the lobby (SPEC R107).
+  if (!roster.members.has(self)) return true;
+  if (!isTold && !mayBeSilent) return false;
+  await components.merge([left]);
   roster.invalidate();
-  return answer(`${name} is no member any more. What it rendered stays.`);
+  return isTold;
+}
+
+/** Leaves whatever only this machine holds. @throws CuadroError `door-refused`. */
+export async function leaveNow(state: FarmState): Promise<ChangeView> {
+  const { roster } = state;
+  const name = ownFarmOf(state).name.value;
+  if (roster.isAlone) throw refused('This machine is the only one in its farm: there is nobody to leave.');
+  const isTold = await leaveFarm(state, '', { mayBeSilent: true });
+  if (isTold) return answer(`This machine has left ${name}.`);
+  const own = roster.nameOf(state.self);
+  return answer(
+    `This machine has left ${name}, and no other was there to hear of it. Say it on one of them: cuadro door remove ${own} --lose`,
+  );
+}
+
+/** The farm of which this machine is a member. @throws CuadroError `door-refused`. */
+function ownFarmOf(state: FarmState): FarmRecord {
+  const { ownFarm: farm } = state.roster;
+  if (farm === undefined) throw refused('This machine is in no farm.');
+  return farm;
 }
 
 function findMember(state: FarmState, text: string): FarmMember {

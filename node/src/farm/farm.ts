@@ -119,6 +119,14 @@ class Membership implements FarmMembership {
     return actions.removeMember(this.#state, member, reason);
   }
 
+  leave(...how: Parameters<FarmMembership['leave']>): Promise<boolean> {
+    return actions.leaveFarm(this.#state, ...how);
+  }
+
+  leaveNow(): Promise<ChangeView> {
+    return actions.leaveNow(this.#state);
+  }
+
   async mergeFarm(farm: string | undefined): Promise<ChangeView> {
     const answer = await actions.mergeFarm(this.#state, farm);
     this.#schedule(0);

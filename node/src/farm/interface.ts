@@ -36,6 +36,8 @@ export interface FarmComponents {
   readonly queries: Pick<CoreQueries, 'farmRecord' | 'memberRecords' | 'jobIds' | 'jobRecord'>;
   /** Merges records of this farm; resolves once they are durable. */
   merge(records: KnownRecord[]): Promise<void>;
+  /** Has another machine hold a record that isn't merged here; false where none answered in time that it does. */
+  tell(record: KnownRecord): Promise<boolean>;
   /**
    * Takes another farm's record (the first) and its members in place of this farm's, once this farm's record says
    * `mergedInto` that one; jobs, machines and members stay. Durable, and in one step: a crash leaves either farm.
@@ -78,4 +80,6 @@ export interface FarmMembership extends Startable, DoorActions {
   changed(): void;
   /** How long this node still lets newcomers in by itself; 0 while it is closed. For the pulse. */
   openLeftMs(): number;
+  /** Takes this machine out of its farm; whether another machine was told of it (see `leaveFarm`). */
+  leave(reason: string, how: { mayBeSilent: boolean }): Promise<boolean>;
 }

@@ -86,6 +86,9 @@ function waitingMessage(state: FarmState): string {
 
 function removedMessage(state: FarmState): string {
   const removal = state.roster.removed.get(state.self);
+  if (removal?.by === state.self) {
+    return `This machine has left ${state.roster.farm?.name.value ?? 'its farm'}. What it holds stays here. That is final for its key: start its node with a new data folder to join a farm again (cuadro up --data FOLDER).`;
+  }
   const by = removal === undefined ? 'a member' : state.roster.nameOf(removal.by);
   const why = removal?.reason ? ` (${removal.reason})` : '';
   return `This machine was removed from ${state.roster.farm?.name.value ?? 'its farm'} by ${by}${why}. It no longer takes part, and what it holds stays here. That is final for its key: start its node with a new data folder to join a farm again (cuadro up --data FOLDER).`;

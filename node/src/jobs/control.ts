@@ -19,6 +19,7 @@ import {
   type TaskRequest,
 } from '@cuadro/protocol';
 import { type JobsComponents, machinesSentence } from './interface.ts';
+import { assertNotRemoved } from './removed.ts';
 import { jobChanged, nodeChanged } from './words.ts';
 
 /** Merges a change, and answers once it is durable here and, where one can be reached, on a second machine. */
@@ -208,6 +209,7 @@ export async function setNode(
   if (wanted.ownerDesired !== undefined && peer !== signer.peer) {
     throw new CuadroError('request-invalid', { why: 'only the machine itself says what its owner wants' });
   }
+  if (wanted.leaving?.wanted === true) assertMayLeave(components, peer);
   const record: NodeRecord = driver.queries.nodeRecord(peer) ?? { kind: 'node', peer, fields: {} };
   const fields: Record<string, unknown> = { ...record.fields };
   for (const [name, value] of Object.entries(wanted)) {
@@ -219,4 +221,21 @@ export async function setNode(
     const after = driver.queries.nodes().find((node) => node.peer === peer);
     return after === undefined ? 'The machine is changed.' : nodeChanged(after, wanted);
   });
+}
+
+/** @throws CuadroError `leave-refused` where nobody could take what the machine holds. */
+function assertMayLeave({ signer, driver, copies }: JobsComponents, peer: string): void {
+  assertNotRemoved({ signer, driver });
+  const nodes = driver.queries.nodes();
+  const others = nodes.filter((node) => node.peer !== peer && !node.leaving);
+  const refuse = (why: string): never => {
+    throw new CuadroError('leave-refused', { why });
+  };
+  if (nodes.length < 2) refuse('This machine is the only one in its farm: there is nobody to leave.');
+  if (others.length === 0) refuse('All other machines are leaving, too: one has to stay.');
+  if (peer === signer.peer && copies.alone()) {
+    refuse(
+      'No other machine can be reached now, so nothing that this one holds can go anywhere. Start one, and try again.',
+    );
+  }
 }

@@ -34,7 +34,7 @@ export function jobChanged({
 /** `after` is the machine as the change left it: what the farm and what its owner want of it both hold (SPEC R37). */
 export function nodeChanged(
   after: Pick<NodeView, 'name' | 'desired' | 'ownerDesired'>,
-  { desired, ownerDesired, tags, hours, slots }: RouteBody<'setNode'>,
+  { desired, ownerDesired, tags, hours, slots, leaving }: RouteBody<'setNode'>,
 ): string {
   const { name } = after;
   const parts = [
@@ -47,6 +47,10 @@ export function nodeChanged(
       (hours.spans.length === 0
         ? `${name} works at any time.`
         : `${name} works ${formatHours(hours)}, by its own clock.`),
+    leaving !== undefined &&
+      (leaving.wanted
+        ? `${name} leaves the farm as soon as what only it holds is elsewhere.`
+        : `${name} stays in the farm.`),
     slots !== undefined && `${name} runs at most ${slots} ${slots === 1 ? 'task' : 'tasks'} at a time.`,
   ];
   return parts.filter((part) => part !== false).join(' ') || 'Nothing is changed.';

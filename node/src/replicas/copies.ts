@@ -1,66 +1,14 @@
 import type { BlobHash, JobId, JobRecord, KnownRecord, PeerId, TaskIndex } from '@cuadro/protocol';
-import type { BlobStore } from '../blobs/interface.ts';
-import type { Transfer } from '../blobs/transfer/interface.ts';
-import type { Changes, CoreQueries } from '../core/interface.ts';
-import type { Mesh } from '../mesh/interface.ts';
-import type { Clock, Logger, Startable } from '../system/interface.ts';
+import type { Changes } from '../core/interface.ts';
+import type { Copies, CopiesComponents, CopiesOfLeaver, CopiesState, Kept } from './copies-interface.ts';
 import { CopyDesk, keyOf, type Need } from './copy-desk.ts';
 import { copyLimits, defaultCopyOptions, type CopyOptions } from './copy-limits.ts';
 import { CopyMarks } from './copy-marks.ts';
 import { CopyPeers } from './copy-peers.ts';
 import { Holding } from './holding.ts';
-import { jobHolders, jobNeedsCopy, resultToCallDone, resultToCopy } from './needs.ts';
+import { type CopyRule, jobHolders, jobNeedsCopy, resultToCallDone, resultToCopy } from './needs.ts';
 
-export interface CopiesComponents {
-  readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe' | 'refuse'>;
-  readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
-  readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
-  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord'>;
-  /** Everyone in the farm, this machine included. */
-  readonly members: () => ReadonlySet<PeerId>;
-  /** The canonical bytes of a record. */
-  readonly bytesOf: (record: KnownRecord) => Uint8Array;
-  /** The door for records that others send (form and signatures): undefined for what may not come in. */
-  readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
-  /** Merges records, and resolves once they are durable; must not wait for a job's plan. */
-  readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-/** How many machines hold something by now, and why it is only one. */
-export interface Kept {
-  machines: number;
-  others: 'enough' | 'none' | 'unreachable' | 'late';
-}
-
-export interface CopiesState {
-  /** Results that are in one copy only, because of this machine: the copies that it still has to give away. */
-  readonly results: number;
-  readonly jobs: number;
-  readonly logs: number;
-  /** Of all these, those that somebody was asked to hold and hasn't answered. */
-  readonly asked: number;
-}
-
-/**
- * Replicate before done (DESIGN.md section 6): asks another machine to hold what this one alone holds, and holds what
- * others ask for. A result that waits stays *rendered*. What was left in one copy is found again at start and when
- * members come and go. Start it before the mesh, whose protocol `hold` it serves.
- */
-export interface Copies extends Startable {
-  /** These changed, and are durable here. */
-  changed(changes: Pick<Changes, 'jobs' | 'removed' | 'tasks'>): void;
-  /** Who belongs to the farm has changed. Those that are lost or come back are seen without this. */
-  membersChanged(): void;
-  state(): CopiesState;
-  /** Whether no other machine can be reached now. */
-  alone(): boolean;
-  /** How many hold a job's record, plan and bundle: waits a bounded time for a second one. */
-  acknowledge(job: JobId): Promise<Kept>;
-  /** How many hold these records: waits a bounded time for a second one. */
-  confirm(records: readonly KnownRecord[]): Promise<Kept>;
-}
+export type { Copies, CopiesComponents, CopiesOfLeaver, CopiesState, Kept } from './copies-interface.ts';
 
 export function createCopies(components: CopiesComponents, options: Partial<CopyOptions> = {}): Copies {
   return new MeshCopies(components, { ...defaultCopyOptions, ...options });
@@ -88,6 +36,25 @@ class MeshCopies implements Copies {
   #cancelRetry: (() => void) | undefined;
   #cancelLook: (() => void) | undefined;
   #started = false;
+  /** How many others are to hold what this machine holds, while it leaves. */
+  #leaverCopies = 2;
+
+  readonly leaving: CopiesOfLeaver = {
+    unasked: () => this.#peers.unasked,
+    ask: (peer, records) => this.#askOne(peer, records),
+    stays: (peer) => {
+      this.#peers.stays(peer);
+      this.membersChanged();
+    },
+    staying: () => this.#peers.staying.length,
+    isWhole: () => this.#scanning === undefined,
+    wanted: () => this.#leaverCopies,
+    want: (copies) => {
+      if (copies === this.#leaverCopies) return;
+      this.#leaverCopies = copies;
+      this.membersChanged();
+    },
+  };
 
   constructor(components: CopiesComponents, options: CopyOptions) {
     this.#components = components;
@@ -100,11 +67,12 @@ class MeshCopies implements Copies {
     });
     this.#desk = new CopyDesk(components, {
       peers: this.#peers,
+      rule: () => this.#rule,
       onHeld: (need) => this.#held(need),
       onFailed: (need, again) => this.#failed(need, again),
       onPlace: () => this.#pump(),
     });
-    this.#holding = new Holding(components, options);
+    this.#holding = new Holding({ ...components, isLeaving: () => this.#peers.isLeaving }, options);
   }
 
   async start(): Promise<void> {
@@ -143,6 +111,21 @@ class MeshCopies implements Copies {
       logs: this.#logs.size,
       asked: asked.all,
     };
+  }
+
+  get #rule(): CopyRule {
+    return { isLive: this.#peers.isLive, copies: this.#peers.isLeaving ? this.#leaverCopies : 2 };
+  }
+
+  async #askOne(peer: PeerId, records: readonly KnownRecord[]): Promise<boolean> {
+    const held = Promise.withResolvers<boolean>();
+    this.#desk.ask({ kind: 'records', records, to: peer, held: held.resolve });
+    const cancel = this.#components.clock.after(this.#options.confirmMs, () => held.resolve(false));
+    try {
+      return await held.promise;
+    } finally {
+      cancel();
+    }
   }
 
   alone(): boolean {
@@ -220,6 +203,7 @@ class MeshCopies implements Copies {
   }
 
   membersChanged(): void {
+    if (!this.#peers.isLeaving) this.#peers.forgetStaying();
     this.#scan();
     this.#reachedOrLost();
   }
@@ -277,8 +261,10 @@ class MeshCopies implements Copies {
     const { queries, mesh } = this.#components;
     const record = queries.jobRecord(id);
     if (record === undefined || record.deleted !== undefined) return this.#forget(id);
-    const copies = Math.min(this.#options.jobCopies, this.#peers.membersCount);
-    if (jobNeedsCopy(record, mesh.self, { isLive: this.#peers.isLive, copies })) this.#jobs.add(id);
+    const { isLive, copies: leaver } = this.#rule;
+    const usual = Math.min(this.#options.jobCopies, this.#peers.remainingCount);
+    const copies = this.#peers.isLeaving ? leaver : usual;
+    if (jobNeedsCopy(record, mesh.self, { isLive, copies })) this.#jobs.add(id);
     else this.#jobs.delete(id);
     this.#callAcknowledged(record);
     this.#wake(id);
@@ -300,7 +286,7 @@ class MeshCopies implements Copies {
   #lookAtTask(job: JobId, index: TaskIndex): void {
     const { queries, mesh } = this.#components;
     const task = queries.taskRecord(job, index);
-    if (resultToCopy(task, mesh.self, this.#peers.isLive) === undefined) this.#marks.delete(job, index);
+    if (resultToCopy(task, mesh.self, this.#rule) === undefined) this.#marks.delete(job, index);
     else if (!this.#desk.isAsked(job, index)) this.#marks.add(job, index);
     const result = resultToCallDone(task, mesh.self);
     if (task !== undefined && result !== undefined) this.#desk.callDone(task, result);
@@ -328,6 +314,8 @@ class MeshCopies implements Copies {
       if (need.kind === 'records') need.held(false);
     } else if (again === 'now' && need.kind === 'result') {
       this.#lookAtTask(need.job, need.index);
+    } else if (need.kind === 'records' && need.to !== undefined) {
+      need.held(false);
     } else if (again === 'later' || need.kind === 'records') {
       this.#later.push(need);
       this.#retry();

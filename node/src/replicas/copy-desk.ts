@@ -16,7 +16,7 @@ import type { Mesh } from '../mesh/interface.ts';
 import type { Logger } from '../system/interface.ts';
 import type { CopyPeers } from './copy-peers.ts';
 import { GroupMerge } from './group-merge.ts';
-import { jobHolders, recordOf, resultToCopy, withHolder } from './needs.ts';
+import { type CopyRule, jobHolders, recordOf, resultToCopy, withHolder } from './needs.ts';
 
 /** Something of which another machine is to hold a copy. */
 export type Need =
@@ -26,6 +26,8 @@ export type Need =
   | {
       readonly kind: 'records';
       readonly records: readonly KnownRecord[];
+      /** The only machine to ask; else anyone. */
+      readonly to?: PeerId;
       readonly held: (yes: boolean) => void;
     };
 
@@ -45,6 +47,7 @@ export interface DeskComponents {
 
 export interface DeskInit {
   readonly peers: CopyPeers;
+  readonly rule: () => CopyRule;
   /** A second machine holds it, and the record that says so is durable here. */
   readonly onHeld: (need: Need) => void;
   /** `now`: by somebody else. `later`: after a pause. `never`: it is not to be held at all. */
@@ -112,7 +115,8 @@ export class CopyDesk {
       }
       case 'records': {
         const records = need.records.map((record) => this.#components.bytesOf(record));
-        return this.#send(need, { kind: 'records', records }, { holders: new Set(), files: false });
+        const to = { only: need.to, holders: new Set<PeerId>(), files: false };
+        return this.#send(need, { kind: 'records', records }, to);
       }
     }
   }
@@ -120,7 +124,7 @@ export class CopyDesk {
   #askResult(need: Extract<Need, { kind: 'result' }>): boolean {
     const { queries, mesh, bytesOf } = this.#components;
     const task = queries.taskRecord(need.job, need.index);
-    const result = resultToCopy(task, mesh.self, this.#init.peers.isLive);
+    const result = resultToCopy(task, mesh.self, this.#init.rule());
     if (task === undefined || result === undefined) return true;
     const single = recordOf(task, result);
     const files = result.files.length > 0;
@@ -142,13 +146,18 @@ export class CopyDesk {
   #send(
     need: Need,
     item: DistributiveOmit<HoldItem, 'id'>,
-    to: { first?: PeerId | undefined; holders: ReadonlySet<PeerId>; files: boolean },
+    to: {
+      first?: PeerId | undefined;
+      only?: PeerId | undefined;
+      holders: ReadonlySet<PeerId>;
+      files: boolean;
+    },
     more: Pick<Extract<Asked, { kind: 'result' }>, 'kind' | 'task' | 'result'> | { kind: 'other' } = {
       kind: 'other',
     },
   ): boolean {
     const { peers } = this.#init;
-    const peer = peers.choose({ first: to.first, holders: to.holders, files: to.files });
+    const peer = to.only ?? peers.choose({ first: to.first, holders: to.holders, files: to.files });
     if (peer === undefined) return false;
     const id = this.#nextId++;
     this.#asked.set(id, { need, files: to.files, ...more });

@@ -49,3 +49,12 @@ export const copyLimits = {
   /** Streams that one machine may ask on at once: the one in use, and one that it replaces. */
   streamsPerPeer: 2,
 } as const;
+
+export interface DepartureOptions {
+  /** While this machine leaves, it is looked at so often how far that is; a person waits for it. */
+  readonly lookEveryMs: number;
+  /** Nobody has taken anything more for so long: a refused machine is asked again after 2 s, so each has said no twice. */
+  readonly stuckMs: number;
+}
+
+export const defaultDepartureOptions: DepartureOptions = { lookEveryMs: 250, stuckMs: 5_000 };

@@ -10,6 +10,8 @@ export interface CopyPeersComponents {
   readonly clock: Clock;
   /** Everyone in the farm, this machine included. */
   readonly members: () => ReadonlySet<PeerId>;
+  /** Members that are about to leave (SPEC R161). */
+  readonly leaving: () => ReadonlySet<PeerId>;
 }
 
 export interface CopyPeersInit {
@@ -42,6 +44,8 @@ export class CopyPeers {
   readonly #peers = new Map<PeerId, Peer>();
   /** Since when a machine wasn't reached. */
   readonly #lostSinceMs = new Map<PeerId, number>();
+  /** While this machine leaves: those that know it and stay (SPEC R162). Only their copies count meanwhile. */
+  readonly #staying = new Set<PeerId>();
   /** As the mesh last said; asked for far more often than it changes. */
   #reachable: ReadonlySet<PeerId> = new Set();
   #startedMs = 0;
@@ -62,6 +66,8 @@ export class CopyPeers {
     look();
     this.#unsubscribe ??= mesh.subscribe({
       peer: (peer, state) => {
+        // Whoever comes back may have decided otherwise.
+        this.#staying.delete(peer);
         if (state === 'reachable') this.#lostSinceMs.delete(peer);
         else if (!this.#lostSinceMs.has(peer)) this.#lostSinceMs.set(peer, clock.now());
         look();
@@ -75,12 +81,42 @@ export class CopyPeers {
     for (const { line } of this.#peers.values()) line?.close(new Error('The node stops.'));
   }
 
-  /** A member that is reached, or was lately enough. */
+  get isLeaving(): boolean {
+    return this.#components.leaving().has(this.#components.mesh.self);
+  }
+
+  /** It answered that it stays, knowing that this machine leaves. */
+  stays(peer: PeerId): void {
+    if (this.#reachable.has(peer)) this.#staying.add(peer);
+  }
+
+  /** Whoever was to leave stays, so that nothing more depends on who knows it. */
+  forgetStaying(): void {
+    this.#staying.clear();
+  }
+
+  /** Those whose copies count while this machine leaves. */
+  get staying(): PeerId[] {
+    return [...this.#staying].filter((peer) => this.isLive(peer));
+  }
+
+  /** Those that could be told that this machine leaves, and haven't answered yet. */
+  get unasked(): PeerId[] {
+    const { members, leaving } = this.#components;
+    return [...this.#reachable].filter(
+      (peer) => members().has(peer) && !leaving().has(peer) && !this.#staying.has(peer),
+    );
+  }
+
+  /** A member that is reached, or was lately enough and is not about to leave. */
   readonly isLive: IsLive = (peer) => {
-    const { mesh, members, clock } = this.#components;
+    const { mesh, members, leaving, clock } = this.#components;
+    if (this.isLeaving) return this.#staying.has(peer) && members().has(peer) && !leaving().has(peer);
     if (peer === mesh.self) return true;
     if (!members().has(peer)) return false;
+    // One that leaves gives away what it has by itself, as long as it is there to do it.
     if (this.#reachable.has(peer)) return true;
+    if (leaving().has(peer)) return false;
     const sinceMs = this.#lostSinceMs.get(peer) ?? this.#startedMs;
     return clock.now() - sinceMs < this.#init.options.replaceAfterMs;
   };
@@ -98,12 +134,20 @@ export class CopyPeers {
     return this.#components.members().size;
   }
 
+  /** Members that are not about to leave. */
+  get remainingCount(): number {
+    const { members, leaving } = this.#components;
+    return [...members()].filter((peer) => !leaving().has(peer)).length;
+  }
+
   /**
    * Who is asked: the submitter where it can be, and is waited for while its line is full; else whoever has the
    * least to do.
    */
   choose({ first, holders, files }: Asked): PeerId | undefined {
-    const able = (peer: PeerId): boolean => !holders.has(peer) && this.#isWilling(peer, files);
+    const leaving = this.#components.leaving();
+    const able = (peer: PeerId): boolean =>
+      !holders.has(peer) && !leaving.has(peer) && this.#isWilling(peer, files);
     if (first !== undefined && this.#reachable.has(first) && able(first))
       return this.#hasPlace(first, files) ? first : undefined;
     const free = [...this.#reachable].filter((peer) => able(peer) && this.#hasPlace(peer, files));

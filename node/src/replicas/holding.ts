@@ -35,6 +35,8 @@ export interface HoldingComponents {
   readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
   /** Merges records of a peer; resolves once they are durable. */
   readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
+  /** This machine is about to leave: nothing more may count on it (SPEC R162). */
+  readonly isLeaving: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -175,7 +177,15 @@ class HoldSession {
     });
   }
 
-  #make(item: HoldItem): Promise<{ counter?: number; bundleCounter?: number }> {
+  async #make(item: HoldItem): Promise<{ counter?: number; bundleCounter?: number }> {
+    const held = await this.#makeDurable(item);
+    // Asked last, since it may have come to that meanwhile.
+    if (this.#components.isLeaving()) throw new Refused('no-room');
+    return held;
+  }
+
+  #makeDurable(item: HoldItem): Promise<{ counter?: number; bundleCounter?: number }> {
+    if (this.#components.isLeaving()) throw new Refused('no-room');
     switch (item.kind) {
       case 'result':
         return this.#holdResult(this.#read(item.record));

@@ -16,6 +16,12 @@ import {
 /** Whether a machine's copy still counts: a member that was reached lately enough. */
 export type IsLive = (peer: PeerId) => boolean;
 
+/** By which copies are judged: whose count, and how many there are to be. */
+export interface CopyRule {
+  readonly isLive: IsLive;
+  readonly copies: number;
+}
+
 export const liveHolders = (holders: Holders, isLive: IsLive): PeerId[] => heldBy(holders).filter(isLive);
 
 /** Who holds all of a job's content. */
@@ -26,14 +32,14 @@ export function jobHolders({ spec, holders }: JobRecord, isLive: IsLive): PeerId
   return plan.filter((peer) => bundle.has(peer));
 }
 
-/** The result that needs a second copy which this machine is to ask for: it alone holds it. */
+/** The result that needs a copy which this machine is to ask for: it holds it, and too few do. */
 export function resultToCopy(
   task: TaskRecord | undefined,
   self: PeerId,
-  isLive: IsLive,
+  { isLive, copies }: CopyRule,
 ): TaskResult | undefined {
   const result = task && (countingFrom(task, self) ?? substituteFrom(task, self));
-  return result !== undefined && liveHolders(result.holders, isLive).length < 2 ? result : undefined;
+  return result !== undefined && liveHolders(result.holders, isLive).length < copies ? result : undefined;
 }
 
 function countingFrom(task: TaskRecord, self: PeerId): TaskResult | undefined {
@@ -56,14 +62,12 @@ export function resultToCallDone(task: TaskRecord | undefined, self: PeerId): Ta
 }
 
 /** Whether this machine is to ask another to hold the job's content. */
-export function jobNeedsCopy(
-  job: JobRecord,
-  self: PeerId,
-  init: { isLive: IsLive; copies: number },
-): boolean {
+export function jobNeedsCopy(job: JobRecord, self: PeerId, { isLive, copies }: CopyRule): boolean {
   if (job.deleted !== undefined) return false;
-  const holders = jobHolders(job, init.isLive);
-  if (!holders.includes(self) || holders.length >= init.copies) return false;
+  const holders = jobHolders(job, isLive);
+  // A machine that leaves counts no copy of its own, and gives away what it has (SPEC R162).
+  if (!isLive(self)) return holders.length < copies && jobHolders(job, (peer) => peer === self).length > 0;
+  if (!holders.includes(self) || holders.length >= copies) return false;
   // One of them asks: the submitter, or the first where that is away.
   return (holders.includes(job.spec.author) ? job.spec.author : holders[0]) === self;
 }

@@ -1,4 +1,4 @@
-import type { ChangeView, Config, HereView, Signer } from '@cuadro/protocol';
+import type { ChangeView, Config, DepartureView, HereView, Signer } from '@cuadro/protocol';
 import { saveConfig } from '../system/config.ts';
 import type { Clock, Random } from '../system/interface.ts';
 import type { LoopDelay } from '../system/metrics.ts';
@@ -15,6 +15,8 @@ export interface HereComponents {
   machine: Machine;
   /** Copies that this machine has still to give away. */
   copies: { state(): { results: number; jobs: number; logs: number } | undefined };
+  /** How far this machine is with leaving its farm. */
+  departure: { view(): DepartureView };
 }
 
 export interface HereInit {
@@ -30,7 +32,7 @@ export interface HereInit {
 
 /** What only this machine's own node knows and can change; the API's `HereActions`. */
 export function createHere(components: HereComponents, init: HereInit) {
-  const { clock, random, signer, loopDelay, machine, copies } = components;
+  const { clock, random, signer, loopDelay, machine, copies, departure } = components;
   const { version, dataFolder } = init;
   const startedAt = clock.wallTime();
   return {
@@ -58,6 +60,7 @@ export function createHere(components: HereComponents, init: HereInit) {
       machine.tell();
       return init.config();
     },
+    departure: (): DepartureView => departure.view(),
     stop: (): ChangeView => {
       clock.after(STOP_ANSWER_MS, () => init.end());
       return { machines: 1, message: 'The node ends.' };

@@ -35,6 +35,8 @@ export interface MachineComponents {
   slots: () => number;
   /** The hours in which people want this machine to work; it judges them by its own clock. */
   hours: () => WorkingHours | undefined;
+  /** How it stands with leaving the farm; undefined where it stays. */
+  leaving: () => string | undefined;
   bundles(): BlobHash[];
   /** What this machine can do has changed. */
   onWorker(worker: {
@@ -169,7 +171,9 @@ class LocalMachine implements Machine {
   }
 
   /** The first reason of several: what only a person can mend comes first. */
-  #whyIdle(slots: number): { idleReason: string; idleKind: IdleKind } | undefined {
+  #whyIdle(slots: number): { idleReason: string; idleKind?: IdleKind } | undefined {
+    const leaving = this.#components.leaving();
+    if (leaving !== undefined) return { idleReason: leaving };
     const reasons: [IdleKind, string | undefined][] = [
       ['disk', this.#usage?.reason],
       ['fault', this.#fault?.sentence],

@@ -81,6 +81,7 @@ export class WholeNode {
         queries: core,
         merge: (own) => this.#driver.merge(own),
         adopt: (others) => this.#driver.merge(others),
+        tell: () => Promise.resolve(false),
         onDoor: () => undefined,
       },
       { name: () => 'studio', version: '0', discovery: false },

@@ -72,6 +72,7 @@ export function fakeDoor(
     admit: answering('admit', 'laptop is a member now.'),
     refuse: answering('refuse', 'laptop was sent away.'),
     removeMember: answering('removeMember', 'laptop is no member any more.'),
+    leaveNow: answering('leaveNow', 'This machine has left farm.'),
     mergeFarm: answering('mergeFarm', 'The farms become one.'),
     joinAddress: answering('joinAddress', 'Asking studio to let this machine in.'),
     foundFarm: answering('foundFarm', 'This machine has a farm of its own now.'),

@@ -1,6 +1,7 @@
 import {
   type Config,
   CuadroError,
+  type DepartureView,
   type DoorView,
   type HereView,
   type JobRecord,
@@ -81,6 +82,8 @@ export class FakeNode {
   ];
   config: Config = { ...config };
   door: DoorView = doorView();
+  /** How far it is with leaving: one for each time that it is asked, the last one from then on. */
+  departures: DepartureView[] = [{ state: 'staying', left: { results: 0, scenes: 0 }, message: 'It stays.' }];
   /** Thrown by whatever is asked next. */
   failure: Error | undefined;
   /** Run by `submit` before it answers. */
@@ -115,6 +118,8 @@ export class FakeNode {
           this.#call('setConfig', change);
           return (this.config = { ...this.config, ...change });
         },
+        departure: () =>
+          (this.departures.length > 1 ? this.departures.shift() : this.departures[0]) as DepartureView,
         stop: () => {
           this.#call('stop');
           return { machines: 1, message: 'The node is stopping.' };

@@ -61,6 +61,7 @@ export function nodeView(): NodeView {
     coordinator: true,
     desired: 'active',
     ownerDesired: 'active',
+    leaving: false,
     slots: 1,
     tags: ['gpu'],
     live: {

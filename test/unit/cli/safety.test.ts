@@ -103,14 +103,123 @@ describe('nodes', () => {
   });
 });
 
-test('door remove says what would go with the machine', async () => {
-  twoMachines();
-  harness.node.setJob(JOB_A, { onlyOn: [{ peer: ATTIC, machine: 'attic', results: 2, scene: true }] });
-  const { err } = await harness.run(['door', 'remove', 'attic'], { ask: async () => false });
-  assert.match(
-    err,
-    /^Only it holds 2 results and the scene or plan of a job: results are then rendered again/,
-  );
+describe('door remove', () => {
+  const answersYes = { ask: async () => true };
+  const alone = [{ peer: ATTIC, machine: 'attic', results: 2, scene: true }];
+  const calls = (): string[] => harness.node.calls.map(({ name }) => name);
+
+  test('says what only that machine holds, and asks', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, { onlyOn: alone });
+    const { err } = await harness.run(['door', 'remove', 'attic'], { ask: async () => false });
+    assert.match(
+      err,
+      /^Only it holds 2 results and the scene or plan of a job; that goes to other machines first\.\n/,
+    );
+    const lost = await harness.run(['door', 'remove', 'attic', '--lose'], answersYes);
+    assert.match(
+      lost.err,
+      /^Only it holds 2 results and the scene or plan of a job: results are then rendered/,
+    );
+    assert.equal(harness.node.calls.at(-1)?.name, 'removeMember');
+  });
+
+  test('has it moved first, and is done once the machine is gone', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, { onlyOn: alone });
+    const [member] = harness.node.door.members;
+    assert.ok(member);
+    harness.node.door = { ...harness.node.door, members: [{ ...member, peer: ATTIC, reachable: true }] };
+    const [ran] = await Promise.all([
+      harness.run(['door', 'remove', 'attic', '--reason', 'sold'], answersYes),
+      harness.node.called('setNode').then(() => {
+        harness.node.door = { ...harness.node.door, members: [] };
+      }),
+    ]);
+    assert.deepEqual(harness.node.calls.find(({ name }) => name === 'setNode')?.args, [
+      ATTIC,
+      { leaving: { wanted: true, reason: 'sold' } },
+    ]);
+    assert.ok(!calls().includes('removeMember'));
+    assert.match(ran.out, /^attic is no member any more: it gave away what only it held, and left\.\n/);
+    assert.equal(ran.exit, EXIT.ok);
+  });
+
+  test('refuses where the machine is away, and says what can be done', async () => {
+    twoMachines();
+    const [studio, attic] = harness.node.nodes;
+    assert.ok(studio && attic);
+    harness.node.nodes = [studio, { ...attic, live: { ...attic.live, reachable: false } }];
+    harness.node.setJob(JOB_A, { onlyOn: alone });
+    const { exit, err } = await harness.run(['door', 'remove', 'attic', '--yes']);
+    assert.equal(exit, EXIT.refused);
+    assert.match(err, /attic can't be reached.*Start it and try again.*cuadro door remove attic --lose/);
+    assert.ok(!calls().includes('removeMember') && !calls().includes('setNode'));
+  });
+});
+
+describe('leave', () => {
+  const left = { state: 'left', left: { results: 0, scenes: 0 }, message: 'It has left.' } as const;
+  const moving = { state: 'moving', left: { results: 12, scenes: 0 }, message: 'It moves.' } as const;
+
+  test('says what only this machine holds, moves it, and ends once it has left', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, { onlyOn });
+    harness.node.departures = [moving, { ...moving, left: { results: 3, scenes: 0 } }, left];
+    const asked: string[] = [];
+    const { exit, out, err } = await harness.run(['leave'], {
+      terminal: true,
+      ask: async (question) => asked.push(question) > 0,
+    });
+    assert.match(
+      err,
+      /^Only this machine holds 12 results; that goes to other machines first:\n {2}12 results of #1 job 1\n/,
+    );
+    assert.match(err, /It moves\. {2}░+ {2}0\/12/);
+    assert.match(err, /It moves\. {2}█+░+ {2}9\/12/);
+    assert.match(asked.join(), /^Leave farm\? That is final for this machine's key\. \[y\/N\] $/);
+    assert.deepEqual(harness.node.calls.find(({ name }) => name === 'setNode')?.args, [
+      SELF,
+      { leaving: { wanted: true, reason: '' } },
+    ]);
+    assert.equal(exit, EXIT.ok);
+    assert.equal(out, `${harness.node.door.message}\n`);
+  });
+
+  test('does nothing where a person says no, and loses what it has only where one says so', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, { onlyOn });
+    const no = await harness.run(['leave'], { ask: async () => false });
+    assert.equal(no.exit, EXIT.failure);
+    const lose = await harness.run(['leave', '--lose', '--yes'], {
+      ask: async () => assert.fail('It asked.'),
+    });
+    assert.match(lose.err, /Only this machine holds 12 results; that is lost to the farm/);
+    const changes = harness.node.calls.filter(({ name }) => name === 'setNode' || name === 'leaveNow');
+    assert.deepEqual(
+      changes.map(({ name }) => name),
+      ['leaveNow'],
+    );
+  });
+
+  test('Ctrl-C lets it stay', async () => {
+    harness.node.departures = [moving];
+    const ended = new AbortController();
+    const [ran] = await Promise.all([
+      harness.run(['leave', '--yes'], { signal: ended.signal }),
+      harness.node.called('setNode').then(() => ended.abort()),
+    ]);
+    assert.equal(ran.exit, EXIT.interrupted);
+    const wishes = harness.node.calls.filter(({ name }) => name === 'setNode').map(({ args }) => args[1]);
+    assert.deepEqual(wishes.at(-1), { leaving: { wanted: false, reason: '' } });
+  });
+
+  test('is refused on a machine that is in no farm', async () => {
+    harness.node.door = { ...harness.node.door, state: 'looking', message: 'It looks for a farm.' };
+    const { exit, err } = await harness.run(['leave', '--yes']);
+    assert.equal(exit, EXIT.refused);
+    assert.match(err, /It looks for a farm\./);
+  });
 });
 
 describe('watch', () => {

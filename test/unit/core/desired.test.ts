@@ -133,4 +133,21 @@ describe('what a machine is to do', () => {
       CARMEN,
     );
   });
+
+  it('R161: one that is to leave stops what it has, and takes no more', () => {
+    const { farm, running } = working();
+    const leaving = (wanted: boolean, counter: number): NodeRecord => {
+      const value = { wanted, reason: '' };
+      const field = signField(signer(BELEN), 'node-field', `${BELEN}/leaving`, value, counter);
+      return { kind: 'node', peer: BELEN, fields: { leaving: field } };
+    };
+    const effects = farm.step({ kind: 'records', from: BELEN, records: [leaving(true, 1)] });
+    assert.ok(stopsTo(BELEN, effects).includes(running.attempt));
+    const view = () => farm.core.nodes().find(({ peer }) => peer === BELEN);
+    assert.equal(view()?.leaving, true);
+    assert.equal(view()?.live.idleReason, 'It is leaving the farm.');
+    assert.deepEqual(grantsTo(BELEN, farm.ended(BELEN, running, 'stopped')), []);
+    farm.step({ kind: 'records', from: BELEN, records: [leaving(false, 2)] });
+    assert.equal(view()?.leaving, false);
+  });
 });

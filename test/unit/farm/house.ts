@@ -115,6 +115,7 @@ export class Machine {
         queries: core,
         merge: (own) => driver.merge(own),
         adopt: (others) => driver.merge(others),
+        tell: (record) => this.#house.tell(this, record),
         onDoor: (view) => this.views.push(view),
       },
       {
@@ -189,6 +190,8 @@ export class House {
   readonly machines: Machine[] = [];
   /** Share of lobby questions that are lost, and of answers. */
   loss = 0;
+  /** Whether whoever is told something lives to hear that it was taken. */
+  answersTelling = true;
   /** Whether no mesh knows yet where others were reached. */
   hidesAddresses = false;
 
@@ -242,6 +245,14 @@ export class House {
         await machine.merge([...(farm === undefined ? [] : [farm]), ...core.memberRecords(), ...jobs]);
       }
     }
+  }
+
+  /** What a request to hold a record does: another member has it, durably; its answer may be lost. */
+  async tell(from: Machine, record: KnownRecord): Promise<boolean> {
+    const other = this.running().find(({ peer }) => from.parts.mesh.reachable().includes(peer));
+    if (other === undefined) return false;
+    await other.merge([record]);
+    return this.answersTelling;
   }
 
   running(): Machine[] {

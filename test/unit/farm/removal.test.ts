@@ -62,6 +62,45 @@ describe('removal (R64, R107)', () => {
     await assert.rejects(studio.farm.removeMember('nobody', ''), code('node-not-found'));
   });
 
+  for (const answers of [true, false]) {
+    const how = answers ? '' : ', also where it lives to hear no answer but in the lobby';
+    test(`R160: a machine that leaves is gone everywhere, and says so itself${how}`, async () => {
+      house = new House();
+      const [studio, laptop, tower] = (await farmOf('studio', 'laptop', 'tower')) as [
+        Machine,
+        Machine,
+        Machine,
+      ];
+      await house.pass(10_000);
+      house.answersTelling = answers;
+      const left = await laptop.farm.leave('sold', { mayBeSilent: false });
+      assert.equal(left, answers);
+      await house.until(() => laptop.farm.door().state === 'removed', 60_000);
+      await house.sync();
+      for (const machine of [studio, tower]) {
+        assert.ok(!machine.members.includes(laptop.peer));
+        assert.deepEqual(
+          machine.farm.door().removed.map(({ name, by, reason }) => [name, by, reason]),
+          [['laptop', 'laptop', 'sold']],
+        );
+      }
+      assert.match(laptop.farm.door().message, /^This machine has left .*new data folder/);
+    });
+  }
+
+  test('R160: a machine that nobody hears stays, unless a person says that it may go unheard', async () => {
+    house = new House();
+    const [studio, laptop] = (await farmOf('studio', 'laptop')) as [Machine, Machine];
+    await studio.stop();
+    await house.until(() => laptop.parts.mesh.reachable().length === 0, 30_000);
+    assert.equal(await laptop.farm.leave('', { mayBeSilent: false }), false);
+    assert.equal(laptop.farm.door().state, 'member');
+    const { message } = await laptop.farm.leaveNow();
+    assert.match(message, /has left .*no other was there to hear.*cuadro door remove laptop --lose/);
+    assert.equal(laptop.farm.door().state, 'removed');
+    await assert.rejects(laptop.farm.leaveNow(), code('door-refused'));
+  });
+
   test('records that come later can not bring it back', async () => {
     house = new House();
     const [studio, laptop, tower] = (await farmOf('studio', 'laptop', 'tower')) as [

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import {
   admissionKey,
+  leavingOf,
   lobbyAddress,
   members,
   mergeRecords,
@@ -86,6 +87,33 @@ describe('members (R63)', () => {
     assert.deepEqual(now(admitted(BELEN, ANA, 'machine'), removed(ANA, BELEN)), ['Ana', 'Belen']);
     const both = [admitted(BELEN, ANA), admitted(CARMEN, ANA, 'machine'), admitted(CARMEN, BELEN)];
     assert.equal(members(farm, joined(both)).members.get(CARMEN)?.role, 'artist');
+  });
+
+  test('R160: whoever is a member may remove itself, and what it said of others stands', () => {
+    const joinedOnes = [admitted(BELEN, ANA), admitted(CARMEN, BELEN, 'machine')];
+    assert.deepEqual(now(...joinedOnes, removed(CARMEN, CARMEN)), ['Ana', 'Belen']);
+    assert.deepEqual(now(...joinedOnes, removed(BELEN, BELEN, [CARMEN])), ['Ana', 'Carmen']);
+    assert.deepEqual(now(...joinedOnes, removed(ANA, ANA, [BELEN])), ['Belen', 'Carmen']);
+    assert.deepEqual(now(...joinedOnes, removed(DIEGO, DIEGO)), ['Ana', 'Belen', 'Carmen']);
+  });
+
+  test('R161: a machine is to leave by its own word or that of an artist', () => {
+    const { members: all } = members(
+      farm,
+      joined([blank(ANA), admitted(BELEN, ANA), admitted(CARMEN, ANA, 'machine')]),
+    );
+    const leaving = (of: string, by: string, wanted = true) =>
+      leavingOf(all, {
+        kind: 'node',
+        peer: of,
+        fields: { leaving: { value: { wanted, reason: 'sold' }, counter: 1, peer: by, signature } },
+      })?.reason;
+    assert.equal(leaving(CARMEN, CARMEN), 'sold');
+    assert.equal(leaving(CARMEN, BELEN), 'sold');
+    assert.equal(leaving(BELEN, CARMEN), undefined);
+    assert.equal(leaving(BELEN, DIEGO), undefined);
+    assert.equal(leaving(BELEN, BELEN, false), undefined);
+    assert.equal(leavingOf(all, undefined), undefined);
   });
 
   test('what proves a member is the line of its admitters', () => {

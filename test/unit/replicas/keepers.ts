@@ -80,6 +80,8 @@ export interface Keeper extends Machine {
   readonly copies: Copies;
   /** Everyone in the farm, as this machine knows it. */
   readonly members: Set<PeerId>;
+  /** Who is about to leave it, as this machine knows. */
+  readonly leaving: Set<PeerId>;
 }
 
 export async function startKeeper(
@@ -94,6 +96,7 @@ export async function startKeeper(
   const records = init.records ?? new TestRecords();
   let copies: Copies | undefined;
   const members = new Set((init.members ?? []).map(peerOf));
+  const leaving = new Set<PeerId>();
   const machine = await farm.start(name, {
     ...init,
     more: async ({ mesh, blobs, transfer, clock }) => {
@@ -106,6 +109,7 @@ export async function startKeeper(
         clock,
         queries: records,
         members: () => members,
+        leaving: () => leaving,
         bytesOf: (record) => bytes.of(record),
         read: (record) => {
           const read = door.read(record);
@@ -120,7 +124,7 @@ export async function startKeeper(
       return () => (copies as Copies).stop();
     },
   });
-  return { ...machine, records, copies: copies as unknown as Copies, members };
+  return { ...machine, records, copies: copies as unknown as Copies, members, leaving };
 }
 
 function changesOf(records: readonly KnownRecord[]): Parameters<Copies['changed']>[0] {

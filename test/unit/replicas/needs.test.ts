@@ -28,7 +28,7 @@ const taskOf = (...results: TaskResult[]): TaskRecord => ({
 });
 
 const copied = (...results: TaskResult[]): number | undefined =>
-  resultToCopy(taskOf(...results), HERE, () => true)?.attempt.sequence;
+  resultToCopy(taskOf(...results), HERE, { isLive: () => true, copies: 2 })?.attempt.sequence;
 const called = (...results: TaskResult[]): number | undefined =>
   resultToCallDone(taskOf(...results), HERE)?.attempt.sequence;
 

@@ -15,6 +15,7 @@ it('lives on where Blender could not be tried, and tries again (DESIGN.md sectio
   const claims: string[] = [];
   const clock = new ManualClock();
   const machine = createMachine({
+    leaving: () => undefined,
     clock,
     logger: quiet,
     blobs,
@@ -54,6 +55,7 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
   const told: { accepting: boolean; idleReason?: string }[] = [];
   const clock = new ManualClock();
   const machine = createMachine({
+    leaving: () => undefined,
     clock,
     logger: quiet,
     blobs,
@@ -89,6 +91,7 @@ it('R108: works in its hours only, by its own clock, and in no more slots than i
   let slots = 1;
   let hours = parseHours('Mon-Fri 19:00-07:00');
   const machine = createMachine({
+    leaving: () => undefined,
     clock,
     logger: quiet,
     blobs,

@@ -1,13 +1,14 @@
 import {
   type ChangeView,
+  CuadroError,
   type DoorView,
   EXIT,
   type ExitCode,
   heldOnlyBy,
   heldOnlyInAll,
+  type HeldOnly,
   typedAddress,
 } from '@cuadro/protocol';
-import type { NodeClient } from '../client.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { type Output, plain } from '../output.ts';
@@ -25,13 +26,19 @@ export async function door(
   context: Context,
   action: string | undefined,
   operands: readonly string[],
-  options: { yes?: boolean; reason?: string },
+  options: RemoveOptions,
 ): Promise<ExitCode> {
   if (action === undefined) return show(context);
   if (!isAction(action)) throw new UsageError(`cuadro door can't "${action}"; it can ${ACTIONS.join(', ')}.`);
   const change = await perform(context, action, operands, options);
   if (change === undefined) return EXIT.failure;
   return answer(context.output, change);
+}
+
+interface RemoveOptions {
+  yes?: boolean;
+  reason?: string;
+  lose?: boolean;
 }
 
 const isAction = (text: string): text is Action => (ACTIONS as readonly string[]).includes(text);
@@ -41,7 +48,7 @@ async function perform(
   context: Context,
   action: Action,
   operands: readonly string[],
-  options: { yes?: boolean; reason?: string },
+  options: RemoveOptions,
 ): Promise<ChangeView | undefined> {
   const named = operands.join(' ');
   switch (action) {
@@ -68,36 +75,41 @@ async function perform(
 async function remove(
   context: Context,
   member: string,
-  { yes, reason }: { yes?: boolean; reason?: string },
+  { yes, reason = '', lose }: RemoveOptions,
 ): Promise<ChangeView | undefined> {
   if (member === '')
     throw new UsageError('Name the machine: cuadro door remove MACHINE (cuadro door lists them).');
-  const { ask } = context.line;
+  const { output, line } = context;
   const node = context.client();
-  if (yes !== true && ask !== undefined && !context.output.json) {
-    // A courtesy: who can't be found is told by the removal itself.
-    await noteHeld(context.output, node, member).catch(() => undefined);
+  // Who isn't a machine of the farm is told by the removal itself.
+  const found = await node.call('node', { params: { node: member } }).catch(() => undefined);
+  const held = found === undefined ? [] : heldOnlyBy(await node.call('jobs', {}), found.peer);
+  const moves = held.length > 0 && lose !== true;
+  if (held.length > 0 && !output.json) output.note(heldSentence(held, moves));
+  if (moves && found?.live.reachable === false) {
+    throw new CuadroError('leave-refused', {
+      why: `${found.name} can't be reached, so that can't be moved. Start it and try again, or lose it: cuadro door remove ${found.name} --lose`,
+    });
+  }
+  if (yes !== true && line.ask !== undefined && !output.json) {
     const question = `Remove ${plain(member)} from the farm? That is final for its key. [y/N] `;
-    if (!(await ask(question))) {
-      context.output.note('Nothing was changed.');
+    if (!(await line.ask(question))) {
+      output.note('Nothing was changed.');
       return undefined;
     }
   }
-  return node.call('removeMember', { body: { member, ...(reason !== undefined && { reason }) } });
+  if (!moves || found === undefined || found.here)
+    return node.call('removeMember', { body: { member, ...(reason !== '' && { reason }) } });
+  const { letLeave } = await import('./leave.ts');
+  return letLeave(context, node, { peer: found.peer, name: plain(found.name), reason, held });
 }
 
-/** What would go with the machine. */
-async function noteHeld(output: Output, node: NodeClient, member: string): Promise<void> {
-  const [{ peer }, jobs] = await Promise.all([
-    node.call('node', { params: { node: member } }),
-    node.call('jobs', {}),
-  ]);
-  const held = heldOnlyBy(jobs, peer);
-  if (held.length > 0) {
-    output.note(
-      `Only it holds ${heldOnlyInAll(held)}: results are then rendered again, and a scene has to be submitted again.`,
-    );
-  }
+/** What is only there, and what becomes of it. */
+function heldSentence(held: readonly HeldOnly[], moves: boolean): string {
+  const what = heldOnlyInAll(held);
+  return moves
+    ? `Only it holds ${what}; that goes to other machines first.`
+    : `Only it holds ${what}: results are then rendered again, and a scene has to be submitted again.`;
 }
 
 function takesNothing(action: Action, operands: readonly string[]): void {

@@ -1,0 +1,45 @@
+import { leavingOf, members } from '@cuadro/protocol';
+import type { CoreQueries } from '../core/interface.ts';
+import { createDeparture, type Departure } from '../replicas/departure.ts';
+import type { Foundation } from './foundation.ts';
+import type { Network } from './network.ts';
+
+/** How this machine leaves its farm; one without a network stays. */
+export function assembleDeparture(
+  { clock, logger, signer }: Pick<Foundation, 'clock' | 'logger' | 'signer'>,
+  { departing }: Pick<Network, 'departing'>,
+  queries: Pick<CoreQueries, 'farmRecord' | 'memberRecords' | 'nodeRecord'>,
+  leave: (reason: string) => Promise<boolean>,
+): Departure {
+  if (departing === undefined) return staying;
+  const self = signer.peer;
+  const now = () => {
+    const farm = queries.farmRecord();
+    return farm === undefined ? new Map() : members(farm, queries.memberRecords()).members;
+  };
+  return createDeparture({
+    ...departing,
+    wanted: () => {
+      const record = queries.nodeRecord(self);
+      // Who belongs to the farm is costly to derive, and hardly a machine ever leaves.
+      return record?.fields.leaving?.value.wanted === true ? leavingOf(now(), record) : undefined;
+    },
+    ownRecord: () => queries.nodeRecord(self),
+    isMember: () => now().has(self),
+    leave,
+    clock,
+    logger: logger.child({ room: 'replicas' }),
+  });
+}
+
+const staying: Departure = {
+  start: () => Promise.resolve(),
+  stop: () => Promise.resolve(),
+  changed: () => undefined,
+  says: () => undefined,
+  view: () => ({
+    state: 'staying',
+    left: { results: 0, scenes: 0 },
+    message: 'This machine is on no network.',
+  }),
+};

@@ -1,0 +1,78 @@
+import type { JobId, KnownRecord, PeerId } from '@cuadro/protocol';
+import type { BlobStore } from '../blobs/interface.ts';
+import type { Transfer } from '../blobs/transfer/interface.ts';
+import type { Changes, CoreQueries } from '../core/interface.ts';
+import type { Mesh } from '../mesh/interface.ts';
+import type { Clock, Logger, Startable } from '../system/interface.ts';
+
+export interface CopiesComponents {
+  readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe' | 'refuse'>;
+  readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord'>;
+  /** Everyone in the farm, this machine included. */
+  readonly members: () => ReadonlySet<PeerId>;
+  /** Members that are about to leave it (SPEC R161). */
+  readonly leaving: () => ReadonlySet<PeerId>;
+  /** The canonical bytes of a record. */
+  readonly bytesOf: (record: KnownRecord) => Uint8Array;
+  /** The door for records that others send (form and signatures): undefined for what may not come in. */
+  readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
+  /** Merges records, and resolves once they are durable; must not wait for a job's plan. */
+  readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How many machines hold something by now, and why it is only one. */
+export interface Kept {
+  machines: number;
+  others: 'enough' | 'none' | 'unreachable' | 'late';
+}
+
+export interface CopiesState {
+  /** Results that are in one copy only, because of this machine: the copies that it still has to give away. */
+  readonly results: number;
+  readonly jobs: number;
+  readonly logs: number;
+  /** Of all these, those that somebody was asked to hold and hasn't answered. */
+  readonly asked: number;
+}
+
+/**
+ * Replicate before done (DESIGN.md section 6): asks another machine to hold what this one alone holds, and holds what
+ * others ask for. A result that waits stays *rendered*. What was left in one copy is found again at start and when
+ * members come and go. Start it before the mesh, whose protocol `hold` it serves.
+ */
+export interface Copies extends Startable {
+  /** These changed, and are durable here. */
+  changed(changes: Pick<Changes, 'jobs' | 'removed' | 'tasks'>): void;
+  /** Who belongs to the farm has changed. Those that are lost or come back are seen without this. */
+  membersChanged(): void;
+  state(): CopiesState;
+  /** Whether no other machine can be reached now. */
+  alone(): boolean;
+  /** How many hold a job's record, plan and bundle: waits a bounded time for a second one. */
+  acknowledge(job: JobId): Promise<Kept>;
+  /** How many hold these records: waits a bounded time for a second one. */
+  confirm(records: readonly KnownRecord[]): Promise<Kept>;
+  /** What a machine needs that leaves the farm (SPEC R162). */
+  readonly leaving: CopiesOfLeaver;
+}
+
+/** While this machine leaves, only copies at machines count that know it and have answered that they stay. */
+export interface CopiesOfLeaver {
+  /** Members within reach that were not asked yet since they came. */
+  unasked(): readonly PeerId[];
+  /** Asks one to hold these records; whether it has, and so stays. One that leaves itself refuses. */
+  ask(peer: PeerId, records: readonly KnownRecord[]): Promise<boolean>;
+  /** The answers are complete as far as they can be had now: its copies count from here on. */
+  stays(peer: PeerId): void;
+  /** How many machines' copies count. */
+  staying(): number;
+  /** Whether everything was looked at since that was last called for: before, there may be more than `state` says. */
+  isWhole(): boolean;
+  /** How many others are to hold everything that this machine holds. */
+  wanted(): number;
+  want(copies: number): void;
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { JobView } from '../../protocol/src/index.ts';
+import { LocalFarm, type LocalNode, until } from '../../scripts/farm/local-farm.ts';
+import { House, jobIn } from './support/house.ts';
+
+/**
+ * A machine leaves a farm of real nodes: what only it holds is told first, goes to another, and is lost only where a
+ * person says so.
+ */
+
+let house: House;
+let farm: LocalFarm;
+before(async () => {
+  house = await House.open();
+});
+after(async () => {
+  await farm?.close();
+  await house?.close();
+});
+
+const FRAMES = 6;
+const cuadro = (node: LocalNode, ...args: string[]) => house.cuadro(args, { data: node.dataFolder });
+const membersOf = async (node: LocalNode): Promise<string[]> =>
+  (await node.client.call('door', {})).members.map(({ name }) => name).sort();
+
+test('R160, R162: a machine stays while nobody can take what only it holds, and leaves once somebody has', async () => {
+  // The others have no room at first, so that all stays on the first one.
+  farm = await LocalFarm.open({
+    folder: house.fresh('farm'),
+    nodes: 3,
+    env: { TMPDIR: house.temporary },
+    config: (index) => (index === 0 ? { programs: ['cp'] } : { quotaGiB: 0 }),
+  });
+  const [belen, carmen, dolores] = farm.nodes as [LocalNode, LocalNode, LocalNode];
+  const source = join(house.root, 'picture.png');
+  await writeFile(source, 'a picture');
+  const command = ['--', 'cp', source, '{output}/shot_{frame}.png'];
+  const submitted = await cuadro(
+    belen,
+    'submit',
+    '--type',
+    'command',
+    '--frames',
+    `1-${FRAMES}`,
+    '--json',
+    ...command,
+  );
+  const { job } = JSON.parse(submitted.stdout) as { job: JobView };
+  await jobIn(belen.client, job.id, ['done']);
+
+  const refused = await cuadro(belen, 'leave');
+  assert.equal(refused.code, 4, refused.stderr);
+  assert.match(
+    refused.stderr,
+    /^Only this machine holds 6 results and the scene or plan of a job; that goes to other/,
+  );
+  assert.match(
+    refused.stderr,
+    /No other machine takes what is left.*it stays in the farm.*cuadro leave --lose/,
+  );
+  const removal = await cuadro(carmen, 'door', 'remove', 'belen');
+  assert.equal(removal.code, 4, removal.stderr);
+  assert.match(removal.stderr, /No other machine takes what is left.*cuadro door remove belen --lose/);
+  assert.deepEqual(await membersOf(carmen), ['belen', 'carmen', 'dolores']);
+
+  await farm.stop(2);
+  assert.equal((await cuadro(dolores, 'config', 'set', 'quotaGiB', '1')).code, 0);
+  const roomy = await farm.start(2);
+  await farm.whole();
+  const left = await cuadro(belen, 'leave');
+  assert.equal(left.code, 0, left.stderr);
+  assert.match(left.stdout, /^This machine has left .*cuadro up --data FOLDER/);
+  await until('the others know it', async () => {
+    const known = await Promise.all([carmen, roomy].map(membersOf));
+    return known.every((names) => names.join() === 'carmen,dolores');
+  });
+  // Nothing is rendered again: what it gave away counts.
+  const { counts, onlyOn } = await roomy.client.call('job', { params: { job: job.id } });
+  assert.deepEqual([counts.rendered + counts.done, counts.open], [FRAMES, 0]);
+  assert.deepEqual(
+    onlyOn.map(({ machine, results, scene }) => [machine, results, scene]),
+    [['dolores', FRAMES, true]],
+  );
+  const again = await cuadro(belen, 'leave');
+  assert.equal(again.code, 4);
+});
