@@ -78,6 +78,29 @@ function tellDoor({ onDoor }: NodeInit, hub: EventHub, door: DoorView): void {
   onDoor?.(door);
 }
 
+/** Who belongs to the farm, and the door to it. */
+function assembleFarm(
+  init: NodeInit,
+  network: Network,
+  live: LiveConfig,
+  { shared, core, hub }: Pick<ReturnType<typeof assembleBrain>, 'shared' | 'hub'> & { core: CoreQueries },
+): FarmMembership {
+  const { driver } = shared;
+  return createFarmMembership(
+    {
+      ...shared,
+      verify: createVerifier(),
+      mesh: network.forFarm,
+      queries: core,
+      merge: (own) => driver.merge(own),
+      adopt: (others) => driver.merge(others),
+      tell: async (record) => (await network.copies.confirm([record])).machines > 1,
+      onDoor: (door) => tellDoor(init, hub, door),
+    },
+    { name: () => live.current.name, version, discovery: network.mesh !== undefined },
+  );
+}
+
 /** Wires the parts above the foundation and starts them. */
 async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
   const { clock, random, logger, signer, blobs, loopDelay } = base;
@@ -113,19 +136,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     dataFolder,
     emit: (event) => hub.emit(event),
   });
-  const farm: FarmMembership = createFarmMembership(
-    {
-      ...shared,
-      verify: createVerifier(),
-      mesh: network.forFarm,
-      queries: core,
-      merge: (own) => driver.merge(own),
-      adopt: (others) => driver.merge(others),
-      tell: async (record) => (await network.copies.confirm([record])).machines > 1,
-      onDoor: (door) => tellDoor(init, hub, door),
-    },
-    { name: () => live.current.name, version, discovery: network.mesh !== undefined },
-  );
+  const farm = assembleFarm(init, network, live, { shared, core, hub });
   const departure = assembleDeparture(base, network, core, (why) => farm.leave(why, { mayBeSilent: false }));
   const here = createHere(
     { clock, random, signer, loopDelay, machine, copies: network.copies, departure },
