@@ -25,7 +25,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   { seed: 23n, was: 'a substitute that failed by chance took longer than the bound knew' },
   { seed: 350n, was: 'a member that never had a connection to its coordinator told nobody what it holds' },
   { seed: 367n, was: 'an old pulse that came by way of others was taken for a word that renews leases' },
+  {
     seed: 392n,
+    was: 'a coordinator that stood still while its disk wrote did not notice, and accused a member',
+  },
 ];
 
 describe('seeds that found something', () => {
