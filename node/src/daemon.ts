@@ -21,7 +21,7 @@ import { createLogger } from './system/logger.ts';
 import { createMemoryKeeper } from './system/memory.ts';
 import { createNodeMetrics } from './system/metrics.ts';
 import { loadToken, removeNodeFile, signinAddress, writeNodeFile } from './system/node-file.ts';
-import { startError } from './system/start-error.ts';
+import { startError, writeError } from './system/start-error.ts';
 import { createHere, type HereInit } from './worker/here.ts';
 
 /** The composition root: with `daemon/`, the only files that import every room. */
@@ -258,9 +258,5 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   await node.stop();
   removeHandlers();
   if (reason.error === undefined) return EXIT.ok;
-  throw new CuadroError(
-    'store-unwritable',
-    { path: options.dataFolder, why: (reason.error as Error).message },
-    { cause: reason.error },
-  );
+  throw writeError(reason.error, options.dataFolder);
 }

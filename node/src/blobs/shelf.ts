@@ -252,7 +252,9 @@ export class Shelf {
         { cause: error },
       );
     }
-    return isUnwritable(error) ? new StoreUnwritableError(this.layout.root, { cause: error }) : error;
+    // All that is written here goes into folders of the store's own, so what isn't found is one of these.
+    const isRefused = isUnwritable(error) || systemCode(error) === 'ENOENT';
+    return isRefused ? new StoreUnwritableError(this.layout.root, { cause: error }) : error;
   }
 }
 

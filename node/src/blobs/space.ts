@@ -1,4 +1,4 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { freeDiskBytes } from '../system/files.ts';
 import type { BlobIndex, IndexEntry } from './blob-index.ts';
 import { StoreFullError } from './errors.ts';
@@ -106,18 +106,21 @@ export class Space {
   async usage(): Promise<BlobUsage> {
     const { options, index, pins, layout } = this.#components;
     const pinnedBytes = index.pinnedBytes(pins);
-    const freeBytes = await freeDiskBytes(layout.blobs);
+    const freeBytes = await freeDiskBytes(layout.blobs).catch(() => undefined);
     const state = {
       usedBytes: index.usedBytes,
       pinnedBytes,
       blobs: index.count,
       quotaBytes: options.quotaBytes,
-      freeDiskBytes: freeBytes,
+      freeDiskBytes: freeBytes ?? 0,
       reserveBytes: options.reserveBytes,
     };
     const evictableBytes = index.usedBytes - pinnedBytes;
     let reason: string | undefined;
-    if (await isReadOnly(layout.incoming)) reason = `The data folder ${layout.root} cannot be written to.`;
+    if (freeBytes === undefined || (await isGone(layout)))
+      reason = `The data folder ${layout.root} is gone, or a part of it.`;
+    else if (await isReadOnly(layout.incoming))
+      reason = `The data folder ${layout.root} cannot be written to.`;
     else if (freeBytes + evictableBytes < options.reserveBytes)
       reason = sentenceOf('disk', freeBytes, options);
     else if (pinnedBytes >= options.quotaBytes) reason = sentenceOf('quota', freeBytes, options);
@@ -173,6 +176,13 @@ export class Space {
     }
     return { evictedBlobs, evictedBytes };
   }
+}
+
+async function isGone(layout: BlobLayout): Promise<boolean> {
+  const found = await Promise.all(
+    [layout.blobs, layout.incoming].map((folder) => stat(folder).catch(() => undefined)),
+  );
+  return found.includes(undefined);
 }
 
 async function isReadOnly(folder: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { Level } from 'level';
 import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
 import { StoreError } from './errors.ts';
@@ -38,6 +38,8 @@ class LevelStore implements RecordStore {
   readonly #bytes: RecordBytes;
   #database: Level<string, Uint8Array> | undefined;
   #lacks: Loaded['lacks'];
+  /** Which folder was opened, by the file system's own account. */
+  #place = '';
 
   constructor(folder: string, bytes: RecordBytes) {
     this.#folder = folder;
@@ -85,6 +87,7 @@ class LevelStore implements RecordStore {
       );
     }
     this.#database = database;
+    this.#place = await placeOf(this.#folder);
   }
 
   async #rescue(mode: 'read' | 'repair'): Promise<void> {
@@ -210,11 +213,19 @@ class LevelStore implements RecordStore {
     if (operations.length === 0) return;
     const database = this.#open();
     try {
-      await database.batch(operations, { sync: true });
+      // Written and synced to files that nobody finds any more, it would be durable for nobody (SPEC R174).
+      const [place] = await Promise.all([placeOf(this.#folder), database.batch(operations, { sync: true })]);
+      if (place !== this.#place) throw new Error(`The folder ${this.#folder} is gone.`);
     } catch (cause) {
       throw new StoreError('store-write-failed', `The records in ${this.#folder} can't be written.`, {
         cause,
       });
     }
   }
+}
+
+/** Device and number of a folder; a name that stands for another folder now, or for none, gives another. */
+async function placeOf(folder: string): Promise<string> {
+  const found = await stat(folder).catch(() => undefined);
+  return found === undefined ? '' : `${found.dev}:${found.ino}`;
 }

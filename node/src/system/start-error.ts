@@ -25,3 +25,27 @@ export function startError(error: unknown, folder: string): unknown {
   }
   return error;
 }
+
+/** What ended a node that ran, its records being no longer writable, as an error of the catalogue. */
+export function writeError(error: unknown, folder: string): CuadroError {
+  let deepest = error instanceof Error ? error : new Error(String(error));
+  while (deepest.cause instanceof Error) deepest = deepest.cause;
+  const why = plainReason(deepest);
+  return new CuadroError(
+    why === DISK_FULL ? 'store-full' : 'store-unwritable',
+    { path: folder, why },
+    { cause: error },
+  );
+}
+
+const DISK_FULL = 'the disk is full';
+
+/** LevelDB gives what the system said in its own text, without a code. */
+function plainReason(error: Error): string {
+  const { message } = error;
+  if (isNoSpace(error) || /No space left on device|Disk quota exceeded/.test(message)) return DISK_FULL;
+  if (/Read-only file system/.test(message)) return 'the file system is read-only';
+  if (/Input\/output error/.test(message)) return 'the disk reported an error';
+  if (/No such file or directory/.test(message)) return 'a file or folder of it is gone';
+  return reasonOf(error).replace(/\.$/, '');
+}
