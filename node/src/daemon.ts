@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CuadroError, EXIT, type Config, type DoorView, type ExitCode } from '@cuadro/protocol';
+import { EXIT, type Config, type DoorView, type ExitCode } from '@cuadro/protocol';
 import type { EventHub } from './api/event-hub.ts';
 import { createApi, type Api } from './api/server.ts';
 import type { CoreQueries } from './core/interface.ts';
