@@ -41,6 +41,7 @@ function takeClaim(state: BrainState, claim: Claim): void {
   const machine = state.machine(claim.peer);
   const tookWork = machine.claim === undefined || machine.claim.wants > 0;
   machine.claim = claim;
+  state.holders.changed(machine);
   machine.dryAt = undefined;
   if (tookWork && claim.wants === 0) {
     takeBackFrom(state, claim.peer, 'ahead', claim.idleReason ?? 'This machine takes no work now.');

@@ -53,6 +53,7 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
 function placeLease(state: BrainState, machine: Machine, job: Job, lease: Lease): void {
   if (machine.leases.size === 0) machine.leasedAt = state.now;
   machine.leases.set(lease.key, lease);
+  state.holders.changed(machine);
   job.addLease(lease);
   const engine = job.table.view?.task(lease.index)?.requires.engine ?? '';
   const version = machine.claim?.capabilities.engines[engine];
@@ -94,6 +95,7 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
 /** The attempt has ended, or is given up: the task and the machine's place are free. */
 export function releaseLease(state: BrainState, machine: Machine, lease: Lease): void {
   if (!machine.leases.delete(lease.key)) return;
+  state.holders.changed(machine);
   machine.dryAt = undefined;
   freeTask(state, lease);
   state.out.node(machine.peer);
@@ -208,8 +210,7 @@ export function placeListed(state: BrainState, job: Job): void {
 
 /** A beacon that came by way of others: its machine lives and holds what it lists, but no grant could reach it (R104). */
 export function takeRelayedBeacon(state: BrainState, machine: Machine, beacon: Beacon): void {
-  machine.heardAt = state.now;
-  delete machine.refusedUntil;
+  noteHeard(state, machine);
   takeBeacon(state, machine, beacon);
   machine.relayed = true;
 }
@@ -224,10 +225,15 @@ export function renewLease(state: BrainState, lease: Lease, held: HeldAttempt): 
   state.out.task(lease.job, lease.index);
 }
 
-/** A sign of life. */
-export function heard(state: BrainState, machine: Machine): void {
+export function noteHeard(state: BrainState, machine: Machine): void {
   machine.heardAt = state.now;
   delete machine.refusedUntil;
+  state.holders.heard(machine);
+}
+
+/** A sign of life. */
+export function heard(state: BrainState, machine: Machine): void {
+  noteHeard(state, machine);
   if (machine.reachable) return;
   setReachable(machine, true, state.now);
   reachChanged(state, true);
@@ -252,7 +258,10 @@ export function takePeerState(
   }
   state.connectionChanged(peer, false);
   delete machine.isProven;
-  if (told === 'refused') machine.refusedUntil ??= state.now + state.options.refusedMs;
+  if (told === 'refused') {
+    machine.refusedUntil ??= state.now + state.options.refusedMs;
+    state.holders.refused(machine);
+  }
   if (!machine.reachable) return;
   setReachable(machine, false, state.now);
   reachChanged(state, false);
@@ -273,7 +282,7 @@ function deadlineOf(state: BrainState, machine: Machine): number | undefined {
 
 /** Ends the leases of machines that were not heard in time. What they ran is lost, what they kept ahead is free. */
 export function endOverdueLeases(state: BrainState): void {
-  if (state.epoch === undefined || state.inDoubt) return;
+  if (state.epoch === undefined || state.inDoubt || !((firstEnd(state) ?? Infinity) <= state.now)) return;
   for (const machine of state.machines.values()) {
     const deadline = deadlineOf(state, machine);
     if (deadline === undefined || deadline > state.now) continue;
@@ -302,12 +311,19 @@ export function leaseDeadline(state: BrainState): number | undefined {
   if (reign.role !== 'leading' || state.inDoubt) return undefined;
   // Nothing is granted while members are asked what they hold: pauses that ended meanwhile, or while another led, are
   // seen after that.
-  let next = reign.collecting === undefined ? state.pauses.peek() : undefined;
-  for (const machine of state.machines.values()) {
+  const next = reign.collecting === undefined ? state.pauses.peek() : undefined;
+  const end = firstEnd(state);
+  return next === undefined || end === undefined ? (next ?? end) : Math.min(next, end);
+}
+
+/** When the first lease ends unless its machine is heard. */
+function firstEnd(state: BrainState): number | undefined {
+  let first: number | undefined;
+  for (const machine of state.holders.first()) {
     const deadline = deadlineOf(state, machine);
-    if (deadline !== undefined && (next === undefined || deadline < next)) next = deadline;
+    if (deadline !== undefined && (first === undefined || deadline < first)) first = deadline;
   }
-  return next;
+  return first;
 }
 
 /** Takes back what a machine holds: all of it, or only what it hasn't begun. */

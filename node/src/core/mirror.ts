@@ -20,7 +20,9 @@ function takeRow(state: BrainState, from: PeerId, row: PulseRow): void {
   }
   machine.load = row.load;
   machine.freeDiskBytes = row.freeDiskBytes;
+  // A row is no sign that it can be reached from here: what was refused stays so.
   machine.heardAt = state.now;
+  state.holders.mirrored(machine);
   state.out.node(row.peer);
   if (row.held.length === 0 && machine.leases.size === 0) return;
   const listed = new Map(row.held.map((held) => [attemptKey(held.attempt), held]));

@@ -16,8 +16,8 @@ export function grantAll(state: BrainState): void {
   for (const pauseEnd of pausesEnded(state)) if (pauseEnd <= state.now) state.offersChanged();
   if (state.offers.length === 0) return;
   const hungry: Machine[] = [];
-  for (const machine of state.machines.values()) {
-    if (hasRoom(machine) && machine.dryAt !== state.offersVersion) hungry.push(machine);
+  for (const machine of state.holders.withRoom) {
+    if (machine.dryAt !== state.offersVersion) hungry.push(machine);
   }
   if (hungry.length === 0) return;
   const machines = hungry.sort((a, b) => compareText(a.peer, b.peer));
@@ -31,8 +31,6 @@ function* pausesEnded(state: BrainState): Generator<number> {
     yield end;
   }
 }
-
-const hasRoom = (machine: Machine): boolean => machine.leases.size < (machine.claim?.wants ?? 0);
 
 function grantInTurn(state: BrainState, machines: Machine[], limit: (machine: Machine) => number): void {
   let left = machines;

@@ -16,6 +16,7 @@ import {
   type PeerId,
 } from '@cuadro/protocol';
 import { Heap } from './heap.ts';
+import { LeaseHolders } from './lease-holders.ts';
 import type { CoreInit, CoreOptions } from './interface.ts';
 import { compareJobs, Job, type JobListener } from './job.ts';
 import { newMachine, type Machine } from './machine.ts';
@@ -101,6 +102,7 @@ export class BrainState {
   /** Tasks whose job's record has not arrived yet. */
   readonly orphans = new Map<JobId, TaskRecords>();
   readonly machines = new Map<PeerId, Machine>();
+  readonly holders: LeaseHolders;
   /** Jobs with tasks to grant, in the order of granting. */
   readonly offers: Job[] = [];
   /** Rises whenever a machine that found nothing might now find something. */
@@ -126,6 +128,7 @@ export class BrainState {
     this.self = init.self;
     this.name = init.name;
     this.worker = new WorkerSide(init.self);
+    this.holders = new LeaseHolders(init.self);
     this.options = { ...defaultOptions, ...init.options };
   }
 
