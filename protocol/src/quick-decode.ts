@@ -1,3 +1,5 @@
+import { copyOf } from './small-copies.ts';
+
 /** Deeper values than any record are left to the slow way, which says what is too deep. */
 const DEPTH_MAX = 32;
 
@@ -96,7 +98,7 @@ class Reader {
     const end = start + length;
     if (end > this.#bytes.length) return DOUBT;
     this.#at = end;
-    return this.#bytes.slice(start, end);
+    return copyOf(this.#bytes, start, end);
   }
 
   #text(length: number): string | typeof DOUBT {

@@ -1,3 +1,5 @@
+import { copyOf } from './small-copies.ts';
+
 /** Deeper values than any record are left to the slow way, and with them what goes round in a circle. */
 const DEPTH_MAX = 32;
 
@@ -23,7 +25,7 @@ class Writer {
 
   encode(value: unknown): Uint8Array | undefined {
     this.#at = 0;
-    return this.#item(value, 0) ? this.#bytes.slice(0, this.#at) : undefined;
+    return this.#item(value, 0) ? copyOf(this.#bytes, 0, this.#at) : undefined;
   }
 
   #item(value: unknown, depth: number): boolean {

@@ -15,8 +15,22 @@ import {
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
+/** What nearly all digests are made over fits in here, and has to be there no longer than that takes. */
+const input = new Uint8Array(4_096);
+
 /** The digest of a record by its canonical bytes (SPEC R45). */
-export const digestOf = (key: string, bytes: Uint8Array): Uint8Array => recordDigest(sha256, key, bytes);
+export function digestOf(key: string, bytes: Uint8Array): Uint8Array {
+  const length = key.length + 1 + bytes.length;
+  if (length > input.length) return recordDigest(sha256, key, bytes);
+  for (let i = 0; i < key.length; i++) input[i] = key.charCodeAt(i);
+  input[key.length] = 0;
+  input.set(bytes, key.length + 1);
+  // As text it comes in half of the time that a buffer of its own would take.
+  const sum = hash('sha256', input.subarray(0, length), 'binary');
+  const digest = new Uint8Array(DIGEST_BYTES);
+  for (let i = 0; i < DIGEST_BYTES; i++) digest[i] = sum.charCodeAt(i);
+  return digest;
+}
 
 /** 32 lower-case hexadecimal characters, as beacons and pulses carry it. */
 export const digestText = (digest: Uint8Array): string =>

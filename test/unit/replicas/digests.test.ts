@@ -22,6 +22,16 @@ function naiveRoot(records: ReadonlyMap<string, KnownRecord>): string {
 const put = (digests: RecordDigests, record: KnownRecord): void =>
   digests.put(recordKey(record), digestOf(recordKey(record), encode(record)));
 
+test('R45: a digest is the same however many bytes it is made over', () => {
+  const key = taskKey(JOBS[0] as string, 7);
+  const shortest = 4_096 - key.length - 1;
+  for (const length of [0, 1, 300, shortest - 1, shortest, shortest + 1, 100_000, 300]) {
+    const bytes = new Uint8Array(length).fill(length % 251);
+    const naive = createHash('sha256').update(key).update(Uint8Array.of(0)).update(bytes).digest();
+    assert.equal(digestText(digestOf(key, bytes)), naive.toString('hex', 0, 16), `${length} bytes`);
+  }
+});
+
 test('R45: digests kept step by step are those of the set, whatever was put, replaced and removed before', () => {
   const step = fc.record({ record: anyRecord, removes: fc.boolean() });
   fc.assert(
