@@ -16,7 +16,7 @@ import {
   type TaskRecord,
   type TaskResult,
 } from '@cuadro/protocol';
-import { defaultOptions } from '../../node/src/core/options.ts';
+import { defaultOptions, ENDS_KEPT, ENDS_TOLD_MS } from '../../node/src/core/options.ts';
 import { canonicalMessages } from '../../node/src/daemon/network.ts';
 import type { Mesh } from '../../node/src/mesh/interface.ts';
 import { defaultCopyOptions } from '../../node/src/replicas/copy-limits.ts';
@@ -78,6 +78,8 @@ class MemoryWorker implements LightWorker {
   /** Results that the submitter was asked to hold, by the request's id. */
   readonly #asked = new Map<number, { task: TaskRecord; result: TaskResult }>();
   #nextId = 1;
+  /** As the node's own worker keeps them for the next coordinator (R124). */
+  #ends: { message: ResultMessage; at: number }[] = [];
   #cancelBeacon: (() => void) | undefined;
   #stopped = false;
 
@@ -159,6 +161,8 @@ class MemoryWorker implements LightWorker {
     if (news) this.#epoch = epoch;
     if (!news && !asked) return;
     this.#say(epoch.peer, this.#claim());
+    const since = this.#clock.now() - ENDS_TOLD_MS;
+    for (const { message, at } of this.#ends) if (at >= since) this.#say(epoch.peer, message);
     this.#beacon();
   }
 
@@ -240,7 +244,8 @@ class MemoryWorker implements LightWorker {
       ...{ kind: 'result', job, task: index, redo, retry, attempt },
       outcome: { kind: 'result', result },
     };
-    // Who lost its coordinator has told all by gossip of its record.
+    this.#ends.push({ message: told, at: this.#clock.now() });
+    if (this.#ends.length > 2 * ENDS_KEPT) this.#ends = this.#ends.slice(-ENDS_KEPT);
     if (coordinator !== undefined) this.#say(coordinator, told);
     const id = this.#nextId++;
     this.#asked.set(id, { task, result });

@@ -52,6 +52,8 @@ export interface Failover {
   standsMs: number;
   followedMs: number;
   grantsMs: number;
+  /** What the new one's thread ran until its first grant, in milliseconds: on the virtual clock that takes no time. */
+  ranMs: number;
 }
 
 setFlagsFromString('--expose-gc');
@@ -89,7 +91,7 @@ function look(farm: ScaleFarm, leader: Machine): Look {
 }
 
 /** What of the time that passed between two looks the thread ran, while others had the processor, too. */
-const ranShare = (from: Look, to: Look): number =>
+const ranShare = (from: Pick<Look, 'wallMs' | 'threadMs'>, to: Pick<Look, 'wallMs' | 'threadMs'>): number =>
   Math.min(1, (to.threadMs - from.threadMs) / (to.wallMs - from.wallMs));
 
 function rates(farm: ScaleFarm, leader: Machine, from: Look, to: Look, ms: number): Rates {
@@ -146,8 +148,13 @@ async function failover(farm: ScaleFarm, how: 'killed' | 'power', until: number)
   if (before === undefined) throw new CouldNotMeasure('There is no coordinator to lose.');
   const at = timeline.now;
   const seen: Partial<Failover> = {};
+  const spentMs = new Map(farm.up().map(({ peer }) => [peer, timeline.spentOn(peer)]));
+  const began = { wallMs: performance.now(), threadMs: threadMs() };
   farm.onGrant = (by) => {
-    if (by !== before.peer) seen.grantsMs ??= timeline.now - at;
+    if (by === before.peer || seen.grantsMs !== undefined) return;
+    seen.grantsMs = timeline.now - at;
+    const share = ranShare(began, { wallMs: performance.now(), threadMs: threadMs() });
+    seen.ranMs = (timeline.spentOn(by) - (spentMs.get(by) ?? 0)) * share;
   };
   before.crash(how);
   const watch = (): void => {
@@ -161,10 +168,10 @@ async function failover(farm: ScaleFarm, how: 'killed' | 'power', until: number)
   watch();
   await timeline.run(until);
   farm.onGrant = () => undefined;
-  const { standsMs, followedMs, grantsMs } = seen;
-  if (standsMs === undefined || followedMs === undefined || grantsMs === undefined)
+  const { standsMs, followedMs, grantsMs, ranMs } = seen;
+  if ([standsMs, followedMs, grantsMs, ranMs].includes(undefined))
     throw new CouldNotMeasure(`After the coordinator's end: ${JSON.stringify(seen)}.`);
-  return { standsMs, followedMs, grantsMs };
+  return seen as Failover;
 }
 
 export async function measureFarm(nodes: number): Promise<FarmFigures> {

@@ -33,14 +33,16 @@ const WHOLE_MAX = 8;
 /** What is rendered. */
 const FRAME_MS = 10_000;
 const LIGHT_STARTS_MS = 6_000;
+/** Within 20 virtual ms each is told of a new reign, answers, and is granted what it has room for, the gossip of it included. */
+const EVENTS_EACH = 100;
 /** So many frames for each member: more than are rendered until the end. */
 const FRAMES_EACH = 10;
 
 export class ScaleFarm {
-  readonly timeline = new MeteredTimeline();
+  readonly timeline: MeteredTimeline;
   readonly #tally = new Tally();
   readonly dice = new Dice(1n);
-  readonly wire = new ScaleWire(this.timeline, this.dice.fork('wire'));
+  readonly wire: ScaleWire;
   readonly whole: Machine[] = [];
   readonly light: LightWorker[] = [];
   readonly passed = new Map<PeerId, Map<string, Passed>>();
@@ -53,6 +55,8 @@ export class ScaleFarm {
 
   constructor(nodes: number) {
     this.#nodes = nodes;
+    this.timeline = new MeteredTimeline({ windowEventsMax: 15_000 + EVENTS_EACH * nodes });
+    this.wire = new ScaleWire(this.timeline, this.dice.fork('wire'));
     this.wire.seen = (peer, kind, bytes, way) => {
       let kinds = this.passed.get(peer);
       if (kinds === undefined) this.passed.set(peer, (kinds = new Map<string, Passed>()));
@@ -62,9 +66,10 @@ export class ScaleFarm {
       known.messages += 1;
       known.bytes += bytes;
     };
-    const seeds = Array.from({ length: nodes }, () => this.dice.bytes(32)).sort((a, b) =>
-      compareText(identityOf(a).peer, identityOf(b).peer),
-    );
+    const seeds = Array.from({ length: nodes }, () => this.dice.bytes(32))
+      .map((seed) => ({ seed, peer: identityOf(seed).peer }))
+      .sort((a, b) => compareText(a.peer, b.peer))
+      .map(({ seed }) => seed);
     // The lowest ids: among nodes that start together the lowest leads.
     const count = Math.min(nodes, WHOLE_MAX);
     for (const [place, seed] of seeds.entries()) {

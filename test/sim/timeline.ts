@@ -54,7 +54,7 @@ const STEPS_PER_TURN = 64;
  * for the next 64 events, which in a quiet farm are seconds apart.
  */
 const TURN_MS = 1;
-/** In so much virtual time no more events than this happen, however many nodes there are to simulate. */
+/** In so much virtual time no more events than this happen, unless there are hundreds of nodes to simulate. */
 const WINDOW_MS = 20;
 const WINDOW_EVENTS_MAX = 15_000;
 
@@ -70,6 +70,11 @@ export class Timeline {
   #failure: { error: unknown } | undefined;
   #windowAt = 0;
   #windowEvents = 0;
+  readonly #windowEventsMax: number;
+
+  constructor(init: { windowEventsMax?: number } = {}) {
+    this.#windowEventsMax = init.windowEventsMax ?? WINDOW_EVENTS_MAX;
+  }
 
   /** Plans an event; the function that comes back takes it off again. */
   after(delayMs: number, run: () => void): () => void {
@@ -109,8 +114,10 @@ export class Timeline {
     if (this.now - this.#windowAt > WINDOW_MS) {
       this.#windowAt = this.now;
       this.#windowEvents = this.events;
-    } else if (this.events - this.#windowEvents > WINDOW_EVENTS_MAX)
-      this.fail(new Error(`More than ${WINDOW_EVENTS_MAX} events within ${WINDOW_MS} ms: something spins.`));
+    } else if (this.events - this.#windowEvents > this.#windowEventsMax)
+      this.fail(
+        new Error(`More than ${this.#windowEventsMax} events within ${WINDOW_MS} ms: something spins.`),
+      );
   }
 
   /** Runs the next event; false where none is due any more. */
