@@ -65,6 +65,7 @@ export class SimFarm {
         tally,
         isExact: this.profile.isExact,
         keepsDiary: this.profile.keepsDiary === true,
+        isStubborn: this.profile.isStubborn === true,
       },
       name,
       this.dice.bytes(32),

@@ -1,4 +1,11 @@
-import { attemptKey, RecordBytes, type Message, type PeerId, type Signer } from '@cuadro/protocol';
+import {
+  attemptKey,
+  RecordBytes,
+  type KnownRecord,
+  type Message,
+  type PeerId,
+  type Signer,
+} from '@cuadro/protocol';
 import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import { createCore } from '../../node/src/core/core.ts';
 import type { Changes, Core, CoreEffect, CoreQueries } from '../../node/src/core/interface.ts';
@@ -52,6 +59,8 @@ export interface MachineComponents {
   readonly isExact: boolean;
   /** Whether machines write diaries. */
   readonly keepsDiary?: boolean;
+  /** Whether a node takes no record of its own removal. */
+  readonly isStubborn?: boolean;
 }
 
 /** What runs in one life of the process. */
@@ -317,9 +326,11 @@ export class Machine {
 
   /** The driver as the network sees it: what comes in is seen by the checkers, too. */
   #watched(driver: Driver): Pick<Driver, 'input' | 'deliver'> {
-    const { witness } = this.#components;
+    const { witness, isStubborn = false } = this.#components;
+    const isNoRemoval = (record: KnownRecord): boolean =>
+      record.kind !== 'member' || record.peer !== this.peer || Object.keys(record.removals).length === 0;
     return {
-      deliver: (from, records) => driver.deliver(from, records),
+      deliver: (from, records) => driver.deliver(from, isStubborn ? records.filter(isNoRemoval) : records),
       input: (input) => {
         if (input.kind === 'message') witness.heard(this, input.from, input.message, input.gossiped === true);
         if (input.kind === 'peer') witness.note(this.peer, input.state, input.peer.slice(-4));

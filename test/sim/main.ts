@@ -1,33 +1,40 @@
 /**
  * `npm run sim -- --seeds 100 [--from 1] [--threads 2]`: that many runs, spread over the cores, and every seed that
  * failed (`--until-failure` takes them one by one and ends with the first). `npm run sim -- --seed S [--trace]`: one
- * run, with everything that happened in it.
+ * run, with everything that happened in it. `--profile '{"machines":7}'` fixes what a seed else decides by itself.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import type { Profile } from './profile.ts';
 import { simulate } from './run.ts';
 import { spread, summaryOf, type RunSummary, type Stretch } from './spread.ts';
 import { Tally } from './tally.ts';
 
 const HOUR_MS = 3_600_000;
 
-async function one(seed: bigint, isTraced: boolean): Promise<number> {
-  const report = await simulate(seed, isTraced ? { trace: (line) => process.stdout.write(`${line}\n`) } : {});
+async function one(seed: bigint, isTraced: boolean, profile: Partial<Profile>): Promise<number> {
+  const report = await simulate(seed, {
+    profile,
+    ...(isTraced && { trace: (line) => process.stdout.write(`${line}\n`) }),
+  });
   console.log(summaryOf(report).text);
   if (report.failure !== undefined && report.failure.rule === 'error') console.log(report.failure.error);
   return report.failure === undefined ? 0 : 1;
 }
 
-async function untilFailure({ from, count }: Stretch, onRun: (run: RunSummary) => void): Promise<void> {
+async function untilFailure(
+  { from, count, profile = {} }: Stretch,
+  onRun: (run: RunSummary) => void,
+): Promise<void> {
   for (let seed = from; seed < from + BigInt(count); seed += 1n) {
-    const run = summaryOf(await simulate(seed));
+    const run = summaryOf(await simulate(seed, { profile }));
     onRun(run);
     if (run.hasFailed) return;
   }
 }
 
 async function many(
-  { from, count }: Stretch,
+  { from, count, profile = {} }: Stretch,
   run: (seeds: Stretch, onRun: (run: RunSummary) => void) => Promise<void>,
 ): Promise<number> {
   const begun = performance.now();
@@ -35,7 +42,7 @@ async function many(
   const failed: bigint[] = [];
   let [runs, virtualMs, events, usedShare] = [0, 0, 0, 0];
   const tally = new Tally();
-  await run({ from, count }, (ended) => {
+  await run({ from, count, profile }, (ended) => {
     runs += 1;
     virtualMs += ended.virtualMs;
     events += ended.events;
@@ -67,16 +74,18 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
     threads: { type: 'string', default: String(availableParallelism()) },
+    profile: { type: 'string', default: '{}' },
     trace: { type: 'boolean', default: false },
     'until-failure': { type: 'boolean', default: false },
   },
 });
 
-const seeds: Stretch = { from: BigInt(values.from), count: Number(values.seeds) };
+const profile = JSON.parse(values.profile) as Partial<Profile>;
+const seeds: Stretch = { from: BigInt(values.from), count: Number(values.seeds), profile };
 const onThreads = (asked: Stretch, onRun: (run: RunSummary) => void): Promise<void> =>
   spread(asked, onRun, Number(values.threads));
 
 process.exitCode =
   values.seed === undefined
     ? await many(seeds, values['until-failure'] ? untilFailure : onThreads)
-    : await one(BigInt(values.seed), values.trace);
+    : await one(BigInt(values.seed), values.trace, profile);

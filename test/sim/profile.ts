@@ -23,6 +23,8 @@ export interface Profile {
   /** Whether a machine is destroyed, removed by somebody, or comes new; at most one of each. */
   readonly destroys: boolean;
   readonly removes: boolean;
+  /** Whether the removed machine's node was changed: it takes no record of its removal, and goes on as a member. */
+  readonly isStubborn?: boolean;
   readonly joins: boolean;
   /** Whether one machine is switched off when all else is healed, and stays so. */
   readonly staysOff: boolean;

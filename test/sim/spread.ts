@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { Profile } from './profile.ts';
 import type { RunReport } from './run.ts';
 
 /** Seeds in a row. */
 export interface Stretch {
   readonly from: bigint;
   readonly count: number;
+  /** What is the same in all of them, whatever the seed would have it. */
+  readonly profile?: Partial<Profile>;
 }
 
 /** What is kept of a run once it is over, and goes from thread to thread. */
@@ -43,7 +46,7 @@ const STRETCH_MAX = 8;
 
 /** Runs that many seeds on all cores, each run on one of them; `onRun` hears of each as it ends, in any order. */
 export async function spread(
-  { from, count }: Stretch,
+  { from, count, profile = {} }: Stretch,
   onRun: (run: RunSummary) => void,
   threads = availableParallelism(),
 ): Promise<void> {
@@ -51,7 +54,7 @@ export async function spread(
   const next = (): Stretch | undefined => {
     const length = Math.min(STRETCH_MAX, Math.ceil((count - given) / threads));
     if (length <= 0) return undefined;
-    const stretch = { from: from + BigInt(given), count: length };
+    const stretch = { from: from + BigInt(given), count: length, profile };
     given += length;
     return stretch;
   };

@@ -8,9 +8,9 @@ import { summaryOf, type Stretch } from './spread.ts';
 Error.stackTraceLimit = 0;
 
 const port = parentPort;
-port?.on('message', ({ from, count }: Stretch) => {
+port?.on('message', ({ from, count, profile = {} }: Stretch) => {
   void (async () => {
     for (let seed = from; seed < from + BigInt(count); seed += 1n)
-      port.postMessage(summaryOf(await simulate(seed)));
+      port.postMessage(summaryOf(await simulate(seed, { profile })));
   })();
 });

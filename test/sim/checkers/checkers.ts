@@ -10,6 +10,7 @@ import { Discards } from './discards.ts';
 import { Ending } from './ending.ts';
 import { Grants } from './grants.ts';
 import { Kept } from './kept.ts';
+import { Led } from './led.ts';
 import { Members } from './members.ts';
 import { Obedience } from './obedience.ts';
 import { Outcomes } from './outcomes.ts';
@@ -43,6 +44,7 @@ export class Checkers implements Required<Checker> {
       new Discards(farm),
       new Outcomes(farm),
       new Members(farm),
+      new Led(farm),
       new Accusations(farm, grants),
       new Converging(farm, this.#talking),
       new Reigns(farm, this.#talking),

@@ -29,7 +29,7 @@ export class Bed {
     const edits = [plant, ...(plant.also === undefined ? [] : [plant.also])];
     const takenOut = edits.map((edit) => this.#edit(plant.name, edit));
     try {
-      const { status, text } = await this.#simulate(plant.within);
+      const { status, text } = await this.#simulate(plant);
       if (status === 0 || status === null) return { plant, found: undefined };
       const [first = ''] = text.split('\n');
       const told = /^seed (\d+): [^:]*: ([^:]+): (.*)$/.exec(first);
@@ -41,7 +41,7 @@ export class Bed {
     }
   }
 
-  #simulate(seeds: number): Promise<{ status: number | null; text: string }> {
+  #simulate({ within, profile = {} }: Plant): Promise<{ status: number | null; text: string }> {
     const {
       promise,
       resolve: answer,
@@ -53,7 +53,9 @@ export class Bed {
         '--max-semi-space-size=64',
         join(this.#copy, 'test/sim/main.ts'),
         '--seeds',
-        String(seeds),
+        String(within),
+        '--profile',
+        JSON.stringify(profile),
         '--until-failure',
       ],
       { cwd: this.#copy, timeout: LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] },

@@ -1,3 +1,5 @@
+import type { Profile } from '../profile.ts';
+
 /** A change of one file. */
 export interface Edit {
   readonly file: string;
@@ -11,6 +13,8 @@ export interface Plant extends Edit {
   readonly name: string;
   /** Where one rule is kept in two places, the other. */
   readonly also?: Edit;
+  /** Farms of one kind, where only these show it. */
+  readonly profile?: Partial<Profile>;
   /** Seeds within which it must be found. */
   readonly within: number;
   /** Found so soon that the tests try it each time; the others are tried by `npm run sim:plants`. */
@@ -204,7 +208,16 @@ export const PLANTS: readonly Plant[] = [
     file: 'node/src/farm/farm.ts',
     from: 'const members = [...roster.members.keys()].sort();',
     to: 'const members = [...roster.records.keys()].sort();',
-    within: 40,
+    // One that is honest ends its connections itself as soon as it hears of its removal.
+    profile: {
+      removes: true,
+      destroys: false,
+      staysOff: false,
+      machines: 4,
+      isFounded: true,
+      isStubborn: true,
+    },
+    within: 20,
   },
   {
     name: 'fewer followers unseat more',
