@@ -157,7 +157,9 @@ export class ReadyQueue {
 
   #cleanTopByTime(bucket: Bucket): { at: number; rank: number } | undefined {
     for (let top = bucket.byTime.peek(); top !== undefined; top = bucket.byTime.peek()) {
-      if (this.#belongs(bucket, top.rank)) return top;
+      // Since it came here it may have failed once more, for a longer pause: then a later entry stands for it.
+      const isLatest = this.#probe.notBefore(this.#indexAt(top.rank)) <= top.at;
+      if (isLatest && this.#belongs(bucket, top.rank)) return top;
       bucket.byTime.pop();
     }
     return undefined;

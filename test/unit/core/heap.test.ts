@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Heap } from '../../../node/src/core/heap.ts';
+
+interface Item {
+  readonly at: number;
+}
+
+describe('a heap', () => {
+  it('gives the least of what it holds, as a list that is sorted each time would', () => {
+    fc.assert(
+      fc.property(fc.array(fc.option(fc.nat({ max: 9 })), { maxLength: 40 }), (deeds) => {
+        const heap = new Heap<Item>((a, b) => a.at - b.at);
+        let naive: number[] = [];
+        for (const deed of deeds) {
+          if (deed === null) {
+            assert.equal(heap.pop()?.at, naive[0]);
+            naive = naive.slice(1);
+          } else {
+            heap.push({ at: deed });
+            naive = [...naive, deed].sort((a, b) => a - b);
+          }
+          assert.deepEqual([heap.peek()?.at, heap.size], [naive[0], naive.length]);
+        }
+        while (naive.length > 0) assert.equal(heap.pop()?.at, naive.shift());
+        assert.deepEqual([heap.pop(), heap.peek(), heap.size], [undefined, undefined, 0]);
+      }),
+    );
+  });
+
+  it('looks at few of what it holds', () => {
+    let looks = 0;
+    const heap = new Heap<number>((a, b) => {
+      looks += 1;
+      return a - b;
+    });
+    const count = 1_024;
+    for (let at = count; at > 0; at--) heap.push(at);
+    assert.ok(looks <= 10 * count, `${looks} to add`);
+    looks = 0;
+    while (heap.size > 0) heap.pop();
+    assert.ok(looks <= 20 * count, `${looks} to take`);
+  });
+});
