@@ -137,7 +137,7 @@ class Brain extends BrainQueries implements Core {
         takeProgress(state, input);
         return;
       case 'ended':
-        takeEnd(state, input.attempt, input.outcome, input.wallTime);
+        takeEnd(state, input.attempt, input.outcome);
         return;
       case 'root':
         state.root = input.root;

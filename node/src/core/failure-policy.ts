@@ -25,8 +25,7 @@ export function recordFailure(state: BrainState, job: Job, record: TaskRecord, f
   // The verdict is the coordinator's; a worker only keeps what happened to it.
   const verdict = state.epoch === undefined ? undefined : judge(next, state.options);
   if (verdict !== undefined) {
-    const outcome: FailedOutcome = { ...verdict, peer: state.self };
-    next = { ...next, failed: next.failed ?? outcome };
+    next = { ...next, failed: { ...verdict, peer: state.self } };
     job.pauses.delete(index);
   } else if (failure.cause === 'failed') {
     const failed = countOf(next, 'failed');

@@ -139,13 +139,7 @@ export function takeProgress(state: BrainState, input: Extract<CoreInput, { kind
 }
 
 /** The end of an attempt of this machine: a record of its own, and a word to the coordinator. */
-export function takeEnd(
-  state: BrainState,
-  attempt: AttemptId,
-  outcome: AttemptOutcome,
-  wallTime?: number,
-): void {
-  if (outcome.kind !== 'stopped') state.wallTime = wallTime ?? outcome.wallTime;
+export function takeEnd(state: BrainState, attempt: AttemptId, outcome: AttemptOutcome): void {
   const message = state.worker.end(attempt, outcome, state.now);
   if (message === undefined) {
     state.ignore('unknown-attempt');

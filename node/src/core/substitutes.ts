@@ -64,9 +64,8 @@ function lookAtAll(state: BrainState): void {
 function mayNeed(job: Job): boolean {
   if (!job.hasPlan) return false;
   if (job.state === 'done') return job.table.copies.onOne > 0;
-  return (
-    job.state === 'queued' || job.state === 'active' || job.state === 'paused' || job.state === 'waiting'
-  );
+  // A job that is queued has no results yet.
+  return job.state === 'active' || job.state === 'paused' || job.state === 'waiting';
 }
 
 /** One task's results changed, or who holds them can be reached again. */
