@@ -21,6 +21,7 @@ import {
   signer,
   withControl,
 } from './farm.ts';
+import { beaconOf } from './members.ts';
 
 const requiring = (requires: Partial<Requirements>, frames = '1'): Plan => {
   const plan = framesPlan(frames);
@@ -59,8 +60,25 @@ const desire = (value: 'active' | 'draining' | 'paused') => (farm: Farm) =>
 const ownerWants = (value: 'active' | 'draining' | 'paused') => (farm: Farm) =>
   void farm.step({ kind: 'records', from: BELEN, records: [nodeField(BELEN, 'ownerDesired', value)] });
 
+/** Its connection is gone, and its beacons come by way of others. */
+const relay = (farm: Farm): void => {
+  farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+  farm.step({ kind: 'message', from: BELEN, message: beaconOf(BELEN, []), gossiped: true });
+};
+
 /** Why a machine takes no task of any job. */
 const OF_MACHINE: Case[] = [
+  {
+    what: 'that is heard by way of others',
+    before: relay,
+    sentence: 'The coordinator has no connection to it, and hears it only by way of others.',
+    cure: {
+      before: (farm) => {
+        relay(farm);
+        farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+      },
+    },
+  },
   {
     what: 'that is unreachable',
     before: (farm) => void farm.step({ kind: 'peer', peer: BELEN, state: 'lost' }),
@@ -140,6 +158,12 @@ const OF_JOB: Case[] = [
     requires: { scripts: true },
     sentence: "Its owner doesn't allow scenes' own scripts.",
     cure: { requires: { scripts: true }, can: { scripts: true } },
+  },
+  {
+    what: 'without the tag',
+    requires: { tags: ['gpu'] },
+    sentence: "It hasn't the tag gpu.",
+    cure: { requires: { tags: ['gpu'] }, can: { tags: ['gpu'] } },
   },
   {
     what: 'without one of the tags',

@@ -1,60 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { attemptKey, type TaskRecord } from '@cuadro/protocol';
+import { leadingIdle, lose, pass, resultOf, withResults } from './away.ts';
 import { Cluster } from './cluster.ts';
-import { BELEN, CARMEN, DOLORES, type Farm, framesPlan, SELF } from './farm.ts';
+import { BELEN, CARMEN, DOLORES, framesPlan, SELF } from './farm.ts';
 import { following, grantOf, leading, learn, memberOf } from './members.ts';
 
 const FILM = { film: true } as const;
-
-/** A task that these machines hold the result of, made in the reign before. */
-function resultOf(job: string, index: number, ...holders: string[]): TaskRecord {
-  const attempt = { epoch: { term: 0, peer: BELEN }, sequence: index + 1 };
-  const result = {
-    attempt,
-    peer: holders[0] as string,
-    state: holders.length > 1 ? ('done' as const) : ('rendered' as const),
-    files: [],
-    holders: Object.fromEntries(holders.map((peer) => [peer, { held: true, counter: 1 }])),
-    renderMs: 500,
-    wallTime: 1,
-  };
-  const results = { [attemptKey(attempt)]: result };
-  return { kind: 'task', job, index, redo: 0, retry: 0, results, failures: {} };
-}
-
-/** This machine leads two others that take no work. */
-function leadingIdle(): Farm {
-  const farm = leading(BELEN, CARMEN);
-  for (const peer of [BELEN, CARMEN]) farm.claim(peer, { wants: 0, sequence: 2 });
-  return farm;
-}
-
-/** This machine takes work; the job's results are there. */
-function withResults(
-  plan: ReturnType<typeof framesPlan>,
-  ...tasks: [number, ...string[]][]
-): { farm: Farm; job: string } {
-  const farm = leadingIdle();
-  const { id } = farm.submit(plan);
-  farm.step({
-    kind: 'records',
-    from: BELEN,
-    records: tasks.map(([index, ...holders]) => resultOf(id, index, ...holders)),
-  });
-  farm.work();
-  farm.finishAll();
-  return { farm, job: id };
-}
-
-const lose = (farm: Farm, ...peers: string[]): void => {
-  for (const peer of peers) farm.step({ kind: 'peer', peer, state: 'lost' });
-};
-
-/** Time passes; the clock's steps are those that the core asks for, and a second at most. */
-function pass(farm: Farm, ms: number): void {
-  for (let left = ms; left > 0; left -= 1_000) farm.advance(Math.min(1_000, left));
-}
 
 describe('R59: a result whose holders are out of reach', () => {
   it('is made again after a minute where one machine alone held it, also of a job that is done', () => {

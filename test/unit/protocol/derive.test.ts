@@ -56,6 +56,34 @@ test('R33, R38, R80, R81: derived status equals the naive oracle', () => {
   );
 });
 
+test('R80: a task is skipped for what it needs, and not for what stands beside that in the plan', () => {
+  const group = (name: string, after: Plan['groups'][number]['after']): Plan['groups'][number] => ({
+    name,
+    work: { kind: 'echo-sleep', message: '', sleepMs: 0 },
+    numbers: [{ start: 1, end: 2, step: 1 }],
+    after,
+    requires: { engine: 'node' },
+  });
+  const groups = [
+    group('frame', []),
+    group('comp', []),
+    group('film', [{ group: 0, match: 'all' }]),
+    group('proxy', [{ group: 0, match: 'same' }]),
+  ];
+  const view = new PlanView({ version: 1, order: 'sequential', groups });
+  const job = { id: OTHER, spec: { after: [], tasks: 8 }, control: {}, requests: {} } as never;
+  // One failure of eight ends no job: what is skipped is so for what it needs.
+  const skipped = (failed: number): number => {
+    const task = { index: failed, redo: 0, retry: 0, results: {}, failures: {}, failed: {} } as never;
+    const taskOf = (index: number): TaskRecord | undefined => (index === failed ? task : undefined);
+    return deriveJob(job, view, taskOf, () => undefined).counts.skipped;
+  };
+  assert.equal(view.taskCount, 8);
+  assert.equal(skipped(0), 3, 'both of the film, and its own proxy');
+  assert.equal(skipped(1), 3);
+  assert.equal(skipped(2), 0, 'nothing needs it');
+});
+
 test('R33: levels are the highest that any request demands of a task', () => {
   fc.assert(
     fc.property(jobArbitrary, fc.nat({ max: 15 }), (job, index) => {

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  countingResult,
+  PlanView,
+  type JobRecord,
+  type Plan,
+  type TaskRecord,
+  type TaskState,
+} from '@cuadro/protocol';
+import { TaskTable } from '../../../node/src/core/tasks.ts';
+import { jobArbitrary, taskAt } from '../protocol/arbitraries.ts';
+import { numbersOf, oracleJob, spreadPlan, type OracleTask } from '../protocol/oracle.ts';
+import { planArbitrary } from '../protocol/plans.ts';
+
+const STATES: readonly TaskState[] = ['open', 'rendered', 'done', 'failed', 'skipped'];
+const hasResult = (state: string | undefined): boolean => state === 'rendered' || state === 'done';
+
+/** What a table told its job since it was asked last. */
+class Told {
+  readonly freed = new Set<number>();
+  readonly changed = new Set<number>();
+  readonly unblocked = new Set<number>();
+  readonly blocked = new Set<number>();
+  readonly lostInput = new Set<number>();
+
+  clear(): void {
+    for (const set of [this.freed, this.changed, this.unblocked, this.blocked, this.lostInput]) set.clear();
+  }
+}
+
+/** The same job looked at as a whole, each time anew. */
+class Naive {
+  readonly plan: Plan;
+  readonly tasks: readonly OracleTask[];
+  readonly records = new Map<number, TaskRecord>();
+  job: JobRecord;
+
+  constructor(plan: Plan, job: JobRecord) {
+    this.plan = plan;
+    this.tasks = spreadPlan(plan);
+    this.job = job;
+  }
+
+  states(): string[] {
+    // Whether the job ends plays no part here.
+    const control = { failureShare: { value: 2 } };
+    const job = { ...this.job, control, deleted: undefined, spec: { ...this.job.spec, after: [] } };
+    const { tasks, counts } = oracleJob(job as never, this.plan, [...this.records.values()], () => undefined);
+    assert.equal(counts.total, tasks.length);
+    return tasks;
+  }
+
+  /** The tasks of a group that it needs all of, and whether all of them have results. */
+  isBlocked(group: number, states: readonly string[]): boolean {
+    const needed = this.plan.groups[group]?.after.filter(({ match }) => match === 'all') ?? [];
+    return needed.some(({ group: other }) =>
+      this.tasks.some((task, index) => task.group === other && !hasResult(states[index])),
+    );
+  }
+
+  level(index: number, kind: 'redo' | 'retry'): number {
+    const asked = Object.values(this.job.requests)
+      .filter((request) => request.kind === kind && numbersOf(request.tasks).includes(index))
+      .map(({ level }) => level);
+    const record = this.records.get(index);
+    const redo = Math.max(record?.redo ?? 0, ...asked);
+    if (kind === 'redo') return redo;
+    return record === undefined || record.redo < this.level(index, 'redo')
+      ? Math.max(0, ...asked)
+      : Math.max(record.retry, ...asked);
+  }
+}
+
+function compare(table: TaskTable, naive: Naive): void {
+  const states = naive.states();
+  const indices = states.map((_, index) => index);
+  assert.deepEqual(
+    indices.map((index) => table.state(index)),
+    states,
+  );
+  assert.equal(table.state(states.length), undefined);
+  for (const state of STATES) {
+    const wanted = indices.filter((index) => states[index] === state);
+    assert.equal(table.counts[state], wanted.length);
+    assert.deepEqual(table.inStates([state], { offset: 0, limit: 99 }), wanted);
+    assert.deepEqual(table.inStates([state], { offset: 1, limit: 2 }), wanted.slice(1, 3));
+  }
+  const made = indices.filter((index) => hasResult(states[index]));
+  assert.deepEqual(table.withResult(), made);
+  assert.deepEqual(table.inStates(['rendered', 'done'], { offset: 1, limit: 1 }), made.slice(1, 2));
+  assert.equal(
+    table.firstOpen(),
+    indices.find((index) => states[index] === 'open'),
+  );
+  assert.equal(table.groupCount, naive.plan.groups.length);
+  for (const [group] of naive.plan.groups.entries()) {
+    const own = indices.filter((index) => naive.tasks[index]?.group === group);
+    assert.equal(table.withResultIn(group), own.filter((index) => hasResult(states[index])).length);
+    assert.equal(table.openIn(group), own.filter((index) => states[index] === 'open').length);
+    assert.equal(table.isBlocked(group), naive.isBlocked(group, states));
+  }
+  for (const index of indices) compareTask(table, naive, { index, states });
+}
+
+function compareTask(
+  table: TaskTable,
+  naive: Naive,
+  { index, states }: { index: number; states: readonly string[] },
+): void {
+  const { group, number, needs } = naive.tasks[index] as OracleTask;
+  const distinct = [...new Set(needs)];
+  assert.equal(table.groupOf(index), group);
+  assert.equal(table.isOpen(index), states[index] === 'open');
+  assert.equal(
+    table.hasInputs(index),
+    needs.every((need) => hasResult(states[need])),
+  );
+  assert.equal(table.inputsMissing(index), needs.filter((need) => !hasResult(states[need])).length);
+  for (const state of STATES)
+    assert.equal(
+      table.findInput(index, (own) => own === state),
+      needs.find((need) => states[need] === state),
+    );
+  const same = naive.plan.groups[group]?.after.filter(({ match }) => match === 'same') ?? [];
+  assert.deepEqual(
+    table.sameInputs(index),
+    same.flatMap(({ group: other }) =>
+      naive.tasks.flatMap((task, at) => (task.group === other && task.number === number ? at : [])),
+    ),
+  );
+  assert.deepEqual(
+    [...new Set(table.dependents(index))].sort((a, b) => a - b),
+    naive.tasks.flatMap((task, at) => (task.needs.includes(index) ? at : [])),
+  );
+  assert.deepEqual(table.levels(index), {
+    redo: naive.level(index, 'redo'),
+    retry: naive.level(index, 'retry'),
+  });
+  assert.equal(
+    table.inputRedo(index),
+    needs.reduce((sum, need) => sum + naive.level(need, 'redo'), 0),
+  );
+  assert.ok(distinct.length <= needs.length);
+  const writing = table.forWriting(index);
+  assert.deepEqual(
+    [writing.index, writing.redo, writing.retry],
+    [index, naive.level(index, 'redo'), naive.level(index, 'retry')],
+  );
+}
+
+/** What was told is what changed, and nothing that a grant depends on was left out. */
+function compareTold(told: Told, naive: Naive, before: readonly string[]): void {
+  const after = naive.states();
+  for (const [index, state] of after.entries()) {
+    if (state !== before[index]) assert.ok(told.changed.has(index), `${index} became ${state}`);
+    if (state === 'open' && before[index] !== 'open') assert.ok(told.freed.has(index));
+    assert.ok(!told.freed.has(index) || state === 'open' || before[index] !== state);
+    const { group, number } = naive.tasks[index] as OracleTask;
+    const hadSame = naive.plan.groups[group]?.after.some(
+      ({ group: other, match }) =>
+        match === 'same' &&
+        naive.tasks.some(
+          (task, at) =>
+            task.group === other && task.number === number && hasResult(before[at]) && !hasResult(after[at]),
+        ),
+    );
+    if (hadSame === true) assert.ok(told.lostInput.has(index), `${index} lost what it is made from`);
+  }
+  for (const [group] of naive.plan.groups.entries()) {
+    const [was, is] = [naive.isBlocked(group, before), naive.isBlocked(group, after)];
+    if (was && !is) assert.ok(told.unblocked.has(group));
+    if (!was && is) assert.ok(told.blocked.has(group));
+  }
+}
+
+/** Does it all to a table and to the job as a whole; the plan comes in between. */
+function live(
+  job: JobRecord,
+  plan: Plan,
+  { deeds, planAt }: { deeds: readonly (TaskRecord | JobRecord)[]; planAt: number },
+): void {
+  const view = new PlanView(plan);
+  const naive = new Naive(plan, { ...job, spec: { ...job.spec, tasks: view.taskCount } });
+  const told = new Told();
+  const table = new TaskTable(naive.job, {
+    changed: (index) => void told.changed.add(index),
+    freed: (index) => void told.freed.add(index),
+    unblocked: (group) => void told.unblocked.add(group),
+    blocked: (group) => void told.blocked.add(group),
+    lostInput: (index) => void told.lostInput.add(index),
+  });
+  table.applyRequests(naive.job);
+  for (const [at, deed] of deeds.entries()) {
+    if (at === planAt) {
+      table.setPlan(view, naive.job);
+      compare(table, naive);
+    }
+    const before = naive.states();
+    told.clear();
+    if (deed.kind === 'job') {
+      naive.job = { ...naive.job, requests: { ...naive.job.requests, ...deed.requests } };
+      table.applyRequests(naive.job);
+    } else if (deed.index < view.taskCount) {
+      naive.records.set(deed.index, deed);
+      table.put(deed);
+      assert.ok(told.changed.has(deed.index));
+    }
+    if (at < planAt) continue;
+    compareTold(told, naive, before);
+    compare(table, naive);
+    for (const [index, record] of naive.records) {
+      const isVoid = naive.level(index, 'redo') > record.redo;
+      assert.deepEqual(table.effective(index)?.results, isVoid ? {} : record.results);
+      assert.equal(countingResult(record) === undefined || isVoid, !hasResult(table.state(index)));
+    }
+  }
+}
+
+describe('the table of a job’s tasks', () => {
+  it('R33, R38, R39, R80: says at each moment what a look at all records would', () => {
+    const deed = fc.oneof(
+      { weight: 4, arbitrary: taskAt(fc.nat({ max: 12 })) },
+      { weight: 1, arbitrary: jobArbitrary },
+    );
+    fc.assert(
+      fc.property(
+        jobArbitrary,
+        planArbitrary,
+        fc.record({ deeds: fc.array(deed, { maxLength: 12 }), planAt: fc.nat({ max: 6 }) }),
+        live,
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
