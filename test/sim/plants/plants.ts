@@ -259,13 +259,19 @@ export const PLANTS: readonly Plant[] = [
     file: `${CORE}/records-in.ts`,
     from: 'placeListed(state, job);\n',
     to: '',
-    within: 60,
+    within: 120,
   },
   {
     name: 'a coordinator that slept keeps its followers',
     file: `${CORE}/doubt.ts`,
     from: 'if (ms >= state.options.pulseIntervalMs * state.options.pulsesMissedMax) forgetFollowers(state, reign);',
     to: '',
+    // Where it slept for so long that its connections ended, those on new ones prove themselves anew as well.
+    also: {
+      file: `${CORE}/leases.ts`,
+      from: '  state.connectionChanged(peer, false);\n  delete machine.isProven;\n',
+      to: '  state.connectionChanged(peer, false);\n',
+    },
     within: 60,
   },
   {
