@@ -7,10 +7,13 @@ interface Item {
   readonly at: number;
 }
 
+/** Times differ by less than a millisecond, too. */
+const quarters = fc.nat({ max: 19 }).map((number) => number / 4);
+
 describe('a heap', () => {
   it('gives the least of what it holds, as a list that is sorted each time would', () => {
     fc.assert(
-      fc.property(fc.array(fc.option(fc.nat({ max: 9 })), { maxLength: 40 }), (deeds) => {
+      fc.property(fc.array(fc.option(quarters), { maxLength: 40 }), (deeds) => {
         const heap = new Heap<Item>((a, b) => a.at - b.at);
         let naive: number[] = [];
         for (const deed of deeds) {
