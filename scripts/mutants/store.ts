@@ -6,7 +6,7 @@ import type { Observed, Workload } from './observe.ts';
 import type { Verdict } from './verdicts.ts';
 
 /** Folders whose every byte may change a verdict. */
-const DECISIVE = [
+export const DECISIVE = [
   'protocol/src',
   'node/src',
   'test/sim',
@@ -17,6 +17,8 @@ const DECISIVE = [
 
 interface Kept {
   readonly mutant: string;
+  /** The same without what stands elsewhere in its file. */
+  readonly place?: string;
   readonly fingerprint: string;
   readonly verdict: Verdict;
 }
@@ -44,21 +46,25 @@ export class Store {
     return join(this.#folder, 'verdicts.jsonl');
   }
 
-  /** With `again`, what was killed before a test was added stays so: more tests revive nothing. */
+  /**
+   * With `again`, what was killed before a test was added, or another line of its file was changed, stays so: more tests
+   * revive nothing.
+   */
   verdictOf(mutant: Mutant, sourceText: string, again: boolean): Verdict | undefined {
-    const key = keyOf(mutant, sourceText);
-    return this.#verdicts.get(key) ?? (again ? this.#killedBefore.get(key) : undefined);
+    const known = this.#verdicts.get(keyOf(mutant, sourceText));
+    return known ?? (again ? this.#killedBefore.get(placeOf(mutant)) : undefined);
   }
 
   keep(mutant: Mutant, sourceText: string, verdict: Verdict): void {
-    const kept: Kept = { mutant: keyOf(mutant, sourceText), fingerprint: this.#fingerprint, verdict };
+    const place = placeOf(mutant);
+    const kept: Kept = { mutant: keyOf(mutant, sourceText), place, fingerprint: this.#fingerprint, verdict };
     this.#learn(kept);
     appendFileSync(this.#path, `${JSON.stringify(kept)}\n`);
   }
 
-  #learn({ mutant, fingerprint, verdict }: Kept): void {
+  #learn({ mutant, place, fingerprint, verdict }: Kept): void {
     if (fingerprint === this.#fingerprint) this.#verdicts.set(mutant, verdict);
-    if (verdict.state === 'killed') this.#killedBefore.set(mutant, verdict);
+    if (verdict.state === 'killed' && place !== undefined) this.#killedBefore.set(place, verdict);
   }
 
   observed(): Observed | undefined {
@@ -79,6 +85,11 @@ export class Store {
 function keyOf({ file, line, change, ordinal }: Mutant, sourceText: string): string {
   const hash = createHash('sha256').update(sourceText).digest('hex').slice(0, 12);
   return `${file}@${hash}:${line}:${change}#${ordinal}`;
+}
+
+/** And by its line's text alone. */
+function placeOf({ file, lineText, change, ordinal }: Mutant): string {
+  return [file, lineText, `${change}#${ordinal}`].join('\n');
 }
 
 function fingerprintOf({ root, tests, seeds, files }: Workload): string {

@@ -1,3 +1,4 @@
+import type { Message, PeerId } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
@@ -31,6 +32,8 @@ export class Accusations implements Checker {
   /** When a machine was last hindered towards another, or by itself. */
   readonly #hinderedAt = new Map<string, number>();
   readonly #judged = new Set<string>();
+  /** By a coordinator and one that answered it in its reign of now: that this one follows another. */
+  readonly #elsewhere = new Map<string, string>();
   readonly #downSince = new Map<Machine, number>();
   readonly #leadsSince = new Map<Machine, number>();
 
@@ -82,6 +85,15 @@ export class Accusations implements Checker {
     }
   }
 
+  /** Who answers a new coordinator and stays with another tells it no more (SPEC R111): its silence says nothing there. */
+  heard(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void {
+    if (message.kind !== 'beacon' || message.peer !== from || machine.queries?.isCoordinator !== true) return;
+    const key = `${from} ${machine.peer}`;
+    if (message.follows === undefined || message.follows.peer === machine.peer) this.#elsewhere.delete(key);
+    // One that took the long way may be older than what the stream has told since.
+    else if (!isGossip) this.#elsewhere.set(key, reignOf(machine));
+  }
+
   /** Its process may be gone, and back, between two looks. */
   crashed(machine: Machine): void {
     const { peer } = machine;
@@ -114,6 +126,11 @@ export class Accusations implements Checker {
     const accused = this.#farm.of(peer);
     const { now } = this.#farm.timeline;
     if (accused === undefined || accused === machine) return;
+    if (this.#elsewhere.get(`${peer} ${machine.peer}`) === reignOf(machine))
+      throw new Violation(
+        'false accusation',
+        `${machine.name} says that ${accused.name} vanished with ${task}, which told it that it follows another.`,
+      );
     const ms = now - (this.#hinderedAt.get(`${peer} ${machine.peer}`) ?? 0);
     if (ms < WELL_MS) return;
     const since = (ms / 1_000).toFixed(0);
@@ -129,4 +146,10 @@ export class Accusations implements Checker {
       ({ isCut, loss, baseMs }) => !isCut && loss === 0 && baseMs <= FAST_MS,
     );
   }
+}
+
+/** The latest in which it came to lead: it goes on through a rise of the term. */
+function reignOf({ host, queries }: Machine): string {
+  const latest = queries?.farm().coordinators.at(-1);
+  return `${host.life} ${latest?.peer} ${latest?.term}`;
 }

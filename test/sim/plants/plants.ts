@@ -279,7 +279,7 @@ export const PLANTS: readonly Plant[] = [
     file: `${CORE}/leases.ts`,
     from: 'if (ran && machine.followsAnother !== true) recordLost(state, lease);',
     to: 'if (ran) recordLost(state, lease);',
-    within: 60,
+    within: 150,
   },
   {
     name: 'a removed holder still counts',

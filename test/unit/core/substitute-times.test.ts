@@ -251,6 +251,34 @@ describe('R59: results out of reach', () => {
     assert.deepEqual(farm.heldIndices(), [0]);
   });
 
+  it('hold up what is made from them, and nothing that is made from others', () => {
+    const farm = leadingIdle();
+    const plan = framesPlan('1-2');
+    const [group] = plan.groups;
+    assert.ok(group);
+    const one = [{ start: 1, end: 1, step: 1 }];
+    const { id: job } = farm.submit({
+      ...plan,
+      groups: [
+        { ...group, name: 'frame' },
+        { ...group, name: 'comp' },
+        { ...group, name: 'of frames', numbers: one, after: [{ group: 0, match: 'all' }] },
+        { ...group, name: 'of comps', numbers: one, after: [{ group: 1, match: 'all' }] },
+        { ...group, name: 'proxy', after: [{ group: 0, match: 'same' }] },
+      ],
+    });
+    const here = [1, 2, 3].map((index) => resultOf(job, index, SELF));
+    farm.step({ kind: 'records', from: BELEN, records: [resultOf(job, 0, BELEN, CARMEN), ...here] });
+    lose(farm, BELEN, CARMEN);
+    pass(farm, 12_000);
+    farm.work();
+    assert.deepEqual(farm.finishAll(), [5, 7], 'what needs the first frame waits for it');
+    assert.match(farm.core.task(job, 4)?.why ?? '', /waits for machine/);
+    assert.match(farm.core.task(job, 6)?.why ?? '', /waits for machine/);
+    back(farm, BELEN);
+    assert.deepEqual(farm.finishAll(), [4, 6]);
+  });
+
   it('hold up the film of a job also where its plan came after them', () => {
     const farm = leadingIdle();
     const plan = framesPlan('1-2', FILM);

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { argumentFor, readArguments, staleArguments } from '../../../scripts/mutants/argued.ts';
 import { choice, record } from '../../../scripts/mutants/choice.ts';
 import { mutate } from '../../../scripts/mutants/mutate.ts';
 import { judgeFiles, mutatedPaths, mutateFiles } from '../../../scripts/mutants/run.ts';
+import { DECISIVE, Store } from '../../../scripts/mutants/store.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 
@@ -106,6 +109,37 @@ describe('mutants', () => {
     }, /runs on and on/);
     assert.equal(choice.isOver, true);
     Object.assign(choice, { ticksMax: Number.POSITIVE_INFINITY, isOver: false });
+  });
+
+  it('that were killed stay so, where that is trusted, through changes of tests and of other lines', () => {
+    const root = mkdtempSync(join(tmpdir(), 'cuadro-store-'));
+    try {
+      for (const folder of DECISIVE) mkdirSync(join(root, folder), { recursive: true });
+      const load = { root, tests: [], seeds: 0, files: new Map(), mutants: 2 };
+      const mutant = {
+        id: 0,
+        file: 'x.ts',
+        line: 3,
+        lineText: 'if (a) b();',
+        change: 'a → its negation',
+        ordinal: 0,
+      };
+      const killed = { state: 'killed', by: 'a test', error: 'x' } as const;
+      new Store(load).keep(mutant, 'text', killed);
+      const survivor = { ...mutant, ordinal: 1 };
+      new Store(load).keep(survivor, 'text', { state: 'survived', tests: 1, seeds: 0 });
+      assert.deepEqual(new Store(load).verdictOf(mutant, 'text', false), killed);
+      assert.equal(new Store(load).verdictOf(survivor, 'text', false)?.state, 'survived');
+      writeFileSync(join(root, 'test/sim/new.ts'), '// Another test.');
+      const moved = { ...mutant, line: 4 };
+      assert.equal(new Store(load).verdictOf(moved, 'another text', false), undefined);
+      assert.deepEqual(new Store(load).verdictOf(moved, 'another text', true), killed);
+      assert.equal(new Store(load).verdictOf(survivor, 'text', true), undefined, 'a new test may kill it');
+      const changed = { ...mutant, lineText: 'if (a) c();' };
+      assert.equal(new Store(load).verdictOf(changed, 'text', true), undefined);
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
   });
 
   it('that are argued stand in the text, and each argument is one sentence', () => {
