@@ -1,12 +1,15 @@
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
-import { onDisk } from '../on-disk.ts';
+import { jobsOn, onDisk, taskOn } from '../on-disk.ts';
 
 /** A node that learns of a removal closes the connection within this time, in milliseconds. */
 const CLOSES_WITHIN_MS = 1_500;
 
-/** A removed member gets nothing from whoever knows of its removal: there is no connection on which it could. */
+/**
+ * A removed member gets nothing from whoever knows of its removal, as there is no connection on which it could, and
+ * counts for nothing there.
+ */
 export class Members implements Checker {
   readonly #farm: SimFarm;
   /** Since when a machine knows of a removal, by both and its life. */
@@ -34,6 +37,20 @@ export class Members implements Checker {
     }
   }
 
+  /** Its removal withdraws its word for all copies, wherever it is known (SPEC R24). */
+  end(): void {
+    for (const removed of this.#farm.machines.filter(({ isRemoved }) => isRemoved)) {
+      for (const machine of this.#farm.up()) {
+        const what = knows(machine, removed) ? heldAt(machine, removed) : undefined;
+        if (what !== undefined)
+          throw new Violation(
+            'removed members',
+            `${machine.name} counts the removed ${removed.name} among the holders of ${what}.`,
+          );
+      }
+    }
+  }
+
   /** Time does not pass for one that stands still. */
   crashed(machine: Machine): void {
     for (const key of this.#knownAt.keys()) if (key.startsWith(machine.peer)) this.#knownAt.delete(key);
@@ -43,4 +60,16 @@ export class Members implements Checker {
 function knows(machine: Machine, { peer }: Machine): boolean {
   const record = onDisk(machine, `member/${peer}`);
   return record?.kind === 'member' && Object.keys(record.removals).length > 0;
+}
+
+/** Something that the records of one machine say another holds. */
+function heldAt(machine: Machine, { peer }: Machine): string | undefined {
+  for (const { id, spec, holders } of jobsOn(machine)) {
+    if (holders.plan[peer]?.held === true || holders.bundle[peer]?.held === true) return id;
+    for (let index = 0; index < spec.tasks; index++) {
+      const results = Object.values(taskOn(machine, id, index)?.results ?? {});
+      if (results.some((result) => result.holders[peer]?.held === true)) return `${id}/${index}`;
+    }
+  }
+  return undefined;
 }
