@@ -5,6 +5,7 @@ import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
 import type { Checker, Grant } from './checker.ts';
 import { Accusations } from './accusations.ts';
+import { Asking } from './asking.ts';
 import { Converging } from './converging.ts';
 import { Discards } from './discards.ts';
 import { Ending } from './ending.ts';
@@ -45,6 +46,7 @@ export class Checkers implements Required<Checker> {
       new Outcomes(farm),
       new Members(farm),
       new Led(farm),
+      new Asking(farm),
       new Accusations(farm, grants),
       new Converging(farm, this.#talking),
       new Reigns(farm, this.#talking),

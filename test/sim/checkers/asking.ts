@@ -1,0 +1,72 @@
+import type { Message, PeerId } from '@cuadro/protocol';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import type { SimFarm } from '../farm.ts';
+import type { Machine } from '../machine.ts';
+import { Violation, type Checker } from './checker.ts';
+
+/** A new coordinator waits so long for answers (SPEC R43), by a clock that is wrong by two in a hundred. */
+const WAITS_MS = 95;
+
+interface Reign {
+  readonly since: number;
+  /** Who could answer and has not. */
+  readonly waiting: Set<PeerId>;
+}
+
+/** A new coordinator grants nothing before those within its reach have said what they hold, or had the time to (SPEC R43). */
+export class Asking implements Checker {
+  readonly #farm: SimFarm;
+  readonly #reigns = new Map<string, Reign>();
+  /** By machine and life: whom it was connected to at this look and the one before, so that its brain knows. */
+  readonly #reached = new Map<string, [now: ReadonlySet<PeerId>, before: ReadonlySet<PeerId>]>();
+
+  constructor(farm: SimFarm) {
+    this.#farm = farm;
+  }
+
+  look(): void {
+    for (const machine of this.#farm.up()) {
+      const reached = new Set(machine.life?.network.mesh?.reachable());
+      const [before = new Set<PeerId>()] = this.#reached.get(lifeOf(machine)) ?? [];
+      this.#reached.set(lifeOf(machine), [reached, before]);
+    }
+  }
+
+  heard(machine: Machine, from: PeerId, message: Message): void {
+    if (message.kind === 'beacon') this.#reigns.get(lifeOf(machine))?.waiting.delete(from);
+  }
+
+  decided(machine: Machine, effects: readonly CoreEffect[]): void {
+    const key = lifeOf(machine);
+    if (machine.queries?.isCoordinator !== true) {
+      this.#reigns.delete(key);
+      return;
+    }
+    const { now } = this.#farm.timeline;
+    const reign = this.#reigns.get(key) ?? { since: now, waiting: this.#within(machine) };
+    this.#reigns.set(key, reign);
+    const grants = effects.some(
+      (effect) => effect.kind === 'run' || (effect.kind === 'send' && effect.message.kind === 'grants'),
+    );
+    if (!grants || now - reign.since >= WAITS_MS) return;
+    const there = this.#within(machine);
+    const [unheard] = [...reign.waiting].filter((peer) => there.has(peer));
+    if (unheard === undefined) return;
+    const ms = (now - reign.since).toFixed(0);
+    throw new Violation(
+      'asks first',
+      `${machine.name} grants ${ms} ms after it came to lead, and has not heard what ${this.#farm.of(unheard)?.name} holds.`,
+    );
+  }
+
+  /** Members of its farm that it is connected to, and was a while ago. */
+  #within(machine: Machine): Set<PeerId> {
+    const farm = machine.queries?.farmRecord()?.id;
+    const [last, before] = this.#reached.get(lifeOf(machine)) ?? [new Set<PeerId>(), new Set<PeerId>()];
+    const now = machine.life?.network.mesh?.reachable() ?? [];
+    const stays = [...now].filter((peer) => last.has(peer) && before.has(peer));
+    return new Set(stays.filter((peer) => this.#farm.of(peer)?.queries?.farmRecord()?.id === farm));
+  }
+}
+
+const lifeOf = ({ peer, host }: Machine): string => `${peer} ${host.life}`;
