@@ -44,6 +44,5 @@ export function takeGap(state: BrainState, ms: number): void {
  * sockets hold was said before, so only beacons from the next ones on prove a follower.
  */
 function forgetFollowers(state: BrainState, reign: Leading): void {
-  reign.followers = 0;
   reign.followersFrom = state.now + state.options.beaconIntervalMs;
 }

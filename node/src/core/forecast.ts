@@ -14,7 +14,7 @@ export function remainingMs(state: BrainState, job: Job): number | undefined {
     if (open === 0) continue;
     const median = job.medianMs(group);
     // A group of one (the film) has no median before its end; its share is small and is left out.
-    if (median === undefined && groups.length > 1 && group > 0) continue;
+    if (median === undefined && group > 0) continue;
     let slots = 0;
     for (const machine of state.machines.values()) {
       if (isCapable(state, machine, job, requires)) slots += machine.claim?.slots ?? 0;

@@ -31,6 +31,19 @@ describe('deletion', () => {
     assert.deepEqual(farm.core.jobIds(), [record.id], 'others still learn of it');
   });
 
+  it('R34: tells nothing of a task that is changed and deleted at once', () => {
+    const { farm, record, tasks } = halfDone();
+    const [task] = tasks;
+    assert.ok(task);
+    const changed = { ...task, failures: {}, retry: task.retry + 1 };
+    const effects = farm.records(changed, deleted(record));
+    const told = effects.flatMap((effect) => (effect.kind === 'publish' ? effect.records : []));
+    assert.deepEqual(
+      told.map(({ kind }) => kind),
+      ['job'],
+    );
+  });
+
   it('R34: keeps no task that arrives later', () => {
     const { farm, record, tasks } = halfDone();
     farm.records(deleted(record));

@@ -32,6 +32,24 @@ describe('a heap', () => {
     );
   });
 
+  it('gives few in order, in whatever order they come', () => {
+    const orders = (items: readonly number[]): number[][] =>
+      items.length === 0
+        ? [[]]
+        : items.flatMap((item) =>
+            orders(items.filter((other) => other !== item)).map((rest) => [item, ...rest]),
+          );
+    const sorted = [0, 1, 2, 3, 4, 5, 6];
+    for (const order of orders(sorted)) {
+      const heap = new Heap<number>((a, b) => a - b);
+      for (const item of order) heap.push(item);
+      assert.deepEqual(
+        sorted.map(() => heap.pop()),
+        sorted,
+      );
+    }
+  });
+
   it('looks at few of what it holds', () => {
     let looks = 0;
     const heap = new Heap<number>((a, b) => {

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { KnownRecord } from '@cuadro/protocol';
 import { createCore } from '../../../node/src/core/core.ts';
-import type { Core } from '../../../node/src/core/interface.ts';
+import type { Core, CoreEffect } from '../../../node/src/core/interface.ts';
 import { JOB, jobArbitrary, PEERS, taskAt } from '../protocol/arbitraries.ts';
-import { framesPlan } from './farm.ts';
+import { deleted, framesPlan, jobRecord } from './farm.ts';
 
 const newCore = (records: KnownRecord[]): Core =>
   createCore({ self: PEERS[0] as string, name: 'belén', term: 0, records });
@@ -57,6 +57,25 @@ describe('stored records', () => {
           assert.deepEqual(rest, before);
         }
       }),
+    );
+  });
+
+  it('ask at the start for the plans of the jobs that are not deleted, each once', () => {
+    const [first, second, gone] = [1, 2, 3].map((id) => jobRecord(framesPlan('1-3'), { id }));
+    assert.ok(first && second && gone);
+    const asked = (effects: readonly CoreEffect[]): string[] =>
+      effects.flatMap((effect) => (effect.kind === 'need-plan' ? effect.job : []));
+    const core = newCore([first, deleted(gone), second]);
+    assert.deepEqual(asked(core.step({ now: 0, kind: 'start' })), [first.id, second.id]);
+    core.step({ now: 1, kind: 'plan', job: first.id, plan: framesPlan('1-3') });
+    assert.deepEqual(asked(core.step({ now: 2, kind: 'start' })), []);
+    const told = newCore([]);
+    told.step({ now: 0, kind: 'records', from: 'b', records: [first, second] });
+    told.step({ now: 1, kind: 'plan', job: first.id, plan: framesPlan('1-3') });
+    assert.deepEqual(
+      asked(told.step({ now: 2, kind: 'start' })),
+      [second.id],
+      'and of none that has its plan',
     );
   });
 });

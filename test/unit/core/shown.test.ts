@@ -74,12 +74,25 @@ describe('how long a job takes still', () => {
   it('leaves out the film, of which there is but one, and is nothing where only that is left', () => {
     const farm = leading(BELEN);
     farm.submit(framesPlan('1-3', FILM));
+    assert.equal(remaining(farm), undefined, 'of the frames nothing is known yet');
     farm.records(resultWith(0, { renderMs: 700 }, SELF), resultWith(1, { renderMs: 700 }, SELF));
     assert.equal(remaining(farm), 700);
     farm.records(resultWith(2, { renderMs: 700 }, SELF));
     assert.equal(remaining(farm), 0);
     farm.records(resultWith(3, { renderMs: 700 }, SELF));
     assert.equal(remaining(farm), undefined, 'a job that is done is not under way');
+  });
+
+  it('is the sum of its kinds of tasks, each by its own times', () => {
+    const farm = leading(BELEN);
+    const plan = framesPlan('1-3');
+    const [group] = plan.groups;
+    assert.ok(group);
+    farm.submit({ ...plan, groups: [group, { ...group, name: 'proxy' }] });
+    farm.records(resultWith(0, { renderMs: 700 }, SELF));
+    assert.equal(remaining(farm), 2 * 700, 'a later kind of which nothing is known is left out');
+    farm.records(resultWith(3, { renderMs: 10 }, SELF));
+    assert.equal(remaining(farm), 2 * 700 + 2 * 10);
   });
 
   it('is told of a job that is under way only', () => {
