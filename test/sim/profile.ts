@@ -65,6 +65,8 @@ export function profileOf(seed: bigint): Profile {
     ]),
     destroys: isFounded && machines >= 3 && fate < 0.2,
     removes: isFounded && machines >= 3 && fate >= 0.2 && fate < 0.35,
+    // A machine that was changed, or only one that somebody has sold.
+    isStubborn: fate >= 0.2 && fate < 0.275,
     staysOff: fate >= 0.35 && fate < 0.7,
     joins: isFounded && machines < 7 && dice.chance(0.2),
     faultEveryMs: dice.between(2_000, 7_000),
