@@ -124,8 +124,12 @@ export const resultSchema = z.looseObject({
   outcome: z.discriminatedUnion('kind', [
     z.looseObject({ kind: z.literal('result'), result: taskResultSchema }),
     z.looseObject({ kind: z.literal('failure'), failure: failureSchema }),
-    /** Stopped by an owner, a cancel or a losing copy: no failure. */
-    z.looseObject({ kind: z.literal('stopped'), reason: z.string().max(500) }),
+    /** Stopped by an owner, a cancel or a losing copy, or for want of its `scene` (SPEC R116): no failure. */
+    z.looseObject({
+      kind: z.literal('stopped'),
+      reason: z.string().max(500),
+      lacks: z.string().max(20).optional(),
+    }),
   ]),
 });
 export type ResultMessage = z.infer<typeof resultSchema>;

@@ -1,7 +1,13 @@
-import { AWAY_CHECK_MS, defaultOptions, SUBSTITUTE_PAUSE_MS } from '../../node/src/core/options.ts';
+import {
+  AWAY_CHECK_MS,
+  defaultOptions,
+  SCENE_PAUSE_MAX_MS,
+  SUBSTITUTE_PAUSE_MS,
+} from '../../node/src/core/options.ts';
 import { defaultMeshLimits } from '../../node/src/mesh/limits.ts';
 import { copyLimits } from '../../node/src/replicas/copy-limits.ts';
 import { DIFFERENCE_MS } from '../../node/src/replicas/limits.ts';
+import { workerLimits } from '../../node/src/worker/limits.ts';
 import type { SimFarm } from './farm.ts';
 import { FAULT_MS, LOOK_MS } from './worker.ts';
 
@@ -24,8 +30,19 @@ export const SETTLE_MS =
     CLOCKS +
   3 * STEP_MS;
 
-/** Before the first grant: leases of before end, a coordinator collects, machines look at their disks again. */
-const BEGIN_MS = leaseMs + pulseIntervalMs + collectMs + FAULT_MS + LOOK_MS + copyLimits.retryMs;
+/**
+ * Before the first grant: leases of before end, a coordinator collects, machines look at their disks again, and those that
+ * got a scene from nobody try once more.
+ */
+const BEGIN_MS =
+  leaseMs +
+  pulseIntervalMs +
+  collectMs +
+  FAULT_MS +
+  LOOK_MS +
+  copyLimits.retryMs +
+  workerLimits.sceneWaitMs +
+  SCENE_PAUSE_MAX_MS;
 
 /** Pauses after substitutes that failed grow from one such to four in the time of the faults. */
 const SUBSTITUTES_MAX = 4;

@@ -271,6 +271,28 @@ export class People {
     }
   }
 
+  /**
+   * What only machines had that were removed is gone: once nothing else is left to do, whoever reads what the jobs wait
+   * for deletes them.
+   */
+  giveUpRemoved(): void {
+    const { machines } = this.#farm;
+    const [at] = this.#farm.up();
+    if (at === undefined || !machines.some(({ isRemoved }) => isRemoved)) return;
+    const members = machines.filter(({ isRemoved }) => !isRemoved);
+    const open = jobsOn(at).filter(({ id }) => {
+      const state = at.queries?.job(id)?.state ?? 'done';
+      return state !== 'waiting' && !JOB_ENDS.has(state);
+    });
+    const isGone = (job: JobRecord): boolean =>
+      contentOf(job, machines).some((hash) => !members.some((machine) => has(machine, hash)));
+    if (!open.every(isGone)) return;
+    for (const { id } of open) {
+      this.#tell({ kind: 'delete', job: id, at });
+      this.#do(at, `delete ${id}`, (components) => deleteJob(components, id));
+    }
+  }
+
   /** Whoever comes in the morning lets everything go on. */
   release(at: Machine): void {
     for (const machine of this.#farm.machines) if (machine.isGone) this.remove(machine);

@@ -182,6 +182,7 @@ async function healedPhase(
   while (timeline.now < begun + boundMs && restMs < CONVERGE_MS) {
     await timeline.run(timeline.now + LOOK_MS);
     restMs = farm.isAtRest() ? restMs + LOOK_MS : 0;
+    if (restMs === 0) people.giveUpRemoved();
     const isLate = timeline.now >= begun + boundMs / 2 && restMs === 0;
     if (isLate && people.switchOn()) begun = timeline.now;
   }

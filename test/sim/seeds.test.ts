@@ -23,12 +23,21 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   { seed: 679n, was: 'answers that were held up freed a grant of a moment ago' },
   { seed: 535n, was: 'all machines that were on were set aside for a job' },
   { seed: 23n, was: 'a substitute that failed by chance took longer than the bound knew' },
+  {
+    seed: 23n,
+    was: 'a slow disk held up the timer by which a node tells that it stood still',
+    profile: {
+      ...{ isFounded: true, isSplit: false, destroys: false, removes: false, joins: false, staysOff: false },
+      ...{ machines: 3, faultyMs: 120_000, faultEveryMs: 8_000 },
+    },
+  },
   { seed: 350n, was: 'a member that never had a connection to its coordinator told nobody what it holds' },
   { seed: 367n, was: 'an old pulse that came by way of others was taken for a word that renews leases' },
   {
     seed: 392n,
     was: 'a coordinator that stood still while its disk wrote did not notice, and accused a member',
   },
+  { seed: 593n, was: 'frames of a job whose scene nobody had kept their places from all other jobs' },
 ];
 
 describe('seeds that found something', () => {

@@ -14,6 +14,7 @@ import type { ContentSource } from '../../node/src/blobs/source.ts';
 import type { AttemptOutcome, CoreQueries } from '../../node/src/core/interface.ts';
 import type { DriverInput } from '../../node/src/driver.ts';
 import type { Clock } from '../../node/src/system/interface.ts';
+import { workerLimits } from '../../node/src/worker/limits.ts';
 import type { Host } from './host.ts';
 import type { Tally } from './tally.ts';
 
@@ -167,7 +168,11 @@ export class SimWorker {
     const begunMs = clock.now();
     const inputRedo = task.work.kind === 'film' ? core.inputRedo(job.id, task.index) : undefined;
     if (job.spec.bundle !== undefined && task.work.kind === 'blender-frame')
-      await content.ensureTree(job.spec.bundle, { job: job.id }, { signal, onWaiting: () => undefined });
+      await content.ensureTree(
+        job.spec.bundle,
+        { job: job.id },
+        { signal, onWaiting: () => undefined, waitMaxMs: workerLimits.sceneWaitMs },
+      );
     if (task.work.kind === 'film') await this.#gather(job, task, signal);
     const fate = engine.fate(this.#init.machine, job, task);
     await this.#spend(grant.attempt, fate.ms, signal);
@@ -229,6 +234,7 @@ export class SimWorker {
   }
 
   #failed({ message, code = 'internal' }: Error & { code?: string }): AttemptOutcome {
+    if (code === 'blob-unreachable') return { kind: 'stopped', reason: message, lacks: 'scene' };
     if (code !== 'store-full') return this.#failure(code, message);
     // The machine's own fault: it says so before the attempt is told as ended.
     this.#faultUntil = this.#components.clock.now() + FAULT_MS;

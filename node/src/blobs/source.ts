@@ -11,10 +11,12 @@ export interface ContentPlace {
 
 export interface EnsureOptions extends SignalOption {
   /**
-   * Waits for machines to come back instead of failing; told with one sentence each time it begins to wait. Only the
-   * signal ends such a wait.
+   * Waits for machines to come back instead of failing; told with one sentence each time it begins to wait. The
+   * signal ends such a wait, and `waitMaxMs`.
    */
   readonly onWaiting?: (sentence: string) => void;
+  /** So long it waits at most, in milliseconds, and then fails all the same; for ever without it. */
+  readonly waitMaxMs?: number;
   readonly onProgress?: (progress: {
     readonly doneBytes: number;
     readonly sizeBytes: number | undefined;

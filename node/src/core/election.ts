@@ -12,6 +12,7 @@ import { setReachable } from './machine.ts';
 import { REIGNS_KEPT } from './options.ts';
 import { follows, isHeardOnlyByWayOfOthers, isLarge } from './pulse.ts';
 import type { Following, Leading, ReignCause } from './reign.ts';
+import { forgetSceneless } from './scenes.ts';
 import { askOthers, doubtAt, doubtInSilence, isLost, othersLostIt, silenceConfirmedAt } from './silence.ts';
 import type { BrainState } from './state.ts';
 
@@ -131,6 +132,7 @@ export function stand(state: BrainState, cause: ReignCause): void {
     leading.collecting = { until: state.now + state.options.collectMs, waiting: new Set(others) };
     for (const peer of others) state.out.send(peer, { kind: 'collect', epoch });
   }
+  forgetSceneless(state);
   for (const job of state.jobs.values()) {
     for (const index of job.table.records.failed()) judgeMerged(state, job, index);
   }

@@ -3,6 +3,7 @@ import type { Job } from './job.ts';
 import type { Machine } from './machine.ts';
 import { VERSIONED_ENGINES } from './options.ts';
 import { isLate } from './pulse.ts';
+import { lacksScene } from './scenes.ts';
 import type { BrainState } from './state.ts';
 
 /**
@@ -72,6 +73,9 @@ export function whyNotAble(
   if (version === undefined) return `It has no ${title(engine)}.`;
   const wrong = whyNotVersion(job, requires, version);
   if (wrong !== undefined) return wrong;
+  if (engine === 'blender' && lacksScene(state, job, machine.peer)) {
+    return 'No machine that has the scene could be reached from it; it tries again.';
+  }
   if (renderEngine !== undefined && !can.renderEngines.includes(renderEngine)) {
     return `Its ${title(engine)} has no ${renderEngine}.`;
   }

@@ -64,7 +64,8 @@ export type AttemptOutcome =
       log?: BlobHash;
       wallTime: number;
     }
-  | { kind: 'stopped'; reason: string };
+  /** `lacks` where nobody within reach of this machine had its scene (SPEC R116). */
+  | { kind: 'stopped'; reason: string; lacks?: 'scene' };
 
 export type CoreInput = At &
   (

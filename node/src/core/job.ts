@@ -47,6 +47,8 @@ export class Job {
   readonly spoiled = new Map<PeerId, number>();
   /** Task → monotonic time before which it isn't tried again where it failed. */
   readonly pauses = new Map<TaskIndex, number>();
+  /** Machine → the time before which it isn't granted what needs the scene, and how long that pause is (SPEC R116). */
+  readonly sceneless = new Map<PeerId, { readonly pauseMs: number; readonly until: number }>();
   /** Results that nobody within reach holds. */
   readonly away = new AwayResults();
   /** Stands in the list of jobs with tasks to grant. */
@@ -168,6 +170,8 @@ export class Job {
   setRecord(record: JobRecord): void {
     const isAsked = Object.keys(record.requests).length > Object.keys(this.record.requests).length;
     this.record = record;
+    // It may name another holder of the scene.
+    this.sceneless.clear();
     const requests = Object.keys(record.requests).length;
     this.table.applyRequests(record);
     if (isAsked) {

@@ -15,6 +15,7 @@ import { VERSIONED_ENGINES } from './options.ts';
 import { isLate } from './pulse.ts';
 import type { BrainState } from './state.ts';
 import { reachChanged } from './reach.ts';
+import { forgetSceneless } from './scenes.ts';
 
 /** Grants and leases (SPEC R52): made, renewed by beacons, taken back, and ended when a machine is gone. */
 
@@ -237,6 +238,7 @@ export function heard(state: BrainState, machine: Machine): void {
   if (machine.reachable) return;
   setReachable(machine, true, state.now);
   reachChanged(state, true);
+  forgetSceneless(state);
   machine.dryAt = undefined;
   state.offersChanged();
   state.out.node(machine.peer);

@@ -90,6 +90,13 @@ export const ENDS_TOLD_MS = 60_000;
 /** Grants of jobs whose record or plan is on its way wait for so long before they are given back. */
 export const EARLY_GRANT_MS = 15_000;
 
+/**
+ * A machine that got a job's scene from nobody gets no frames of it for so long, doubled each time: it may reach a holder
+ * meanwhile without the coordinator's noticing, and each try costs others 20 s of a place.
+ */
+export const SCENE_PAUSE_MS = 30_000;
+export const SCENE_PAUSE_MAX_MS = 120_000;
+
 /** Coordinators remembered for the history that people see. */
 export const REIGNS_KEPT = 50;
 

@@ -3,6 +3,7 @@ import { recordFailure } from './failure-policy.ts';
 import type { Job } from './job.ts';
 import { releaseLease, takeBack } from './leases.ts';
 import { isSetAside } from './eligibility.ts';
+import { sceneLacked } from './scenes.ts';
 import type { BrainState } from './state.ts';
 import { substituteFailed } from './reach.ts';
 import { keepTask, writeTask } from './task-writes.ts';
@@ -21,6 +22,9 @@ export function takeResult(state: BrainState, from: PeerId, message: ResultMessa
     machine.unplaced = machine.unplaced.filter((held) => attemptKey(held.attempt) !== key);
   if (job === undefined) state.ignore('unknown-job');
   else if (isSensible(state, from, job, message)) write(state, from, job, message);
+  const { outcome } = message;
+  if (lease !== undefined && job !== undefined && outcome.kind === 'stopped' && outcome.lacks === 'scene')
+    sceneLacked(state, job, from);
   // After the record, so that a task that ended is not offered in between.
   if (lease !== undefined) releaseLease(state, machine, lease);
 }

@@ -176,7 +176,7 @@ export class WorkerSide {
 
   #told({ grant, engine, engineVersion }: Held, outcome: AttemptOutcome): ResultMessage['outcome'] {
     const { attempt } = grant;
-    if (outcome.kind === 'stopped') return { kind: 'stopped', reason: outcome.reason };
+    if (outcome.kind === 'stopped') return { ...outcome };
     if (outcome.kind === 'failure') {
       const { kind, ...failure } = outcome;
       return { kind, failure: { ...bounded(failure), attempt, peer: this.#self } };

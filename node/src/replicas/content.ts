@@ -30,7 +30,7 @@ export function createContentSource(components: ContentComponents): ContentSourc
   const { transfer, queries } = components;
   const call = <T>(hash: BlobHash | undefined, place: ContentPlace, options: EnsureOptions, work: Work<T>) =>
     persist(components, options, () => {
-      const { onWaiting: _, ...rest } = options;
+      const { onWaiting: _, waitMaxMs: __, ...rest } = options;
       // Looked up once for each attempt: a job of many tasks is not walked for every request.
       const holders = holdersOf(queries, hash, place);
       return work({ ...rest, holders: () => holders });
@@ -88,12 +88,14 @@ function holdersOfTask(task: TaskRecord): PeerId[] {
   return [...results, ...Object.values(task.failures).map(({ peer }) => peer)];
 }
 
-/** Does the work again whenever a machine comes back, as long as it is only for want of one. */
+/** Does the work again whenever a machine comes back, as long as it is only for want of one, and so long at most. */
 async function persist<T>(
   components: ContentComponents,
-  { onWaiting, signal }: EnsureOptions,
+  { onWaiting, waitMaxMs = Number.POSITIVE_INFINITY, signal }: EnsureOptions,
   work: () => Promise<T>,
 ): Promise<T> {
+  const { clock } = components;
+  let until: number | undefined;
   for (;;) {
     // Subscribed before the attempt: whoever comes back while it fails must not be missed.
     const back = someoneBack(components);
@@ -101,8 +103,10 @@ async function persist<T>(
       return await work();
     } catch (error) {
       if (!(error instanceof BlobUnreachableError) || onWaiting === undefined) throw error;
+      until ??= clock.now() + waitMaxMs;
+      if (clock.now() >= until) throw error;
       onWaiting(waitingSentence(components.queries, error.holders));
-      await back.wait(signal);
+      await back.wait(signal, until);
     } finally {
       back.leave();
     }
@@ -110,7 +114,7 @@ async function persist<T>(
 }
 
 function someoneBack({ mesh, clock }: ContentComponents): {
-  wait(signal: AbortSignal | undefined): Promise<void>;
+  wait(signal: AbortSignal | undefined, until: number): Promise<void>;
   leave(): void;
 } {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -124,12 +128,12 @@ function someoneBack({ mesh, clock }: ContentComponents): {
   let onAbort = (): void => undefined;
   let watched: AbortSignal | undefined;
   return {
-    wait: (signal) => {
+    wait: (signal, until) => {
       signal?.throwIfAborted();
       watched = signal;
       onAbort = () => reject(signal?.reason);
       signal?.addEventListener('abort', onAbort, { once: true });
-      cancel = clock.after(LOOK_AGAIN_MS, resolve);
+      cancel = clock.after(Math.min(LOOK_AGAIN_MS, until - clock.now()), resolve);
       return promise;
     },
     leave: () => {

@@ -28,6 +28,9 @@ const MACHINE_CODES: ReadonlySet<string> = new Set([
   'EROFS',
 ]);
 
+/** The scene is held by nobody within reach: neither the task nor this machine is at fault. */
+export const lacksScene = (code: string): boolean => code === 'blob-unreachable';
+
 /** What is told of an error that ended an attempt: its stable code, one sentence, the log's telling lines. */
 export function describeFailure(error: unknown): FailureDescription {
   const { code, lines } = (typeof error === 'object' && error !== null ? error : {}) as {

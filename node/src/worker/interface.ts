@@ -67,7 +67,8 @@ export type AttemptEnd =
       log?: BlobHash;
       wallTime: number;
     }
-  | { kind: 'stopped'; reason: string };
+  /** `lacks` where nobody within reach had its scene. */
+  | { kind: 'stopped'; reason: string; lacks?: 'scene' };
 
 /** What the worker tells the driver. */
 export interface WorkerReports {

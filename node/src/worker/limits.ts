@@ -15,6 +15,11 @@ export const workerLimits = {
   idleScenes: 2,
   /** Frames of a film that are fetched from other machines at the same time: few round trips, little waits in memory. */
   framesFetchedAtOnce: 64,
+  /**
+   * A scene is waited for so long where no machine that holds it can be reached: a holder that restarts is back by then,
+   * and other jobs don't wait longer for the place.
+   */
+  sceneWaitMs: 20_000,
   /** A record that is on its way is looked for so often: gossip takes tens of milliseconds, an exchange 2 s or more. */
   recordLookMs: 100,
 } as const;

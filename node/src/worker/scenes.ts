@@ -80,8 +80,9 @@ export class SceneFolders {
   }
 
   /**
-   * Fetches what isn't here from the machines that hold it, and waits for them where none answers. Rejects with what
-   * the store says where a part of the bundle is damaged or there is no room for it.
+   * Fetches what isn't here from the machines that hold it, and waits for them a while where none answers. Rejects with
+   * `BlobUnreachableError` after that, and with what the store says where a part of the bundle is damaged or there is no
+   * room for it.
    */
   async open(hash: BlobHash, use: SceneUse): Promise<OpenScene> {
     let entry = this.#entries.get(hash);
@@ -162,7 +163,12 @@ export class SceneFolders {
     await this.#content.ensureTree(
       hash,
       { job },
-      { signal, onWaiting: tell, onProgress: (progress) => tell(fetchingText(progress)) },
+      {
+        signal,
+        onWaiting: tell,
+        waitMaxMs: workerLimits.sceneWaitMs,
+        onProgress: (progress) => tell(fetchingText(progress)),
+      },
     );
     const bytes = await this.#blobs.read(hash, { maxBytes: BUNDLE_BYTES_MAX });
     const bundle = readBundle(bytes);

@@ -11,7 +11,13 @@ import {
 } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
-import { AttemptStopped, describeFailure, isMachineFault, type FailureDescription } from './failures.ts';
+import {
+  AttemptStopped,
+  describeFailure,
+  isMachineFault,
+  lacksScene,
+  type FailureDescription,
+} from './failures.ts';
 import {
   type AttemptEnd,
   PREPARED_AHEAD,
@@ -60,6 +66,8 @@ export interface Worker extends Startable {
   /** Where the log of an attempt is or was written. */
   logFile(job: string, task: number, attempt: string): string;
 }
+
+const NO_SCENE = 'No machine that has the scene can be reached.';
 
 export function createWorker(components: WorkerComponents, init: WorkerInit): Worker {
   return new SlotWorker(components, init);
@@ -243,6 +251,7 @@ class SlotWorker implements Worker {
       return { kind: 'stopped', reason: signal.reason.message };
     }
     const failure = describeFailure(error);
+    if (lacksScene(failure.code)) return { kind: 'stopped', reason: NO_SCENE, lacks: 'scene' };
     const { clock, logger } = this.#components;
     const fault = await this.#machineFault(failure);
     if (fault !== undefined) {

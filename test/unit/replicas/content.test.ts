@@ -83,6 +83,10 @@ describe('content from where the records say', () => {
     await farm.start('there');
     await ensured;
     assert.notEqual(await here.blobs.has(job.spec.plan), undefined);
+    const waited: string[] = [];
+    const short = { onWaiting: (sentence: string) => waited.push(sentence), waitMaxMs: 20 };
+    await assert.rejects(source.ensure('0'.repeat(64), {}, short), { code: 'blob-unreachable' });
+    assert.deepEqual(waited, ['Waits for a machine that has its files.'], 'so long, and no longer');
     const enough = new AbortController();
     const ended = source.ensure(
       '0'.repeat(64),

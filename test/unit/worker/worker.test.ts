@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { attemptKey, type Grant, type JobRecord, type PlannedTask } from '@cuadro/protocol';
+import { BlobUnreachableError } from '../../../node/src/blobs/errors.ts';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
@@ -216,6 +217,16 @@ describe('the worker', () => {
     running.fail(Object.assign(new Error('The disk is full.'), { code: 'store-full' }));
     assert.deepEqual(await ended(1), { kind: 'stopped', reason: 'The disk is full.' });
     assert.deepEqual(faults, ['The disk is full.']);
+    await worker.stop();
+  });
+
+  it('R116: gives an attempt back whose scene nobody within reach has, and takes neither for at fault', async () => {
+    worker.run(grant(1), job, task(1));
+    const running = await runner.started(1);
+    running.fail(new BlobUnreachableError('a'.repeat(64), [], 'nobody answers'));
+    const reason = 'No machine that has the scene can be reached.';
+    assert.deepEqual(await ended(1), { kind: 'stopped', reason, lacks: 'scene' });
+    assert.deepEqual(faults, []);
     await worker.stop();
   });
 
