@@ -38,6 +38,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a coordinator that stood still while its disk wrote did not notice, and accused a member',
   },
   { seed: 593n, was: 'frames of a job whose scene nobody had kept their places from all other jobs' },
+  {
+    seed: 382n,
+    was: 'the last words of a machine that was off came over a slow link, and its lease lasted from there',
+  },
 ];
 
 describe('seeds that found something', () => {

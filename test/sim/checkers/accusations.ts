@@ -55,12 +55,15 @@ export class Accusations implements Checker {
       if (!leads) this.#leadsSince.delete(machine);
       else if (!this.#leadsSince.has(machine)) this.#leadsSince.set(machine, now);
     }
-    const gone = [...this.#downSince].filter(([, since]) => now - since >= LEASE_MS + SLACK_MS);
+    const boundMs = LEASE_MS + SLACK_MS;
+    const gone = [...this.#downSince].filter(([, since]) => now - since >= boundMs);
     if (gone.length === 0) return;
     for (const [leader, since] of this.#leadsSince) {
       if (now - since < LEADS_MS + SLACK_MS) continue;
       const nodes = leader.queries?.nodes() ?? [];
       for (const [machine, downSince] of gone) {
+        // What it said last may have been under way for seconds: a lease lasts from when that was heard.
+        if (now - (this.#grants.wordAt(leader, machine.peer) ?? 0) < boundMs) continue;
         const held = nodes.find(({ peer }) => peer === machine.peer)?.live.running[0];
         if (held === undefined) continue;
         const ms = Math.round(now - downSince);

@@ -114,6 +114,11 @@ export class Grants implements Checker {
     if (!isGossip) this.#hearHeld(machine, from, message);
   }
 
+  /** When a machine heard the latest word of another that renews leases; undefined before the first. */
+  wordAt(machine: Machine, from: PeerId): number | undefined {
+    return this.#heardAt.get(`${machine.peer} ${from}`);
+  }
+
   #hearWord(machine: Machine, from: PeerId): void {
     const { now } = this.#farm.timeline;
     const before = this.#heardAt.get(`${machine.peer} ${from}`) ?? 0;
