@@ -42,6 +42,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 382n,
     was: 'the last words of a machine that was off came over a slow link, and its lease lasted from there',
   },
+  { seed: 621n, was: 'what was decided before a removal was known went out after that for its write' },
 ];
 
 describe('seeds that found something', () => {

@@ -55,6 +55,8 @@ export class Grants implements Checker {
   /** By coordinator and task: what some machine said that it runs of it. */
   readonly #said = new Map<string, Said>();
   readonly #removed = new Set<PeerId>();
+  /** Messages to a machine of whose removal the sender knew when it decided on them. */
+  readonly #toRemoved = new WeakSet<Message>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
@@ -66,9 +68,9 @@ export class Grants implements Checker {
 
   sent(machine: Machine, to: PeerId, message: Message): void {
     if (message.kind === 'grants') for (const { attempt } of message.grants) this.#told(nameOf(attempt));
-    // That it is to stop is the last that it hears, and what goes to one without a connection reaches nobody.
-    const isHeard = message.kind !== 'stop' && machine.life?.network.mesh?.reachable().includes(to) === true;
-    if (isHeard && this.#removed.has(to) && knowsRemoval(machine, to))
+    // What goes to one without a connection reaches nobody.
+    const isHeard = machine.life?.network.mesh?.reachable().includes(to) === true;
+    if (isHeard && this.#removed.has(to) && this.#toRemoved.has(message))
       throw new Violation('removed members', `${machine.name} sends a ${message.kind} to one it removed.`);
   }
 
@@ -80,6 +82,9 @@ export class Grants implements Checker {
       if (effect.kind === 'stop-attempt') this.#ended(nameOf(effect.attempt));
       if (effect.kind !== 'send') continue;
       const { to, message } = effect;
+      // That it is to stop is the last that it hears. What waits for a write may have been decided before.
+      if (message.kind !== 'stop' && this.#removed.has(to) && knowsRemoval(machine, to))
+        this.#toRemoved.add(message);
       if (message.kind === 'grants') for (const grant of message.grants) this.#granted(machine, to, grant);
       if (message.kind === 'stop') for (const attempt of message.attempts) this.#ended(nameOf(attempt));
     }
