@@ -42,6 +42,8 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['here', {}],
     ['config', {}],
     ['setConfig', {}, { slots: 2 }],
+    ['departure', {}],
+    ['leaveNow', {}],
     ['stop', {}],
     ['jobs', {}],
     ['job', job],
