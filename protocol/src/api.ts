@@ -188,7 +188,12 @@ export const ROUTES = {
   }),
   fetchJob: route('POST', '/jobs/:job/fetch', "Write a job's finished files to a folder of this machine", {
     params: jobParam,
-    body: z.object({ to: z.string().min(1).max(4_096), overwrite: z.boolean().optional() }),
+    body: z.object({
+      to: z.string().min(1).max(4_096),
+      overwrite: z.boolean().optional(),
+      /** Chosen by the client, echoed by `fetch` events, so that it can show progress. */
+      fetch: z.string().max(64).optional(),
+    }),
     response: fetchedViewSchema,
   }),
   nodes: route('GET', '/nodes', 'The machines', { response: z.array(nodeViewSchema) }),

@@ -26,5 +26,14 @@ export const liveEventSchema = z.discriminatedUnion('kind', [
     fraction: z.number(),
     text: z.string(),
   }),
+  /** Progress of a job's files into a folder of this machine: how many of them are done with, and how much came. */
+  z.object({
+    kind: z.literal('fetch'),
+    fetch: z.string(),
+    files: z.int(),
+    done: z.int(),
+    sizeBytes: z.number(),
+    doneBytes: z.number(),
+  }),
 ]);
 export type LiveEvent = z.infer<typeof liveEventSchema>;

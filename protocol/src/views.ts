@@ -325,7 +325,10 @@ export const fetchedViewSchema = z.object({
   written: z.int(),
   alreadyThere: z.int(),
   keptForeign: z.array(z.string()),
+  /** Files that can't be had now, why the first of them can't, and the machines that hold them and don't answer. */
   missing: z.array(z.string()),
+  problem: z.string().optional(),
+  away: z.array(z.string()),
 });
 export type FetchedView = z.infer<typeof fetchedViewSchema>;
 

@@ -80,7 +80,8 @@ export function createHandlers(
     },
     fetchJob: ({ params, body, signal }) => {
       requireAbsolute('to', body.to);
-      const options = { overwrite: body.overwrite ?? false, signal };
+      const { overwrite = false, fetch } = body;
+      const options = { overwrite, signal, ...(fetch !== undefined && { fetch }) };
       return jobs.fetch(findJob(queries, params.job), body.to, options);
     },
     nodes: () => queries.nodes(),

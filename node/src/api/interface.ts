@@ -46,7 +46,11 @@ export interface JobActions {
   setJob(job: JobId, change: RouteBody<'setJob'>): Promise<ChangeView>;
   requeue(job: JobId, tasks: 'failed' | 'all' | string[]): Promise<ChangeView>;
   deleteJob(job: JobId): Promise<ChangeView>;
-  fetch(job: JobId, to: string, options: { overwrite: boolean; signal: AbortSignal }): Promise<FetchedView>;
+  fetch(
+    job: JobId,
+    to: string,
+    options: { overwrite: boolean; fetch?: string; signal: AbortSignal },
+  ): Promise<FetchedView>;
   setNode(peer: PeerId, change: RouteBody<'setNode'>): Promise<ChangeView>;
 }
 

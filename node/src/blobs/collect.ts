@@ -52,6 +52,18 @@ export async function collectFile(
   }
 }
 
+/** What stands at a path, beside a blob: the same content, something else, or nothing. */
+export async function standsAt(
+  components: { blobs: BlobStore },
+  hash: BlobHash,
+  path: string,
+  options: SignalOption = {},
+): Promise<'nothing' | 'same' | 'other'> {
+  const standing = await standingAt(components.blobs, path, options);
+  if (standing.kind === 'nothing') return 'nothing';
+  return holds(standing, hash) ? 'same' : 'other';
+}
+
 /** What stands at a path; `other` is a link, a folder, a device or an unreadable file. */
 type Standing = { readonly kind: 'nothing' | 'other' } | { readonly kind: 'file'; readonly hash: BlobHash };
 

@@ -91,11 +91,17 @@ function addJobCommands(add: Add): void {
     (await import('./commands/jobs.ts')).logs(context, String(job), optional(task), options),
   ).option('--attempt <id>', 'One attempt of it, where it is not the latest');
   add('fetch', async (context, [job], options: { to: string; overwrite?: boolean }) =>
-    (await import('./commands/jobs.ts')).fetchJob(context, String(job), options),
+    (await import('./commands/fetch.ts')).fetchJob(context, String(job), options),
   )
     .requiredOption('--to <folder>', 'The folder to write them to; it has to be given')
-    .option('--overwrite', "Replace files in it that are not this job's");
+    .option('--overwrite', "Replace files in it that are not this job's")
+    .addHelpText('after', fetchNotes);
 }
+
+const fetchNotes = `
+On any machine of the farm. What stands there already is left as it is, so the same again goes on where it was
+interrupted, or brings what was finished since. Exit code 7 where files can't be had now.
+`;
 
 function addSceneOptions(command: Command): void {
   command

@@ -1,6 +1,6 @@
 import type { JobActions } from '../api/interface.ts';
 import { deleteJob, requeue, setJob, setNode } from './control.ts';
-import { fetchJob } from './fetch.ts';
+import { fetchJob, type FetchProgress } from './fetch.ts';
 import { assertNotRemoved } from './removed.ts';
 import { preflightJob, submitJob, type SubmissionComponents } from './submission.ts';
 
@@ -17,7 +17,12 @@ export function createJobActions(components: SubmissionComponents): JobActions {
     requeue: (job, tasks) => asMember(() => requeue(components, job, tasks)),
     deleteJob: (job) => asMember(() => deleteJob(components, job)),
     // What it holds its owner may still take out.
-    fetch: (job, to, options) => fetchJob(components, job, to, options),
+    fetch: (job, to, { fetch, ...options }) => {
+      if (fetch === undefined) return fetchJob(components, job, to, options);
+      const onProgress = (progress: FetchProgress): void =>
+        components.emit({ kind: 'fetch', fetch, ...progress });
+      return fetchJob(components, job, to, { ...options, onProgress });
+    },
     // Its owner decides over it as before.
     setNode: (peer, change) => setNode(components, peer, change),
   };

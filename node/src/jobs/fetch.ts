@@ -1,52 +1,202 @@
-import { CuadroError, type FetchedView, type JobId } from '@cuadro/protocol';
+import { join } from 'node:path';
+import {
+  CuadroError,
+  isSafePath,
+  type FetchedView,
+  type JobId,
+  type LiveEvent,
+  type OutputFile,
+  type PeerId,
+  type TaskIndex,
+} from '@cuadro/protocol';
+import { standsAt } from '../blobs/collect.ts';
+import { BlobUnreachableError } from '../blobs/errors.ts';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
-import { OutputNames, writeOutput } from './output-file.ts';
+import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
-/** Writes all finished files of a job to any folder of this machine; what can't be had is named, and the rest written. */
+/** Tasks whose files are brought here together: few round trips, and little that waits to be written. */
+const TASKS_AT_ONCE = 32;
+/** A person who watches sees it move; more often would only be work for the page. */
+const PROGRESS_EVERY_MS = 200;
+
+export type FetchProgress = Omit<Extract<LiveEvent, { kind: 'fetch' }>, 'kind' | 'fetch'>;
+
+export interface FetchJobOptions {
+  readonly overwrite: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: FetchProgress) => void;
+}
+
+/** A file of the job, and the name that it has in the folder. */
+interface Named {
+  readonly index: TaskIndex;
+  readonly file: OutputFile;
+  readonly name: string;
+}
+
+/**
+ * Writes all finished files of a job to any folder of this machine; what can't be had is named, and the rest written.
+ * What stands there already is neither fetched nor written again, so one that was interrupted goes on where it was.
+ */
 export async function fetchJob(
   components: JobsComponents,
   job: JobId,
   folder: string,
-  options: { overwrite: boolean; signal: AbortSignal },
+  options: FetchJobOptions,
 ): Promise<FetchedView> {
-  const { queries } = components.driver;
-  if (queries.jobRecord(job) === undefined) throw new CuadroError('job-not-found', { job });
-  const fetched: FetchedView = { folder, written: 0, alreadyThere: 0, keptForeign: [], missing: [] };
-  const unwritable = (cause: unknown): never => {
-    throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
-  };
-  await makeFolder(folder).catch(unwritable);
+  if (components.driver.queries.jobRecord(job) === undefined) throw new CuadroError('job-not-found', { job });
+  await makeFolder(folder).catch((cause: unknown) => unwritable(folder, cause));
   await components.temporaries.sweep(folder);
-  const names = new OutputNames();
-  for (const index of queries.tasksWithResult(job)) {
-    const number = queries.plannedTask(job, index)?.number ?? index;
-    for (const { blob, name: own } of queries.resultAtHand(job, index)?.files ?? []) {
-      const name = names.take(own, { index, number });
-      try {
-        await components.content.ensure(blob, { job, task: index }, { signal: options.signal });
-        const outcome = await writeOutput(components, { blob, name }, folder, options);
-        if (outcome === 'kept-foreign') fetched.keptForeign.push(name);
-        else if (outcome === 'already-there') fetched.alreadyThere++;
-        else fetched.written++;
-      } catch (error) {
-        options.signal.throwIfAborted();
-        if (!isContentFault(error)) unwritable(error);
-        fetched.missing.push(name);
-      }
-    }
-  }
-  return fetched;
+  const named = namedFiles(components, job);
+  await sweepBelow(
+    components,
+    folder,
+    named.map(({ file }) => file),
+  );
+  const fetching = new Fetching(components, job, { ...options, folder, named });
+  return fetching.run();
 }
 
-/** Whether one file is at fault (its content isn't here whole, its name is unusable), and not the folder. */
+/** All finished files in the order of the tasks, by which each keeps its name however often they are fetched. */
+function namedFiles({ driver }: JobsComponents, job: JobId): Named[] {
+  const { queries } = driver;
+  const names = new OutputNames();
+  return queries.tasksWithResult(job).flatMap((index) => {
+    const number = queries.plannedTask(job, index)?.number ?? index;
+    const files = queries.resultAtHand(job, index)?.files ?? [];
+    return files.map((file) => ({ index, file, name: names.take(file.name, { index, number }) }));
+  });
+}
+
+/** Of a file that isn't simply here now: it stands in the folder already, or can't be had. */
+type Brought = { readonly kind: 'there' } | { readonly kind: 'failed'; readonly error: unknown };
+
+class Fetching {
+  readonly #components: JobsComponents;
+  readonly #job: JobId;
+  readonly #init: FetchJobOptions & { folder: string; named: readonly Named[] };
+  readonly #fetched: FetchedView;
+  readonly #away = new Set<PeerId>();
+  #done = 0;
+  #doneBytes = 0;
+  /** Of files that are on their way, by file. */
+  readonly #arriving = new Map<Named, number>();
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    components: JobsComponents,
+    job: JobId,
+    init: FetchJobOptions & { folder: string; named: readonly Named[] },
+  ) {
+    this.#components = components;
+    this.#job = job;
+    this.#init = init;
+    const { folder } = init;
+    this.#fetched = { folder, written: 0, alreadyThere: 0, keptForeign: [], missing: [], away: [] };
+  }
+
+  async run(): Promise<FetchedView> {
+    const { named } = this.#init;
+    this.#tell();
+    let coming = this.#bring(named.slice(0, TASKS_AT_ONCE));
+    for (let start = 0; start < named.length; start += TASKS_AT_ONCE) {
+      const here = await coming;
+      // The next ones come while these are written.
+      const next = named.slice(start + TASKS_AT_ONCE, start + 2 * TASKS_AT_ONCE);
+      coming = this.#bring(next);
+      coming.catch(() => undefined);
+      for (const one of named.slice(start, start + TASKS_AT_ONCE)) await this.#put(one, here.get(one));
+    }
+    this.#tell(true);
+    return { ...this.#fetched, away: this.#namesAway() };
+  }
+
+  /** Brings what is to be written, all at once; gives what stands there already, and why others could not be had. */
+  async #bring(files: readonly Named[]): Promise<ReadonlyMap<Named, Brought>> {
+    const brought = new Map<Named, Brought>();
+    const { signal, folder, overwrite } = this.#init;
+    const { blobs, content } = this.#components;
+    await Promise.all(
+      files.map(async (one) => {
+        const { file, name, index } = one;
+        try {
+          if (!isSafePath(name)) throw new CuadroError('path-unsafe', { path: name });
+          const standing = await standsAt({ blobs }, file.blob, join(folder, name), { signal });
+          if (standing === 'same') brought.set(one, { kind: 'there' });
+          if (standing === 'same' || (standing === 'other' && !overwrite)) return;
+          const place = { job: this.#job, task: index };
+          await content.ensureMany([{ hash: file.blob, sizeBytes: file.sizeBytes }], place, {
+            signal,
+            onProgress: ({ doneBytes }) => {
+              this.#arriving.set(one, Math.min(doneBytes, file.sizeBytes));
+              this.#tell();
+            },
+          });
+        } catch (error) {
+          brought.set(one, { kind: 'failed', error });
+        }
+      }),
+    );
+    signal.throwIfAborted();
+    return brought;
+  }
+
+  async #put(one: Named, brought: Brought | undefined): Promise<void> {
+    const { signal, folder, overwrite } = this.#init;
+    const { file, name } = one;
+    try {
+      if (brought?.kind === 'failed') throw brought.error;
+      const outcome =
+        brought?.kind === 'there'
+          ? 'already-there'
+          : await writeOutput(this.#components, { blob: file.blob, name }, folder, { overwrite, signal });
+      if (outcome === 'kept-foreign') this.#fetched.keptForeign.push(name);
+      else if (outcome === 'already-there') this.#fetched.alreadyThere++;
+      else this.#fetched.written++;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isContentFault(error)) unwritable(folder, error);
+      this.#fetched.missing.push(name);
+      this.#fetched.problem ??= reasonOf(error);
+      if (error instanceof BlobUnreachableError) for (const peer of error.holders) this.#away.add(peer);
+    }
+    this.#arriving.delete(one);
+    this.#done++;
+    this.#doneBytes += file.sizeBytes;
+    this.#tell();
+  }
+
+  #namesAway(): string[] {
+    const nodes = this.#components.driver.queries.nodes();
+    return [...this.#away].map((peer) => nodes.find((node) => node.peer === peer)?.name ?? peer).sort();
+  }
+
+  #tell(isLast = false): void {
+    const { onProgress, named } = this.#init;
+    const nowMs = this.#components.clock.now();
+    if (onProgress === undefined || (!isLast && nowMs - this.#toldAtMs < PROGRESS_EVERY_MS)) return;
+    this.#toldAtMs = nowMs;
+    let doneBytes = this.#doneBytes;
+    for (const bytes of this.#arriving.values()) doneBytes += bytes;
+    const sizeBytes = named.reduce((sum, { file }) => sum + file.sizeBytes, 0);
+    onProgress({ files: named.length, done: this.#done, sizeBytes, doneBytes });
+  }
+}
+
+function unwritable(path: string, cause: unknown): never {
+  throw new CuadroError('output-unwritable', { path, why: reasonOf(cause) }, { cause });
+}
+
+/** Whether one file is at fault (its content can't be had here whole, its name is unusable), and not the folder. */
 function isContentFault(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return (
     code === 'blob-not-found' ||
     code === 'blob-unreachable' ||
     code === 'blob-corrupt' ||
+    code === 'store-full' ||
     code === 'path-unsafe'
   );
 }

@@ -3,6 +3,7 @@ import {
   CuadroError,
   type DepartureView,
   type DoorView,
+  type FetchedView,
   type HereView,
   type JobRecord,
   type JobView,
@@ -82,6 +83,10 @@ export class FakeNode {
   ];
   config: Config = { ...config };
   door: DoorView = doorView();
+  /** Run by `fetch` before it answers, with the name under which its progress is told. */
+  onFetch: ((fetch: string) => Promise<void>) | undefined;
+  /** What a fetch answers instead. */
+  fetched: Partial<FetchedView> = {};
   /** How far it is with leaving: one for each time that it is asked, the last one from then on. */
   departures: DepartureView[] = [{ state: 'staying', left: { results: 0, scenes: 0 }, message: 'It stays.' }];
   /** Thrown by whatever is asked next. */
@@ -287,9 +292,18 @@ export class FakeNode {
         this.#call('deleteJob', job);
         return changed('The job is deleted.');
       },
-      fetch: async (job, to, { overwrite }) => {
+      fetch: async (job, to, { overwrite, fetch }) => {
         this.#call('fetch', job, to, overwrite);
-        return { folder: to, written: 2, alreadyThere: 1, keptForeign: ['0001.png'], missing: [] };
+        if (fetch !== undefined) await this.onFetch?.(fetch);
+        return {
+          folder: to,
+          written: 2,
+          alreadyThere: 1,
+          keptForeign: ['0001.png'],
+          missing: [],
+          away: [],
+          ...this.fetched,
+        };
       },
       setNode: async (peer, change) => {
         this.#call('setNode', peer, change);

@@ -148,14 +148,6 @@ describe('commands that change', () => {
     });
   }
 
-  test('fetch resolves the folder and tells what was kept', async () => {
-    const { exit, out, err } = await harness.run(['fetch', '12', '--to', 'frames', '--overwrite']);
-    assert.deepEqual(lastCall(), { name: 'fetch', args: [JOB_B, join(harness.folder, 'frames'), true] });
-    assert.match(out, /2 files written to .*frames, 1 there already/);
-    assert.match(err, /Kept.*0001\.png/);
-    assert.equal(exit, EXIT.ok);
-  });
-
   test('delete asks on a terminal', async () => {
     const asked: string[] = [];
     const answer = (yes: boolean) => async (question: string) => {

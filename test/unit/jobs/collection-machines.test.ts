@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { attemptKey, countingResult } from '@cuadro/protocol';
+import type { BlobStore } from '../../../node/src/blobs/interface.ts';
+import type { ContentSource } from '../../../node/src/blobs/source.ts';
 import type { CoreQueries } from '../../../node/src/core/interface.ts';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
-import { fetchJob } from '../../../node/src/jobs/fetch.ts';
+import { fetchJob, type FetchProgress } from '../../../node/src/jobs/fetch.ts';
 import { type JobsComponents, localJobKey, soleSafekeeping } from '../../../node/src/jobs/interface.ts';
 import { createContentSource } from '../../../node/src/replicas/content.ts';
 import { createMemoryStore } from '../../../node/src/store/memory-store.ts';
@@ -140,5 +142,66 @@ describe('frames that other machines made', () => {
     const options = { overwrite: false, signal: new AbortController().signal };
     const fetched = await fetchJob(components, JOB, join(folder, 'all'), options);
     assert.deepEqual([fetched.written, fetched.missing], [0, ['0-0.png', '1-0.png']]);
+  });
+
+  it('that stand in the folder already are not fetched again, nor are foreign ones that stay', async (test) => {
+    const { components, folder, frames } = await parts(test);
+    const signal = new AbortController().signal;
+    const there = join(folder, 'all');
+    mkdirSync(there);
+    writeFileSync(join(there, '0-0.png'), frames[0] as Uint8Array);
+    writeFileSync(join(there, '1-0.png'), 'foreign');
+    const asked: string[] = [];
+    const content: ContentSource = {
+      ...components.content,
+      ensureMany: (blobs, ...rest) => {
+        asked.push(...blobs.map(({ hash }) => hash));
+        return components.content.ensureMany(blobs, ...rest);
+      },
+    };
+    const wary = { ...components, content };
+    const kept = await fetchJob(wary, JOB, there, { overwrite: false, signal });
+    assert.deepEqual([kept.written, kept.alreadyThere, kept.keptForeign], [0, 1, ['1-0.png']]);
+    assert.deepEqual(asked, []);
+    const told: FetchProgress[] = [];
+    const onProgress = (progress: FetchProgress): void => void told.push(progress);
+    const replaced = await fetchJob(wary, JOB, there, { overwrite: true, signal, onProgress });
+    assert.deepEqual([replaced.written, replaced.alreadyThere, replaced.keptForeign], [1, 1, []]);
+    assert.equal(asked.length, 1);
+    assert.deepEqual(readFileSync(join(there, '1-0.png')), frames[1]);
+    const { files, done, sizeBytes, doneBytes } = told.at(-1) as FetchProgress;
+    assert.deepEqual([files, done, doneBytes], [2, 2, sizeBytes]);
+  });
+
+  it('are fetched as far as it came when it is interrupted, and the rest by the same again', async (test) => {
+    const { components, folder } = await parts(test);
+    const there = join(folder, 'all');
+    const stop = new AbortController();
+    const blobs = new Proxy(components.blobs, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name !== 'materialize') return typeof value === 'function' ? value.bind(target) : value;
+        return async (...args: Parameters<BlobStore['materialize']>) => {
+          await target.materialize(...args);
+          stop.abort(new Error('Ctrl-C'));
+        };
+      },
+    });
+    const options = { overwrite: false, signal: stop.signal };
+    await assert.rejects(fetchJob({ ...components, blobs }, JOB, there, options), /Ctrl-C/);
+    assert.deepEqual(readdirSync(there), ['0-0.png'], 'nothing half-written is left');
+    const { signal } = new AbortController();
+    const again = await fetchJob(components, JOB, there, { overwrite: false, signal });
+    assert.deepEqual([again.written, again.alreadyThere], [1, 1]);
+    assert.deepEqual(readdirSync(there).sort(), ['0-0.png', '1-0.png']);
+  });
+
+  it('are named with the machine that has them where that is away', async (test) => {
+    const { maker, components, folder } = await parts(test);
+    await maker.stop();
+    const options = { overwrite: false, signal: new AbortController().signal };
+    const { away, problem } = await fetchJob(components, JOB, join(folder, 'all'), options);
+    assert.ok(away.length >= 1);
+    assert.match(problem ?? '', /can't be fetched now/);
   });
 });

@@ -243,6 +243,9 @@ export class LiveStore {
         this.submissions.set(event.submission, event);
         this.#tell(`submission:${event.submission}`);
         break;
+      case 'fetch':
+        // Whoever asked for it shows it: the command line.
+        break;
     }
   }
 

@@ -196,28 +196,3 @@ async function tellingTasks(node: ReturnType<Context['client']>, job: string): P
   }
   return [];
 }
-
-export async function fetchJob(
-  { client, output, absolute }: Context,
-  job: string,
-  options: { to: string; overwrite?: boolean },
-): Promise<ExitCode> {
-  const result = await client().call('fetchJob', {
-    params: { job },
-    body: { to: absolute(options.to), overwrite: options.overwrite === true },
-  });
-  if (output.json) {
-    output.printJson(result);
-    return EXIT.ok;
-  }
-  output.print(
-    `${count(result.written, 'file')} written to ${plain(result.folder)}, ${result.alreadyThere} there already.`,
-  );
-  if (result.keptForeign.length > 0) {
-    output.note(
-      `Kept, since they are not this job's: ${result.keptForeign.map(plain).join(', ')}. --overwrite replaces them.`,
-    );
-  }
-  if (result.missing.length > 0) output.note(`Not to be had now: ${result.missing.map(plain).join(', ')}.`);
-  return EXIT.ok;
-}
