@@ -122,6 +122,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     network,
     farmChanged: () => farm.changed(),
     departureChanged: () => departure.changed(),
+    keepDays: () => live.current.keepDays,
   });
   const jobs = createJobActions({
     ...shared,

@@ -22,6 +22,8 @@ import {
   jobViewSchema,
   nodeViewSchema,
   preflightViewSchema,
+  RETENTION_DAYS_MAX,
+  retentionViewSchema,
   submittedViewSchema,
   taskDetailSchema,
   taskStateSchema,
@@ -195,6 +197,14 @@ export const ROUTES = {
       fetch: z.string().max(64).optional(),
     }),
     response: fetchedViewSchema,
+  }),
+  retention: route('GET', '/retention', 'What would be freed of jobs from here that are done and collected', {
+    query: z.object({ days: z.coerce.number().min(0).max(RETENTION_DAYS_MAX).optional() }),
+    response: retentionViewSchema,
+  }),
+  tidy: route('POST', '/retention', 'Delete jobs from here that were done and collected so many days ago', {
+    body: z.object({ days: z.number().min(0).max(RETENTION_DAYS_MAX) }),
+    response: retentionViewSchema,
   }),
   nodes: route('GET', '/nodes', 'The machines', { response: z.array(nodeViewSchema) }),
   node: route('GET', '/nodes/:node', 'One machine, by its name or key; `here` names this one', {

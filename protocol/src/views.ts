@@ -9,6 +9,9 @@ import { capabilitiesSchema } from './messages.ts';
  * labelled so by the name `live`). Server, command line, dashboard and the OpenAPI document share these.
  */
 
+/** The longest time that a collected job can be set to stay: ten years. */
+export const RETENTION_DAYS_MAX = 3_650;
+
 export const taskStateSchema = z.enum(['open', 'rendered', 'done', 'failed', 'skipped']);
 export const jobStateSchema = z.enum([
   'waiting',
@@ -332,6 +335,25 @@ export const fetchedViewSchema = z.object({
 });
 export type FetchedView = z.infer<typeof fetchedViewSchema>;
 
+/** What goes of the jobs that this machine submitted once they are done and collected, and what that frees here. */
+export const retentionViewSchema = z.object({
+  days: z.number(),
+  jobs: z.array(
+    z.object({
+      job: jobIdSchema,
+      order: z.int(),
+      name: z.string(),
+      /** What it alone keeps in this machine's store. */
+      sizeBytes: z.number(),
+      goes: z.boolean(),
+      /** One sentence on why it stays. */
+      why: z.string().optional(),
+    }),
+  ),
+  freesBytes: z.number(),
+});
+export type RetentionView = z.infer<typeof retentionViewSchema>;
+
 /** What a machine's owner may set; stored in the data folder's config file. */
 export const configSchema = z.object({
   name: z.string().min(1).max(200).describe('Name of this machine, as others see it'),
@@ -342,6 +364,11 @@ export const configSchema = z.object({
   allowScripts: z.boolean().describe('Whether scenes may run their own Python here'),
   confine: z.boolean().describe('Run Blender without network and with one writable folder'),
   quotaGiB: z.number().min(0).describe('The most that stored scenes and frames may take, in GiB'),
+  keepDays: z
+    .number()
+    .min(0)
+    .max(RETENTION_DAYS_MAX)
+    .describe('Days until a job from here that is done and collected is deleted; 0 keeps it'),
   reserveGiB: z.number().min(0).describe('Disk always left free, in GiB'),
   outputFolder: z.string().max(4_096).describe('Where jobs get their own folders of frames'),
   port: z.int().min(0).max(65_535).describe('Port of the dashboard'),

@@ -124,6 +124,10 @@ export const terms = {
     allowScripts: ['Scenes may run their own Python', ''],
     confine: ['Run Blender confined', 'no network, one writable folder'],
     quotaGiB: ['Storage at most (GiB)', 'scenes and frames kept by Cuadro'],
+    keepDays: [
+      'Days until a collected job is deleted',
+      'of jobs from here that are done; their collected files stay; 0: never by itself',
+    ],
     reserveGiB: ['Disk always left free (GiB)', ''],
     outputFolder: ['Output folder', 'where jobs get their own folders'],
     port: ['Port of the dashboard', 'from the next start'],

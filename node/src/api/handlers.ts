@@ -30,7 +30,7 @@ export function createHandlers(
   components: ApiComponents & { streams: EventStreams },
   init: { openapi: () => string },
 ): Handlers {
-  const { queries, jobs, door, here, activity, night, content, streams, metrics } = components;
+  const { queries, jobs, door, here, activity, night, retention, content, streams, metrics } = components;
   const knownJob = (text: string) => {
     const id = findJob(queries, text);
     const view = queries.job(id);
@@ -84,6 +84,8 @@ export function createHandlers(
       const options = { overwrite, signal, ...(fetch !== undefined && { fetch }) };
       return jobs.fetch(findJob(queries, params.job), body.to, options);
     },
+    retention: ({ query }) => retention.plan(query.days),
+    tidy: ({ body, signal }) => retention.free(body.days, { signal }),
     nodes: () => queries.nodes(),
     node: ({ params }) => {
       const peer = findNode(queries, params.node);

@@ -12,6 +12,7 @@ import type {
   NightView,
   PeerId,
   PreflightView,
+  RetentionView,
   RouteBody,
   SubmittedView,
   TaskIndex,
@@ -31,6 +32,11 @@ export interface ApiComponents {
   activity: { read(hours: number): Promise<ActivityView> };
   /** What the night did. */
   night: { read(hours: number): Promise<NightView> };
+  /** What goes of jobs that are done and collected. */
+  retention: {
+    plan(days?: number): Promise<RetentionView>;
+    free(days: number, options: { signal: AbortSignal }): Promise<RetentionView>;
+  };
   content: ContentReader;
   events: EventSource;
   /** Resolves once all that the queries say by now is on disk: nothing is answered before. */

@@ -39,6 +39,11 @@ export const COMMANDS = [
   { name: 'requeue', usage: '<job> [tasks...]', summary: 'Render tasks again' },
   { name: 'delete', usage: '<job...>', summary: 'Delete jobs; collected files stay' },
   {
+    name: 'tidy',
+    usage: '',
+    summary: 'Show what done and collected jobs keep in the stores, and free it',
+  },
+  {
     name: 'nodes',
     usage: '[machine]',
     summary: 'List the machines, or show one: what it can do and does',

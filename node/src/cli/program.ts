@@ -159,7 +159,19 @@ function addChangeCommands(add: Add): void {
   add('delete', async (context, [jobs], options: { yes?: boolean }) =>
     (await change()).deleteJobs(context, jobs as string[], options),
   ).option('-y, --yes', 'Ask nothing');
+  add('tidy', async (context, _, options: { days?: number; yes?: boolean }) =>
+    (await import('./commands/tidy.ts')).tidy(context, options),
+  )
+    .option('--days <number>', 'Only what was collected so many days ago (default: 0)', wholeNumber)
+    .option('-y, --yes', 'Ask nothing, and free it')
+    .addHelpText('after', tidyNotes);
 }
+
+const tidyNotes = `
+Jobs that were submitted here, are done, and whose files all stand in their output folder: each file is read there
+first. Such a job is deleted from the whole farm; its collected files stay. By itself a node does that after the days
+set by \`cuadro config set keepDays DAYS\` (0: never).
+`;
 
 interface MachineOptions {
   here?: boolean;

@@ -9,6 +9,7 @@ import { createCollection, type Collection } from '../jobs/collection.ts';
 import { createCopyWatch } from '../jobs/copy-watch.ts';
 import { readPlan } from '../jobs/content.ts';
 import { createPinKeeper } from '../jobs/pins.ts';
+import { createRetention } from '../jobs/retention.ts';
 import { withCollection } from '../jobs/queries.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Foundation, NodeInit } from './foundation.ts';
@@ -26,6 +27,8 @@ export function assembleBrain(
     farmChanged: () => void;
     /** The farm's, a member's or this machine's own record may have changed. */
     departureChanged: () => void;
+    /** Days after which a collected job goes by itself, as its owner has set it now. */
+    keepDays: () => number;
   },
 ) {
   const { rendering, network, farmChanged, departureChanged } = others;
@@ -78,6 +81,8 @@ export function assembleBrain(
     { name: 'damage', component: createCopyWatch(shared) },
     { name: 'diary', component: diary },
   ];
-  const telling = { activity: createActivity({ queries, clock }), night };
+  const retention = createRetention(shared, { collection }, { days: others.keepDays });
+  parts.push({ name: 'retention', component: retention });
+  const telling = { activity: createActivity({ queries, clock }), night, retention };
   return { driver, shared, parts, queries, hub, diary, telling };
 }

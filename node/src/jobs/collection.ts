@@ -1,6 +1,7 @@
 import { CuadroError, attemptKey, type JobId, type TaskIndex, type TaskResult } from '@cuadro/protocol';
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
+import type { Collected } from './collected.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
 import { type CollectedTask, CollectionNotes, keptBlob } from './notes.ts';
 import { takeBackUnfinished } from './orphans.ts';
@@ -51,6 +52,8 @@ export interface Collection extends Startable {
   /** A machine came back: what was missing may be had now. */
   peerBack(): void;
   state(job: JobId): CollectionState | undefined;
+  /** What was collected of a job that was submitted here. */
+  collected(job: JobId): Promise<Collected | undefined>;
   /** Resolves once everything that is there now has been collected, or can't be. */
   settled(): Promise<void>;
 }
@@ -171,6 +174,11 @@ class FolderCollection implements Collection {
     const { notes, problem } = known;
     const { collected, keptForeign } = notes;
     return { collected, keptForeign, ...(problem !== undefined && { problem }) };
+  }
+
+  async collected(job: JobId): Promise<Collected | undefined> {
+    const known = await this.#jobOf(job);
+    return known && { folder: known.local.folder, notes: known.notes };
   }
 
   async settled(): Promise<void> {

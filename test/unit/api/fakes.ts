@@ -4,6 +4,7 @@ import {
   type DepartureView,
   type DoorView,
   type FetchedView,
+  type RetentionView,
   type HereView,
   type JobRecord,
   type JobView,
@@ -40,6 +41,7 @@ export const config: Config = {
   allowScripts: false,
   confine: true,
   quotaGiB: 100,
+  keepDays: 0,
   reserveGiB: 5,
   outputFolder: '/tmp/output',
   port: 7700,
@@ -83,6 +85,8 @@ export class FakeNode {
   ];
   config: Config = { ...config };
   door: DoorView = doorView();
+  /** What is to be freed, and was. */
+  retention: RetentionView = { days: 0, jobs: [], freesBytes: 0 };
   /** Run by `fetch` before it answers, with the name under which its progress is told. */
   onFetch: ((fetch: string) => Promise<void>) | undefined;
   /** What a fetch answers instead. */
@@ -112,6 +116,16 @@ export class FakeNode {
         () => this.door,
         (name, ...args) => this.#call(name, ...args),
       ),
+      retention: {
+        plan: async (days) => {
+          this.#call('plan', days);
+          return this.retention;
+        },
+        free: async (days) => {
+          this.#call('free', days);
+          return this.retention;
+        },
+      },
       night: { read: async (hours) => nightView(hours) },
       activity: {
         read: async () => ({ start: 0, barMs: 900_000, machines: [] }),

@@ -45,6 +45,8 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['departure', {}],
     ['leaveNow', {}],
     ['stop', {}],
+    ['retention', {}],
+    ['tidy', {}, { days: 7 }],
     ['jobs', {}],
     ['job', job],
     ['submit', {}, { path: '/tmp/a.blend', settings: { frames: '1-3' } }],
