@@ -31,6 +31,7 @@ export const BENCH_NAMES = [
   'scale',
   'transfer',
   'swarm',
+  'small-files',
 ] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
@@ -80,6 +81,14 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       at: 'most',
       limit: 1.5,
       from: '1 GB bundle to 8 nodes, each link limited to 100 Mbit/s: the source sends ≤ 1.5 copies',
+    },
+  ],
+  'small-files': [
+    {
+      figure: 'tripsPerThousand',
+      at: 'most',
+      limit: 50,
+      from: 'trees of tens of thousands of small files move without a round trip for each: of a thousand files at most one in twenty waits for one',
     },
   ],
   'dispatch-whole': [],

@@ -24,6 +24,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   scale: () => import('./scale.ts'),
   transfer: () => import('./transfer.ts'),
   swarm: () => import('./swarm.ts'),
+  'small-files': () => import('./small-files.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);

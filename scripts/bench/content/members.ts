@@ -47,10 +47,8 @@ export class Member {
     return this.#answer<T>();
   }
 
-  async knows(others: readonly Member[]): Promise<void> {
-    for (const { number, addresses } of others) {
-      if (number !== this.number) await this.ask({ do: 'address', of: number, addresses });
-    }
+  async knows({ number }: Member, addresses: readonly string[]): Promise<void> {
+    if (number !== this.number) await this.ask({ do: 'address', of: number, addresses });
   }
 
   get addresses(): readonly string[] {
@@ -80,6 +78,8 @@ export async function startMembers(
     readonly count: number;
     readonly listen: (number: number) => string;
     readonly before?: (number: number) => readonly string[];
+    /** The address by which others are to reach what listens at one; the same without it. */
+    readonly reachedAt?: (address: string) => Promise<string>;
   },
 ): Promise<Member[]> {
   const folder = await context.folder('members');
@@ -92,7 +92,12 @@ export async function startMembers(
       ),
     ),
   );
-  for (const member of members) await member.knows(members);
+  for (const member of members) {
+    const addresses = await Promise.all(
+      member.addresses.map((address) => init.reachedAt?.(address) ?? address),
+    );
+    for (const other of members) await other.knows(member, addresses);
+  }
   const numbers = members.map(({ number }) => number);
   for (const member of members)
     await member.ask({ do: 'reach', members: numbers.filter((number) => number !== member.number) });
