@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { encode, type BlobHash, type PeerId } from '@cuadro/protocol';
+import { type BlobHash, encode, type PeerId, readBundle } from '@cuadro/protocol';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
 import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
+import { defaultTransferOptions } from '../../../node/src/blobs/transfer/limits.ts';
+import { Lines } from '../../../node/src/blobs/transfer/lines.ts';
 import { createTransfer } from '../../../node/src/blobs/transfer/transfer.ts';
+import { Bits, Units } from '../../../node/src/blobs/transfer/units.ts';
 import type { Mesh } from '../../../node/src/mesh/interface.ts';
 import { createMesh } from '../../../node/src/mesh/mesh.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
@@ -32,6 +35,8 @@ export interface MemberInit {
   /** How many there are. */
   readonly members: number;
   readonly listen: string;
+  /** A machine whose memory is bad: one bit of each piece that it serves is another one. */
+  readonly spoils?: boolean;
 }
 
 export type MemberCommand =
@@ -41,6 +46,8 @@ export type MemberCommand =
   /** Makes files of noise that follows from `seed`, and their bundle. */
   | { readonly do: 'make'; readonly seed: number; readonly files: number; readonly fileBytes: number }
   | { readonly do: 'fetch'; readonly bundle: BlobHash; readonly holders: readonly number[] }
+  /** Resolves when these members have, together, all of a bundle that is here. */
+  | { readonly do: 'cover'; readonly bundle: BlobHash; readonly members: readonly number[] }
   | { readonly do: 'look' };
 
 export interface Looked {
@@ -50,6 +57,8 @@ export interface Looked {
   /** Since the last look. */
   readonly loopDelayP99Ms: number;
   readonly cpuSeconds: number;
+  /** Members that sent what didn't fit. */
+  readonly liars: readonly number[];
 }
 
 export type Fetched = Looked & { readonly seconds: number };
@@ -81,13 +90,36 @@ async function start(init: MemberInit): Promise<Parts> {
     { privateKey: seedOf(number), listen: [listen], meshPort: 0, lobbyPort: 0, serviceName: undefined },
   );
   const blobs = createFileBlobStore({ clock, random }, { folder: join(folder, 'store') });
-  const transfer = createTransfer({ mesh, blobs, clock, random, logger });
+  const served = init.spoils === true ? spoiling(blobs) : blobs;
+  const transfer = createTransfer({ mesh, blobs: served, clock, random, logger });
   const delay = createLoopDelay();
   await mkdir(folder, { recursive: true });
   for (const part of [blobs, transfer, mesh, delay]) await part.start();
   const peers = Array.from({ length: members }, (_, i) => peerOf(i + 1));
   mesh.setMembership({ farm: FARM, members: new Set(peers) });
   return { init, mesh, blobs, transfer, delay };
+}
+
+function spoiling(blobs: BlobStore): BlobStore {
+  const open: BlobStore['open'] = async (...call) => {
+    const reader = await blobs.open(...call);
+    return { ...reader, chunks: spoilt(reader.chunks) };
+  };
+  return new Proxy(blobs, {
+    get(target, property) {
+      if (property === 'open') return open;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
+
+async function* spoilt(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    const copy = Uint8Array.from(chunk);
+    copy[0] = (copy[0] ?? 0) ^ 1;
+    yield copy;
+  }
 }
 
 async function listening(mesh: Mesh): Promise<readonly string[]> {
@@ -118,15 +150,48 @@ async function carryOut(parts: Parts, command: MemberCommand): Promise<unknown> 
       await transfer.ensureTree(command.bundle, { holders: () => holders, pin: 'bench' });
       return { seconds: (performance.now() - startedAt) / 1_000, ...look(parts) };
     }
+    case 'cover':
+      return cover(parts, command);
     case 'look':
       return look(parts);
   }
 }
 
+/** Asks them again and again what they have, as whoever fetches does (SPEC R151). */
+async function cover(
+  { mesh, blobs }: Parts,
+  { bundle, members }: Extract<MemberCommand, { do: 'cover' }>,
+): Promise<void> {
+  const { count } = new Units(readBundle(await blobs.read(bundle)));
+  const lines = new Lines({ mesh, clock }, { stallMs: defaultTransferOptions.stallMs });
+  const all = new Bits(count);
+  const { signal } = new AbortController();
+  while (all.count < count) {
+    for (const number of members) {
+      const take = (unit: number): boolean => {
+        all.add(unit);
+        return true;
+      };
+      await lines.exchange(
+        peerOf(number),
+        { kind: 'parts', bundle },
+        async (answer, body) => {
+          if (answer.kind === 'parts')
+            new Bits(count, answer.whole ? new Uint8Array(count).fill(255) : body).walk(take);
+          return true;
+        },
+        signal,
+      );
+    }
+    await clock.sleep(20, {});
+  }
+  lines.close();
+}
+
 let cpuBefore = process.cpuUsage();
 
-function look({ transfer, delay }: Parts): Looked {
-  const { sentBytes, receivedBytes } = transfer.status();
+function look({ init, transfer, delay }: Parts): Looked {
+  const { sentBytes, receivedBytes, liars } = transfer.status();
   const { user, system } = process.cpuUsage(cpuBefore);
   const p99Ms = delay.percentileMs(99);
   delay.reset();
@@ -137,6 +202,7 @@ function look({ transfer, delay }: Parts): Looked {
     residentMB: process.memoryUsage.rss() / 1e6,
     loopDelayP99Ms: p99Ms,
     cpuSeconds: (user + system) / 1e6,
+    liars: Array.from({ length: init.members }, (_, i) => i + 1).filter((number) => peerOf(number) in liars),
   };
 }
 

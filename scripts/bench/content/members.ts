@@ -23,7 +23,7 @@ export class Member {
 
   /** `before`: words in front of the command, such as those that run it in a network namespace. */
   static async start(
-    context: BenchContext,
+    context: Pick<BenchContext, 'spawn'>,
     init: MemberInit,
     before: readonly string[] = [],
   ): Promise<Member> {
@@ -73,11 +73,13 @@ export class Member {
 
 /** Starts `count` members that reach each other, all with the first or all with all. */
 export async function startMembers(
-  context: BenchContext,
+  context: Pick<BenchContext, 'folder' | 'spawn'>,
   init: {
     readonly count: number;
     readonly listen: (number: number) => string;
     readonly before?: (number: number) => readonly string[];
+    /** What is special about one. */
+    readonly special?: (number: number) => Pick<MemberInit, 'spoils'> & { readonly folder?: string };
     /** The address by which others are to reach what listens at one; the same without it. */
     readonly reachedAt?: (address: string) => Promise<string>;
   },
@@ -87,7 +89,13 @@ export async function startMembers(
     Array.from({ length: init.count }, (_, i) =>
       Member.start(
         context,
-        { folder: `${folder}/${i + 1}`, number: i + 1, members: init.count, listen: init.listen(i + 1) },
+        {
+          folder: `${folder}/${i + 1}`,
+          number: i + 1,
+          members: init.count,
+          listen: init.listen(i + 1),
+          ...init.special?.(i + 1),
+        },
         init.before?.(i + 1),
       ),
     ),
