@@ -102,7 +102,7 @@ export async function startMembers(
   );
   for (const member of members) {
     const addresses = await Promise.all(
-      member.addresses.map((address) => init.reachedAt?.(address) ?? address),
+      member.addresses.map(async (address) => init.reachedAt?.(address) ?? address),
     );
     for (const other of members) await other.knows(member, addresses);
   }
