@@ -76,6 +76,8 @@ const OF_MACHINE: Case[] = [
       before: (farm) => {
         relay(farm);
         farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+        // A connection counts from the first beacon that it brings.
+        farm.beacon(BELEN, []);
       },
     },
   },

@@ -102,6 +102,7 @@ describe('a lost attempt', () => {
     });
     lose(farm, BELEN);
     pass(farm, 61_000);
+    farm.beacon(CARMEN, []);
     const [grant] = grantsTo(CARMEN, farm.claim(CARMEN, { wants: 1, sequence: 3 }));
     assert.equal(grant?.substitute, true);
     farm.beacon(CARMEN, [grant]);
@@ -110,9 +111,11 @@ describe('a lost attempt', () => {
     pass(farm, 4_000);
     farm.step({ kind: 'peer', peer: CARMEN, state: 'reachable' });
     pass(farm, 50_000);
+    farm.beacon(CARMEN, []);
     assert.deepEqual(grantsTo(CARMEN, farm.effects.slice(before)), []);
     assert.deepEqual(farm.core.task(job, 0)?.failures, 0);
     pass(farm, 20_000);
+    farm.beacon(CARMEN, []);
     assert.deepEqual(
       grantsTo(CARMEN, farm.effects.slice(before)).map(({ task }) => task),
       [0],
