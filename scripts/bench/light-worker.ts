@@ -158,6 +158,9 @@ class MemoryWorker implements LightWorker {
   /** The latest reign counts; a new one hears at once what this worker can do. */
   #follow(epoch: Epoch, asked: boolean): void {
     const news = this.#epoch === undefined || compareEpochs(epoch, this.#epoch) > 0;
+    // Whose disk takes seconds says no pulse meanwhile, and others stand: what is measured then is not dispatch.
+    if (news && this.#epoch !== undefined && this.#init.taskMs === undefined)
+      this.#fault('Another machine came to coordinate: the first one was not heard for seconds.');
     if (news) this.#epoch = epoch;
     if (!news && !asked) return;
     this.#say(epoch.peer, this.#claim());
