@@ -214,6 +214,10 @@ export function takeRelayedBeacon(state: BrainState, machine: Machine, beacon: B
   noteHeard(state, machine);
   takeBeacon(state, machine, beacon);
   machine.relayed = true;
+  if (machine.reachable) return;
+  // It is out of reach from here on unless it is heard again: nobody else will say so.
+  machine.awaySince = state.now;
+  reachChanged(state, false);
 }
 
 export function renewLease(state: BrainState, lease: Lease, held: HeldAttempt): void {

@@ -1,7 +1,7 @@
 import type { PeerId } from '@cuadro/protocol';
 import type { Job } from './job.ts';
 import type { Lease } from './machine.ts';
-import { SUBSTITUTE_PAUSE_MAX_MS, SUBSTITUTE_PAUSE_MS } from './options.ts';
+import { BEACON_STALE_MS, SUBSTITUTE_PAUSE_MAX_MS, SUBSTITUTE_PAUSE_MS } from './options.ts';
 import type { BrainState } from './state.ts';
 
 /** Which machines can be reached, as results need it to be known (SPEC R59). */
@@ -9,7 +9,9 @@ import type { BrainState } from './state.ts';
 export function isWithinReach(state: BrainState, peer: PeerId): boolean {
   if (peer === state.self || state.connected.has(peer)) return true;
   const machine = state.machines.get(peer);
-  return machine !== undefined && (machine.reachable || machine.relayed === true);
+  if (machine === undefined || machine.reachable) return machine !== undefined;
+  // Heard by way of others it is there for as long as it goes on being heard.
+  return machine.relayed === true && state.now - machine.heardAt < BEACON_STALE_MS;
 }
 
 /** Since when a machine is out of reach; one never met in this reign, since the reign began. */

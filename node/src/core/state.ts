@@ -145,6 +145,9 @@ export class BrainState {
     if (machine === undefined) {
       machine = newMachine(peer, this.now, peer === this.self);
       this.machines.set(peer, machine);
+      // Until now it counted as out of reach since the reign began: what it holds is to be looked at once more.
+      if (this.reign.role === 'leading')
+        this.reign.holdersCheckAt = Math.min(this.reign.holdersCheckAt, this.now + this.options.holderAwayMs);
       this.out.node(peer);
     }
     return machine;

@@ -42,7 +42,8 @@ function lookAtAll(state: BrainState): void {
   const away = new Set<PeerId>();
   reign.holdersCheckAt = Number.POSITIVE_INFINITY;
   for (const peer of state.others()) {
-    const since = awaySince(state, peer);
+    // One that is heard by way of others may fall silent, and nothing else tells of that.
+    const since = awaySince(state, peer) ?? state.machines.get(peer)?.awaySince;
     if (since === undefined) continue;
     const due = since + options.holderAwayMs;
     if (due > state.now) reign.holdersCheckAt = Math.min(reign.holdersCheckAt, due);

@@ -67,3 +67,49 @@ it('R42: a pulse takes as many rows as encoding each of them says', () => {
   );
   assert.ok(seen.fits > 100 && seen.full > 100, `both kinds came: ${JSON.stringify(seen)}`);
 });
+
+const PULSE: Pulse = {
+  kind: 'pulse',
+  epoch: { term: 1, peer: 'a' },
+  sequence: 1,
+  successors: [],
+  followers: 0,
+  stale: [],
+  rows: [],
+};
+
+/** A row of one machine that holds so many attempts, the last with a text of such a length. */
+function rowOf(attempts: number, textLength: number): PulseRow {
+  const one: HeldAttempt = {
+    attempt: { epoch: { term: 1, peer: 'a' }, sequence: 1 },
+    job: 'abcdefghijklmnop',
+    task: 1,
+    redo: 0,
+    retry: 0,
+    running: true,
+    fraction: 0.5,
+    text: 'x'.repeat(100),
+  };
+  const last = { ...one, text: 'x'.repeat(textLength) };
+  return {
+    peer: 'b',
+    reachable: true,
+    load: 1,
+    freeDiskBytes: 1,
+    held: [...Array.from({ length: attempts }, () => one), last],
+  };
+}
+
+it('R42: a pulse takes what fills it to the last byte, and nothing that is a byte more, also as the first', () => {
+  const headBytes = encode(PULSE).length;
+  const attempts = 60;
+  const bytesWith = (textLength: number): number => headBytes + encode(rowOf(attempts, textLength)).length;
+  const room = PULSE_BYTES - bytesWith(1_000);
+  assert.ok(room > 0);
+  assert.equal(bytesWith(1_000 + room), PULSE_BYTES);
+  assert.equal(new PulseRoom(PULSE).take(rowOf(attempts, 1_000 + room)), true);
+  assert.equal(new PulseRoom(PULSE).take(rowOf(attempts, 1_001 + room)), false);
+  const filled = new PulseRoom(PULSE);
+  assert.equal(filled.take(rowOf(attempts, 900 + room)), true);
+  assert.equal(filled.take(rowOf(0, 100)), false);
+});
