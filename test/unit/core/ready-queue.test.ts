@@ -138,4 +138,21 @@ describe('a queue of tasks that are ready', () => {
       );
     });
   }
+
+  it('R54: gives of those whose pauses end at once the first in its order', () => {
+    const free = new Set([0, 1, 2].map((place) => START + place));
+    const queue = new ReadyQueue({ start: START, count: COUNT }, sequentialOrder, {
+      isFree: (index) => free.has(index),
+      failedOn: () => ['ana'],
+      notBefore: () => 10,
+    });
+    for (const place of [2, 0, 1]) queue.offer(START + place);
+    const pick = (now: number): number | undefined => {
+      const picked = queue.pick('ana', () => true, now);
+      if (picked !== undefined) free.delete(picked);
+      return picked;
+    };
+    assert.equal(pick(9), undefined);
+    assert.deepEqual([pick(10), pick(10), pick(10)], [START, START + 1, START + 2]);
+  });
 });

@@ -59,6 +59,26 @@ describe('R58: what a job says of the machine that submitted it', () => {
     onlyOn?: [string, number, boolean][],
   ][] = [
     [
+      'some is on one machine only: who holds the most alone comes first, and of as much the first by name',
+      [BELEN, CARMEN],
+      { plan: all, results: [by(CARMEN), by(CARMEN), by(BELEN)] },
+      'Safe to switch off machine a: the job itself and every result are on one other machine.',
+      [
+        [CARMEN, 2, false],
+        [BELEN, 1, false],
+      ],
+    ],
+    [
+      'as much is on one machine only as on another',
+      [BELEN, CARMEN],
+      { plan: all, results: [by(CARMEN), by(BELEN)] },
+      'Safe to switch off machine a: the job itself and every result so far are on one other machine.',
+      [
+        [BELEN, 1, false],
+        [CARMEN, 1, false],
+      ],
+    ],
+    [
       'everything is on two others',
       [BELEN, CARMEN],
       { plan: all, bundle: all, results: [all, by(BELEN, CARMEN), all] },
