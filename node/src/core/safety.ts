@@ -41,7 +41,7 @@ function sentenceOf(
   if (state.others().length === 0) return 'It is on one machine only: the farm has no other.';
   if (safety.machines > 0) {
     const { rendered, done } = job.table.counts;
-    const isOver = JOB_ENDS.has(job.state) || job.table.counts.open === 0;
+    const isOver = JOB_ENDS.has(job.state);
     const results = rendered + done === 0 ? '' : ` and every result${isOver ? '' : ' so far'}`;
     const where = safety.machines === 2 ? 'two others' : 'one other machine';
     const whole = `${contentOf(bundle)}${results}`;

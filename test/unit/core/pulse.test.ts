@@ -25,7 +25,33 @@ const peerOf = (number: number): string => {
 
 const rowsOf = (told: Pulse): string[] => told.rows.map(({ peer }) => peer);
 
+describe('who has to speak', () => {
+  it('R42: asks to be woken for its next pulse, or its next beacon', () => {
+    const leader = leading(BELEN);
+    leader.advance(500);
+    assert.equal(leader.wakeAt, leader.now + 500);
+    const follower = following({ term: 5, peer: BELEN });
+    follower.advance(1_000);
+    assert.equal(follower.wakeAt, follower.now + 1_000);
+  });
+
+  it('R42: asks for nothing where nobody would hear it', () => {
+    const alone = new Farm().start();
+    assert.ok(alone.core.isCoordinator);
+    assert.ok((alone.wakeAt ?? Number.POSITIVE_INFINITY) >= alone.now + 10_000);
+  });
+});
+
 describe('a pulse', () => {
+  it('R42: counts a member until its beacon is 3.5 s old', () => {
+    const farm = leading(BELEN);
+    farm.message(BELEN, beaconOf(BELEN, []));
+    const heardAt = farm.now;
+    const followers: number[] = [];
+    while (farm.now < heardAt + 4_000) followers.push(pulse(farm).followers);
+    assert.deepEqual(followers, [1, 1, 1, 1, 1, 1, 0, 0]);
+  });
+
   it('R42: goes to every member directly and by gossip, twice a second, and counts on', () => {
     const farm = leading(BELEN, CARMEN);
     const sequences: number[] = [];

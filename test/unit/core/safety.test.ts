@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { emptyTask, safetyWithout, type Holders, type JobRecord, type TaskRecord } from '@cuadro/protocol';
 import fc from 'fast-check';
 import { CopyCounts } from '../../../node/src/core/copy-counts.ts';
-import { BELEN, CARMEN, DOLORES, Farm, framesPlan, jobRecord, SELF } from './farm.ts';
+import { BELEN, CARMEN, DOLORES, Farm, framesPlan, jobRecord, SELF, withDesired } from './farm.ts';
 import { farmOf } from './members.ts';
 
 const PEERS = [SELF, BELEN, CARMEN, DOLORES];
@@ -15,7 +15,7 @@ function taskOf(job: string, index: number, holders: Holders): TaskRecord {
   const result = {
     attempt,
     peer: SELF,
-    state: 'done' as const,
+    state: Object.keys(holders).length > 1 ? ('done' as const) : ('rendered' as const),
     files: [],
     holders,
     renderMs: 1,
@@ -27,7 +27,7 @@ function taskOf(job: string, index: number, holders: Holders): TaskRecord {
 /** A job of three tasks in a farm of these members, and what its view says of its copies. */
 function viewOf(
   members: readonly string[],
-  job: { plan: Holders; bundle?: Holders; results?: Holders[] },
+  job: { plan: Holders; bundle?: Holders; results?: Holders[]; isCanceled?: boolean },
 ): { sentence: string; onlyOn: [string, number, boolean][] } {
   const farm = new Farm(farmOf(...members)).start();
   const plan = framesPlan('1-3');
@@ -41,6 +41,7 @@ function viewOf(
   farm.records(changed);
   farm.step({ kind: 'plan', job: record.id, plan });
   farm.records(...(job.results ?? []).map((holders, index) => taskOf(record.id, index, holders)));
+  if (job.isCanceled === true) farm.records(withDesired(changed, 'canceled'));
   const view = farm.core.job(record.id);
   assert.ok(view !== undefined);
   return {
@@ -77,6 +78,19 @@ describe('R58: what a job says of the machine that submitted it', () => {
         [BELEN, 1, false],
         [CARMEN, 1, false],
       ],
+    ],
+    [
+      'as many results are on one machine as on two',
+      [BELEN, CARMEN],
+      { plan: all, results: [by(BELEN, CARMEN), by(BELEN)] },
+      'Safe to switch off machine a: the job itself and every result so far are on one other machine.',
+      [[BELEN, 1, false]],
+    ],
+    [
+      'its job was canceled: no further results come',
+      [BELEN, CARMEN],
+      { plan: all, results: [by(BELEN, CARMEN)], isCanceled: true },
+      'Safe to switch off machine a: the job itself and every result are on two others.',
     ],
     [
       'everything is on two others',
