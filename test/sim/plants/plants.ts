@@ -90,7 +90,7 @@ export const PLANTS: readonly Plant[] = [
     file: 'node/src/driver.ts',
     from: 'const batch = withoutRepeats(group.batch);',
     to: 'const batch = withoutRepeats(group.batch);\n    this.#finish(group);\n    group.effects = [];\n    group.waiters = [];',
-    within: 60,
+    within: 100,
     isQuick: true,
   },
   {
@@ -146,7 +146,7 @@ export const PLANTS: readonly Plant[] = [
     file: `${REPLICAS}/schedule.ts`,
     from: 'since + DIFFERENCE_MS,',
     to: 'since + 1_000 * DIFFERENCE_MS,',
-    within: 60,
+    within: 100,
   },
   {
     name: 'a requeue names more than it was asked for',
@@ -175,7 +175,7 @@ export const PLANTS: readonly Plant[] = [
     file: `${CORE}/election.ts`,
     from: 'return Math.min(successorTime(state, reign), leaderlessTime(state, reign));',
     to: 'return successorTime(state, reign);',
-    within: 150,
+    within: 250,
   },
   {
     name: 'what fails everywhere is tried for ever',
@@ -190,7 +190,7 @@ export const PLANTS: readonly Plant[] = [
     file: `${CORE}/failure-policy.ts`,
     from: "if (countOf(record, 'lost') < options.lostMax) return undefined;",
     to: 'return undefined;',
-    within: 60,
+    within: 100,
   },
   {
     name: 'a retry discards results',
@@ -241,14 +241,14 @@ export const PLANTS: readonly Plant[] = [
     file: 'node/src/driver.ts',
     from: 'if (!(lateMs >= GAP_MS)) return false;',
     to: 'if (!(lateMs >= GAP_MS) || lateMs > 0) return false;',
-    within: 20,
+    within: 60,
   },
   {
     name: 'a node doubts itself only at its wake',
     file: 'node/src/driver.ts',
     from: 'this.#takeGap();\n    this.#step(input);',
     to: 'this.#step(input);',
-    within: 60,
+    within: 100,
   },
   {
     name: 'ends of pauses of before wake a new coordinator',
@@ -262,7 +262,7 @@ export const PLANTS: readonly Plant[] = [
     file: `${CORE}/records-in.ts`,
     from: 'placeListed(state, job);\n',
     to: '',
-    within: 120,
+    within: 250,
   },
   {
     name: 'a coordinator that slept keeps its followers',
@@ -284,7 +284,7 @@ export const PLANTS: readonly Plant[] = [
     file: `${CORE}/leases.ts`,
     from: 'if (ran && machine.followsAnother !== true) recordLost(state, lease);',
     to: 'if (ran) recordLost(state, lease);',
-    within: 150,
+    within: 300,
   },
   {
     name: 'a removed holder still counts',
@@ -306,6 +306,6 @@ export const PLANTS: readonly Plant[] = [
     file: 'node/src/jobs/copy-watch.ts',
     from: 'if (changes.length === 0) return;',
     to: 'if (changes.length >= 0) return;',
-    within: 60,
+    within: 120,
   },
 ];
