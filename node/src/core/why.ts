@@ -6,7 +6,7 @@ import {
   resultWithin,
   type TaskIndex,
 } from '@cuadro/protocol';
-import { isSetAside, machinesInOrder, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
+import { machinesInOrder, whyNotAble, whyNotJob, whyNoWork } from './eligibility.ts';
 import type { Job } from './job.ts';
 import { isRunning, type Machine } from './machine.ts';
 import { MACHINES_NAMED } from './options.ts';
@@ -179,7 +179,7 @@ function whyNotOffered(state: BrainState, machine: Machine, job: Job): string | 
     const why = whyNotAble(state, machine, job, requires);
     if (why !== undefined) return `For the job ${name}: ${why}`;
   }
-  return isSetAside(state, machine.peer, job) ? `It is set aside for the job ${name}.` : undefined;
+  return undefined;
 }
 
 function nothingToDo(state: BrainState): string {

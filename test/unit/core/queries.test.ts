@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CuadroError, recordKey } from '@cuadro/protocol';
+import { attemptKey, CuadroError, recordKey } from '@cuadro/protocol';
 import { resultOf } from './away.ts';
 import { BELEN, CARMEN, deleted, type Farm, framesPlan, jobIdOf, nodeDesired, withRequest } from './farm.ts';
 import { farmOf, leading } from './members.ts';
@@ -103,10 +103,29 @@ describe('records that are asked for', () => {
     });
     assert.deepEqual(farm.core.dependents(JOB, [0]), [2, 4]);
     assert.deepEqual(farm.core.dependents(JOB, [0, 2]), [4]);
+    assert.deepEqual(farm.core.dependents(JOB, [0, 1]), [2, 3, 4]);
+    assert.deepEqual(farm.core.dependents(JOB, [1, 0]), [2, 3, 4]);
     assert.deepEqual(farm.core.dependents(JOB, [4]), []);
     const record = farm.core.jobRecord(JOB);
     assert.ok(record?.kind === 'job');
     farm.records(withRequest(record, 'redo', [0, 1], 3));
     assert.deepEqual([farm.core.inputRedo(JOB, 2), farm.core.inputRedo(JOB, 4)], [3, 0]);
+  });
+});
+
+describe('the result that is to be used', () => {
+  it('R59: is the one that counts where nobody within reach holds any', () => {
+    const farm = resting();
+    farm.records(resultOf(JOB, 0, BELEN));
+    assert.equal(farm.core.resultAtHand(JOB, 0)?.peer, BELEN);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    assert.equal(farm.core.resultAtHand(JOB, 0)?.peer, BELEN);
+    assert.equal(farm.core.resultAtHand(JOB, 1), undefined);
+    const own = resultOf(JOB, 0, CARMEN);
+    const [result] = Object.values(own.results);
+    assert.ok(result);
+    const attempt = { epoch: { term: 9, peer: CARMEN }, sequence: 1 };
+    farm.records({ ...own, results: { [attemptKey(attempt)]: { ...result, attempt } } });
+    assert.equal(farm.core.resultAtHand(JOB, 0)?.peer, CARMEN, 'who is within reach');
   });
 });

@@ -15,6 +15,7 @@ import {
   SELF,
   withControl,
   withDesired,
+  withRequest,
 } from './farm.ts';
 import { leading } from './members.ts';
 
@@ -198,6 +199,43 @@ describe('why a task is not running', () => {
     assert.equal(why(farm, id, grant.task), 'It is in the queue: all machines that can run it are at work.');
   });
 
+  it('is how long it waits after its second failure, and no longer that once it is tried anew', () => {
+    const farm = leading(BELEN);
+    farm.claim(BELEN, { wants: 1, sequence: 2 });
+    const record = farm.submit(framesPlan('1-2'));
+    const { id } = record;
+    const fail = (): void => {
+      const grant = grantsTo(BELEN, farm.effects).findLast(({ task }) => task === 0);
+      assert.ok(grant);
+      farm.ended(BELEN, grant, 'failure');
+    };
+    fail();
+    const [other] = grantsTo(BELEN, farm.effects).filter(({ task }) => task === 1);
+    assert.ok(other);
+    farm.ended(BELEN, other, 'result');
+    farm.advance(1_000);
+    fail();
+    assert.equal(why(farm, id, 0), 'It failed and is tried again in 5 s; no other machine can run it.');
+    farm.claim(BELEN, { wants: 0, sequence: 3 });
+    farm.records(withRequest(record, 'retry', [0], 1));
+    farm.submit(framesPlan('1'), { id: 2, priority: 99 });
+    farm.claim(BELEN, { wants: 1, sequence: 4 });
+    assert.equal(why(farm, id, 0), 'It is in the queue: all machines that can run it are at work.');
+  });
+
+  it('is also that its job is limited to other machines', () => {
+    const farm = leading(BELEN, CARMEN);
+    farm.claim(CARMEN, { wants: 0, sequence: 2 });
+    const record = farm.submit(framesPlan('1-9'));
+    farm.records(withControl(record, 'machineLimit', 1));
+    farm.claim(CARMEN, { wants: 2, sequence: 3 });
+    farm.claim(BELEN, { wants: 0, sequence: 2 });
+    assert.match(
+      why(farm, record.id, 8) ?? '',
+      /^No machine can run it now\. .* machine c: The job is limited to 1 machine, and that many are at work on it\.$/,
+    );
+  });
+
   it('says first that a result was there and is gone', () => {
     const farm = resting(BELEN);
     const { id } = farm.submit(framesPlan('1'));
@@ -287,6 +325,17 @@ describe('why a machine is not rendering', () => {
     farm.claim(DOLORES, { wants: 1 });
     assert.doesNotMatch(idle(farm, BELEN) ?? '', /ffmpeg/, 'the film waits anyway');
     assert.equal(grant.task, 0);
+  });
+
+  it('is none that concerns tasks which wait anyway', () => {
+    const farm = leading(BELEN);
+    const can = capabilities({ engines: { blender: '3.4.1' } });
+    farm.claim(BELEN, { wants: 1, sequence: 2, can });
+    farm.submit(framesPlan('1', FILM));
+    const [grant] = grantsTo(BELEN, farm.effects);
+    assert.ok(grant);
+    farm.ended(BELEN, grant, 'failure');
+    assert.equal(idle(farm, BELEN), 'All tasks are taken or wait for others.', 'and nothing of ffmpeg');
   });
 
   it('is why no job of the farm is open to one that is paused', () => {
