@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { attemptKey, CuadroError, recordKey } from '@cuadro/protocol';
+import { attemptKey, CuadroError, recordKey, TASKS_PER_JOB_MAX } from '@cuadro/protocol';
 import { resultOf } from './away.ts';
 import { BELEN, CARMEN, deleted, type Farm, framesPlan, jobIdOf, nodeDesired, withRequest } from './farm.ts';
 import { farmOf, leading } from './members.ts';
@@ -31,6 +31,24 @@ describe('tasks that people name', () => {
     assert.equal(farm.core.findTask(JOB, 'film'), 9);
   });
 
+  it('R70: are those of the first kind of tasks that has such numbers', () => {
+    const plan = framesPlan('1-2');
+    const [group] = plan.groups;
+    assert.ok(group);
+    const farm = resting({
+      ...plan,
+      groups: [group, { ...group, name: 'proxy', numbers: [{ start: 2, end: 6, step: 1 }] }],
+    });
+    assert.deepEqual(farm.core.findTasks(JOB, ['2-2']), [1]);
+    assert.deepEqual(farm.core.findTasks(JOB, ['2-5']), [1]);
+    assert.deepEqual(farm.core.findTasks(JOB, ['5-6']), [5, 6]);
+    assert.deepEqual(
+      farm.core.taskViews(JOB, [6, 7, 0]).map(({ index }) => index),
+      [6, 0],
+      'and what there is not is not shown',
+    );
+  });
+
   it('R70: are refused where they are more than a job may have, all texts together', () => {
     const farm = resting(framesPlan('1-9'));
     const refused = (...texts: string[]) =>
@@ -38,8 +56,9 @@ describe('tasks that people name', () => {
         () => farm.core.findTasks(JOB, texts),
         (error) => error instanceof CuadroError && error.code === 'request-invalid',
       );
-    refused('1-900000', '1-900000');
-    assert.deepEqual(farm.core.findTasks(JOB, ['1-900000']), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    const most = `1-${TASKS_PER_JOB_MAX}`;
+    refused(most, '2-2');
+    assert.deepEqual(farm.core.findTasks(JOB, [most]), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 });
 
