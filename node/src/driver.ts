@@ -100,9 +100,9 @@ class CoreDriver implements Driver {
   readonly queries: CoreQueries;
   readonly #components: DriverComponents;
   #pending: Pending = emptyPending();
+  /** What the write that is under way was gathered with. */
+  #committing: Pending | undefined;
   #writing: Promise<void> | undefined;
-  /** Since when what the steps gave waits for the write that is under way. */
-  #unsaidSince: number | undefined;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
@@ -143,7 +143,7 @@ class CoreDriver implements Driver {
     const taken = input.kind === 'ended' ? this.#readable(input) : input;
     // An input is this driver's once it is given, so that it need not be copied.
     const now = clock.now();
-    const at = { now, wallTime: clock.wallTime(), unsaidSince: this.#unsaidSince };
+    const at = { now, wallTime: clock.wallTime(), unsaidSince: this.#committing?.since };
     const timed = Object.assign(taken, at) as CoreInput;
     for (const effect of core.step(timed)) this.#queue(effect, now);
     this.#pump();
@@ -238,10 +238,10 @@ class CoreDriver implements Driver {
       this.#finish(group);
       return;
     }
-    this.#unsaidSince = group.since;
+    this.#committing = group;
     this.#writing = this.#commit(group).finally(() => {
       this.#writing = undefined;
-      this.#unsaidSince = undefined;
+      this.#committing = undefined;
       this.#pump();
     });
   }
@@ -332,9 +332,19 @@ class CoreDriver implements Driver {
     if (!(lateMs >= GAP_MS)) return false;
     this.#endTimer();
     this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
+    this.#unsayPulses();
     this.#step({ kind: 'gap', ms: lateMs });
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
     return true;
+  }
+
+  /**
+   * Pulses that wait for a write tell what was before this node stood still: the followers that it had then would unseat
+   * the coordinator that they chose meanwhile (SPEC R115).
+   */
+  #unsayPulses(): void {
+    for (const group of [this.#committing, this.#pending])
+      if (group !== undefined) group.effects = group.effects.filter((effect) => !isPulse(effect));
   }
 
   #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {
@@ -378,6 +388,9 @@ class CoreDriver implements Driver {
     for (const { now } of [...this.#planRetries.values()]) now();
   }
 }
+
+const isPulse = (effect: CoreEffect): boolean =>
+  (effect.kind === 'send' || effect.kind === 'gossip') && effect.message.kind === 'pulse';
 
 /** Of several versions of one record only the last is written: merging made it hold the others. */
 function withoutRepeats(batch: StoreBatch): StoreBatch {

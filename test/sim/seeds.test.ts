@@ -43,6 +43,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'the last words of a machine that was off came over a slow link, and its lease lasted from there',
   },
   { seed: 621n, was: 'what was decided before a removal was known went out after that for its write' },
+  { seed: 620n, was: 'pulses of before a standstill, which waited for the disk, unseated the coordinator' },
 ];
 
 describe('seeds that found something', () => {

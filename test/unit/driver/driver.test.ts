@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { emptyTask, type KnownRecord } from '@cuadro/protocol';
+import { emptyTask, type KnownRecord, type Message } from '@cuadro/protocol';
 import type { Core, CoreEffect, CoreInput } from '../../../node/src/core/interface.ts';
 import { createDriver, type Driver } from '../../../node/src/driver.ts';
 import type { RecordStore, StoreBatch } from '../../../node/src/store/interface.ts';
@@ -155,6 +155,27 @@ it('R52: wakes the core while a slow disk writes, and tells it that the node sto
   await started;
   driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
   assert.deepEqual(inputs, ['start', 'wake', 'gap 2000', 'load']);
+  await driver.stop();
+});
+
+it('R115: says no pulse after a standstill that waited for the disk before it', async () => {
+  const pulse = { kind: 'pulse' } as Message;
+  const say = (to: string): CoreEffect[] => [
+    { kind: 'send', to, message: pulse },
+    { kind: 'gossip', topic: 'pulse', message: pulse },
+    { kind: 'gossip', topic: 'claims', message: { kind: 'claim' } as Message },
+    persist(0),
+    { kind: 'wake-at', at: clock.now() + 500 },
+  ];
+  const { store, clock, told, driver } = harness(({ kind }) => (kind === 'gap' ? [] : say(kind)));
+  const started = driver.start();
+  driver.input({ kind: 'wake' });
+  clock.stall(3_000);
+  driver.input({ kind: 'load', load: 0, freeDiskBytes: 0 });
+  await store.finish();
+  await store.finish();
+  await started;
+  assert.deepEqual(told, ['gossip claims', 'gossip claims', 'send load', 'gossip pulse', 'gossip claims']);
   await driver.stop();
 });
 
