@@ -108,6 +108,8 @@ export const beaconSchema = z.looseObject({
   held: z.array(heldAttemptSchema).max(1_024),
   load: z.number().min(0),
   freeDiskBytes: z.number().min(0),
+  /** Counts the beacons of this run of its node: they come on two ways, and not always in order (SPEC R117). */
+  sequence: z.int().min(0).optional(),
   /** Absent until the node has one. */
   root: digestSchema.optional(),
 });

@@ -11,7 +11,7 @@ import {
 import { recordLost } from './failure-policy.ts';
 import type { Job } from './job.ts';
 import { isRunning, setReachable, type Lease, type Machine } from './machine.ts';
-import { VERSIONED_ENGINES } from './options.ts';
+import { BEACONS_OVERTAKING_MAX, VERSIONED_ENGINES } from './options.ts';
 import { isLate } from './pulse.ts';
 import type { BrainState } from './state.ts';
 import { reachChanged } from './reach.ts';
@@ -153,6 +153,8 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
       delete machine.followsAnother;
     } else machine.followsAnother = true;
   }
+  if (isOvertaken(machine, beacon)) return;
+  if (beacon.sequence !== undefined) machine.beaconSequence = beacon.sequence;
   // Of a farm at rest every beacon says the same; told on each time, all rows would go to all twice a second.
   const isNews = machine.load !== beacon.load || machine.freeDiskBytes !== beacon.freeDiskBytes;
   machine.load = beacon.load;
@@ -192,6 +194,16 @@ function isUnsaid({ unsaidSince }: BrainState, { grantedAt }: Lease): boolean {
   return unsaidSince !== undefined && grantedAt !== undefined && grantedAt >= unsaidSince;
 }
 
+/**
+ * Whether a later beacon came before, by way of others or by the stream (SPEC R117): it would free what was granted since.
+ * Whoever was started again counts anew.
+ */
+function isOvertaken(machine: Machine, { sequence }: Beacon): boolean {
+  const { beaconSequence: latest } = machine;
+  if (sequence === undefined || latest === undefined) return false;
+  return sequence <= latest && latest - sequence <= BEACONS_OVERTAKING_MAX;
+}
+
 function adoptOrStop(state: BrainState, machine: Machine, held: HeldAttempt): void {
   // What waits at a machine that takes no work would wait for as long as that lasts.
   const isIdle = !held.running && machine.claim?.wants === 0;
@@ -211,6 +223,7 @@ export function placeListed(state: BrainState, job: Job): void {
 
 /** A beacon that came by way of others: its machine lives and holds what it lists, but no grant could reach it (R104). */
 export function takeRelayedBeacon(state: BrainState, machine: Machine, beacon: Beacon): void {
+  if (isOvertaken(machine, beacon)) return;
   noteHeard(state, machine);
   takeBeacon(state, machine, beacon);
   machine.relayed = true;
@@ -257,8 +270,9 @@ export function takePeerState(
   const machine = state.machine(peer);
   if (told === 'reachable') {
     state.connectionChanged(peer, true);
-    // A machine that was restarted counts its claims anew.
+    // A machine that was restarted counts its claims and beacons anew.
     machine.claimIsOld = true;
+    delete machine.beaconSequence;
     heard(state, machine);
     return;
   }

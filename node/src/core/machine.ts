@@ -51,6 +51,8 @@ export interface Machine {
   beaconAt?: number;
   /** A beacon of it came since the connection to it stands: only then it counts as a follower (SPEC R112). */
   isProven?: boolean;
+  /** The highest sequence of its beacons. */
+  beaconSequence?: number;
   /** Its latest beacon said that it follows another coordinator: what it tells no more here it tells there. */
   followsAnother?: boolean;
   /** What its latest beacon listed of jobs whose plans aren't here yet: a lease as soon as they are (SPEC R110). */

@@ -63,6 +63,9 @@ export const BEACON_STALE_MS = 3_500;
  */
 export const BEACON_LATE_MS = 2_500;
 
+/** A beacon is overtaken by so many at most; a sequence that is lower still is of a node that was started again. */
+export const BEACONS_OVERTAKING_MAX = 16;
+
 /** Members that a successor asks whether they lost the coordinator too. */
 export const DOUBTS_ASKED = 3;
 

@@ -77,8 +77,9 @@ export class BrainState {
   /** The highest term that is durable here or about to be. */
   highestTerm = 0;
   sequence = 0;
-  /** Of this machine's own latest claim. */
+  /** Of this machine's own latest claim, and of its latest beacon. */
   claimSequence = 0;
+  beaconSequence = 0;
   /** Monotonic time at which a coordinator was last heard. */
   ledAt: number | undefined;
   readonly history: PastReign[] = [];
@@ -248,6 +249,7 @@ export class BrainState {
       held: this.worker.listed(machine.claim?.slots ?? 0),
       load: machine.load,
       freeDiskBytes: machine.freeDiskBytes,
+      sequence: ++this.beaconSequence,
       ...(this.root !== undefined && { root: this.root }),
     };
   }

@@ -48,6 +48,71 @@ function beaconLater(farm: Farm, running: readonly Grant[], ahead: readonly Gran
 const failuresOf = (farm: Farm, job: string, task: number): Failure[] =>
   Object.values(farm.core.taskRecord(job, task)?.failures ?? {});
 
+/** Belén's beacon with a sequence of its own, on either way. */
+function numbered(farm: Farm, sequence: number, running: readonly Grant[], gossiped = false) {
+  const message = { ...beaconOf(BELEN, running), sequence };
+  return farm.step({ kind: 'message', from: BELEN, message, ...(gossiped && { gossiped }) });
+}
+
+describe('R117: a beacon that a later one overtook', () => {
+  it('frees nothing and renews nothing', () => {
+    const { farm, running, ahead } = granted();
+    numbered(farm, 9, [running, ahead]);
+    for (const sequence of [7, 8, 9]) {
+      farm.advance(600);
+      assert.deepEqual(grantsTo(BELEN, numbered(farm, sequence, [])), []);
+    }
+    farm.advance(600);
+    numbered(farm, 10, []);
+    farm.advance(600);
+    assert.equal(grantsTo(BELEN, numbered(farm, 11, [])).length, 2, 'two that came in order leave both out');
+  });
+
+  it('is no sign of life by way of others', () => {
+    const { farm, job, running, ahead } = granted();
+    numbered(farm, 9, [running, ahead]);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    farm.advance(3_900);
+    numbered(farm, 8, [running, ahead], true);
+    farm.advance(100);
+    assert.deepEqual(
+      failuresOf(farm, job, 0).map(({ cause }) => cause),
+      ['lost'],
+    );
+  });
+
+  it('still shows that its connection stands', () => {
+    const { farm, running, ahead } = granted();
+    farm.advance(2_500);
+    numbered(farm, 9, [running, ahead], true);
+    farm.claim(BELEN, { wants: 3, sequence: 2 });
+    assert.deepEqual(grantsTo(BELEN, farm.effects.slice(-4)), []);
+    assert.equal(grantsTo(BELEN, numbered(farm, 8, [running])).length, 1);
+  });
+
+  it('is told from the first ones of a node that was started again', () => {
+    for (const [sequence, freed] of [
+      [1, true],
+      [4, false],
+    ] as const) {
+      const { farm, running, ahead } = granted();
+      numbered(farm, 18, [running, ahead]);
+      farm.advance(600);
+      numbered(farm, sequence, []);
+      farm.advance(600);
+      const given = grantsTo(BELEN, numbered(farm, sequence + 1, []));
+      assert.equal(given.length > 0, freed, `${sequence} after 18`);
+    }
+    const { farm, running, ahead } = granted();
+    numbered(farm, 5, [running, ahead]);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    farm.advance(600);
+    numbered(farm, 1, []);
+    farm.advance(600);
+    assert.equal(grantsTo(BELEN, numbered(farm, 2, [])).length, 2, 'it came anew');
+  });
+});
+
 describe('a grant that no beacon has listed', () => {
   it('R52: stands when the first leaves it out, which may have crossed it on its way', () => {
     const { farm, running, ahead } = granted();
