@@ -1,4 +1,5 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
+import { withoutPulses } from './core/pulse.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
 import { CuadroError, assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
@@ -332,19 +333,11 @@ class CoreDriver implements Driver {
     if (!(lateMs >= GAP_MS)) return false;
     this.#endTimer();
     this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
-    this.#unsayPulses();
+    for (const group of [this.#committing, this.#pending])
+      if (group !== undefined) group.effects = withoutPulses(group.effects);
     this.#step({ kind: 'gap', ms: lateMs });
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
     return true;
-  }
-
-  /**
-   * Pulses that wait for a write tell what was before this node stood still: the followers that it had then would unseat
-   * the coordinator that they chose meanwhile (SPEC R115).
-   */
-  #unsayPulses(): void {
-    for (const group of [this.#committing, this.#pending])
-      if (group !== undefined) group.effects = group.effects.filter((effect) => !isPulse(effect));
   }
 
   #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {
@@ -388,9 +381,6 @@ class CoreDriver implements Driver {
     for (const { now } of [...this.#planRetries.values()]) now();
   }
 }
-
-const isPulse = (effect: CoreEffect): boolean =>
-  (effect.kind === 'send' || effect.kind === 'gossip') && effect.message.kind === 'pulse';
 
 /** Of several versions of one record only the last is written: merging made it hold the others. */
 function withoutRepeats(batch: StoreBatch): StoreBatch {

@@ -6,6 +6,7 @@ import {
   type Pulse,
   type PulseRow,
 } from '@cuadro/protocol';
+import type { CoreEffect } from './interface.ts';
 import { isRunning, type Lease, type Machine } from './machine.ts';
 import {
   BEACON_LATE_MS,
@@ -243,4 +244,14 @@ export function heldOf(lease: Lease, running: boolean): HeldAttempt {
     ...(remainingMs !== undefined && { remainingMs }),
     ...(text !== undefined && { text }),
   };
+}
+
+/**
+ * Of what waits for a write when this node finds that it stood still: pulses tell what was before, and the followers that
+ * it had then would unseat the coordinator that they chose meanwhile (SPEC R115). The next pulse tells what is.
+ */
+export function withoutPulses(effects: readonly CoreEffect[]): CoreEffect[] {
+  const isPulse = (effect: CoreEffect): boolean =>
+    (effect.kind === 'send' || effect.kind === 'gossip') && effect.message.kind === 'pulse';
+  return effects.filter((effect) => !isPulse(effect));
 }
