@@ -107,7 +107,8 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const { dataFolder } = init;
   const live: LiveConfig = { current: base.config };
   const { core } = base;
-  const network = assembleNetwork(base, core, () => driver);
+  const repairMiBps = (): number => live.current.repairMiBps;
+  const network = assembleNetwork({ ...base, repairMiBps }, core, () => driver);
   const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,
     leaving: () => departure.says(),

@@ -369,6 +369,13 @@ export const configSchema = z.object({
     .min(0)
     .max(RETENTION_DAYS_MAX)
     .describe('Days until a job from here that is done and collected is deleted; 0 keeps it'),
+  repairMiBps: z
+    .number()
+    .min(0)
+    .max(100_000)
+    .describe(
+      'The most that copies in place of lost ones take, in MiB/s; a quarter while it renders; 0: all',
+    ),
   reserveGiB: z.number().min(0).describe('Disk always left free, in GiB'),
   outputFolder: z.string().max(4_096).describe('Where jobs get their own folders of frames'),
   port: z.int().min(0).max(65_535).describe('Port of the dashboard'),

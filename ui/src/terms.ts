@@ -128,6 +128,10 @@ export const terms = {
       'Days until a collected job is deleted',
       'of jobs from here that are done; their collected files stay; 0: never by itself',
     ],
+    repairMiBps: [
+      'New copies in place of lost ones at most (MiB/s)',
+      'a quarter of it while this machine renders; 0: as fast as it goes',
+    ],
     reserveGiB: ['Disk always left free (GiB)', ''],
     outputFolder: ['Output folder', 'where jobs get their own folders'],
     port: ['Port of the dashboard', 'from the next start'],

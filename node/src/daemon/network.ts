@@ -44,7 +44,7 @@ export interface Network {
 const ROOT_EVERY_MS = 250;
 
 export function assembleNetwork(
-  base: Foundation,
+  base: Foundation & Pick<ReplicasBase, 'repairMiBps'>,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'input' | 'deliver'>,
 ): Network {

@@ -15,6 +15,7 @@ import type { Mesh } from '../mesh/interface.ts';
 import { createBundleTeller, type BundleTeller } from '../replicas/bundle-teller.ts';
 import { createContentSource } from '../replicas/content.ts';
 import { createCopies, type Copies } from '../replicas/copies.ts';
+import { repairRate } from '../replicas/copy-repairs.ts';
 import { RecordDoor } from '../replicas/door.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import type { RecordReader } from '../replicas/reader.ts';
@@ -42,13 +43,15 @@ export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'byte
   logger: Logger;
   /** Ed25519 by default. */
   verify?: Verify;
+  /** The most that copies in place of lost ones take, in MiB/s, as its owner has set it now; 0: no bound. */
+  repairMiBps?: () => number;
   /** Reads bytes with `verify` by default; a simulation lets all its nodes share one that remembers. */
   reader?: RecordReader;
 };
 
 export function assembleReplicas(
   mesh: Mesh,
-  { clock, random, logger, blobs, bytes, verify = createVerifier(), reader }: ReplicasBase,
+  { clock, random, logger, blobs, bytes, verify = createVerifier(), reader, repairMiBps }: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
   onRoot: () => void,
@@ -80,6 +83,10 @@ export function assembleReplicas(
     // Asked for every task that is looked at, and costly to derive.
     members: () => roster.members(),
     leaving: () => roster.leaving(),
+    repairBytesPerSecond: () => {
+      const renders = queries.nodes().some(({ here, live }) => here && live.running.length > 0);
+      return repairRate(repairMiBps?.() ?? 0, renders);
+    },
     bytesOf: (record) => bytes.of(record),
     read: (stored) => {
       const read = door.read(stored);

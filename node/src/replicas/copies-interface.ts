@@ -14,6 +14,8 @@ export interface CopiesComponents {
   readonly members: () => ReadonlySet<PeerId>;
   /** Members that are about to leave it (SPEC R161). */
   readonly leaving: () => ReadonlySet<PeerId>;
+  /** How much may be asked for in a second in place of copies that are gone; infinite without a bound. */
+  readonly repairBytesPerSecond: () => number;
   /** The canonical bytes of a record. */
   readonly bytesOf: (record: KnownRecord) => Uint8Array;
   /** The door for records that others send (form and signatures): undefined for what may not come in. */

@@ -5,7 +5,9 @@ import { CopyDesk, keyOf, type Need } from './copy-desk.ts';
 import { copyLimits, defaultCopyOptions, type CopyOptions } from './copy-limits.ts';
 import { CopyMarks } from './copy-marks.ts';
 import { CopyPeers } from './copy-peers.ts';
+import { CopyRepairs } from './copy-repairs.ts';
 import { Holding } from './holding.ts';
+import { JobWaiters } from './job-waiters.ts';
 import { type CopyRule, jobHolders, jobNeedsCopy, resultToCallDone, resultToCopy } from './needs.ts';
 
 export type { Copies, CopiesComponents, CopiesOfLeaver, CopiesState, Kept } from './copies-interface.ts';
@@ -21,6 +23,7 @@ class MeshCopies implements Copies {
   readonly #desk: CopyDesk;
   readonly #holding: Holding;
   readonly #marks = new CopyMarks();
+  readonly #repairs: CopyRepairs;
   /** Jobs whose content waits for copies. */
   readonly #jobs = new Set<JobId>();
   /** Logs of failed attempts of this machine, and the job of each. */
@@ -28,7 +31,7 @@ class MeshCopies implements Copies {
   readonly #logsKept = new Set<BlobHash>();
   /** Needs that could not be met a moment ago. */
   #later: Need[] = [];
-  readonly #acknowledging = new Map<JobId, Set<() => void>>();
+  readonly #acknowledging = new JobWaiters();
   readonly #stop = new AbortController();
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
@@ -72,6 +75,7 @@ class MeshCopies implements Copies {
       onFailed: (need, again) => this.#failed(need, again),
       onPlace: () => this.#pump(),
     });
+    this.#repairs = new CopyRepairs(components, { onReady: () => this.#pump() });
     this.#holding = new Holding({ ...components, isLeaving: () => this.#peers.isLeaving }, options);
   }
 
@@ -90,7 +94,8 @@ class MeshCopies implements Copies {
     this.#cancelRetry?.();
     this.#cancelLook?.();
     this.#peers.stop();
-    for (const waiters of this.#acknowledging.values()) for (const wake of waiters) wake();
+    this.#repairs.stop();
+    this.#acknowledging.wakeAll();
     await this.#scanning;
     await this.#desk.settled();
   }
@@ -106,7 +111,11 @@ class MeshCopies implements Copies {
   state(): CopiesState {
     const { asked } = this.#desk;
     return {
-      results: this.#marks.count + asked.results + this.#later.filter(({ kind }) => kind === 'result').length,
+      results:
+        this.#marks.count +
+        this.#repairs.marks.count +
+        asked.results +
+        this.#later.filter(({ kind }) => kind === 'result').length,
       jobs: this.#jobs.size,
       logs: this.#logs.size,
       asked: asked.all,
@@ -139,7 +148,7 @@ class MeshCopies implements Copies {
     let late = false;
     const cancel = clock.after(this.#options.acknowledgeMs, () => {
       late = true;
-      this.#wake(job);
+      this.#acknowledging.wake(job);
     });
     try {
       for (;;) {
@@ -151,7 +160,7 @@ class MeshCopies implements Copies {
           return { machines: 1, others: this.#whyAlone() };
         }
         if (late || this.#stop.signal.aborted) return { machines: 1, others: 'late' };
-        await this.#jobMoved(job);
+        await this.#acknowledging.next(job);
       }
     } finally {
       cancel();
@@ -187,19 +196,6 @@ class MeshCopies implements Copies {
     const record = this.#components.queries.jobRecord(job);
     if (record === undefined || record.acknowledged || record.deleted !== undefined) return;
     await this.#desk.merge({ ...record, acknowledged: true });
-  }
-
-  #jobMoved(job: JobId): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const waiters = this.#acknowledging.get(job) ?? new Set();
-    this.#acknowledging.set(job, waiters.add(resolve));
-    return promise;
-  }
-
-  #wake(job: JobId): void {
-    const waiters = this.#acknowledging.get(job);
-    this.#acknowledging.delete(job);
-    for (const wake of waiters ?? []) wake();
   }
 
   membersChanged(): void {
@@ -267,27 +263,36 @@ class MeshCopies implements Copies {
     if (jobNeedsCopy(record, mesh.self, { isLive, copies })) this.#jobs.add(id);
     else this.#jobs.delete(id);
     this.#callAcknowledged(record);
-    this.#wake(id);
+    this.#acknowledging.wake(id);
   }
 
   #callAcknowledged(record: JobRecord): void {
     if (record.acknowledged || record.spec.author !== this.#components.mesh.self) return;
     if (jobHolders(record, () => true).length >= 2) void this.#desk.merge({ ...record, acknowledged: true });
-    else if (this.alone() && !this.#acknowledging.has(record.id)) void this.#acknowledgeAlone(record.id);
+    else if (this.alone() && !this.#acknowledging.isAwaited(record.id))
+      void this.#acknowledgeAlone(record.id);
   }
 
   #forget(job: JobId): void {
     this.#marks.forget(job);
+    this.#repairs.marks.forget(job);
     this.#jobs.delete(job);
     for (const [log, of] of this.#logs) if (of === job) this.#logs.delete(log);
-    this.#wake(job);
+    this.#acknowledging.wake(job);
   }
 
   #lookAtTask(job: JobId, index: TaskIndex): void {
     const { queries, mesh } = this.#components;
     const task = queries.taskRecord(job, index);
-    if (resultToCopy(task, mesh.self, this.#rule) === undefined) this.#marks.delete(job, index);
-    else if (!this.#desk.isAsked(job, index)) this.#marks.add(job, index);
+    const needed = resultToCopy(task, mesh.self, this.#rule);
+    // A machine that leaves is waited for by a person.
+    const isRepair = needed?.state === 'done' && !this.#peers.isLeaving;
+    const [marks, others] = isRepair
+      ? [this.#repairs.marks, this.#marks]
+      : [this.#marks, this.#repairs.marks];
+    others.delete(job, index);
+    if (needed === undefined) marks.delete(job, index);
+    else if (!this.#desk.isAsked(job, index)) marks.add(job, index);
     const result = resultToCallDone(task, mesh.self);
     if (task !== undefined && result !== undefined) this.#desk.callDone(task, result);
     for (const { peer, log } of Object.values(task?.failures ?? {})) {
@@ -362,25 +367,28 @@ class MeshCopies implements Copies {
       refused ||= !asked;
       return asked;
     };
-    for (const job of this.#jobs) ask({ kind: 'job', job });
+    for (const job of this.#jobs) if (this.#mayAskJob(job)) ask({ kind: 'job', job });
     for (const [hash, job] of this.#logs) if (!ask({ kind: 'log', job, hash })) break;
-    this.#askResults(ask);
+    this.#marks.offer((job, index) => ask({ kind: 'result', job, index }));
+    this.#repairs.marks.offer((job, index) => this.#repair({ kind: 'result', job, index }, ask));
     // Whoever has answered, or comes back, is asked then; only the end of a pause tells nobody.
     if (refused && this.#peers.pauses) this.#retry();
   }
 
-  #askResults(ask: (need: Need) => boolean): void {
-    const open = new Set(this.#marks.jobs());
-    while (open.size > 0) {
-      for (const job of open) {
-        for (let turn = 0; turn < copyLimits.tasksPerTurn; turn++) {
-          const index = this.#marks.take(job);
-          if (index !== undefined && ask({ kind: 'result', job, index })) continue;
-          if (index !== undefined) this.#marks.add(job, index);
-          open.delete(job);
-          break;
-        }
-      }
-    }
+  /** What is new goes at once; what was on other machines before waits for its turn. */
+  #mayAskJob(job: JobId): boolean {
+    const record = this.#components.queries.jobRecord(job);
+    if (record === undefined || this.#peers.isLeaving || this.#desk.isUnderWay({ kind: 'job', job }))
+      return true;
+    return !this.#repairs.isOfJob(record, this.#peers.isLive) || this.#repairs.takeJob(record);
+  }
+
+  #repair(need: Extract<Need, { kind: 'result' }>, ask: (need: Need) => boolean): boolean {
+    const { queries, mesh } = this.#components;
+    if (!this.#repairs.isReady) return false;
+    const result = resultToCopy(queries.taskRecord(need.job, need.index), mesh.self, this.#rule);
+    const asked = ask(need);
+    if (asked && result !== undefined) this.#repairs.takeResult(result);
+    return asked;
   }
 }

@@ -1,4 +1,5 @@
 import type { JobId, TaskIndex } from '@cuadro/protocol';
+import { copyLimits } from './copy-limits.ts';
 
 interface Marks {
   bits: Uint8Array;
@@ -75,5 +76,21 @@ export class CopyMarks {
       return index;
     }
     return undefined;
+  }
+
+  /** Takes out what is taken by whom it is offered to: some of each job in turn, until it is refused. */
+  offer(takes: (job: JobId, index: TaskIndex) => boolean): void {
+    const open = new Set(this.jobs());
+    while (open.size > 0) {
+      for (const job of open) {
+        for (let turn = 0; turn < copyLimits.tasksPerTurn; turn++) {
+          const index = this.take(job);
+          if (index !== undefined && takes(job, index)) continue;
+          if (index !== undefined) this.add(job, index);
+          open.delete(job);
+          break;
+        }
+      }
+    }
   }
 }

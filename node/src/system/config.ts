@@ -26,6 +26,8 @@ export function defaultConfig(): Config {
     confine: true,
     // Tens of thousands of frames; the reserve below holds on small disks.
     quotaGiB: 200,
+    // A lost machine's terabyte is elsewhere within a working day, and a gigabit line keeps most for the work itself.
+    repairMiBps: 40,
     // Nothing goes by itself unless its owner says so.
     keepDays: 0,
     // The system stays usable, and one more scene still fits, when the store says that it is full.

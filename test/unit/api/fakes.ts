@@ -42,6 +42,7 @@ export const config: Config = {
   confine: true,
   quotaGiB: 100,
   keepDays: 0,
+  repairMiBps: 40,
   reserveGiB: 5,
   outputFolder: '/tmp/output',
   port: 7700,

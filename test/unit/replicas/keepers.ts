@@ -91,6 +91,7 @@ export async function startKeeper(
     members?: readonly string[];
     records?: TestRecords;
     copyOptions?: Partial<CopyOptions>;
+    repairBytesPerSecond?: () => number;
   } = {},
 ): Promise<Keeper> {
   const records = init.records ?? new TestRecords();
@@ -110,6 +111,7 @@ export async function startKeeper(
         queries: records,
         members: () => members,
         leaving: () => leaving,
+        repairBytesPerSecond: init.repairBytesPerSecond ?? (() => Number.POSITIVE_INFINITY),
         bytesOf: (record) => bytes.of(record),
         read: (record) => {
           const read = door.read(record);
