@@ -5,6 +5,7 @@ import {
   fieldSubject,
   compareAttempts,
   framesToRanges,
+  members,
   nextCounter,
   requestKey,
   signDeletion,
@@ -231,6 +232,9 @@ function assertMayLeave({ signer, driver, copies }: JobsComponents, peer: string
   const refuse = (why: string): never => {
     throw new CuadroError('leave-refused', { why });
   };
+  // What others say of a machine's leaving counts only where they may remove it (SPEC R161).
+  if (peer !== signer.peer && !isArtist(driver.queries, signer.peer))
+    refuse('This machine renders for the farm only; an artist removes others from it.');
   if (nodes.length < 2) refuse('This machine is the only one in its farm: there is nobody to leave.');
   if (others.length === 0) refuse('All other machines are leaving, too: one has to stay.');
   if (peer === signer.peer && copies.alone()) {
@@ -238,4 +242,9 @@ function assertMayLeave({ signer, driver, copies }: JobsComponents, peer: string
       'No other machine can be reached now, so nothing that this one holds can go anywhere. Start one, and try again.',
     );
   }
+}
+
+function isArtist(queries: JobsComponents['driver']['queries'], peer: string): boolean {
+  const farm = queries.farmRecord();
+  return farm !== undefined && members(farm, queries.memberRecords()).members.get(peer)?.role === 'artist';
 }

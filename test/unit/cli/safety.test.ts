@@ -202,6 +202,34 @@ describe('leave', () => {
     );
   });
 
+  test('is refused where the farm has no other machine, before anything is said of copies', async () => {
+    const [studio] = harness.node.door.members;
+    assert.ok(studio);
+    harness.node.door = { ...harness.node.door, members: [studio] };
+    const { exit, err } = await harness.run(['leave', '--yes']);
+    assert.equal(exit, EXIT.refused);
+    assert.equal(err, 'cuadro: This machine is the only one in its farm: there is nobody to leave.\n');
+  });
+
+  test('says what is in its way where it can not go, and lets it stay', async () => {
+    twoMachines();
+    harness.node.departures = [{ ...moving, state: 'blocked', message: 'No other machine takes it.' }];
+    const { exit, err } = await harness.run(['leave', '--yes']);
+    assert.equal(exit, EXIT.refused);
+    assert.match(
+      err,
+      /No other machine takes it\. 12 things of 12 could not be moved, so it stays.*cuadro leave --lose/,
+    );
+    const wishes = harness.node.calls.filter(({ name }) => name === 'setNode').map(({ args }) => args[1]);
+    assert.deepEqual(wishes.at(-1), { leaving: { wanted: false, reason: '' } });
+    harness.node.door = { ...harness.node.door, message: 'This machine has left.' };
+    harness.node.departures = [left];
+    assert.deepEqual(JSON.parse((await harness.run(['leave', '--json'])).out), {
+      machines: 1,
+      message: 'This machine has left.',
+    });
+  });
+
   test('Ctrl-C lets it stay', async () => {
     harness.node.departures = [moving];
     const ended = new AbortController();

@@ -85,7 +85,7 @@ async function remove(
   const found = await node.call('node', { params: { node: member } }).catch(() => undefined);
   const held = found === undefined ? [] : heldOnlyBy(await node.call('jobs', {}), found.peer);
   const moves = held.length > 0 && lose !== true;
-  if (held.length > 0 && !output.json) output.note(heldSentence(held, moves));
+  if (held.length > 0 && !output.json && found?.here === false) output.note(heldSentence(held, moves));
   if (moves && found?.live.reachable === false) {
     throw new CuadroError('leave-refused', {
       why: `${found.name} can't be reached, so that can't be moved. Start it and try again, or lose it: cuadro door remove ${found.name} --lose`,

@@ -17,8 +17,8 @@ import { count, hasEnded, jobTitle, progressBar } from '../text.ts';
 
 /** How often it is asked how far it is. */
 const pollMs = 250;
-/** For so long nothing may be able to move before it is given up: a machine may be starting, or making room. */
-const patienceMs = 10_000;
+/** For so long it may be in somebody's way before it is given up; the node itself has tried for longer by then. */
+const patienceMs = 3_000;
 /** Jobs named one by one; of more there is only the sum. */
 const jobsNamed = 8;
 
@@ -35,9 +35,13 @@ export async function leave(
     node.call('jobs', {}),
   ]);
   if (door.state !== 'member') throw refused(door.message);
+  if (door.members.length < 2)
+    throw refused('This machine is the only one in its farm: there is nobody to leave.');
   const held = heldOnlyBy(jobs, peer);
-  noteHeld(output, held, lose === true);
-  noteOwnJobs(output, jobs, peer);
+  if (!output.json) {
+    noteHeld(output, held, lose === true);
+    noteOwnJobs(output, jobs, peer);
+  }
   if (yes !== true && line.ask !== undefined && !output.json) {
     const question = `Leave ${plain(door.farm?.name ?? 'the farm')}? That is final for this machine's key. [y/N] `;
     if (!(await line.ask(question))) {
