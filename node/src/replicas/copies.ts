@@ -367,7 +367,7 @@ class MeshCopies implements Copies {
       refused ||= !asked;
       return asked;
     };
-    for (const job of this.#jobs) if (this.#mayAskJob(job)) ask({ kind: 'job', job });
+    for (const job of this.#jobs) this.#askJob(job, ask);
     for (const [hash, job] of this.#logs) if (!ask({ kind: 'log', job, hash })) break;
     this.#marks.offer((job, index) => ask({ kind: 'result', job, index }));
     this.#repairs.marks.offer((job, index) => this.#repair({ kind: 'result', job, index }, ask));
@@ -376,11 +376,15 @@ class MeshCopies implements Copies {
   }
 
   /** What is new goes at once; what was on other machines before waits for its turn. */
-  #mayAskJob(job: JobId): boolean {
+  #askJob(job: JobId, ask: (need: Need) => boolean): void {
     const record = this.#components.queries.jobRecord(job);
-    if (record === undefined || this.#peers.isLeaving || this.#desk.isUnderWay({ kind: 'job', job }))
-      return true;
-    return !this.#repairs.isOfJob(record, this.#peers.isLive) || this.#repairs.takeJob(record);
+    const need = { kind: 'job', job } as const;
+    if (record === undefined || this.#desk.isUnderWay(need)) return;
+    const isRepair = !this.#peers.isLeaving && this.#repairs.isOfJob(record, this.#peers.isLive);
+    if (isRepair && !this.#repairs.isJobReady(record)) return;
+    ask(need);
+    // Where nobody could be asked, nothing goes out, and nothing is paid for.
+    if (isRepair && this.#desk.isUnderWay(need)) this.#repairs.takeJob(job);
   }
 
   #repair(need: Extract<Need, { kind: 'result' }>, ask: (need: Need) => boolean): boolean {
@@ -388,7 +392,7 @@ class MeshCopies implements Copies {
     if (!this.#repairs.isReady) return false;
     const result = resultToCopy(queries.taskRecord(need.job, need.index), mesh.self, this.#rule);
     const asked = ask(need);
-    if (asked && result !== undefined) this.#repairs.takeResult(result);
+    if (result !== undefined && this.#desk.isUnderWay(need)) this.#repairs.takeResult(result);
     return asked;
   }
 }

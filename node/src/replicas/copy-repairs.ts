@@ -64,26 +64,23 @@ export class CopyRepairs {
     this.#credit -= bytes;
   }
 
-  /** Whether a job's content was on other machines that hold it no more. */
-  isOfJob({ holders, spec }: JobRecord, isLive: IsLive): boolean {
-    const gone = (peer: string): boolean => holders.plan[peer]?.held !== true || !isLive(peer);
-    const others = Object.keys(holders.plan).filter((peer) => peer !== spec.author);
-    return others.some(gone);
+  /** Whether a job's content was on machines that hold it no more. */
+  isOfJob({ holders }: JobRecord, isLive: IsLive): boolean {
+    return Object.entries(holders.plan).some(([peer, { held }]) => !held || !isLive(peer));
   }
 
-  /** The same as `isReady` of a job, whose size has to be read first; pays for it where it is. */
-  takeJob(record: JobRecord): boolean {
+  /** The same as `isReady` of a job, whose size has to be read first. */
+  isJobReady({ id, spec: { bundle } }: JobRecord): boolean {
     if (!this.isReady) return false;
-    const { bundle } = record.spec;
-    if (bundle === undefined) return true;
-    const known = this.#scenes.get(record.id);
-    if (known === undefined) {
-      if (!this.#scenes.has(record.id)) void this.#readSize(record.id, bundle);
-      return false;
-    }
-    this.#scenes.delete(record.id);
-    this.spend(known);
-    return true;
+    if (bundle === undefined || this.#scenes.get(id) !== undefined) return true;
+    if (!this.#scenes.has(id)) void this.#readSize(id, bundle);
+    return false;
+  }
+
+  /** The job was asked for. */
+  takeJob(job: JobId): void {
+    this.spend(this.#scenes.get(job) ?? 0);
+    this.#scenes.delete(job);
   }
 
   /** What a result's files take. */

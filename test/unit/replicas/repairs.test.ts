@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { countingResult, heldBy, type BlobHash, type TaskRecord } from '@cuadro/protocol';
+import {
+  countingResult,
+  encode,
+  heldBy,
+  type BlobHash,
+  type JobRecord,
+  type TaskRecord,
+} from '@cuadro/protocol';
 import { CopyRepairs, repairRate } from '../../../node/src/replicas/copy-repairs.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { contentOf } from '../blobs/helpers.ts';
@@ -39,6 +46,43 @@ describe('R164: copies in place of lost ones', () => {
       assert.ok(repairs.isReady);
       repairs.spend(1e9);
     }
+    repairs.stop();
+  });
+
+  it('of a job are those of one that was elsewhere, and wait until its size is known', async () => {
+    const clock = new ManualClock();
+    const tree = {
+      version: 1,
+      main: '0',
+      files: [{ path: '0', blob: 'a'.repeat(64), sizeBytes: 50 }],
+      remap: [],
+    };
+    const ready = Promise.withResolvers<void>();
+    const repairs = new CopyRepairs(
+      { clock, blobs: { read: async () => encode(tree) }, repairBytesPerSecond: () => 10 },
+      { onReady: () => ready.resolve() },
+    );
+    const jobOn = (plan: JobRecord['holders']['plan']): JobRecord =>
+      ({
+        id: JOB,
+        spec: { bundle: 'b'.repeat(64) },
+        holders: { plan, bundle: plan },
+      }) as unknown as JobRecord;
+    const held = { held: true, counter: 1 };
+    const isLive = (peer: string): boolean => peer !== 'lost';
+    assert.equal(repairs.isOfJob(jobOn({ here: held }), isLive), false, 'a new one');
+    assert.equal(repairs.isOfJob(jobOn({ here: held, lost: held }), isLive), true);
+    assert.equal(repairs.isOfJob(jobOn({ here: held, other: { held: false, counter: 2 } }), isLive), true);
+    const job = jobOn({ here: held, lost: held });
+    assert.equal(repairs.isJobReady(job), false);
+    await ready.promise;
+    for (let time = 0; time < 3; time++) assert.equal(repairs.isJobReady(job), true, 'looking costs nothing');
+    repairs.takeJob(JOB);
+    assert.equal(repairs.isReady, false);
+    clock.advance(4_000);
+    assert.equal(repairs.isReady, false);
+    clock.advance(1_000);
+    assert.equal(repairs.isReady, true, '50 bytes at 10 a second, of which 10 were there');
     repairs.stop();
   });
 
