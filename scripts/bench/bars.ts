@@ -32,6 +32,7 @@ export const BENCH_NAMES = [
   'transfer',
   'swarm',
   'small-files',
+  'store',
 ] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
@@ -163,6 +164,20 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       from: 'all gossip of a farm under about 100 messages/s at any size (section 5)',
     },
     { figure: 'jobMB', at: 'most', limit: 400, from: 'a 1,000,000-task job: ≤ 400 MB' },
+  ],
+  store: [
+    {
+      figure: 'value',
+      at: 'most',
+      limit: 200,
+      from: 'memory stays flat with 100 GB of logical data in the store: ≤ 200 MB',
+    },
+    {
+      figure: 'filesMB',
+      at: 'most',
+      limit: 400,
+      from: 'memory stays flat with a bundle of 100,000 files: ≤ 400 MB',
+    },
   ],
   cli: [
     { figure: 'value', at: 'most', limit: 100, from: '`cuadro --help`: first output ≤ 100 ms' },

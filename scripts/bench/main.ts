@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   transfer: () => import('./transfer.ts'),
   swarm: () => import('./swarm.ts'),
   'small-files': () => import('./small-files.ts'),
+  store: () => import('./store.ts'),
 };
 
 const isBenchName = (name: string): name is BenchName => (BENCH_NAMES as readonly string[]).includes(name);
