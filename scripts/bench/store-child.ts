@@ -23,6 +23,17 @@ const clock = createSystemClock();
 const random = createSystemRandom();
 
 async function takeFiles(blobs: BlobStore, folder: string, count: number): Promise<void> {
+  const bundle = await storeBundle(blobs, await makeFiles(folder, count));
+  const read = readBundle(await blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX }));
+  if (read === undefined) throw new Error('The bundle cannot be read again.');
+  const tree = read.files.map(({ path, blob, sizeBytes }) => ({ path, hash: blob, sizeBytes }));
+  await restoreTree({ blobs, random }, tree, join(folder, 'restored'));
+  for await (const { hash: found, state } of blobs.check()) {
+    if (state !== 'ok') throw new Error(`${found} is ${state}.`);
+  }
+}
+
+async function makeFiles(folder: string, count: number): Promise<TreeFile[]> {
   const files: TreeFile[] = [];
   for (let i = 0; i < count; i++) {
     const path = `part-${Math.floor(i / FILES_PER_FOLDER)}/file-${i}.txt`;
@@ -31,17 +42,15 @@ async function takeFiles(blobs: BlobStore, folder: string, count: number): Promi
     await writeFile(source, `file ${i} of a scene\n`);
     files.push({ path, source });
   }
-  const entries = await storeTree({ blobs }, files, { pin: JOB });
-  const listed = entries.map(({ path, hash, sizeBytes }) => ({ path, blob: hash, sizeBytes }));
-  const bundle = encode({ version: 1, main: listed[0]?.path ?? '', files: listed, remap: [] });
-  const { hash } = await blobs.putBytes(bundle, { pin: JOB });
-  const read = readBundle(await blobs.read(hash, { maxBytes: BUNDLE_BYTES_MAX }));
-  if (read === undefined) throw new Error('The bundle cannot be read again.');
-  const tree = read.files.map(({ path, blob, sizeBytes }) => ({ path, hash: blob, sizeBytes }));
-  await restoreTree({ blobs, random }, tree, join(folder, 'restored'));
-  for await (const { hash: found, state } of blobs.check()) {
-    if (state !== 'ok') throw new Error(`${found} is ${state}.`);
-  }
+  return files;
+}
+
+/** As a submission stores a scene (jobs/scene-job.ts). */
+async function storeBundle(blobs: BlobStore, made: readonly TreeFile[]): Promise<string> {
+  const entries = await storeTree({ blobs }, made, { pin: JOB });
+  const files = entries.map(({ path, hash, sizeBytes }) => ({ path, blob: hash, sizeBytes }));
+  const bundle = encode({ version: 1, main: files[0]?.path ?? '', files, remap: [] });
+  return (await blobs.putBytes(bundle, { pin: JOB })).hash;
 }
 
 async function takeLogical(blobs: BlobStore, folder: string, gigabytes: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { allocatorEnvironment, SEMI_SPACE_MAX_MB } from '../../node/src/cli/start-again.ts';
 import { type Bench, type BenchContext, CouldNotMeasure, type Measured, rounded } from './harness.ts';
 
 const FILES = 100_000;
@@ -41,7 +42,10 @@ async function run(context: BenchContext): Promise<Measured> {
 
 async function peakOf(context: BenchContext, what: 'files' | 'logical', amount: number): Promise<number> {
   const folder = await context.folder('store');
-  const keeper = context.spawn(process.execPath, [child, what, folder, String(amount)], {
+  // With the bounds that a node gives itself.
+  const options = [`--max-semi-space-size=${SEMI_SPACE_MAX_MB}`];
+  const keeper = context.spawn(process.execPath, [...options, child, what, folder, String(amount)], {
+    env: allocatorEnvironment(process.env) ?? process.env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let printed = '';
