@@ -8,6 +8,8 @@ import { House } from '../test/e2e/support/house.ts';
 
 const [rounds = 20, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
 console.log(`${rounds} rounds, seed ${seed} (again: node scripts/crash.ts ${rounds} ${seed})`);
+// So that the nodes end with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const house = await House.open();
 try {
   const { jobs, frames } = await crashRounds(house, { rounds, seed, say: console.log });

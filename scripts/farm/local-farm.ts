@@ -51,6 +51,10 @@ export class LocalFarm {
   /** Starts all nodes at once and waits until each sees all others in one farm with one coordinator. */
   static async open(init: LocalFarmInit): Promise<LocalFarm> {
     const farm = new LocalFarm(init);
+    // A run that is interrupted leaves no node behind.
+    process.once('exit', () => {
+      for (const { process: child } of farm.living) child?.kill('SIGKILL');
+    });
     try {
       await Promise.all(Array.from({ length: init.nodes }, (_, index) => farm.start(index)));
       await farm.whole();
@@ -101,6 +105,11 @@ export class LocalFarm {
       ...(typeof given === 'function' ? given(index) : given),
     };
     await writeFile(join(dataFolder, 'config.json'), JSON.stringify(config));
+  }
+
+  /** Below it each node has a folder of its own, and `output` one for what it collects. */
+  get folder(): string {
+    return this.#init.folder;
   }
 
   get living(): LocalNode[] {

@@ -16,6 +16,8 @@ test(`${rounds} rounds of SIGKILL in a farm of three, seed ${seed}: every frame 
     const report = await farmRounds(house, { rounds, seed, say: (line) => t.diagnostic(line) });
     assert.equal(report.rounds, rounds);
     assert.ok(report.frames > 0 && report.jobs > 0);
+    const interrupted = Object.entries(report.interrupted).map(([what, count]) => `${what} ${count}`);
+    t.diagnostic(`kills that interrupted: ${interrupted.join(', ')}`);
     t.diagnostic(`leaderless for ${report.leaderlessMs.join(', ')} ms`);
   } finally {
     await house.close();

@@ -1,22 +1,30 @@
-import type { JobView } from '@cuadro/protocol';
-import { LocalFarm, until } from '../../../scripts/farm/local-farm.ts';
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { SubmittedView } from '@cuadro/protocol';
+import { LocalFarm, type LocalNode, until } from '../../../scripts/farm/local-farm.ts';
 import { seededRandom } from './crashes.ts';
 import type { House } from './house.ts';
 import { checkJob, checkStopped, viewOf } from './job-checks.ts';
+import { arriving, momentOf, type Stage, STAGES, type StrikeJob, tracesOf, workOf } from './strikes.ts';
 import { pause } from './wait.ts';
 
 /**
- * Rounds of SIGKILL at seeded random moments in a farm of several real nodes that render real frames: the
- * coordinator, a worker, both at once, or the node that submitted. Whoever is killed comes back. Every frame must
- * arrive, each once, and the farm must be one farm again after each round.
+ * Rounds of SIGKILL at seeded random moments in a farm of several real nodes that render real frames: while one
+ * submits, fetches a scene, renders, gives copies away or collects; sometimes the coordinator goes with it. Whoever
+ * is killed comes back, its store checked before. Every frame of what was acknowledged must arrive, each once; what
+ * was not is there whole or not at all; and the farm must be one farm again after each round.
  */
 
-type Victim = 'coordinator' | 'worker' | 'both' | 'submitter';
-const VICTIMS: readonly Victim[] = ['coordinator', 'worker', 'both', 'submitter'];
 const NODES = 3;
 const FRAMES = 24;
-/** From the moment at which work is under way to the kill. */
-const KILL_WITHIN_MS = 2_500;
+/** MiB of a texture that is new in each job, so that its scene has to be fetched. */
+const TEXTURE_MIB = 8;
+const BITMAP_HEAD_BYTES = 54;
+/** From the kill to the new start of who was killed. */
+const AWAY_WITHIN_MS = 2_500;
+/** How often the coordinator is killed along with whoever else. */
+const BOTH_SHARE = 0.2;
 
 export interface FarmRoundsReport {
   rounds: number;
@@ -24,84 +32,194 @@ export interface FarmRoundsReport {
   frames: number;
   /** For how long nobody led after each loss of a coordinator, as the next one saw it. */
   leaderlessMs: number[];
+  /** Kills that interrupted each; one kill may interrupt several, or nothing of these. */
+  interrupted: Record<Stage | 'nothing', number>;
 }
 
-export async function farmRounds(
-  house: House,
-  options: { rounds: number; seed: number; say?: (line: string) => void },
-): Promise<FarmRoundsReport> {
-  const random = seededRandom(options.seed);
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
-  const blend = await house.scene('sound', `frames=${FRAMES}`);
+interface Init {
+  rounds: number;
+  seed: number;
+  say?: (line: string) => void;
+}
+
+export async function farmRounds(house: House, init: Init): Promise<FarmRoundsReport> {
+  const blend = await house.scene('sound', `big=${TEXTURE_MIB}`, `frames=${FRAMES}`);
   const farm = await LocalFarm.open({
     folder: house.fresh('farm'),
     nodes: NODES,
     env: { TMPDIR: house.temporary },
   });
-  const jobs: { job: JobView; submitter: number }[] = [];
-  const report: FarmRoundsReport = { rounds: 0, jobs: 0, frames: 0, leaderlessMs: [] };
-  const submit = async (): Promise<void> => {
-    const submitter = pick(farm.living);
-    const { job } = await submitter.client.call('submit', {
-      body: { path: blend, name: `job ${jobs.length + 1}`, settings: { samples: 4 } },
-    });
-    jobs.push({ job, submitter: submitter.index });
-  };
   try {
-    for (let round = 0; round < options.rounds; round++) {
-      if (await isShortOfWork(farm, jobs.at(-1)?.job.id)) await submit();
-      const latest = jobs.at(-1) as (typeof jobs)[number];
-      await underWay(farm, latest.job.id);
-      await pause(random() * KILL_WITHIN_MS);
-      const victim = pick(VICTIMS);
-      const killed = await strike(farm, victim, latest.submitter);
-      const leader = await until('a coordinator', () => farm.coordinator());
-      const reign = (await leader.client.call('farm', {})).coordinators.at(-1);
-      if (victim !== 'worker' && reign !== undefined) report.leaderlessMs.push(reign.leaderlessMs);
-      await pause(random() * KILL_WITHIN_MS);
-      for (const index of killed) {
-        await checkStopped(farm.node(index).dataFolder);
-        await farm.start(index);
-      }
-      await farm.whole();
-      report.rounds++;
-      options.say?.(
-        `round ${round + 1}: killed ${victim} (${killed.map((index) => farm.node(index).name).join(', ')})`,
-      );
-    }
-    for (const { job, submitter } of jobs) {
-      report.frames += await checkJob(farm.living, farm.node(submitter), job, FRAMES);
-    }
-    report.jobs = jobs.length;
-    return report;
+    const rounds = new Rounds(farm, blend, init);
+    await rounds.run();
+    return await rounds.end();
   } finally {
     await farm.close();
   }
 }
 
-async function isShortOfWork(farm: LocalFarm, job: string | undefined): Promise<boolean> {
-  if (job === undefined) return true;
-  const view = await viewOf(farm.living[0], job);
-  return (view?.counts.open ?? 0) < FRAMES / 3;
+class Rounds {
+  readonly #farm: LocalFarm;
+  readonly #blend: string;
+  readonly #init: Init;
+  readonly #random: () => number;
+  readonly #jobs: StrikeJob[] = [];
+  readonly #unanswered: { name: string; submitter: number }[] = [];
+  readonly #report: FarmRoundsReport = {
+    rounds: 0,
+    jobs: 0,
+    frames: 0,
+    leaderlessMs: [],
+    interrupted: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0, nothing: 0 },
+  };
+  #submitted = 0;
+
+  constructor(farm: LocalFarm, blend: string, init: Init) {
+    this.#farm = farm;
+    this.#blend = blend;
+    this.#init = init;
+    this.#random = seededRandom(init.seed);
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return items[Math.floor(this.#random() * items.length)] as T;
+  }
+
+  async run(): Promise<void> {
+    for (let round = 1; round <= this.#init.rounds; round++) {
+      const stage = this.#pick(STAGES);
+      if (await this.#isShortOfWork()) await this.#submit(this.#pick(this.#farm.living));
+      const { victims, interrupted } = await this.#strike(stage);
+      await pause(this.#random() * AWAY_WITHIN_MS);
+      for (const index of victims) {
+        await checkStopped(this.#farm.node(index).dataFolder);
+        await this.#farm.start(index);
+      }
+      await this.#farm.whole();
+      this.#report.rounds++;
+      for (const one of interrupted.length > 0 ? interrupted : (['nothing'] as const))
+        this.#report.interrupted[one]++;
+      const names = victims.map((index) => this.#farm.node(index).name).join(', ');
+      this.#init.say?.(
+        `round ${round}: killed ${names}, aiming at ${stage}; interrupted: ${interrupted.join(', ') || 'nothing'}`,
+      );
+    }
+  }
+
+  /** All jobs to their ends, and everything looked at. */
+  async end(): Promise<FarmRoundsReport> {
+    await this.#takeUpUnanswered();
+    for (const { job, submitter } of this.#jobs) {
+      this.#report.frames += await checkJob(this.#farm.living, this.#farm.node(submitter), job, FRAMES);
+    }
+    for (const { index, dataFolder } of this.#farm.living) {
+      await this.#farm.stop(index);
+      await checkStopped(dataFolder);
+    }
+    this.#report.jobs = this.#jobs.length;
+    return this.#report;
+  }
+
+  async #isShortOfWork(): Promise<boolean> {
+    const latest = this.#jobs.at(-1);
+    if (latest === undefined) return true;
+    return ((await viewOf(this.#farm.living[0], latest.job.id))?.counts.open ?? 0) < FRAMES / 3;
+  }
+
+  /** Submits a scene of which one texture is new. */
+  async #submit(node: LocalNode, name = this.#nextName()): Promise<SubmittedView> {
+    const answer = await node.client.call('submit', {
+      body: { path: this.#blend, name, settings: { samples: 4 } },
+    });
+    this.#jobs.push({ job: answer.job, submitter: node.index });
+    return answer;
+  }
+
+  #nextName(): string {
+    return `job ${++this.#submitted}`;
+  }
+
+  async #strike(stage: Stage): Promise<{ victims: number[]; interrupted: Stage[] }> {
+    const latest = this.#jobs.at(-1) as StrikeJob;
+    const fraction = this.#random();
+    const submitter = this.#pick(this.#farm.living);
+    const others = this.#farm.living.filter((node) => node !== submitter);
+    const victim = {
+      submit: submitter,
+      fetch: this.#pick(others),
+      render: this.#pick(this.#farm.living),
+      replicate: this.#pick(this.#farm.living),
+      collect: this.#farm.node(latest.submitter),
+    }[stage];
+    const isBoth = this.#random() < BOTH_SHARE;
+    const name = this.#nextName();
+    // Known before, so that nothing comes between the moment and the kill but one question.
+    const leader = (await until('a coordinator', () => this.#farm.coordinator())).index;
+    const arrivingBefore = await arriving(victim);
+    const asked = stage === 'submit' || stage === 'fetch' ? await this.#ask(submitter, name) : undefined;
+    await momentOf({ stage, victim, latest, fraction, arrivingBefore });
+    const victims = [...new Set([victim.index, ...(isBoth ? [leader] : [])])];
+    const interrupted = new Set(await workOf(victim));
+    await Promise.all(victims.map((index) => this.#farm.kill(index)));
+    if (asked?.state === 'open' && victims.includes(submitter.index)) interrupted.add('submit');
+    for (const trace of await tracesOf(victim, this.#farm, arrivingBefore)) interrupted.add(trace);
+    if (victims.includes(leader)) await this.#noteSuccession();
+    await asked?.settled;
+    if (asked?.state === 'broken') this.#noteUnanswered(submitter, name, victims);
+    return { victims, interrupted: STAGES.filter((one) => interrupted.has(one)) };
+  }
+
+  async #noteSuccession(): Promise<void> {
+    const leader = await until('a coordinator', () => this.#farm.coordinator());
+    const reign = (await leader.client.call('farm', {})).coordinators.at(-1);
+    if (reign !== undefined) this.#report.leaderlessMs.push(reign.leaderlessMs);
+  }
+
+  /** Submits a scene with a new texture, and doesn't wait for the answer. */
+  async #ask(node: LocalNode, name: string): Promise<Asked> {
+    await renew(this.#blend);
+    const asked: Asked = { state: 'open', settled: Promise.resolve() };
+    asked.settled = this.#submit(node, name).then(
+      () => {
+        asked.state = 'answered';
+      },
+      () => {
+        asked.state = 'broken';
+      },
+    );
+    return asked;
+  }
+
+  /** What was not acknowledged may be there all the same, and is then a job like any other. */
+  #noteUnanswered(submitter: LocalNode, name: string, victims: readonly number[]): void {
+    if (!victims.includes(submitter.index)) throw new Error(`${name} was refused by a node that lived.`);
+    this.#unanswered.push({ name, submitter: submitter.index });
+  }
+
+  async #takeUpUnanswered(): Promise<void> {
+    const known = (await this.#farm.living[0]?.client.call('jobs', {})) ?? [];
+    for (const { name, submitter } of this.#unanswered) {
+      const job = known.find((one) => one.name === name);
+      if (job !== undefined) this.#jobs.push({ job, submitter });
+    }
+    const names = new Set(this.#jobs.map(({ job }) => job.name));
+    const strange = known.filter((job) => !names.has(job.name)).map(({ name }) => name);
+    if (strange.length > 0) throw new Error(`Nobody submitted ${strange.join(', ')}.`);
+  }
 }
 
-/** Something of the job runs, or nothing of it is left. */
-async function underWay(farm: LocalFarm, job: string): Promise<void> {
-  await until(`job ${job} to be under way`, async () => {
-    const view = await viewOf(farm.living[0], job);
-    return view !== undefined && (view.live.running > 0 || view.counts.open === 0);
-  });
+/** A submission that is under way. */
+interface Asked {
+  state: 'open' | 'answered' | 'broken';
+  settled: Promise<void>;
 }
 
-async function strike(farm: LocalFarm, victim: Victim, submitter: number): Promise<number[]> {
-  const leader = (await until('a coordinator', () => farm.coordinator())).index;
-  const worker = farm.living.find(({ index }) => index !== leader)?.index ?? leader;
-  const chosen = {
-    coordinator: [leader],
-    worker: [worker],
-    both: [leader, worker],
-    submitter: [submitter],
-  }[victim];
-  await Promise.all(chosen.map((index) => farm.kill(index)));
-  return chosen;
+/** Gives the scene's large texture other pixels, in its place. */
+async function renew(blend: string): Promise<void> {
+  const file = await open(join(dirname(blend), 'textures', 'big.bmp'), 'r+');
+  try {
+    await file.write(randomBytes(TEXTURE_MIB * 2 ** 20 - 4_096), 0, undefined, BITMAP_HEAD_BYTES);
+  } finally {
+    await file.close();
+  }
 }

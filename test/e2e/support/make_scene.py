@@ -1,11 +1,13 @@
 """Makes one small scene: blender -b --factory-startup --python make_scene.py -- OUTPUT.blend [OPTION...]
 
 96×54, 2 samples, 24 frames at 24 a second, a textured cube that turns. Options: sound (a tone of one second),
-bloat (a script that takes 900 MB before the first frame), no-camera, two-textures (a second textured cube), slow (each frame takes seconds), frames=N.
+bloat (a script that takes 900 MB before the first frame), no-camera, two-textures (a second textured cube), slow (each frame takes seconds), big=N (a third texture
+of N MiB), frames=N.
 """
 
 import math
 import os
+import struct
 import sys
 
 import bpy
@@ -29,6 +31,18 @@ cube = add_cube(scene, 'Crate', material('Wood', image))
 if 'two-textures' in options:
     other = load_image(checker(os.path.join(folder, 'textures', 'stone.png'), (90, 90, 90), (30, 30, 60)), path)
     add_cube(scene, 'Rock', material('Stone', other), location=(2, 1, 0))
+for option in options:
+    if option.startswith('big='):
+        # Random pixels, so that no disk and no wire makes it smaller; a bitmap, so that none has to be compressed.
+        side = 1024
+        rows = int(option.removeprefix('big=')) * 2**20 // (side * 3)
+        bitmap = os.path.join(folder, 'textures', 'big.bmp')
+        with open(bitmap, 'wb') as file:
+            size = side * rows * 3
+            file.write(struct.pack('<2sIHHI', b'BM', 54 + size, 0, 0, 54))
+            file.write(struct.pack('<IiiHHIIiiII', 40, side, rows, 1, 24, 0, size, 2835, 2835, 0, 0))
+            file.write(os.urandom(size))
+        add_cube(scene, 'Noise', material('Noise', load_image(bitmap, path)), location=(-2, 1, 0))
 for frame, angle in ((1, 0.3), (24, 0.3 + math.pi)):
     cube.rotation_euler = (0.1, 0.2, angle)
     cube.keyframe_insert('rotation_euler', frame=frame)
