@@ -95,11 +95,17 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   const loopDelay = await start(createLoopDelay());
   // The folders of the blobs are listed in another thread, while the records are read.
   const brain = loadCore({ self: signer.peer, name: config.name });
-  const trusted = trustedRecords({ logger }, (record) => brain.take(record));
+  let records = 0;
+  const trusted = trustedRecords({ logger }, (record) => {
+    records++;
+    brain.take(record);
+  });
   const loading = store.load({ each: (record) => trusted.take(record) });
   loading.catch(() => undefined);
   await start(blobs);
-  const { term, damaged, lacks } = await loading;
+  const { term, damaged, ...found } = await loading;
+  // Files that are kept for jobs, and not one record: it is the records that are gone.
+  const lacks = found.lacks ?? (records === 0 && blobs.pinOwners().length > 0 ? 'gone' : undefined);
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
   if (lacks === 'rescued') {
     logger.error(

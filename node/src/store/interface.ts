@@ -25,9 +25,9 @@ export interface Loaded {
   /**
    * Records that were here may be missing: the end of the latest writes was lost (`cut`), or the database was damaged
    * and exchanged for what could be read of it, just now (`rescued`) or before (`aside`); the damaged one still lies
-   * beside it.
+   * beside it. `gone` says who finds files that no record is left of.
    */
-  lacks?: 'cut' | 'rescued' | 'aside';
+  lacks?: 'cut' | 'rescued' | 'aside' | 'gone';
 }
 
 /** The records of one node, durable. Opened by one process at a time. */

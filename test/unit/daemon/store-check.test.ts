@@ -147,3 +147,11 @@ describe('cuadro doctor --store', () => {
     assert.deepEqual([clean, missing.length], [false, 1]);
   });
 });
+
+test('R173: a start without its records folder knows that records are missing, not that all files are nobody’s', async () => {
+  await rm(join(folder, 'records'), { recursive: true });
+  const started: Startable[] = [];
+  const { lacks } = await openFoundation({ dataFolder: folder }, started);
+  for (const component of started.reverse()) await component.stop();
+  assert.equal(lacks, 'gone');
+});
