@@ -161,7 +161,8 @@ class Rounds {
     const victims = [...new Set([victim.index, ...(isBoth ? [leader] : [])])];
     const interrupted = new Set(await workOf(victim));
     await Promise.all(victims.map((index) => this.#farm.kill(index)));
-    if (asked?.state === 'open' && victims.includes(submitter.index)) interrupted.add('submit');
+    const isCutOff = asked !== undefined && asked.state !== 'answered';
+    if (isCutOff && victims.includes(submitter.index)) interrupted.add('submit');
     for (const trace of await tracesOf(victim, this.#farm, arrivingBefore)) interrupted.add(trace);
     if (victims.includes(leader)) await this.#noteSuccession();
     await asked?.settled;
