@@ -45,6 +45,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   { seed: 621n, was: 'what was decided before a removal was known went out after that for its write' },
   { seed: 620n, was: 'pulses of before a standstill, which waited for the disk, unseated the coordinator' },
   { seed: 676n, was: 'a beacon that a later one had overtaken freed a grant that was listed' },
+  { seed: 1207n, was: 'a job was deleted at the only machine that knew of it, which was then switched off' },
 ];
 
 describe('seeds that found something', () => {

@@ -143,7 +143,7 @@ export class Kept implements Checker {
     const up = this.#farm.up();
     for (const machine of up) {
       for (const [id, accepted] of this.#accepted) {
-        if (jobOn(machine, id) === undefined && !isExcused(accepted))
+        if (jobOn(machine, id) === undefined && !isExcused(accepted) && !this.#isDeletedWhereOff(id))
           throw new Violation(
             'accepted jobs',
             `${id}, accepted at ${accepted.at.name}, is lost at ${machine.name}.`,
@@ -153,6 +153,12 @@ export class Kept implements Checker {
     }
     this.settled();
     if (up.length > 1) for (const machine of up) this.#twoAgain(machine);
+  }
+
+  /** A job that others never heard of, and that a person deleted where he switched the machine off after that. */
+  #isDeletedWhereOff(id: string): boolean {
+    if (!this.#deleted.has(id)) return false;
+    return this.#farm.machines.some((machine) => machine.isOff && jobOn(machine, id)?.deleted !== undefined);
   }
 
   /** Once nothing happens any more, all that can be on two disks is (SPEC R57). */
