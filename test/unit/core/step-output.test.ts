@@ -37,6 +37,24 @@ describe('what a step gives', () => {
     });
   }
 
+  it('is not empty where several things are there, whichever two', () => {
+    const puts: readonly ((out: StepOutput) => unknown)[] = [
+      (out) => out.persist.set('farm/x', farmRecord()),
+      (out) => out.removed.add('task/x'),
+      (out) => out.own.add('farm/x'),
+      (out) => out.grants.set('b', []),
+      (out) => out.stops.push({ peer: 'b', attempt: {} as never, reason: 'x' }),
+    ];
+    for (const one of puts) {
+      for (const other of puts) {
+        const out = new StepOutput();
+        one(out);
+        other(out);
+        assert.equal(out.isEmpty, false);
+      }
+    }
+  });
+
   it('is not empty where a member changed and nothing else', () => {
     const out = new StepOutput();
     out.members = true;

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   countingResult,
+  emptyTask,
   PlanView,
   type JobRecord,
   type Plan,
@@ -13,6 +14,7 @@ import { TaskTable } from '../../../node/src/core/tasks.ts';
 import { jobArbitrary, taskAt } from '../protocol/arbitraries.ts';
 import { numbersOf, oracleJob, spreadPlan, type OracleTask } from '../protocol/oracle.ts';
 import { planArbitrary } from '../protocol/plans.ts';
+import { framesPlan, jobIdOf, jobRecord } from './farm.ts';
 
 const STATES: readonly TaskState[] = ['open', 'rendered', 'done', 'failed', 'skipped'];
 const hasResult = (state: string | undefined): boolean => state === 'rendered' || state === 'done';
@@ -233,5 +235,43 @@ describe('the table of a job’s tasks', () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  it('R80: knows nothing of groups before the plan is there, and counts all the same', () => {
+    const records = [0, 1, 2].map((index) => ({ ...emptyTask(jobIdOf(1), index), redo: index }));
+    const table = new TaskTable(jobRecord(framesPlan('1-4')), {
+      changed: () => undefined,
+      freed: () => undefined,
+      unblocked: () => undefined,
+      blocked: () => undefined,
+      lostInput: () => undefined,
+    });
+    assert.deepEqual(table.counts, { total: 4, open: 4, rendered: 0, done: 0, failed: 0, skipped: 0 });
+    for (const record of records) table.put(record);
+    assert.deepEqual([table.groupCount, table.groupOf(2)], [0, -1]);
+    for (const group of [0, 1, -1]) {
+      assert.deepEqual(
+        [table.withResultIn(group), table.openIn(group), table.isBlocked(group)],
+        [0, 0, false],
+      );
+      assert.deepEqual(table.needsOf(group), { all: [], same: [] });
+    }
+    assert.deepEqual([table.hasInputs(1), table.inputsMissing(1), table.inputRedo(1)], [false, 0, 0]);
+    assert.deepEqual([table.sameInputs(1), [...table.dependents(1)]], [[], []]);
+    assert.equal(
+      table.findInput(1, () => true),
+      undefined,
+    );
+    assert.deepEqual(
+      [table.levels(2), table.levels(3)],
+      [
+        { redo: 2, retry: 0 },
+        { redo: 0, retry: 0 },
+      ],
+    );
+    assert.equal(table.forWriting(2), records[2]);
+    assert.deepEqual(table.inStates(['open', 'done'], { offset: 1, limit: 2 }), [1, 2]);
+    assert.deepEqual(table.inStates(['open'], { offset: 3, limit: 9 }), [3]);
+    assert.deepEqual(table.inStates(['open'], { offset: 4, limit: 9 }), []);
   });
 });
