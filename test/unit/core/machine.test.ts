@@ -105,3 +105,24 @@ describe('substitutes that fail', () => {
     assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
   });
 });
+
+describe('a member that is asked by a new coordinator what it holds', () => {
+  const causes = (farm: Farm): unknown[] =>
+    farm.core.farm().coordinators.map(({ peer, cause }) => [peer, cause]);
+
+  it('R43: has found it where it looked for one, and follows it for one that is lost', () => {
+    const farm = meeting(BELEN, CARMEN);
+    farm.message(BELEN, { kind: 'collect', epoch: { term: 3, peer: BELEN } });
+    assert.deepEqual(causes(farm), [[BELEN, 'found']]);
+    farm.message(CARMEN, { kind: 'collect', epoch: { term: 4, peer: CARMEN } });
+    assert.deepEqual(causes(farm), [[BELEN, 'found']], 'its own is there');
+    lose(farm, BELEN);
+    farm.message(CARMEN, { kind: 'collect', epoch: { term: 2, peer: CARMEN } });
+    assert.deepEqual(causes(farm), [[BELEN, 'found']], 'an older one is not followed');
+    farm.message(CARMEN, { kind: 'collect', epoch: { term: 5, peer: CARMEN } });
+    assert.deepEqual(causes(farm), [
+      [BELEN, 'found'],
+      [CARMEN, 'lost'],
+    ]);
+  });
+});
