@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { SubmittedView } from '../../protocol/src/index.ts';
+import { LocalFarm, type LocalNode } from '../../scripts/farm/local-farm.ts';
+import { House, tasksOf } from './support/house.ts';
+import { blobChains, firstSent, judge, parseTrace, recordChain, type SystemCall } from './support/trace.ts';
+import { until } from './support/wait.ts';
+
+/**
+ * What one machine promises for two, and what had reached the disks of both before, by the system calls of both in one
+ * recording (DESIGN.md section 6, replicate before done): a job said to be held by two machines, a frame shown as done.
+ * What the machines say to each other is encrypted; what the submitting one then says to its user is not.
+ */
+
+const CALLS = 'fsync,fdatasync,rename,renameat,renameat2,write,writev,pwrite64,sendto';
+const FRAMES = 2;
+/** In the canonical bytes of a record: the property `state` with the value `done`. */
+const DONE = 'estateddone';
+
+let house: House;
+let farm: LocalFarm | undefined;
+let tracer: ChildProcess | undefined;
+let calls: SystemCall[] = [];
+let submitted: SubmittedView;
+let plan: string;
+let frames: { index: number; name: string; hashes: string[] }[] = [];
+let why: string | undefined;
+
+before(async () => {
+  house = await House.open();
+  farm = await LocalFarm.open({
+    folder: house.fresh('farm'),
+    nodes: 2,
+    config: {
+      programs: ['sh'],
+      blender: join(house.root, 'no-blender'),
+      ffmpeg: join(house.root, 'no-ffmpeg'),
+    },
+    env: { TMPDIR: house.temporary },
+  });
+  const [submitter] = farm.nodes as [LocalNode];
+  const recording = join(house.root, 'trace.txt');
+  why = await attach(
+    recording,
+    farm.nodes.map(({ pid }) => pid),
+  );
+  if (why !== undefined) return;
+  const live = new AbortController();
+  const listening = (async () => {
+    for await (const _ of submitter.client.events(live.signal));
+  })().catch(() => undefined);
+  submitted = await submitter.client.call('submit', {
+    body: {
+      type: 'command',
+      settings: {
+        program: 'sh',
+        args: ['-c', 'head -c 100000 /dev/urandom > "$CUADRO_OUTPUT/part_$CUADRO_FRAME.bin"'],
+        frames: `1-${FRAMES}`,
+      },
+    },
+  });
+  const { id } = submitted.job;
+  await until('both frames to be done', async () => {
+    const { counts } = await submitter.client.call('job', { params: { job: id } });
+    return counts.done === FRAMES;
+  });
+  frames = (await tasksOf(submitter.client, id)).map(({ index, name, files }) => ({
+    index,
+    name,
+    hashes: files.map(({ blob }) => blob),
+  }));
+  plan = await planOf(submitter, id);
+  // What was done a moment ago is shown a moment later.
+  await until('the done frames to be shown', async () => {
+    calls = parseTrace(await readFile(recording, 'latin1'));
+    return frames.every(({ hashes }) => shownDone(hashes) !== undefined);
+  });
+  live.abort();
+  await listening;
+});
+after(async () => {
+  tracer?.kill('SIGINT');
+  await farm?.close();
+  await house?.close();
+});
+
+/** Records the calls of running processes; gives why that can't be. */
+async function attach(recording: string, pids: readonly number[]): Promise<string | undefined> {
+  const args = ['-f', '-yy', '-s', '8000', '-o', recording, '-e', `trace=${CALLS}`];
+  const child = spawn('strace', [...args, ...pids.flatMap((pid) => ['-p', String(pid)])], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  tracer = child;
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  let ended = false;
+  child.once('error', () => (ended = true));
+  child.once('close', () => (ended = true));
+  const isAttached = (): boolean => pids.every((pid) => said.includes(`Process ${pid} attached`));
+  await until('strace to be attached or to end', () => ended || isAttached());
+  if (!ended) return undefined;
+  return `needs strace, and the right to trace a process that runs${said === '' ? '' : `: ${said.split('\n')[0]}`}`;
+}
+
+/** The job's plan: the first file that was pinned for it. */
+async function planOf({ dataFolder }: LocalNode, job: string): Promise<string> {
+  const journal = await readFile(join(dataFolder, 'pins.journal'), 'utf8');
+  const [, hash] = new RegExp(`^\\+([0-9a-f]{64}) ${job}$`, 'm').exec(journal) ?? [];
+  assert.ok(hash);
+  return hash;
+}
+
+/** One page of events may tell of several frames, of which only some are done: the state has to be this file's. */
+const shownDone = ([hash]: readonly string[]): SystemCall | undefined => {
+  const told = new RegExp(`\\\\"state\\\\":\\\\"done\\\\",\\\\"files\\\\":\\[\\{[^\\]]{0,400}${hash}`);
+  return calls.find(({ name, text }) => SENDING.has(name) && /^\d+<TCP/.test(text) && told.test(text));
+};
+const SENDING: ReadonlySet<string> = new Set(['write', 'writev', 'sendto']);
+
+/** The calls of one machine, and the promise. */
+const callsOf = ({ dataFolder }: LocalNode, promise: SystemCall): SystemCall[] =>
+  calls.filter((call) => call === promise || call.text.includes(`${dataFolder}/`));
+
+const nodes = (): LocalNode[] => (farm as LocalFarm).nodes;
+
+test('R60: a job said to be held by two machines is on the disks of both', (t) => {
+  if (why !== undefined) return t.skip(why);
+  assert.equal(submitted.machines, 2);
+  const { id } = submitted.job;
+  const answer = firstSent(calls, 'HTTP/1.1 200', `\\"job\\":{\\"id\\":\\"${id}\\"`);
+  assert.ok(answer, 'the answer was seen');
+  for (const node of nodes()) {
+    const own = callsOf(node, answer);
+    const ofRecord = recordChain("the job's record", `!job/${id}`);
+    const { broken } = judge(own, answer, [...blobChains(own, plan), ofRecord]);
+    assert.deepEqual(broken, [], node.name);
+  }
+});
+
+test('R57: a frame shown as done is on the disks of both with its record, and that it is done on that of who shows it', (t) => {
+  if (why !== undefined) return t.skip(why);
+  assert.equal(frames.length, FRAMES);
+  for (const { index, name, hashes } of frames) {
+    const shown = shownDone(hashes);
+    assert.ok(shown, `${name} was shown`);
+    const key = `!task/${submitted.job.id}/${String(index).padStart(10, '0')}`;
+    for (const node of nodes()) {
+      const own = callsOf(node, shown);
+      // Who made it may have it as rendered still: what another holds is done once that one has written so.
+      const said = node === nodes()[0] ? [DONE] : [];
+      const chains = [
+        ...hashes.flatMap((hash) => blobChains(own, hash)),
+        recordChain(`the record of ${name}`, key, ...hashes, ...said),
+      ];
+      const { relied, broken } = judge(own, shown, chains);
+      assert.deepEqual(broken, [], `${name} at ${node.name}`);
+      // And each of these is needed: one that comes late is seen.
+      for (const late of relied.filter(({ name: call }) => call.includes('sync'))) {
+        const without = own.filter((call) => call.text !== late.text || !call.name.includes('sync'));
+        assert.ok(judge(without, shown, chains).broken.length > 0, late.text);
+      }
+    }
+  }
+});
