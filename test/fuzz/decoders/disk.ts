@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import {
   configSchema,
@@ -12,6 +13,7 @@ import {
 } from '@cuadro/protocol';
 import { decodePieces, encodePieces, manifestOf } from '../../../node/src/blobs/pieces.ts';
 import { CollectionNotes } from '../../../node/src/jobs/notes.ts';
+import { jsonOfLocal, localFromText, localToText } from '../../../node/src/store/local-text.ts';
 import { recordFromBytes, recordToBytes } from '../../../node/src/store/record-bytes.ts';
 import { configPath, defaultConfig, loadConfig } from '../../../node/src/system/config.ts';
 import { nodeFilePath, readNodeFile, signinAddress } from '../../../node/src/system/node-file.ts';
@@ -112,6 +114,35 @@ function readNote(): (text: string) => Verdict {
   };
 }
 
+/** With the checksum that it was written with, without any as earlier versions wrote it, and with one letter garbled. */
+function storedNote(dice: Dice): string {
+  const text = localToText(note(dice));
+  switch (dice.below(3)) {
+    case 0:
+      return jsonLike(note)(dice);
+    case 1:
+      return text;
+    default: {
+      const at = dice.below(text.length);
+      return text.slice(0, at) + String.fromCharCode(dice.below(128)) + text.slice(at + 1);
+    }
+  }
+}
+
+function readStoredNote(text: string): Verdict {
+  const json = jsonOfLocal(text);
+  const value = localFromText(text);
+  demand(
+    (json === undefined) === (value === undefined),
+    'What is damaged has a value, or what is whole has none.',
+  );
+  if (json === undefined) return 'refused';
+  const isSummed = text.startsWith('\x01');
+  demand(!isSummed || text.slice(1, 9) === crc32(json).toString(16).padStart(8, '0'), 'A checksum is wrong.');
+  demand(isDeepStrictEqual(localFromText(localToText(value)), value), 'A note is stored as another one.');
+  return 'taken';
+}
+
 /** A folder of its own, gone with the reader. */
 function inFolder<I extends string>(
   read: (folder: string, text: I) => Promise<Verdict> | Verdict,
@@ -156,6 +187,13 @@ export const diskDecoders: readonly Decoder[] = [
     sources: ['node/src/jobs/notes.ts'],
     input: (dice) => (dice.once(4) ? plainNote(dice) : jsonLike(note)(dice)),
     open: () => ({ read: readNote() }),
+  }),
+  decoder<string>({
+    name: 'stored-note',
+    covers: ['node/src/store/local-text.ts'],
+    sources: ['node/src/store/local-text.ts'],
+    input: storedNote,
+    open: () => ({ read: readStoredNote }),
   }),
   decoder<string>({
     name: 'config-file',

@@ -36,6 +36,9 @@ it('gives up pins of jobs that no record knows at the next start', async () => {
   const owner = 'abcdefghijklmnop';
   const opened = () =>
     createFileBlobStore({ clock: createSystemClock(), random: createSystemRandom() }, { folder });
+  // With records of its own, as any that was started before has: without one it would take its records for lost.
+  const first = await startNode({ dataFolder: folder, port: 0, config });
+  await first.stop();
   const before = opened();
   await before.start();
   await before.putBytes(new Uint8Array(1_000), { pin: owner });
