@@ -75,7 +75,7 @@ export function openRecords(
     getLocal: (key) => inner.getLocal(key),
     setLocal: (entries) => guarded(() => inner.setLocal(entries)),
     listLocal: (prefix) => inner.listLocal(prefix),
-    listLocalText: (prefix) => inner.listLocalText(prefix),
+    eachLocalText: (prefix, each) => inner.eachLocalText(prefix, each),
     listDamagedLocal: () => inner.listDamagedLocal(),
   };
 }

@@ -95,12 +95,12 @@ class FolderCollection implements Collection {
       if (isDeleted(job)) useless.push(key);
       else this.#jobs.set(job, emptyCollection(value as LocalJob));
     }
-    for (const [key, text] of await store.listLocalText('collected/')) {
+    await store.eachLocalText('collected/', (key, text) => {
       const [, job, task] = key.split('/') as [string, string, string];
       const known = this.#jobs.get(job);
       if (known !== undefined) known.notes.add(Number(task), text);
       else if (isDeleted(job)) useless.push(key);
-    }
+    });
     await this.#forget(useless);
     await this.#recallFolders();
     for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);

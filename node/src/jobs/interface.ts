@@ -63,7 +63,7 @@ export interface JobsComponents {
   copies: Safekeeping;
   /** Names of files on their way into output folders; the same that `blobs` takes its names from. */
   temporaries: TemporaryFiles;
-  store: Pick<RecordStore, 'getLocal' | 'setLocal' | 'listLocal' | 'listLocalText'>;
+  store: Pick<RecordStore, 'getLocal' | 'setLocal' | 'listLocal' | 'eachLocalText'>;
   signer: Signer;
   driver: {
     readonly queries: CoreQueries;

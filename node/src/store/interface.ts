@@ -44,8 +44,8 @@ export interface RecordStore extends Startable {
   setLocal(entries: Record<string, unknown>): Promise<void>;
   /** All local values whose key starts with `prefix`. */
   listLocal(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** The same as the JSON text that is stored, for values of which there are very many. */
-  listLocalText(prefix: string): Promise<[key: string, text: string][]>;
+  /** Gives the same one by one, as the JSON text that is stored: for values of which there are very many. */
+  eachLocalText(prefix: string, each: (key: string, text: string) => void): Promise<void>;
   /** Keys of those that are stored and damaged. */
   listDamagedLocal(): Promise<string[]>;
 }

@@ -16,6 +16,8 @@ type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'
 const READ_COUNT = 1_000;
 /** So that a read ends by that count: the usual 16 KiB end it after 20 task records. */
 const READ = { highWaterMarkBytes: 4 * 2 ** 20 };
+/** The node's own values that are read together. */
+const LOCAL_AT_ONCE = 1_000;
 
 const text = new TextEncoder();
 const fromText = new TextDecoder();
@@ -174,27 +176,39 @@ class LevelStore implements RecordStore {
   }
 
   async listLocal(prefix: string): Promise<[string, unknown][]> {
-    return (await this.listLocalText(prefix)).map(([key, value]) => [key, JSON.parse(value) as unknown]);
-  }
-
-  async listLocalText(prefix: string): Promise<[string, string][]> {
-    const listed: [string, string][] = [];
-    for (const [key, stored] of await this.#localTexts(prefix)) {
-      const json = jsonOfLocal(stored);
-      if (json !== undefined) listed.push([key, json]);
-    }
+    const listed: [string, unknown][] = [];
+    await this.eachLocalText(prefix, (key, text) => listed.push([key, JSON.parse(text)]));
     return listed;
   }
 
-  async listDamagedLocal(): Promise<string[]> {
-    const texts = await this.#localTexts('');
-    return texts.filter(([, stored]) => jsonOfLocal(stored) === undefined).map(([key]) => key);
+  eachLocalText(prefix: string, each: (key: string, text: string) => void): Promise<void> {
+    return this.#eachLocal(prefix, (key, stored) => {
+      const json = jsonOfLocal(stored);
+      if (json !== undefined) each(key, json);
+    });
   }
 
-  async #localTexts(prefix: string): Promise<[key: string, stored: string][]> {
+  async listDamagedLocal(): Promise<string[]> {
+    const damaged: string[] = [];
+    await this.#eachLocal('', (key, stored) => {
+      if (jsonOfLocal(stored) === undefined) damaged.push(key);
+    });
+    return damaged;
+  }
+
+  /** Some at a time: of a job of a million tasks all of them at once would take hundreds of megabytes. */
+  async #eachLocal(prefix: string, each: (key: string, stored: string) => void): Promise<void> {
     const options = { ...spaceRange('local', prefix), ...READ, valueEncoding: 'utf8' };
-    const entries = await this.#open().iterator<string, string>(options).all();
-    return entries.map(([key, value]) => [withoutSpace(key), value]);
+    const iterator = this.#open().iterator<string, string>(options);
+    try {
+      for (;;) {
+        const entries = await iterator.nextv(LOCAL_AT_ONCE);
+        if (entries.length === 0) return;
+        for (const [key, stored] of entries) each(withoutSpace(key), stored);
+      }
+    } finally {
+      await iterator.close();
+    }
   }
 
   #open(): Level<string, Uint8Array> {

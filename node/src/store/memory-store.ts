@@ -74,18 +74,18 @@ class MemoryStore implements RecordStore {
   }
 
   async listLocal(prefix: string): Promise<[string, unknown][]> {
-    return (await this.listLocalText(prefix)).map(([key, text]) => [key, JSON.parse(text) as unknown]);
+    const listed: [string, unknown][] = [];
+    await this.eachLocalText(prefix, (key, text) => listed.push([key, JSON.parse(text)]));
+    return listed;
   }
 
-  async listLocalText(prefix: string): Promise<[string, string][]> {
+  async eachLocalText(prefix: string, each: (key: string, text: string) => void): Promise<void> {
     const { local } = await this.#open();
-    return [...local]
-      .filter(([key]) => key.startsWith(prefix))
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([key, stored]) => {
-        const json = jsonOfLocal(stored);
-        return json === undefined ? [] : [[key, json] satisfies [string, string]];
-      });
+    const stored = [...local].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [key, text] of stored) {
+      const json = jsonOfLocal(text);
+      if (json !== undefined) each(key, json);
+    }
   }
 
   async listDamagedLocal(): Promise<string[]> {

@@ -20,6 +20,12 @@ const farm: FarmRecord = {
   name: { value: 'Farm', counter: 1, peer: PEER },
 };
 
+async function textsOf(store: RecordStore, prefix: string): Promise<[string, string][]> {
+  const texts: [string, string][] = [];
+  await store.eachLocalText(prefix, (key, text) => texts.push([key, text]));
+  return texts;
+}
+
 const HASH = 'a1'.repeat(32);
 const doneTask = (index: number): KnownRecord => ({
   ...emptyTask(JOB, index),
@@ -235,8 +241,17 @@ for (const implementation of implementations) {
         assert.deepEqual(await again.getLocal('other'), true);
         assert.equal(await again.getLocal('nothing'), undefined);
         assert.deepEqual(await again.listLocal('collected/'), [['collected/a', { frames: 3 }]]);
-        assert.deepEqual(await again.listLocalText('collected/'), [['collected/a', '{"frames":3}']]);
+        assert.deepEqual(await textsOf(again, 'collected/'), [['collected/a', '{"frames":3}']]);
         assert.deepEqual((await again.load()).records, []);
+      }));
+
+    it('gives local values of which there are many one by one, in the order of their keys', () =>
+      withStore(async (open) => {
+        const keys = Array.from({ length: 2_500 }, (_, i) => `many/${String(i).padStart(4, '0')}`);
+        const store = await open();
+        await store.setLocal({ ...Object.fromEntries(keys.map((key) => [key, { key }])), others: 1 });
+        const expected = keys.map((key) => [key, JSON.stringify({ key })]);
+        assert.deepEqual(await textsOf(await open(), 'many/'), expected);
       }));
 
     it('R172: takes an own value for absent of which one bit is flipped, and names it', () =>
@@ -249,7 +264,7 @@ for (const implementation of implementations) {
         const again = await open();
         assert.equal(await again.getLocal('note/a'), undefined);
         assert.deepEqual(await again.listLocal('note/'), [['note/b', { folder: '/in' }]]);
-        assert.deepEqual(await again.listLocalText('note/'), [['note/b', '{"folder":"/in"}']]);
+        assert.deepEqual(await textsOf(again, 'note/'), [['note/b', '{"folder":"/in"}']]);
         assert.deepEqual(await again.getLocal('old'), { as: 'the first version wrote it' });
         assert.deepEqual(await again.listDamagedLocal(), ['note/a']);
         await again.setLocal({ 'note/a': 2 });

@@ -168,7 +168,7 @@ export class WholeNode {
         return store.setLocal(entries);
       },
       listLocal: (prefix) => store.listLocal(prefix),
-      listLocalText: (prefix) => store.listLocalText(prefix),
+      eachLocalText: (prefix, each) => store.eachLocalText(prefix, each),
       listDamagedLocal: () => store.listDamagedLocal(),
     };
   }

@@ -176,7 +176,7 @@ export class Machine {
       getLocal: (key) => store.getLocal(key),
       setLocal: (entries) => write(() => store.setLocal(entries)),
       listLocal: (prefix) => store.listLocal(prefix),
-      listLocalText: (prefix) => store.listLocalText(prefix),
+      eachLocalText: (prefix, each) => store.eachLocalText(prefix, each),
       listDamagedLocal: () => store.listDamagedLocal(),
     };
   }

@@ -150,7 +150,7 @@ describe('collecting', () => {
       ...node.components.store,
       getLocal: (key) => node.store.getLocal(key),
       listLocal: (prefix) => node.store.listLocal(prefix),
-      listLocalText: (prefix) => node.store.listLocalText(prefix),
+      eachLocalText: (prefix, each) => node.store.eachLocalText(prefix, each),
       setLocal: (entries) => {
         const written = Object.values(entries).some((value) => (value as { attempt?: string }).attempt);
         return written ? Promise.reject(new Error('killed')) : node.store.setLocal(entries);
