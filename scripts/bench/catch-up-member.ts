@@ -79,7 +79,7 @@ export async function startMember(folder: string, number: number): Promise<Membe
     getLocal: (key) => level.getLocal(key),
     setLocal: (entries) => level.setLocal(entries),
     listLocal: (prefix) => level.listLocal(prefix),
-    listLocalText: (prefix) => level.listLocalText(prefix),
+    eachLocalText: (prefix, each) => level.eachLocalText(prefix, each),
     listDamagedLocal: () => level.listDamagedLocal(),
     write: async (batch) => {
       await level.write(batch);

@@ -92,7 +92,7 @@ function watched(store: RecordStore): WatchedStore {
     getLocal: (key) => store.getLocal(key),
     setLocal: (entries) => store.setLocal(entries),
     listLocal: (prefix) => store.listLocal(prefix),
-    listLocalText: (prefix) => store.listLocalText(prefix),
+    eachLocalText: (prefix, each) => store.eachLocalText(prefix, each),
     listDamagedLocal: () => store.listDamagedLocal(),
     write: async (batch) => {
       if (batches.length === 0) writingMs = 0;
