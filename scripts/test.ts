@@ -8,28 +8,29 @@ import { projectFiles } from './check/sources.ts';
 import { type FileResult, type FileRunLimits, runFile } from './test/file-run.ts';
 import { countTests, describeFile, describeRun } from './test/summary.ts';
 
-/** Quick files run two at a time: the machine that the bar of 15 minutes names has two cores. */
-const LIGHT = {
+/** Files that run at a time: the machine that the bar of 15 minutes names has two cores. */
+const AT_ONCE = 2;
+
+/** Quick files. */
+const LIGHT: Phase = {
   folders: ['unit', 'contract', 'fuzz'],
-  atOnce: 2,
   limits: { fileMs: 180_000, lingerMs: 15_000 },
 };
+
+/** Hours of whole farms, and searches of models: nothing in them waits for real time, so that two keep both cores busy. */
+const SIMULATED: Phase = { folders: ['sim', 'model'], limits: { fileMs: 900_000, lingerMs: 15_000 } };
 
 /**
  * Files that start nodes, Blender or Chromium: they wait much, so two of them share two cores well. Each has networks,
  * folders and ports of its own, and waits for conditions, so that neither minds the other.
  */
-const HEAVY = { folders: ['e2e', 'browser'], atOnce: 2, limits: { fileMs: 420_000, lingerMs: 20_000 } };
+const HEAVY: Phase = { folders: ['e2e', 'browser'], limits: { fileMs: 420_000, lingerMs: 20_000 } };
 
-/** Hours of whole farms, and searches of models: nothing in them waits for real time, so that two keep both cores busy. */
-const SIMULATED = { folders: ['sim', 'model'], atOnce: 2, limits: { fileMs: 900_000, lingerMs: 15_000 } };
-
-/** Folders that need a prepared machine or much time: run only when named. */
-const ON_REQUEST = { folders: ['lan'], atOnce: 1, limits: { fileMs: 900_000, lingerMs: 20_000 } };
+/** Folders that need a prepared machine or much time: run only when named, one file at a time. */
+const ON_REQUEST: Phase = { folders: ['lan'], limits: { fileMs: 900_000, lingerMs: 20_000 } };
 
 interface Phase {
   folders: string[];
-  atOnce: number;
   limits: FileRunLimits;
 }
 
@@ -42,17 +43,23 @@ export function chooseFiles(paths: string[], folders: string[], words: string[])
   });
 }
 
-async function runPhase(root: string, phase: Phase, files: string[]): Promise<FileResult[]> {
+interface Waiting {
+  file: string;
+  limits: FileRunLimits;
+}
+
+/** Whoever is free takes the next file, of whichever phase: nobody waits for the last one of a phase. */
+async function runFiles(root: string, files: readonly Waiting[], atOnce: number): Promise<FileResult[]> {
   const waiting = [...files];
   const results: FileResult[] = [];
   const takeNext = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const result = await runFile(root, file, phase.limits);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const result = await runFile(root, next.file, next.limits);
       results.push(result);
       console.log(describeFile(result));
     }
   };
-  await Promise.all(Array.from({ length: phase.atOnce }, takeNext));
+  await Promise.all(Array.from({ length: atOnce }, takeNext));
   return results;
 }
 
@@ -60,10 +67,10 @@ async function main(root: string, words: string[]): Promise<number> {
   const started = performance.now();
   const checksPass = words.length > 0 || (await check(root));
   const paths = projectFiles(root);
-  const results: FileResult[] = [];
-  for (const phase of words.length > 0 ? [LIGHT, SIMULATED, HEAVY, ON_REQUEST] : [LIGHT, SIMULATED, HEAVY]) {
-    results.push(...(await runPhase(root, phase, chooseFiles(paths, phase.folders, words))));
-  }
+  const filesOf = ({ folders, limits }: Phase): Waiting[] =>
+    chooseFiles(paths, folders, words).map((file) => ({ file, limits }));
+  const results = await runFiles(root, [LIGHT, SIMULATED, HEAVY].flatMap(filesOf), AT_ONCE);
+  if (words.length > 0) results.push(...(await runFiles(root, filesOf(ON_REQUEST), 1)));
   const counts = countTests(results);
   if (counts.tests === 0) {
     console.error(
