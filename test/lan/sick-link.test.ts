@@ -5,6 +5,7 @@ import { until } from '../e2e/support/wait.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
+import { allWantWork } from './support/work.ts';
 
 /** Longer than it takes to find a silent connection dead (3.5 s, SPEC R102) and to end a lease (4 s, SPEC R52). */
 const SLEEP_MS = 9_000;
@@ -16,10 +17,7 @@ describe('a farm of three with one sick link', () => {
       const nodes = await farm.begin(lan, 'a', 'b', 'c');
       const leader = await farm.led();
       const [far, between] = nodes.filter((node) => node !== leader) as [LanNode, LanNode];
-      // A machine that is still trying its engines would leave its task to the others.
-      await until('all machines to want work', async () =>
-        (await leader.nodes()).every(({ live }) => live.idleReason === 'There is nothing to render.'),
-      );
+      await allWantWork(leader);
       const words = ['--type', 'echo-sleep', '--frames', `1-${TASKS}`, '--set', `sleepMs=${SLEEP_MS}`];
       const { job } = await between.ask<{ job: { id: string; name: string } }>('submit', ...words);
       await until('all machines to be at work', async () =>

@@ -1,9 +1,17 @@
 import type { AttemptView, FarmView, JobView, TaskDetail } from '@cuadro/protocol';
+import { until } from '../../e2e/support/wait.ts';
 import type { LanNode } from './lan-farm.ts';
 
 /** What machines do of a job, as a node sees it. */
 
 type NamedJob = Pick<JobView, 'id'>;
+
+/** Resolves once all want work: a machine that is still trying its engines would leave its task to the others. */
+export async function allWantWork(node: LanNode): Promise<void> {
+  await until('all machines to want work', async () =>
+    (await node.nodes()).every(({ live }) => live.idleReason === 'There is nothing to render.'),
+  );
+}
 
 /** The tasks of a job that a machine runs; undefined while there are none. */
 export async function tasksOn(node: LanNode, job: NamedJob, machine: LanNode): Promise<number[] | undefined> {
