@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { blind } from './blind.ts';
 import { SimFarm } from './farm.ts';
-import type { Witness } from './machine.ts';
 import { profileOf } from './profile.ts';
-
-const nothing = (): void => undefined;
-const blind: Witness = {
-  note: nothing,
-  decided: nothing,
-  sent: nothing,
-  heard: nothing,
-  ran: nothing,
-  ended: nothing,
-  crashed: nothing,
-  changed: nothing,
-};
 
 const TURNS = 20;
 

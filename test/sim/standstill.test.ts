@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { blind, nothing } from './blind.ts';
 import { SimFarm } from './farm.ts';
-import type { Witness } from './machine.ts';
 import { People } from './people.ts';
 import { profileOf } from './profile.ts';
-
-const nothing = (): void => undefined;
-const blind: Witness = {
-  note: nothing,
-  decided: nothing,
-  sent: nothing,
-  heard: nothing,
-  ran: nothing,
-  ended: nothing,
-  crashed: nothing,
-  changed: nothing,
-};
 
 /** What the longest job takes on three machines, with its retries. */
 const WORK_MS = 600_000;

@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 /**
  * Relays on loopback that hold back all that passes for a while, each way, and let any amount pass at once: distance
- * without a narrow line. (Debian's kernels for small machines lack netem.)
+ * without a narrow line. It needs no netem, which not every kernel has.
  */
 export class FarAway {
   readonly #oneWayMs: number;

@@ -59,6 +59,26 @@ export function framesPlan(
   return { ...plan, order };
 }
 
+/** Frames, a proxy of each, and a film of all proxies. */
+export function chainedPlan(): Plan {
+  const plan = framesPlan('1-2');
+  const [group] = plan.groups;
+  if (group === undefined) throw new Error('A plan of frames has a group.');
+  return {
+    ...plan,
+    groups: [
+      { ...group, name: 'frame' },
+      { ...group, name: 'proxy', after: [{ group: 0, match: 'same' }] },
+      {
+        ...group,
+        name: 'sheet',
+        numbers: [{ start: 1, end: 1, step: 1 }],
+        after: [{ group: 1, match: 'all' }],
+      },
+    ],
+  };
+}
+
 export function jobRecord(
   plan: Plan,
   changes: { id?: number; order?: number; priority?: number; after?: string[]; author?: string } = {},

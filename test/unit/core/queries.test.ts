@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { attemptKey, CuadroError, recordKey, TASKS_PER_JOB_MAX } from '@cuadro/protocol';
 import { resultOf } from './away.ts';
-import { BELEN, CARMEN, deleted, type Farm, framesPlan, jobIdOf, nodeDesired, withRequest } from './farm.ts';
+import {
+  BELEN,
+  CARMEN,
+  chainedPlan,
+  deleted,
+  type Farm,
+  framesPlan,
+  jobIdOf,
+  nodeDesired,
+  withRequest,
+} from './farm.ts';
 import { farmOf, leading } from './members.ts';
 
 const FILM = { film: true } as const;
@@ -104,22 +114,7 @@ describe('records that are asked for', () => {
   });
 
   it('R39: are all tasks that depend on some, at any distance, without these', () => {
-    const plan = framesPlan('1-2');
-    const [group] = plan.groups;
-    assert.ok(group);
-    const farm = resting({
-      ...plan,
-      groups: [
-        { ...group, name: 'frame' },
-        { ...group, name: 'proxy', after: [{ group: 0, match: 'same' }] },
-        {
-          ...group,
-          name: 'sheet',
-          numbers: [{ start: 1, end: 1, step: 1 }],
-          after: [{ group: 1, match: 'all' }],
-        },
-      ],
-    });
+    const farm = resting(chainedPlan());
     assert.deepEqual(farm.core.dependents(JOB, [0]), [2, 4]);
     assert.deepEqual(farm.core.dependents(JOB, [0, 2]), [4]);
     assert.deepEqual(farm.core.dependents(JOB, [0, 1]), [2, 3, 4]);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { attemptKey, emptyTask, type Grant, type Plan, type TaskRecord } from '@cuadro/protocol';
+import { attemptKey, emptyTask, type Grant, type TaskRecord } from '@cuadro/protocol';
 import { lose, pass, resultOf } from './away.ts';
 import {
   BELEN,
   capabilities,
   CARMEN,
+  chainedPlan,
   DOLORES,
   type Farm,
   framesPlan,
@@ -37,26 +38,6 @@ function failed(job: string, index: number, message: string): TaskRecord {
   return {
     ...emptyTask(job, index),
     failed: { attempt, peer: BELEN, code: 'broken', message, wallTime: 1 },
-  };
-}
-
-/** Frames, a proxy of each, and a film of all proxies. */
-function chain(): Plan {
-  const plan = framesPlan('1-2');
-  const [group] = plan.groups;
-  assert.ok(group);
-  return {
-    ...plan,
-    groups: [
-      { ...group, name: 'frame' },
-      { ...group, name: 'proxy', after: [{ group: 0, match: 'same' }] },
-      {
-        ...group,
-        name: 'sheet',
-        numbers: [{ start: 1, end: 1, step: 1 }],
-        after: [{ group: 1, match: 'all' }],
-      },
-    ],
   };
 }
 
@@ -100,7 +81,7 @@ describe('why a task is not running', () => {
 
   it('is that it failed, or needs what failed, or what is skipped for that', () => {
     const farm = resting(BELEN);
-    const { id } = farm.submit(chain());
+    const { id } = farm.submit(chainedPlan());
     farm.records(failed(id, 1, 'Blender crashed.'));
     assert.equal(why(farm, id, 1), 'It failed: Blender crashed.');
     assert.match(why(farm, id, 3) ?? '', /^It needs .*2, which failed\.$/);
@@ -144,7 +125,7 @@ describe('why a task is not running', () => {
 
   it('is what it waits for: one task, or several and which is the first', () => {
     const farm = resting(BELEN);
-    const { id } = farm.submit(chain());
+    const { id } = farm.submit(chainedPlan());
     const frame = farm.core.plannedTask(id, 0)?.name;
     const proxy = farm.core.plannedTask(id, 2)?.name;
     assert.equal(why(farm, id, 2), `It waits for ${frame}.`);
@@ -156,7 +137,7 @@ describe('why a task is not running', () => {
 
   it('is who holds what it is made from and is away', () => {
     const farm = resting(BELEN, CARMEN);
-    const { id } = farm.submit(chain());
+    const { id } = farm.submit(chainedPlan());
     farm.records(resultOf(id, 0, SELF), resultOf(id, 1, BELEN, CARMEN));
     lose(farm, BELEN, CARMEN);
     assert.equal(
