@@ -5,7 +5,7 @@ import { until } from '../e2e/support/wait.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
-import { firstGrant, takenOver, tasksOn } from './support/work.ts';
+import { firstGrant, longFrames, takenOver, tasksOn } from './support/work.ts';
 
 const FRAMES = 24;
 /** Frames that take seconds, so that a machine is surely within one when its cable is pulled. */
@@ -67,15 +67,9 @@ describe('a farm whose cables are pulled while it renders', () => {
         const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd');
         const leader = await farm.led();
         const blend = await farm.house.scene('sound', `frames=${LONG_FRAMES}`);
-        const { job } = await leader.submit(blend, '--samples', '1600');
+        const long = await longFrames(leader, nodes, blend, LONG_FRAMES);
+        const { job, machine: worker, tasks: ran } = long;
         const watching = leader.cuadro('watch', job.id);
-        // One machine more than frames: so the lost one's frame waits for nothing but the end of its lease.
-        const [worker, ran] = await until('all frames to run', async () => {
-          const running = await Promise.all(nodes.map((node) => tasksOn(leader, job, node)));
-          if (running.filter((tasks) => tasks !== undefined).length < LONG_FRAMES) return undefined;
-          const index = nodes.findIndex((node, i) => node !== leader && running[i] !== undefined);
-          return [nodes[index] as LanNode, running[index] as number[]] as const;
-        });
 
         worker.host.cable('eth0', false);
         const cutAt = performance.now();

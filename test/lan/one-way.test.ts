@@ -5,11 +5,9 @@ import { until } from '../e2e/support/wait.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
-import { allWantWork, firstGrant, lossesOf, lostBy, takenOver, tasksOn } from './support/work.ts';
+import { firstGrant, longFrames, lossesOf, lostBy, takenOver, tasksOn } from './support/work.ts';
 
 const LONG_FRAMES = 4;
-/** Rendering for long enough that all frames run at once, and that the lost one isn't done before its machine is deaf. */
-const LONG_SAMPLES = '6000';
 const FRAMES = 24;
 
 /** What one host sends arrives and what is sent to it is lost, or the other way round: TCP stands still on both ways. */
@@ -19,15 +17,8 @@ describe('a farm of five of which one hears or is heard in one direction only', 
       const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd', 'e');
       const leader = await farm.led();
       const blend = await farm.house.scene('sound', `frames=${LONG_FRAMES}`);
-      await allWantWork(leader);
-      const { job } = await leader.submit(blend, '--samples', LONG_SAMPLES);
-      // One machine more than frames: so the lost one's frame waits for nothing but the end of its lease.
-      const [deaf, ran] = await until('all frames to run', async () => {
-        const running = await Promise.all(nodes.map((node) => tasksOn(leader, job, node)));
-        if (running.filter((tasks) => tasks !== undefined).length < LONG_FRAMES) return undefined;
-        const index = nodes.findIndex((node, i) => node !== leader && running[i] !== undefined);
-        return [nodes[index] as LanNode, running[index] as number[]] as const;
-      });
+      const long = await longFrames(leader, nodes, blend, LONG_FRAMES);
+      const { job, machine: deaf, tasks: ran } = long;
       const hearing = nodes.filter((node) => node !== deaf);
       const before = await Promise.all(hearing.map((node) => node.reigns()));
 

@@ -5,7 +5,7 @@ import { pause, until } from '../e2e/support/wait.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
 import { type LanNode, onLan } from './support/lan-farm.ts';
-import { firstGrant, lossesOf, lostBy, makersOf, takenOver, tasksOn } from './support/work.ts';
+import { firstGrant, longFrames, lossesOf, lostBy, makersOf, takenOver } from './support/work.ts';
 
 const ASLEEP_MS = 30_000;
 /** Of the job that is under way when the host falls asleep. */
@@ -25,14 +25,8 @@ describe('a host of five that is suspended for 30 s while it renders', () => {
       const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd', 'e');
       const leader = await farm.led();
       const blend = await farm.house.scene('sound', `frames=${LONG_FRAMES}`);
-      const { job } = await leader.submit(blend, '--samples', '1600', '--name', 'before');
-      // One machine more than frames: so the lost one's frame waits for nothing but the end of its lease.
-      const [sleeper, ran] = await until('all frames to run', async () => {
-        const running = await Promise.all(nodes.map((node) => tasksOn(leader, job, node)));
-        if (running.filter((tasks) => tasks !== undefined).length < LONG_FRAMES) return undefined;
-        const index = nodes.findIndex((node, i) => node !== leader && running[i] !== undefined);
-        return [nodes[index] as LanNode, running[index] as number[]] as const;
-      });
+      const long = await longFrames(leader, nodes, blend, LONG_FRAMES);
+      const { job, machine: sleeper, tasks: ran } = long;
       const awake = nodes.filter((node) => node !== sleeper);
       const before = await Promise.all(awake.map((node) => node.reigns()));
 

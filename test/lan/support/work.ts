@@ -1,4 +1,4 @@
-import type { AttemptView, FarmView, JobView, TaskDetail } from '@cuadro/protocol';
+import type { AttemptView, FarmView, JobView, SubmittedView, TaskDetail } from '@cuadro/protocol';
 import { until } from '../../e2e/support/wait.ts';
 import type { LanNode } from './lan-farm.ts';
 
@@ -18,6 +18,29 @@ export async function tasksOn(node: LanNode, job: NamedJob, machine: LanNode): P
   const { live } = (await node.nodes()).find(({ name }) => name === machine.name) ?? {};
   const tasks = live?.running.filter((running) => running.job === job.id).map(({ task }) => task) ?? [];
   return tasks.length > 0 ? tasks : undefined;
+}
+
+/** Frames that render for tens of seconds on two shared cores: none ends while its machine is being lost. */
+const LONG_SAMPLES = '6000';
+
+/**
+ * Has a farm render long frames, each on a machine of its own, and tells one that runs some and does not coordinate.
+ * There must be more machines than frames: so a lost frame waits for nothing but the end of its lease.
+ */
+export async function longFrames(
+  leader: LanNode,
+  nodes: readonly LanNode[],
+  blend: string,
+  frames: number,
+): Promise<{ job: SubmittedView['job']; machine: LanNode; tasks: number[] }> {
+  await allWantWork(leader);
+  const { job } = await leader.submit(blend, '--frames', `1-${frames}`, '--samples', LONG_SAMPLES);
+  return until('all frames to run', async () => {
+    const running = await Promise.all(nodes.map((node) => tasksOn(leader, job, node)));
+    if (running.filter((tasks) => tasks !== undefined).length < frames) return undefined;
+    const index = nodes.findIndex((node, i) => node !== leader && running[i] !== undefined);
+    return { job, machine: nodes[index] as LanNode, tasks: running[index] as number[] };
+  });
 }
 
 /** The attempt of a task on another machine than the one that was lost. */
