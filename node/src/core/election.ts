@@ -263,6 +263,7 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
 
 /** Two coordinators meet: the one with more followers stays, then the longer reign, then the lower peer id. */
 function meet(state: BrainState, reign: Leading, pulse: Pulse): void {
+  reign.rivalAt = state.now;
   // Those of its latest pulse that are still known to follow: a node whose own time stood still has lost them since.
   let following = 0;
   for (const machine of state.machines.values()) if (follows(state, reign, machine)) following += 1;

@@ -310,14 +310,22 @@ export function endOverdueLeases(state: BrainState): void {
   }
 }
 
+/**
+ * Whether a machine that fell silent is with another coordinator, or may be: it said so, or another one was heard since
+ * it was. It has not vanished then (SPEC R111); its work may be done twice, which is no failure.
+ */
+function isElsewhere({ reign }: BrainState, machine: Machine): boolean {
+  if (machine.followsAnother === true) return true;
+  return reign.role === 'leading' && (reign.rivalAt ?? -Infinity) >= machine.heardAt;
+}
+
 function loseMachine(state: BrainState, machine: Machine): void {
   delete machine.unplaced;
   if (machine.reachable) takePeerState(state, machine.peer, 'silent');
   const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
   state.accuse('silent');
   for (const { lease, ran } of leases) {
-    // Whoever answered and stays with another has not vanished; its work may be done twice, which is no failure.
-    if (ran && machine.followsAnother !== true) recordLost(state, lease);
+    if (ran && !isElsewhere(state, machine)) recordLost(state, lease);
     releaseLease(state, machine, lease);
   }
 }

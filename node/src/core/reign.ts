@@ -57,6 +57,8 @@ export interface Leading {
   followers: number;
   /** Monotonic time from which on a beacon proves a follower: after a long gap, older ones lie in the sockets (R115). */
   followersFrom: number;
+  /** Monotonic time at which another coordinator was heard last; undefined before the first. */
+  rivalAt?: number;
   /** Successors of the reign before. */
   inherited: readonly PeerId[];
   /** What a new coordinator waits for before it grants. */

@@ -282,7 +282,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'who follows another counts as vanished',
     file: `${CORE}/leases.ts`,
-    from: 'if (ran && machine.followsAnother !== true) recordLost(state, lease);',
+    from: 'if (ran && !isElsewhere(state, machine)) recordLost(state, lease);',
     to: 'if (ran) recordLost(state, lease);',
     within: 300,
   },

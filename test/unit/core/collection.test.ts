@@ -213,6 +213,21 @@ describe('a new coordinator', () => {
     assert.equal(farm.core.task(job, 0)?.failures, 0);
   });
 
+  it('R111: writes none of a member that may have followed another coordinator, which was heard since the member was', () => {
+    for (const isHeard of [true, false]) {
+      const { farm, job } = successor();
+      lose(farm);
+      answer(farm, CARMEN, job, []);
+      answer(farm, DOLORES, job, [0]);
+      farm.advance(2_000);
+      if (isHeard) farm.message(BELEN, pulseOf({ term: 4, peer: BELEN }, { sequence: 90, followers: 1 }));
+      farm.advance(1_000);
+      answer(farm, CARMEN, job, []);
+      farm.advance(1_000);
+      assert.equal(farm.core.task(job, 0)?.failures, isHeard ? 0 : 1);
+    }
+  });
+
   it("R43: frees at the holder's answer what the answer leaves out", () => {
     const { farm, job } = successor({ [CARMEN]: [0, 1] });
     lose(farm);
