@@ -1,5 +1,5 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
-import { withoutPulses } from './core/pulse.ts';
+import { isPulse } from './core/pulse.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
 import { CuadroError, assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
@@ -104,6 +104,8 @@ class CoreDriver implements Driver {
   /** What the write that is under way was gathered with. */
   #committing: Pending | undefined;
   #writing: Promise<void> | undefined;
+  /** A term is on its way to the disk: nothing is announced before it is there (SPEC R40). */
+  #isTermDue = false;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
@@ -212,10 +214,9 @@ class CoreDriver implements Driver {
 
   #queue(effect: CoreEffect, now: number): void {
     // Nothing is said or done by it, and while a slow disk writes the brain must be woken, or no gap would be noticed.
-    if (effect.kind === 'wake-at') {
-      this.#wakeAt(effect.at);
-      return;
-    }
+    if (effect.kind === 'wake-at') return this.#wakeAt(effect.at);
+    // It promises nothing that is being written: a coordinator with a slow disk is not to fall silent (SPEC R128).
+    if (isPulse(effect) && !this.#isTermDue) return this.#carryOut(effect);
     this.#pending.since ??= now;
     if (effect.kind !== 'persist') {
       this.#pending.effects.push(effect);
@@ -224,7 +225,10 @@ class CoreDriver implements Driver {
     const { batch } = this.#pending;
     batch.put.push(...effect.records);
     batch.remove.push(...effect.removed);
-    if (effect.term !== undefined) batch.term = effect.term;
+    if (effect.term !== undefined) {
+      batch.term = effect.term;
+      this.#isTermDue = true;
+    }
     this.#pending.dirty = true;
   }
 
@@ -267,6 +271,7 @@ class CoreDriver implements Driver {
   }
 
   #finish(group: Pending): void {
+    this.#isTermDue = this.#pending.batch.term !== undefined;
     for (const effect of group.effects) this.#carryOut(effect);
     for (const waiter of group.waiters) waiter.resolve();
   }
@@ -333,8 +338,10 @@ class CoreDriver implements Driver {
     if (!(lateMs >= GAP_MS)) return false;
     this.#endTimer();
     this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
+    // Pulses that wait for their term tell what was before: the followers that this node had then would unseat the
+    // coordinator that they chose meanwhile (SPEC R115). The next pulse tells what is.
     for (const group of [this.#committing, this.#pending])
-      if (group !== undefined) group.effects = withoutPulses(group.effects);
+      if (group !== undefined) group.effects = group.effects.filter((effect) => !isPulse(effect));
     this.#step({ kind: 'gap', ms: lateMs });
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
     return true;

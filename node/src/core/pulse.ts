@@ -246,12 +246,6 @@ export function heldOf(lease: Lease, running: boolean): HeldAttempt {
   };
 }
 
-/**
- * Of what waits for a write when this node finds that it stood still: pulses tell what was before, and the followers that
- * it had then would unseat the coordinator that they chose meanwhile (SPEC R115). The next pulse tells what is.
- */
-export function withoutPulses(effects: readonly CoreEffect[]): CoreEffect[] {
-  const isPulse = (effect: CoreEffect): boolean =>
-    (effect.kind === 'send' || effect.kind === 'gossip') && effect.message.kind === 'pulse';
-  return effects.filter((effect) => !isPulse(effect));
-}
+/** Whether this says a pulse: what is live, and nothing that a write has to keep (SPEC R128). */
+export const isPulse = (effect: CoreEffect): boolean =>
+  (effect.kind === 'send' || effect.kind === 'gossip') && effect.message.kind === 'pulse';

@@ -158,13 +158,13 @@ it('R52: wakes the core while a slow disk writes, and tells it that the node sto
   await driver.stop();
 });
 
-it('R115: says no pulse after a standstill that waited for the disk before it', async () => {
+it('R115: says no pulse after a standstill that waited for the disk to have its term before it', async () => {
   const pulse = { kind: 'pulse' } as Message;
   const say = (to: string): CoreEffect[] => [
+    { kind: 'persist', records: [emptyTask(JOB, 0)], removed: [], term: 7 },
     { kind: 'send', to, message: pulse },
     { kind: 'gossip', topic: 'pulse', message: pulse },
     { kind: 'gossip', topic: 'claims', message: { kind: 'claim' } as Message },
-    persist(0),
     { kind: 'wake-at', at: clock.now() + 500 },
   ];
   const { store, clock, told, driver } = harness(({ kind }) => (kind === 'gap' ? [] : say(kind)));
