@@ -46,6 +46,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   { seed: 620n, was: 'pulses of before a standstill, which waited for the disk, unseated the coordinator' },
   { seed: 676n, was: 'a beacon that a later one had overtaken freed a grant that was listed' },
   { seed: 1207n, was: 'a job was deleted at the only machine that knew of it, which was then switched off' },
+  {
+    seed: 1843n,
+    was: 'a member that came back while a new coordinator asked was not asked, and its task granted twice',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -128,15 +128,23 @@ export function stand(state: BrainState, cause: ReignCause): void {
     // What was taken back here nobody was told of: whoever holds it says so now, and is stopped or goes on (R114).
     if (machine.peer !== state.self) forgetTakenBack(state, machine);
   }
-  if (others.length > 0) {
-    leading.collecting = { until: state.now + state.options.collectMs, waiting: new Set(others) };
-    for (const peer of others) state.out.send(peer, { kind: 'collect', epoch });
-  }
+  collectFrom(state, leading, others);
   forgetSceneless(state);
   for (const job of state.jobs.values()) {
     for (const index of job.table.records.failed()) judgeMerged(state, job, index);
   }
   state.offersChanged();
+}
+
+/** Asks members what they hold, and waits for them (SPEC R43): for all in a reign until it is as old as that takes. */
+function collectFrom(state: BrainState, reign: Leading, peers: readonly PeerId[]): void {
+  const { until, waiting } = reign.collecting ?? {
+    until: reign.since + state.options.collectMs,
+    waiting: new Set(),
+  };
+  if (peers.length === 0 || until <= state.now) return;
+  reign.collecting = { until, waiting: new Set([...waiting, ...peers]) };
+  for (const peer of peers) state.out.send(peer, { kind: 'collect', epoch: reign.epoch });
 }
 
 /** The same reign goes on under a higher term, so that a coordinator that yields is followed nowhere else. */
@@ -343,6 +351,8 @@ export function peerChanged(
       if (isLarge(state)) reign.newcomers.add(peer);
       else reign.pulseDueAt = state.now;
       reign.changed.add(peer);
+      // What it was asked went with its connection, and so did its answer (SPEC R118).
+      if (state.reachableOthers().includes(peer)) collectFrom(state, reign, [peer]);
     } else reign.collecting?.waiting.delete(peer);
     return;
   }

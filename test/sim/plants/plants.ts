@@ -297,8 +297,8 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'a new coordinator asks nobody what they hold',
     file: `${CORE}/election.ts`,
-    from: 'if (others.length > 0) {\n    leading.collecting',
-    to: 'if (others.length > 1_000) {\n    leading.collecting',
+    from: 'if (peers.length === 0 || until <= state.now) return;',
+    to: 'if (peers.length <= 1_000 || until <= state.now) return;',
     within: 40,
   },
   {

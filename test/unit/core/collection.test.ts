@@ -102,6 +102,38 @@ describe('a new coordinator', () => {
     assert.deepEqual(granted(effects), [`${CARMEN} 0`, `${CARMEN} 1`]);
   });
 
+  it('R118: asks a member again that is met again meanwhile, and waits for it until the 100 ms are over', () => {
+    const { farm, job } = successor();
+    lose(farm);
+    farm.advance(40);
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'lost' });
+    const met = farm.step({ kind: 'peer', peer: DOLORES, state: 'reachable' });
+    assert.deepEqual(sentTo(DOLORES, 'collect', met), [{ kind: 'collect', epoch: farm.core.epoch }]);
+    farm.claim(DOLORES, { sequence: 2 });
+    assert.deepEqual(granted(answer(farm, CARMEN, job, [])), []);
+    assert.deepEqual(granted(farm.advance(59)), []);
+    assert.deepEqual(granted(farm.advance(1)), [
+      `${CARMEN} 0`,
+      `${CARMEN} 2`,
+      `${DOLORES} 1`,
+      `${DOLORES} 3`,
+    ]);
+  });
+
+  it('R118: asks also who is met again when all others have answered, and nobody any more after 100 ms', () => {
+    const { farm, job } = successor();
+    lose(farm);
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'lost' });
+    assert.deepEqual(granted(answer(farm, CARMEN, job, [0, 1])), []);
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'reachable' });
+    assert.deepEqual(granted(farm.claim(DOLORES, { sequence: 2 })), []);
+    assert.deepEqual(granted(answer(farm, DOLORES, job, [])), [`${DOLORES} 2`, `${DOLORES} 3`]);
+    farm.advance(100);
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'lost' });
+    const met = farm.step({ kind: 'peer', peer: DOLORES, state: 'reachable' });
+    assert.deepEqual(sentTo(DOLORES, 'collect', met), []);
+  });
+
   for (const [what, runs] of [
     ['lets go on what a machine runs that took no more work before', true],
     ['stops, and grants elsewhere, what only waits at such a machine', false],
