@@ -50,6 +50,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 1843n,
     was: 'a member that came back while a new coordinator asked was not asked, and its task granted twice',
   },
+  {
+    seed: 2764n,
+    was: 'a task that had failed three times before its job came to be known was granted once more',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -135,6 +135,9 @@ function addJob(state: BrainState, record: JobRecord): Job {
   if (state.isLoading) job.table.records.hold();
   for (const task of state.orphans.get(record.id)?.values() ?? []) job.put(task);
   state.orphans.delete(record.id);
+  // Those that came before their job were judged by nobody here.
+  if (state.epoch !== undefined)
+    for (const index of job.table.records.failed()) judgeMerged(state, job, index);
   askPlan(state, job);
   state.touchWaiting(job.id);
   return job;

@@ -51,6 +51,21 @@ describe('a task that has ended by records', () => {
     assert.deepEqual(taskOf(farm).failed, failed);
   });
 
+  it('R54: is judged by who leads when its job comes, where its failures came before that', () => {
+    const early = { ...emptyTask(JOB, 0), failures: failuresOf(3) };
+    const farm = new Farm();
+    farm.step({ kind: 'start' });
+    farm.claim(BELEN, { wants: 1 });
+    farm.records(early);
+    farm.submit(framesPlan('1'));
+    assert.deepEqual(grantsTo(BELEN, farm.effects), []);
+    assert.deepEqual([taskOf(farm).failed?.code, taskOf(farm).failed?.peer], ['told', SELF]);
+    const other = following({ term: 8, peer: BELEN }, CARMEN);
+    other.records(early);
+    assert.equal(learn(other, framesPlan('1'), BELEN), JOB);
+    assert.equal(taskOf(other).failed, undefined, 'the verdict is the coordinator’s');
+  });
+
   it('R54: is not judged where it has a result', () => {
     const { farm } = running();
     farm.records(resultOf(JOB, 0, BELEN, CARMEN));
