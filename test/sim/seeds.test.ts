@@ -54,6 +54,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 2764n,
     was: 'a task that had failed three times before its job came to be known was granted once more',
   },
+  {
+    seed: 2791n,
+    was: 'a new coordinator that began what the one before had granted it was said to grant that',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -1,4 +1,4 @@
-import type { Message, PeerId } from '@cuadro/protocol';
+import { compareEpochs, type Message, type PeerId } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
@@ -38,15 +38,19 @@ export class Asking implements Checker {
 
   decided(machine: Machine, effects: readonly CoreEffect[]): void {
     const key = lifeOf(machine);
-    if (machine.queries?.isCoordinator !== true) {
+    const epoch = machine.queries?.epoch;
+    if (epoch === undefined || machine.queries?.isCoordinator !== true) {
       this.#reigns.delete(key);
       return;
     }
     const { now } = this.#farm.timeline;
     const reign = this.#reigns.get(key) ?? { since: now, waiting: this.#within(machine) };
     this.#reigns.set(key, reign);
+    // What the coordinator before granted it, and it begins only now, is no grant of its own.
     const grants = effects.some(
-      (effect) => effect.kind === 'run' || (effect.kind === 'send' && effect.message.kind === 'grants'),
+      (effect) =>
+        (effect.kind === 'run' && compareEpochs(effect.grant.attempt.epoch, epoch) === 0) ||
+        (effect.kind === 'send' && effect.message.kind === 'grants'),
     );
     if (!grants || now - reign.since >= WAITS_MS) return;
     const there = this.#within(machine);
