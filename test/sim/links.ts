@@ -35,6 +35,11 @@ export class Way {
     return ms;
   }
 
+  /** How long what was sent already still takes: whatever is sent now comes after it. */
+  behindMs(now: number): number {
+    return Math.max(0, this.#lastArrival - now);
+  }
+
   /** When what is sent now arrives: never before what was sent earlier. */
   arrival(now: number, dice: Dice): number {
     this.#lastArrival = Math.max(this.#lastArrival, now + this.latency(dice));

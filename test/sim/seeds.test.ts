@@ -58,6 +58,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 2791n,
     was: 'a new coordinator that began what the one before had granted it was said to grant that',
   },
+  { seed: 1829n, was: 'a link was said to be good while what a fault had held up was still to come on it' },
 ];
 
 describe('seeds that found something', () => {

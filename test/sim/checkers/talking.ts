@@ -3,6 +3,8 @@ import type { Machine } from '../machine.ts';
 
 /** A way is good while it adds no more than this, in milliseconds. */
 const GOOD_BASE_MS = 1;
+/** A way is not good yet while what a fault held up before is still to come on it, for more than any good way takes. */
+const BEHIND_MS = 100;
 /** A disk is well while a write takes no longer than this on average. */
 const GOOD_WRITE_MS = 2;
 
@@ -56,10 +58,13 @@ export class Talking {
     if (!isWell(a) || !isWell(b)) return false;
     const farm = a.queries?.farmRecord()?.id;
     if (farm === undefined || farm !== b.queries?.farmRecord()?.id) return false;
-    const { wire } = this.#farm;
+    const { wire, timeline } = this.#farm;
     const { session } = wire.pair(a.peer, b.peer);
     const ways = [wire.way(a.peer, b.peer), wire.way(b.peer, a.peer)];
-    const isClear = ways.every(({ isCut, loss, baseMs }) => !isCut && loss === 0 && baseMs <= GOOD_BASE_MS);
+    const isClear = ways.every(
+      (way) =>
+        !way.isCut && way.loss === 0 && way.baseMs <= GOOD_BASE_MS && way.behindMs(timeline.now) <= BEHIND_MS,
+    );
     return isClear && session?.isOpen(a.peer) === true && session.isOpen(b.peer);
   }
 }
