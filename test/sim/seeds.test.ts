@@ -59,6 +59,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a new coordinator that began what the one before had granted it was said to grant that',
   },
   { seed: 1829n, was: 'a link was said to be good while what a fault had held up was still to come on it' },
+  { seed: 2492n, was: 'a result was said to be lost that a node killed amid its write had in memory only' },
 ];
 
 describe('seeds that found something', () => {

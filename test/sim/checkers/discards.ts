@@ -2,6 +2,7 @@ import type { JobRecord, TaskRecord } from '@cuadro/protocol';
 import type { Changes } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
+import { taskOn } from '../on-disk.ts';
 import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
 import { Dependents } from './plans.ts';
@@ -13,6 +14,14 @@ type Request = JobRecord['requests'][string];
 interface Asked {
   readonly author: string;
   readonly named: ReadonlySet<number>;
+}
+
+/** What a machine has of a task. */
+interface Held {
+  readonly job: string;
+  readonly index: number;
+  readonly redo: number;
+  readonly attempts: ReadonlySet<string>;
 }
 
 /**
@@ -27,8 +36,8 @@ export class Discards implements Checker {
   readonly #judged = new Set<string>();
   /** The highest level that anybody asked for, by task. */
   readonly #levels = new Map<string, number>();
-  /** Results that were on a disk, by machine and task, at the redo level of then. */
-  readonly #results = new Map<string, { redo: number; attempts: Set<string> }>();
+  /** Results that a machine had, by machine and task, at the redo level of then. */
+  readonly #results = new Map<string, Map<string, Held>>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
@@ -87,39 +96,55 @@ export class Discards implements Checker {
 
   #look(machine: Machine, job: string, index: number): void {
     const record = machine.queries?.taskRecord(job, index);
-    const key = `${machine.peer} ${job}/${index}`;
+    const key = `${job}/${index}`;
     if (record === undefined) {
-      this.#results.delete(key);
+      this.#of(machine).delete(key);
       return;
     }
-    const asked = this.#levels.get(`${job}/${index}`) ?? 0;
+    const asked = this.#levels.get(key) ?? 0;
     if (record.redo > asked)
       throw new Violation(
         'requeue',
-        `${machine.name} has ${job}/${index} at redo ${record.redo}, and ${asked} was asked for.`,
+        `${machine.name} has ${key} at redo ${record.redo}, and ${asked} was asked for.`,
       );
-    this.#nothingGone(machine, key, record);
+    this.#nothingGone(machine, key, heldOf(record));
   }
 
-  #nothingGone(machine: Machine, key: string, record: TaskRecord): void {
-    const attempts = new Set(Object.values(record.results).map(({ attempt }) => nameOf(attempt)));
-    const before = this.#results.get(key);
-    if (before !== undefined && before.redo === record.redo) {
-      const gone = [...before.attempts].find((attempt) => !attempts.has(attempt));
+  #of({ peer }: Machine): Map<string, Held> {
+    const held = this.#results.get(peer) ?? new Map<string, Held>();
+    this.#results.set(peer, held);
+    return held;
+  }
+
+  #nothingGone(machine: Machine, key: string, held: Held): void {
+    const before = this.#of(machine).get(key);
+    if (before !== undefined && before.redo === held.redo) {
+      const gone = [...before.attempts].find((attempt) => !held.attempts.has(attempt));
       if (gone !== undefined)
         throw new Violation('requeue', `${machine.name} lost the result ${gone} of ${key} without a redo.`);
     }
-    if (before !== undefined && before.redo > record.redo)
-      throw new Violation('requeue', `${machine.name} takes ${key} back to redo ${record.redo}.`);
-    this.#results.set(key, { redo: record.redo, attempts });
+    if (before !== undefined && before.redo > held.redo)
+      throw new Violation('requeue', `${machine.name} takes ${key} back to redo ${held.redo}.`);
+    this.#of(machine).set(key, held);
   }
 
-  /** What was in memory only may be gone. */
+  /** What its node knew in memory only, and was still to write, may be gone. */
   crashed(machine: Machine): void {
-    for (const key of this.#results.keys())
-      if (key.startsWith(`${machine.peer} `) && machine.isGone) this.#results.delete(key);
+    const held = this.#of(machine);
+    for (const [key, { job, index }] of held) {
+      const record = taskOn(machine, job, index);
+      if (record === undefined) held.delete(key);
+      else held.set(key, heldOf(record));
+    }
   }
 }
+
+const heldOf = ({ job, index, redo, results }: TaskRecord): Held => ({
+  job,
+  index,
+  redo,
+  attempts: new Set(Object.values(results).map(({ attempt }) => nameOf(attempt))),
+});
 
 function tasksOf(request: Request): number[] {
   const tasks: number[] = [];
