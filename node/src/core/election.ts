@@ -308,7 +308,7 @@ export function takeYield(
   const { epoch, to } = message;
   if (reign.role !== 'following' || reign.epoch.peer !== from || epoch.peer !== from) {
     state.ignore('foreign-coordinator');
-  } else if (compareEpochs(to, reign.epoch) < 0) state.ignore('stale-epoch');
+  } else if (compareEpochs(to, reign.epoch) <= 0) state.ignore('stale-epoch');
   else if (to.peer === state.self) stand(state, 'yielded');
   else follow(state, to, 'yielded');
 }

@@ -84,6 +84,7 @@ describe('R44: a word that a coordinator yields', () => {
     ["by another in its coordinator's name", DOLORES, BELENS, to, 'foreign-coordinator'],
     ["by its coordinator in another's name", BELEN, { ...BELENS, peer: DOLORES }, to, 'foreign-coordinator'],
     ['to an older epoch', BELEN, BELENS, { term: 4, peer: CARMEN }, 'stale-epoch'],
+    ['to the very epoch that yields', BELEN, BELENS, BELENS, 'stale-epoch'],
   ] as const)
     it(`is ignored and counted where it is said ${what}`, () => {
       const farm = following(BELENS, CARMEN, DOLORES);
