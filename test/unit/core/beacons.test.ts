@@ -93,6 +93,7 @@ describe('R117: a beacon that a later one overtook', () => {
   it('is told from the first ones of a node that was started again', () => {
     for (const [sequence, freed] of [
       [1, true],
+      [2, false],
       [4, false],
     ] as const) {
       const { farm, running, ahead } = granted();

@@ -84,4 +84,22 @@ describe("R50: another machine's claim", () => {
     assert.deepEqual(reasonsTo(effects), ['The disk is full.']);
     assert.ok(effects.some((effect) => effect.kind === 'changed' && effect.changes.farm));
   });
+
+  for (const [why, change, reason] of [
+    ['it takes no more', { wants: 0 }, 'This machine takes no work now.'],
+    ['it takes no more, in its own words', { wants: 0, idleReason: 'It is hot.' }, 'It is hot.'],
+    ['another has the task', { wants: 1 }, 'Another machine has this task, or it has ended.'],
+  ] as const)
+    it(`R114: stops what its beacon lists as kept ahead, and says that ${why}`, () => {
+      const { farm, running, ahead } = working();
+      const can = { capabilities: capabilities(), slots: 1, bundles: [] };
+      farm.message(CARMEN, { kind: 'claim', peer: CARMEN, sequence: 1, ...can, ...change });
+      const other = { ...running, attempt: { epoch: { term: 0, peer: CARMEN }, sequence: 9 } };
+      const effects = farm.message(CARMEN, beaconOf(CARMEN, [], [other]));
+      assert.deepEqual(
+        sentTo(CARMEN, 'stop', effects).map(({ attempts, reason: told }) => [attempts, told]),
+        [[[other.attempt], reason]],
+      );
+      assert.deepEqual(stopsTo(BELEN, farm.message(BELEN, beaconOf(BELEN, [running], [ahead]))), []);
+    });
 });

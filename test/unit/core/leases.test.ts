@@ -165,6 +165,17 @@ describe('a lease', () => {
     farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
     assert.equal(farm.wakeAt, farm.now + 2_000);
   });
+
+  it('R52: ends first of those of two machines, whichever of them was refused a redial', () => {
+    for (const silentMs of [500, 3_000]) {
+      const { farm } = working();
+      farm.advance(silentMs);
+      farm.claim(CARMEN, { wants: 1 });
+      farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+      const [ofBelen, ofCarmen] = [farm.now - silentMs + 4_000, farm.now + 2_000];
+      assert.equal(farm.wakeAt, Math.min(ofBelen, ofCarmen), `Belén was silent for ${silentMs} ms`);
+    }
+  });
 });
 
 /** What takes leases back: all of them at once, and whether the tasks then go to another machine. */

@@ -67,6 +67,32 @@ describe('the time since which a machine is away', () => {
   });
 });
 
+describe('a new coordinator', () => {
+  it('R59: makes nothing again in its first 10 s, in which it may reach a holder, whatever it is told', () => {
+    const epoch = { term: 5, peer: CARMEN };
+    const farm = following(epoch, BELEN);
+    const job = learn(farm, framesPlan('1-2'), BELEN);
+    const records = [resultOf(job, 0, BELEN), resultOf(job, 1, BELEN)];
+    farm.step({ kind: 'records', from: CARMEN, records });
+    lose(farm, BELEN);
+    for (let sequence = 2; sequence < 92; sequence++) {
+      farm.advance(1_000);
+      farm.message(CARMEN, pulseOf(epoch, { sequence }));
+    }
+    lose(farm, CARMEN);
+    farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+    assert.ok(farm.core.isCoordinator);
+    const [first, other] = [resultOf(job, 0, BELEN), resultOf(job, 7, BELEN)];
+    const results = { ...first.results, ...other.results };
+    farm.step({ kind: 'records', from: CARMEN, records: [{ ...first, results }] });
+    pass(farm, 9_000);
+    farm.advance(999);
+    assert.deepEqual(farm.heldIndices(), []);
+    farm.advance(1);
+    assert.deepEqual(farm.heldIndices(), [0, 1]);
+  });
+});
+
 describe('a machine that a member is connected to', () => {
   it('R59: is within its reach, whatever the coordinator says of it', () => {
     const epoch = { term: 5, peer: CARMEN };

@@ -73,6 +73,10 @@ describe('R104: a beacon by way of others', () => {
       leader.submit(framesPlan('1-9'));
       assert.equal(grantsTo(BELEN, leader.effects).length, granted, `after ${silentMs} ms`);
     }
+    const silent = leading(BELEN);
+    silent.advance(2_500);
+    silent.submit(framesPlan('1-9'));
+    assert.equal(grantsTo(BELEN, silent.beacon(BELEN, [])).length, 2, 'it had found nothing for that alone');
     const leader = leading(BELEN);
     const idle = (): string | undefined =>
       leader.core.nodes().find(({ peer }) => peer === BELEN)?.live.idleReason;

@@ -1,50 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { encode, type TaskRecord } from '@cuadro/protocol';
+import type { TaskRecord } from '@cuadro/protocol';
 import { loadCore } from '../../../node/src/core/core.ts';
-import { Packer } from '../../../node/src/core/packer.ts';
 import { TaskRecords } from '../../../node/src/core/task-records.ts';
 import { BELEN, CARMEN, framesPlan, jobRecord, SELF } from './farm.ts';
-
-const JOB = 'a'.repeat(16);
-const hash = (digit: number): string => digit.toString(16).repeat(64);
-
-/** As a worker writes it, with a holder or two. */
-function rendered(index: number, change: Partial<TaskRecord> = {}): TaskRecord {
-  const attempt = { epoch: { term: 3, peer: BELEN }, sequence: index + 1 };
-  return {
-    kind: 'task',
-    job: JOB,
-    index,
-    redo: 0,
-    retry: 0,
-    failures: {},
-    results: {
-      [`3.${index + 1}.${BELEN}`]: {
-        attempt,
-        peer: CARMEN,
-        state: 'rendered',
-        files: [
-          {
-            name: `frame_${index}.png`,
-            blob: hash(index % 16),
-            sizeBytes: 400_000 + index,
-            pixels: hash(3),
-            width: 640,
-            height: 360,
-            role: 'image',
-          },
-        ],
-        holders: { [CARMEN]: { held: true, counter: 1 } },
-        renderMs: 512.25,
-        thumbnail: hash(4),
-        wallTime: 1_700_000_000_000 + index,
-      },
-    },
-    ...change,
-  };
-}
+import { rendered } from './rendered.ts';
 
 const failedOnce = (index: number): TaskRecord =>
   rendered(index, {
@@ -61,58 +22,6 @@ const failedOnce = (index: number): TaskRecord =>
       },
     },
   });
-
-describe('packed values', () => {
-  it('come out as they went in, whatever they are made of', () => {
-    const packer = new Packer();
-    const key = fc.string({ maxLength: 40, unit: 'grapheme' }).filter((text) => text !== '__proto__');
-    const { value } = fc.letrec((tie) => ({
-      value: fc.oneof(
-        { depthSize: 'small' },
-        fc.constantFrom(null, true, false, undefined, hash(9), hash(9).slice(1), BELEN, `1.2.${BELEN}`),
-        fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }),
-        fc.double(),
-        fc.string({ unit: 'grapheme' }),
-        fc.uint8Array(),
-        fc.array(tie('value')),
-        fc.dictionary(key, tie('value'), { noNullPrototype: true }),
-      ),
-    }));
-    fc.assert(
-      fc.property(fc.dictionary(key, value, { noNullPrototype: true }), (made) => {
-        const bytes = packer.pack(made)?.slice();
-        assert.ok(bytes !== undefined);
-        const back = packer.unpack(bytes);
-        assert.deepStrictEqual(back, made);
-        assert.deepEqual(Object.keys(back as object), Object.keys(made), 'in their order');
-      }),
-      { numRuns: 2_000 },
-    );
-  });
-
-  it('refuses what would come out as something else', () => {
-    const packer = new Packer();
-    const odd = [{ text: '\ud800' }, { big: 1n }, { date: new Date(0) }, JSON.parse('{"__proto__": 1}')];
-    for (const value of odd) assert.equal(packer.pack(value as object), undefined);
-    assert.ok(packer.pack(rendered(1)), 'and goes on with what is sound');
-  });
-
-  it('are not mixed up by names that hold what stands between two', () => {
-    const packer = new Packer();
-    for (const made of [{ 'a\u0000b': 1 }, { a: 1, b: 2 }, { 'a\u0000b': 3 }]) {
-      const bytes = packer.pack(made)?.slice();
-      assert.ok(bytes !== undefined);
-      assert.deepStrictEqual(packer.unpack(bytes), made);
-    }
-  });
-
-  it('take a third of what is stored, and a tenth of what objects take', () => {
-    const packer = new Packer();
-    packer.pack(rendered(1));
-    const size = packer.pack(rendered(123_456))?.length ?? 0;
-    assert.ok(size < 190, `${size} bytes, of ${encode(rendered(123_456)).length} as they are stored`);
-  });
-});
 
 describe('the records of a job', () => {
   it('are what was put, however many of them are objects', () => {

@@ -10,14 +10,23 @@ import {
   type TaskRecord,
   type TaskState,
 } from '@cuadro/protocol';
-import { TaskTable } from '../../../node/src/core/tasks.ts';
+import { type TableListener, TaskTable } from '../../../node/src/core/tasks.ts';
 import { jobArbitrary, taskAt } from '../protocol/arbitraries.ts';
 import { numbersOf, oracleJob, spreadPlan, type OracleTask } from '../protocol/oracle.ts';
 import { planArbitrary } from '../protocol/plans.ts';
-import { framesPlan, jobIdOf, jobRecord } from './farm.ts';
+import { framesPlan, jobIdOf, jobRecord, withRequest } from './farm.ts';
 
 const STATES: readonly TaskState[] = ['open', 'rendered', 'done', 'failed', 'skipped'];
 const hasResult = (state: string | undefined): boolean => state === 'rendered' || state === 'done';
+
+/** A job that hears nothing of what its table tells. */
+const NOBODY: TableListener = {
+  changed: () => undefined,
+  freed: () => undefined,
+  unblocked: () => undefined,
+  blocked: () => undefined,
+  lostInput: () => undefined,
+};
 
 /** What a table told its job since it was asked last. */
 class Told {
@@ -153,8 +162,9 @@ function compareTask(
 }
 
 /** What was told is what changed, and nothing that a grant depends on was left out. */
-function compareTold(told: Told, naive: Naive, before: readonly string[]): void {
+function compareTold(told: Told, naive: Naive, before: readonly string[], isOfTask: boolean): void {
   const after = naive.states();
+  assert.equal(told.changed.has(after.length), false, 'there is no such task');
   for (const [index, state] of after.entries()) {
     if (state !== before[index]) assert.ok(told.changed.has(index), `${index} became ${state}`);
     if (state === 'open' && before[index] !== 'open') assert.ok(told.freed.has(index));
@@ -173,6 +183,7 @@ function compareTold(told: Told, naive: Naive, before: readonly string[]): void 
   for (const [group] of naive.plan.groups.entries()) {
     const [was, is] = [naive.isBlocked(group, before), naive.isBlocked(group, after)];
     if (was && !is) assert.ok(told.unblocked.has(group));
+    if (isOfTask && !(was && !is)) assert.equal(told.unblocked.has(group), false);
     if (!was && is) assert.ok(told.blocked.has(group));
   }
 }
@@ -210,7 +221,7 @@ function live(
       assert.ok(told.changed.has(deed.index));
     }
     if (at < planAt) continue;
-    compareTold(told, naive, before);
+    compareTold(told, naive, before, deed.kind === 'task');
     compare(table, naive);
     for (const [index, record] of naive.records) {
       const isVoid = naive.level(index, 'redo') > record.redo;
@@ -237,15 +248,52 @@ describe('the table of a job’s tasks', () => {
     );
   });
 
+  it('R33: takes from the ranges of a request the tasks that there are, and tells those that it raises', () => {
+    for (const [start, end, step, named] of [
+      [0, 0, 1, [0]],
+      [1, 3, 2, [1, 3]],
+      [-5, 3, 2, [1, 3]],
+      [-4, 3, 2, [0, 2]],
+      [-1, 9, 3, [2, 5]],
+      [-7, 20, 4, [1, 5]],
+      [-9, -1, 1, []],
+      [0, 1_000_000, 1, [0, 1, 2, 3, 4, 5]],
+      [6, 9, 1, []],
+    ] as const)
+      for (const kind of ['redo', 'retry'] as const) {
+        const told: number[] = [];
+        const job = withRequest(jobRecord(framesPlan('1-6')), kind, [], 2);
+        const [key, request] = Object.entries(job.requests)[0] ?? [];
+        assert.ok(key !== undefined && request !== undefined);
+        const ranged = { ...request, tasks: [{ start, end, step }] };
+        const table = new TaskTable(job, { ...NOBODY, changed: (index) => void told.push(index) });
+        table.setPlan(new PlanView(framesPlan('1-6')), job);
+        table.applyRequests({ ...job, requests: { ...job.requests, [`${key}.`]: ranged } });
+        assert.deepEqual(told, named);
+        const raised = [0, 1, 2, 3, 4, 5].filter((index) => table.levels(index)[kind] === 2);
+        assert.deepEqual(raised, named, `${start} to ${end} by ${step}`);
+        const again = { [`${key}.`]: ranged, [`${key}..`]: ranged };
+        table.applyRequests({ ...job, requests: { ...job.requests, ...again } });
+        assert.deepEqual(told, named, 'once');
+      }
+  });
+
+  it('R33: tells each task once whose levels fall, where a request is replaced', () => {
+    const told: number[] = [];
+    const job = withRequest(jobRecord(framesPlan('1-3')), 'redo', [1], 2);
+    const table = new TaskTable(job, { ...NOBODY, changed: (index) => void told.push(index) });
+    table.setPlan(new PlanView(framesPlan('1-3')), job);
+    told.length = 0;
+    const other = withRequest(job, 'redo', [], 2);
+    assert.notEqual(Object.values(other.requests)[0], Object.values(job.requests)[0]);
+    table.applyRequests(other);
+    assert.deepEqual(told, [0, 1, 2]);
+    assert.equal(table.levels(1).redo, 0);
+  });
+
   it('R80: knows nothing of groups before the plan is there, and counts all the same', () => {
     const records = [0, 1, 2].map((index) => ({ ...emptyTask(jobIdOf(1), index), redo: index }));
-    const table = new TaskTable(jobRecord(framesPlan('1-4')), {
-      changed: () => undefined,
-      freed: () => undefined,
-      unblocked: () => undefined,
-      blocked: () => undefined,
-      lostInput: () => undefined,
-    });
+    const table = new TaskTable(jobRecord(framesPlan('1-4')), NOBODY);
     assert.deepEqual(table.counts, { total: 4, open: 4, rendered: 0, done: 0, failed: 0, skipped: 0 });
     for (const record of records) table.put(record);
     assert.deepEqual([table.groupCount, table.groupOf(2)], [0, -1]);
