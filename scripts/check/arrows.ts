@@ -36,7 +36,7 @@ const PACKAGE_OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(level|classic-level|abstract-level)$/, ['store']],
   [/^(fastify|@fastify\/.*|fastify-type-provider-zod)$/, ['api']],
   [/^(sharp|execa)$/, ['render']],
-  [/^(commander|@clack\/.*|cli-table3|cli-progress)$/, ['cli']],
+  [/^(commander|@clack\/.*|cli-table3)$/, ['cli']],
   [/^(lit|@lit\/.*|@lit-labs\/.*|@awesome\.me\/.*|uplot)$/, ['ui']],
 ];
 
