@@ -150,6 +150,21 @@ describe('two dashboards on two machines', () => {
     await bothShow('the job', jobs, new RegExp(`^Fan dance Done ${FRAMES} of ${FRAMES}`, 'm'));
   });
 
+  it('R160: take a machine out of the farm that leaves by its own dashboard', async () => {
+    const [[leaves, gone], [stays, other]] = faces as [[Page, LocalNode], [Page, LocalNode]];
+    await stays.goto(`${other.client.file.address}/door`);
+    await stays.getByRole('button', { name: `Remove: ${gone.name}` }).waitFor();
+    await leaves.goto(`${gone.client.file.address}/machines`);
+    await leaves.getByRole('button', { name: 'Leave the farm' }).click();
+    await leaves.getByText('Everything that this machine holds is on another one, too.').waitFor();
+    await leaves.getByRole('button', { name: 'Leave', exact: true }).click();
+    await leaves.getByText(/^This machine has left .*cuadro up --data FOLDER/).waitFor();
+    await accessible(leaves);
+    await stays.getByRole('button', { name: `Remove: ${gone.name}` }).waitFor({ state: 'detached' });
+    const { members } = await other.client.call('door', {});
+    assert.ok(!members.some(({ name }) => name === gone.name));
+  });
+
   it('complain about nothing', () => assert.deepEqual(complaints, []));
 
   async function finished(): Promise<number> {

@@ -88,6 +88,39 @@ describe('the machines on the farm page', () => {
     await page.getByText(/on one machine only: while it is off, no other can fetch them/).waitFor();
   });
 
+  it('R163: deletes a job that is done and collected, and frees what it kept', async () => {
+    const body = {
+      type: 'echo-sleep' as const,
+      name: 'Short one',
+      settings: { frames: '1-3' },
+      priority: 90,
+    };
+    const short = (await stage.client.call('submit', { body })).job.id;
+    const page = await stage.open('/machines');
+    const free = page.locator('cuadro-machine-retention');
+    await free.getByText('No job that was submitted here is done.').waitFor();
+    await free.getByText(/^1 job from here is done and collected; deleting it frees \d+ k?B on/).waitFor();
+    await free.getByRole('link', { name: 'Short one' }).waitFor();
+    await free.getByRole('button', { name: /^Free / }).click();
+    await free.getByRole('button', { name: 'Delete 1 job' }).click();
+    await page.getByText(/^1 job deleted, \d+ k?B freed on this machine\.$/).waitFor();
+    await free.getByText('No job that was submitted here is done.').waitFor();
+    const left = await stage.client.call('jobs', {});
+    assert.deepEqual(
+      left.map(({ id }) => id),
+      [job],
+    );
+    assert.notEqual(short, job);
+    await free.getByLabel('Days until a collected job is deleted').fill('14');
+    await free.getByRole('button', { name: 'Save' }).click();
+    await until('the setting', async () => (await stage.client.call('config', {})).keepDays === 14);
+  });
+
+  it('says that the only machine of a farm can leave nobody', async () => {
+    const page = await stage.open('/machines');
+    await page.getByText('This machine is the only one in its farm: there is nobody to leave.').waitFor();
+  });
+
   it('complains about nothing', () => {
     assert.deepEqual(stage.complaints, []);
   });

@@ -24,6 +24,7 @@ export const machineTerms = {
   draining: 'Finishing, then paused',
   pausedByOwner: 'Paused by its owner',
   drainingByOwner: 'Finishing for its owner',
+  leaving: 'Leaving the farm',
   onlyOwner: 'Only its owner can let it go on: on the machine itself.',
   pause: 'Pause',
   drain: 'Finish and pause',
@@ -86,9 +87,10 @@ export const coordinatorTerms = {
 };
 
 /** A machine's state in a few words. */
-export function nodeStateText({ live, ownerDesired, desired }: NodeView): string {
+export function nodeStateText({ live, leaving, ownerDesired, desired }: NodeView): string {
   const t = machineTerms;
   if (!live.reachable) return t.unreachable;
+  if (leaving) return t.leaving;
   if (ownerDesired === 'paused') return t.pausedByOwner;
   if (desired === 'paused') return t.paused;
   if (ownerDesired === 'draining') return t.drainingByOwner;

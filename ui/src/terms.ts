@@ -1,8 +1,8 @@
 import type { JobView, TaskView } from '@cuadro/protocol';
+import { count } from './data/format.ts';
+import { departureTerms } from './departure-terms.ts';
 import { activityTerms, coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
-
-const count = (n: number, one: string, many = `${one}s`) =>
-  `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
+import { retentionTerms } from './retention-terms.ts';
 
 /** Every string that a person sees. Other languages are a second object of the same type. */
 export const terms = {
@@ -124,10 +124,6 @@ export const terms = {
     allowScripts: ['Scenes may run their own Python', ''],
     confine: ['Run Blender confined', 'no network, one writable folder'],
     quotaGiB: ['Storage at most (GiB)', 'scenes and frames kept by Cuadro'],
-    keepDays: [
-      'Days until a collected job is deleted',
-      'of jobs from here that are done; their collected files stay; 0: never by itself',
-    ],
     repairMiBps: [
       'New copies in place of lost ones at most (MiB/s)',
       'a quarter of it while this machine renders; 0: as fast as it goes',
@@ -329,13 +325,6 @@ export const terms = {
     roles: { artist: 'artist', machine: 'machine' },
     reachable: 'Reachable',
     unreachable: 'Not reachable',
-    remove: 'Remove',
-    removeTitle: (name: string) => `Remove “${name}” from the farm?`,
-    removeText:
-      'It gets no more work and reads nothing more. What it rendered stays. This is final for its key: it can not be admitted again.',
-    removeHeld: (what: string) =>
-      `Only it holds ${what}: results are then rendered again, and a scene has to be submitted again.`,
-    reason: 'Why (it is shown there)',
     removed: 'Removed',
     removedBy: (by: string, at: string, reason: string) =>
       `by ${by}, ${at}${reason === '' ? '' : `: ${reason}`}`,
@@ -352,5 +341,7 @@ export const terms = {
   coordinator: coordinatorTerms,
   machines: machineTerms,
   activity: activityTerms,
+  departure: departureTerms,
+  retention: retentionTerms,
 };
 export type Terms = typeof terms;

@@ -29,6 +29,12 @@ describe("a machine's state in words", () => {
   }
 });
 
+test('a machine that leaves the farm says so before all else, unless it is lost', () => {
+  const view = { ...nodeView(), leaving: true, desired: 'paused' as const };
+  assert.equal(nodeStateText(view), 'Leaving the farm');
+  assert.equal(nodeStateText({ ...view, live: { ...view.live, reachable: false } }), 'Not reachable');
+});
+
 describe('why a machine coordinates, in words', () => {
   const reign = (cause: FarmView['coordinators'][number]['cause']) => ({
     peer: 'a',

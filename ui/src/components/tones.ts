@@ -34,7 +34,7 @@ export const attemptTone = (attempt: AttemptView): Tone => attemptTones[attempt.
 
 export function nodeTone(node: NodeView): Tone {
   if (!node.live.reachable) return 'bad';
-  if (node.desired !== 'active' || node.ownerDesired !== 'active') return 'warn';
+  if (node.leaving || node.desired !== 'active' || node.ownerDesired !== 'active') return 'warn';
   return node.live.running.length > 0 ? 'live' : 'good';
 }
 

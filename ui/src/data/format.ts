@@ -1,5 +1,9 @@
 /** Numbers and times as people read them. */
 
+/** `1 job`, `2,000 jobs`. */
+export const count = (n: number, one: string, many = `${one}s`): string =>
+  `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
+
 export function formatDuration(ms: number): string {
   const seconds = ms / 1_000;
   if (seconds < 0.95) return `${Math.max(Math.round(ms), 0)} ms`;

@@ -1,7 +1,7 @@
-import { heldOnlyBy, heldOnlyInAll } from '@cuadro/protocol/held-only';
 import type { DoorView, FoundFarmView, MemberView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import '../components/departure.ts';
 import '../components/dialog.ts';
 import '../components/door-notice.ts';
 import '../components/newcomers.ts';
@@ -13,8 +13,6 @@ import { formatDuration, formatTime } from '../data/format.ts';
 import { DOOR_TICK_MS } from '../data/limits.ts';
 import { terms } from '../terms.ts';
 import { buttons, fields, shared } from '../theme/shared.ts';
-
-type Asking = { kind: 'remove'; member: MemberView } | { kind: 'merge'; farm: FoundFarmView };
 
 /** The farm's door: who is in, who wants in, what else is around. */
 export class CuadroDoor extends LitElement {
@@ -31,19 +29,21 @@ export class CuadroDoor extends LitElement {
       .entry { display: flex; flex-wrap: wrap; gap: var(--space-2) var(--space-3); align-items: center; padding: var(--space-2) 0; border-bottom: 1px solid var(--line); }
       .entry:last-child { border: 0; }
       .entry .grow { flex-basis: 160px; display: grid; gap: 2px; overflow-wrap: anywhere; }
+      .leaving { flex: 1 1 100%; }
       form { display: flex; gap: var(--space-2); flex-wrap: wrap; }
       form input { flex: 1 1 180px; }
       ul { margin: 0; padding-left: 20px; }
     `,
   ];
-  declare asking: Asking | undefined;
+  /** The farm of which is asked whether to merge with it. */
+  declare asking: FoundFarmView | undefined;
   declare address: string;
   #ticking: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
     super();
     this.address = '';
-    this.addController(new Watch(this, () => ['door']));
+    this.addController(new Watch(this, () => ['door', 'nodes']));
   }
 
   override disconnectedCallback(): void {
@@ -108,18 +108,7 @@ export class CuadroDoor extends LitElement {
     return html`<section class="panel"><h2>${t.members}</h2><div>${repeat(
       members,
       ({ peer }) => peer,
-      (member) => html`<div class="entry">
-        <div class="grow"><span><strong>${member.name}</strong> <span class="quiet">${member.here ? t.here : ''}</span></span>
-          <span class="small quiet">${t.roles[member.role]}, ${admission(member)}</span></div>
-        <cuadro-state .tone=${member.reachable ? 'good' : 'quiet'} .label=${member.reachable ? t.reachable : t.unreachable}></cuadro-state>
-        ${
-          member.here
-            ? ''
-            : html`<button class="danger" aria-label=${`${t.remove}: ${member.name}`} @click=${() => {
-                this.asking = { kind: 'remove', member };
-              }}>${t.remove}</button>`
-        }
-      </div>`,
+      (member) => this.#member(member, members.length > 1),
     )}</div>
     ${
       removed.length === 0
@@ -136,6 +125,19 @@ export class CuadroDoor extends LitElement {
     }</section>`;
   }
 
+  #member(member: MemberView, hasOthers: boolean): TemplateResult {
+    const t = terms.door;
+    const { name, peer, here, role, reachable } = member;
+    const isLeaving = store.node(peer)?.leaving === true;
+    const state = reachable ? (isLeaving ? terms.departure.leaving : t.reachable) : t.unreachable;
+    return html`<div class="entry">
+      <div class="grow"><span><strong>${name}</strong> <span class="quiet">${here ? t.here : ''}</span></span>
+        <span class="small quiet">${t.roles[role]}, ${admission(member)}</span></div>
+      <cuadro-state .tone=${reachable ? (isLeaving ? 'warn' : 'good') : 'quiet'} .label=${state}></cuadro-state>
+      ${hasOthers ? html`<cuadro-departure class=${isLeaving ? 'leaving' : ''} .peer=${peer}></cuadro-departure>` : ''}
+    </div>`;
+  }
+
   #found({ found }: DoorView): TemplateResult {
     const t = terms.door;
     return html`<section class="panel"><h2>${t.found}</h2><div>${repeat(
@@ -149,7 +151,7 @@ export class CuadroDoor extends LitElement {
           other.wantedHere
             ? html`<span class="small quiet">${t.merging}</span>`
             : html`<button aria-label=${`${t.merge}: ${other.farm.name}`} @click=${() => {
-                this.asking = { kind: 'merge', farm: other };
+                this.asking = other;
               }}>${t.merge}</button>`
         }
       </div>`,
@@ -180,29 +182,19 @@ export class CuadroDoor extends LitElement {
       }</section>`;
   }
 
-  #question(asking: Asking): TemplateResult {
+  #question({ farm }: FoundFarmView): TemplateResult {
     const t = terms.door;
     const close = (): void => {
       this.asking = undefined;
     };
-    const isRemoval = asking.kind === 'remove';
-    const held = isRemoval ? heldOnlyBy(store.jobs, asking.member.peer) : [];
-    const heading = isRemoval ? t.removeTitle(asking.member.name) : t.mergeTitle(asking.farm.farm.name);
     const confirm = (): void => {
-      const reason = this.renderRoot.querySelector<HTMLInputElement>('#reason')?.value ?? '';
       close();
-      void attempt(() =>
-        isRemoval
-          ? request('removeMember', { body: { member: asking.member.peer, reason } })
-          : request('mergeFarm', { body: { farm: asking.farm.farm.id } }),
-      );
+      void attempt(() => request('mergeFarm', { body: { farm: farm.id } }));
     };
-    return html`<cuadro-dialog open .heading=${heading} @closed=${close}>
-      <p>${isRemoval ? t.removeText : t.mergeText}</p>
-      ${held.length === 0 ? '' : html`<p class="bad">${t.removeHeld(heldOnlyInAll(held))}</p>`}
-      ${isRemoval ? html`<p><label>${t.reason}<input id="reason" maxlength="200" /></label></p>` : ''}
+    return html`<cuadro-dialog open .heading=${t.mergeTitle(farm.name)} @closed=${close}>
+      <p>${t.mergeText}</p>
       <button slot="foot" @click=${close}>${terms.common.cancel}</button>
-      <button slot="foot" class=${isRemoval ? 'danger' : 'primary'} @click=${confirm}>${isRemoval ? t.remove : t.merge}</button>
+      <button slot="foot" class="primary" @click=${confirm}>${t.merge}</button>
     </cuadro-dialog>`;
   }
 }

@@ -8,6 +8,7 @@ import { Watch, store } from '../data/controller.ts';
 import { formatBytes, formatDuration, formatTime } from '../data/format.ts';
 import { terms } from '../terms.ts';
 import { shared } from '../theme/shared.ts';
+import './machine-retention.ts';
 import './machine-settings.ts';
 
 /** What only this machine's own node knows: its programs, sessions and store, and what its owner set. */
@@ -39,17 +40,18 @@ export class CuadroMachineHere extends LitElement {
     );
   }
 
+  #saved({ detail }: CustomEvent<Config>): void {
+    this.config = detail;
+  }
+
   override render(): TemplateResult {
     const { here } = store;
     if (here === undefined) return html`<p class="quiet">${terms.machine.notLoaded}</p>`;
-    const saved = (event: CustomEvent<Config>): void => {
-      this.config = event.detail;
-    };
     return html`${this.#programs(here)}${this.#sessions(here)}${this.#storage(here)}${this.#node(here)}
       ${
         this.config === undefined
           ? ''
-          : html`<cuadro-machine-settings class="panel" .config=${this.config} @saved=${saved}></cuadro-machine-settings>`
+          : html`<cuadro-machine-settings class="panel" .config=${this.config} @saved=${this.#saved}></cuadro-machine-settings>`
       }`;
   }
 
@@ -95,7 +97,12 @@ export class CuadroMachineHere extends LitElement {
       <cuadro-bar .fraction=${stored.usedBytes / Math.max(stored.quotaBytes, 1)} .label=${t.storage} tone=${stored.accepting ? 'accent' : 'bad'}></cuadro-bar>
       <p class="number">${t.storageText(formatBytes(stored.usedBytes), formatBytes(stored.quotaBytes))}</p>
       <p class="quiet small number">${t.diskFree(formatBytes(stored.freeDiskBytes), formatBytes(stored.reserveBytes))}</p>
-      ${stored.reason === undefined ? '' : html`<p class="warn">${stored.reason}</p>`}</section>`;
+      ${stored.reason === undefined ? '' : html`<p class="warn">${stored.reason}</p>`}
+      ${
+        this.config === undefined
+          ? ''
+          : html`<cuadro-machine-retention .config=${this.config} @saved=${this.#saved}></cuadro-machine-retention>`
+      }</section>`;
   }
 
   #node(here: HereView): TemplateResult {

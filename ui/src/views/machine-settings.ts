@@ -5,6 +5,9 @@ import { request } from '../data/client.ts';
 import { terms } from '../terms.ts';
 import { buttons, fields, shared } from '../theme/shared.ts';
 
+/** What has a place of its own on the page, is left alone here. */
+const settingNames = Object.keys(terms.config) as (keyof typeof terms.config)[];
+
 /** The owner's settings as a form made from their own values. Emits `saved` with the whole configuration. */
 export class CuadroMachineSettings extends LitElement {
   static override properties = { config: { attribute: false }, busy: { state: true } };
@@ -24,7 +27,7 @@ export class CuadroMachineSettings extends LitElement {
     event.preventDefault();
     const data = new FormData(event.target as HTMLFormElement);
     const change = Object.fromEntries(
-      Object.entries(this.config).map(([name, value]) => [name, fromField(value, data.get(name))]),
+      settingNames.map((name) => [name, fromField(this.config[name], data.get(name))]),
     ) as Partial<Config>;
     this.busy = true;
     const saved = await attempt(async () => {
@@ -39,7 +42,7 @@ export class CuadroMachineSettings extends LitElement {
   override render(): TemplateResult {
     return html`<h2>${terms.machine.settings}</h2>
       <form @submit=${this.#save}>
-        ${(Object.keys(terms.config) as (keyof typeof terms.config)[]).map((name) => this.#field(name))}
+        ${settingNames.map((name) => this.#field(name))}
         <p class="small quiet">${terms.machine.settingsRestart}</p>
         <span><button class="primary" ?disabled=${this.busy}>${terms.common.save}</button></span>
       </form>`;

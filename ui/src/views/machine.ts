@@ -4,6 +4,8 @@ import type { NodeView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import '../components/activity.ts';
+import '../components/departure.ts';
+import '../components/door-notice.ts';
 import '../components/facts.ts';
 import type { Fact } from '../components/facts.ts';
 import '../components/machine-actions.ts';
@@ -52,7 +54,7 @@ export class CuadroMachine extends LitElement {
 
   constructor() {
     super();
-    this.addController(new Watch(this, () => ['farm', 'here', 'jobs', 'nodes']));
+    this.addController(new Watch(this, () => ['door', 'farm', 'here', 'jobs', 'nodes']));
   }
 
   override render(): TemplateResult {
@@ -70,8 +72,9 @@ export class CuadroMachine extends LitElement {
         <cuadro-state class="grow" .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state>
         <cuadro-machine-actions .node=${node}></cuadro-machine-actions>
       </header>
+      ${store.door?.state === 'removed' ? html`<cuadro-door-notice></cuadro-door-notice>` : ''}
       <div class="panels">
-        ${this.#now(node)}${this.#activity(node)}${this.#copies(node)}${this.#limits(node)}${this.#capabilities(node)}
+        ${this.#now(node)}${this.#activity(node)}${this.#copies(node)}${this.#departure(node)}${this.#limits(node)}${this.#capabilities(node)}
         ${node.here ? html`<cuadro-machine-here></cuadro-machine-here>` : ''}
       </div>`;
   }
@@ -167,6 +170,17 @@ export class CuadroMachine extends LitElement {
       }
       ${waiting === 0 ? '' : html`<p class="small quiet number">${t.copiesWait(waiting)}</p>`}
     </section>`;
+  }
+
+  /** Out of the farm, with what only it holds moved first. */
+  #departure({ peer, here, leaving }: NodeView): TemplateResult | '' {
+    const t = terms.departure;
+    const { door } = store;
+    if (door?.state !== 'member') return '';
+    const hint = leaving || door.members.length < 2 ? '' : here ? t.leaveHint : t.removeHint;
+    return html`<section class="panel"><h2>${here ? t.leave : t.removeHeading}</h2>
+      ${hint === '' ? '' : html`<p class="quiet">${hint}</p>`}
+      <cuadro-departure .peer=${peer}></cuadro-departure></section>`;
   }
 
   /** When it works, and how much at a time: any member may set it. */
