@@ -159,6 +159,7 @@ describe('two dashboards on two machines', () => {
     await leaves.getByText('Everything that this machine holds is on another one, too.').waitFor();
     await leaves.getByRole('button', { name: 'Leave', exact: true }).click();
     await leaves.getByText(/^This machine has left .*cuadro up --data FOLDER/).waitFor();
+    await leaves.getByText('No member of a farm any more').waitFor();
     await accessible(leaves);
     await stays.getByRole('button', { name: `Remove: ${gone.name}` }).waitFor({ state: 'detached' });
     const { members } = await other.client.call('door', {});

@@ -65,6 +65,7 @@ export const terms = {
     title: 'This machine',
     unknown: 'This machine is not in the farm',
     unknownText: 'It was removed, or the address is wrong.',
+    out: 'No member of a farm any more',
     now: 'Now',
     key: 'Key',
     slots: 'Tasks at a time',

@@ -245,7 +245,7 @@ function nodeView(state: BrainState, peer: string): NodeView {
     coordinator: peer === state.coordinator?.peer,
     desired,
     ownerDesired,
-    leaving: state.isLeaving(peer),
+    leaving: state.isLeaving(peer) && !state.isRemoved(peer),
     slots: machine?.claim?.slots ?? fields?.slots?.value ?? 0,
     tags: [...new Set([...(capabilities?.tags ?? []), ...(fields?.tags?.value ?? [])])].sort(compareText),
     ...(fields?.hours !== undefined && { hours: fields.hours.value }),

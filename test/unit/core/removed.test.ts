@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type KnownRecord, signRemoval } from '@cuadro/protocol';
+import { type KnownRecord, signField, signRemoval } from '@cuadro/protocol';
 import { BELEN, Farm, framesPlan, SELF, signer } from './farm.ts';
 import { farmRecord, FARM, granted, memberOf } from './members.ts';
 
@@ -29,6 +29,17 @@ describe('a machine that was removed from its farm (R64, R107)', () => {
     assert.deepEqual(granted(farm.effects.slice(before)), []);
     const here = farm.core.nodes().find(({ peer }) => peer === SELF);
     assert.equal(here?.live.idleReason, 'It was removed from the farm.');
+  });
+
+  it('R160: is leaving until it has left, and not any more then', () => {
+    const farm = new Farm(members()).start();
+    const value = { wanted: true, reason: '' };
+    const field = signField(signer(SELF), 'node-field', `${SELF}/leaving`, value, 1);
+    farm.records({ kind: 'node', peer: SELF, fields: { leaving: field } });
+    const isLeaving = () => farm.core.nodes().find(({ peer }) => peer === SELF)?.leaving;
+    assert.equal(isLeaving(), true);
+    farm.records(removal());
+    assert.equal(isLeaving(), false);
   });
 
   it('takes none from its start on', () => {

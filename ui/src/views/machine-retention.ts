@@ -62,7 +62,7 @@ export class CuadroMachineRetention extends LitElement {
     this.asking = false;
     this.busy = false;
     this.kept = [];
-    this.addController(new Watch(this, () => ['here', 'jobs']));
+    this.addController(new Watch(this, () => ['door', 'here', 'jobs']));
   }
 
   override disconnectedCallback(): void {
@@ -150,12 +150,14 @@ export class CuadroMachineRetention extends LitElement {
     const ask = (): void => {
       this.asking = true;
     };
+    // Whoever is in no farm any more changes nothing in it.
+    const frees = goes.length > 0 && store.door?.state !== 'removed';
     return html`<p>${text}</p>${this.#list(goes)}
       ${
-        goes.length === 0
-          ? ''
-          : html`<span class="row"><button ?disabled=${this.busy} @click=${ask}>${t.free(formatBytes(freesBytes))}</button>
+        frees
+          ? html`<span class="row"><button ?disabled=${this.busy} @click=${ask}>${t.free(formatBytes(freesBytes))}</button>
               ${this.busy ? html`<span class="small quiet" role="status">${t.reading}</span>` : ''}</span>`
+          : ''
       }
       ${goes.length > 0 && stays.length > 0 ? html`<p class="small quiet">${t.notYet}</p>` : ''}${this.#list(stays)}`;
   }

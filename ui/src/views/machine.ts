@@ -64,15 +64,16 @@ export class CuadroMachine extends LitElement {
       return html`<cuadro-empty .heading=${terms.machine.unknown} .text=${terms.machine.unknownText}>
         <a class="button" href=${paths.machines}>${terms.machine.title}</a></cuadro-empty>`;
     }
+    const isOut = node.here && store.door?.state === 'removed';
     return html`${store.nodes.length > 1 ? this.#choice(node) : ''}
       <header>
         <h1>${node.name}</h1>
         ${node.coordinator ? html`<span class="badge leads">${terms.machines.coordinator}</span>` : ''}
         ${node.here ? html`<span class="badge">${terms.machines.here}</span>` : ''}
-        <cuadro-state class="grow" .tone=${nodeTone(node)} .label=${terms.nodeState(node)}></cuadro-state>
+        <cuadro-state class="grow" .tone=${isOut ? 'bad' : nodeTone(node)} .label=${isOut ? terms.machine.out : terms.nodeState(node)}></cuadro-state>
         <cuadro-machine-actions .node=${node}></cuadro-machine-actions>
       </header>
-      ${store.door?.state === 'removed' ? html`<cuadro-door-notice></cuadro-door-notice>` : ''}
+      ${isOut ? html`<cuadro-door-notice></cuadro-door-notice>` : ''}
       <div class="panels">
         ${this.#now(node)}${this.#activity(node)}${this.#copies(node)}${this.#departure(node)}${this.#limits(node)}${this.#capabilities(node)}
         ${node.here ? html`<cuadro-machine-here></cuadro-machine-here>` : ''}
