@@ -54,6 +54,20 @@ describe('two dashboards on two machines', () => {
     return page;
   }
 
+  /** One so busy that it hears no farm in time founds one of its own, as it should: then the next is tried. */
+  async function startNewcomer(): Promise<LocalNode> {
+    for (let index = 3; index < 6; index++) {
+      const newcomer = await farm.start(index);
+      const state = await until('the end of its looking', async () => {
+        const door = await newcomer.client.call('door', {});
+        return door.state === 'looking' ? undefined : door.state;
+      });
+      if (state === 'waiting') return newcomer;
+      await farm.stop(index);
+    }
+    throw new Error('No newcomer heard the farm.');
+  }
+
   /** Waits until both pages show the same, and it is what is expected. */
   async function bothShow(what: string, show: (page: Page) => Promise<string[]>, ...expected: RegExp[]) {
     const seen = async (): Promise<string[][]> => Promise.all(faces.map(([page]) => show(page)));
@@ -131,7 +145,7 @@ describe('two dashboards on two machines', () => {
   });
 
   it('show a newcomer with the same three words as its own, and one click admits it', async () => {
-    const newcomer = await farm.start(3);
+    const newcomer = await startNewcomer();
     const own = await open(newcomer, '/');
     const shown = await own.locator('cuadro-door-notice .words').innerText();
     assert.match(shown, /^[a-z]+ [a-z]+ [a-z]+$/);
