@@ -33,7 +33,7 @@ async function run(context: BenchContext): Promise<Measured> {
     }
     const [source, taker] = hosts;
     if (source === undefined || taker === undefined) throw new CouldNotMeasure('Two hosts are needed.');
-    const ideal = await overWire(context, {
+    const { seconds: ideal } = await overWire(context, {
       wire: 'tcp',
       bytes: MEGABYTES * 1_000_000,
       from: { address: source.addressOn(1), inside: source.inside },

@@ -1,5 +1,7 @@
+import type { StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { allocatorEnvironment, SEMI_SPACE_MAX_MB } from '../../../node/src/cli/start-again.ts';
 import { type BenchContext, CouldNotMeasure, endChild } from '../harness.ts';
 import type { Wire } from './wire.ts';
 
@@ -13,17 +15,37 @@ export interface WireInit {
   readonly to?: { readonly inside: readonly string[] };
 }
 
-/** Seconds for so many bytes over a bare wire between two processes. */
-export async function overWire(context: BenchContext, { wire, bytes, from, to }: WireInit): Promise<number> {
+/** What so many bytes over a bare wire between two processes took, in seconds. */
+export interface OverWire {
+  readonly seconds: number;
+  /** Processor time of the two processes. */
+  readonly sendingCpuSeconds: number;
+  readonly receivingCpuSeconds: number;
+}
+
+export async function overWire(
+  context: Pick<BenchContext, 'spawn'>,
+  { wire, bytes, from, to }: WireInit,
+): Promise<OverWire> {
   const start = (inside: readonly string[], args: readonly string[]): ReturnType<BenchContext['spawn']> => {
     const [program, ...words] = [...inside, process.execPath];
-    return context.spawn(program, [...words, script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // Memory as a node has it, so that what differs is what the two do.
+    const options = [`--max-semi-space-size=${SEMI_SPACE_MAX_MB}`];
+    const env = allocatorEnvironment(process.env) ?? process.env;
+    const stdio: StdioOptions = ['pipe', 'pipe', 'inherit'];
+    return context.spawn(program, [...words, ...options, script, ...args], { stdio, env });
   };
-  const server = start(from?.inside ?? [], ['serve', wire, from?.address ?? '127.0.0.1']);
+  const server = start(from?.inside ?? [], ['serve', wire, from?.address ?? '127.0.0.1', String(bytes)]);
   try {
     const { address } = await lineOf<{ address: string }>(server);
+    const sent = lineOf<{ cpuSeconds: number }>(server);
+    sent.catch(() => undefined);
     const taker = start(to?.inside ?? [], ['take', wire, address, String(bytes)]);
-    return (await lineOf<{ seconds: number }>(taker)).seconds;
+    const { seconds, cpuSeconds: receivingCpuSeconds } = await lineOf<{
+      seconds: number;
+      cpuSeconds: number;
+    }>(taker);
+    return { seconds, receivingCpuSeconds, sendingCpuSeconds: (await sent).cpuSeconds };
   } finally {
     await endChild(server);
   }

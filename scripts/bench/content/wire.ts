@@ -12,8 +12,9 @@ import { fastNoise } from '../../../node/src/mesh/noise-crypto.ts';
 
 /**
  * Bare wires, as baselines of the bench `transfer`: bytes from one process to another and nothing done with them.
- * `wire.ts serve KIND HOST` says where it listens, as a line of JSON, and sends to whoever connects; `wire.ts take KIND
- * ADDRESS BYTES` takes so many and says how many seconds that took.
+ * `wire.ts serve KIND HOST BYTES` says where it listens, as a line of JSON, sends so many to whoever connects, and says
+ * how much processor time that took; `wire.ts take KIND ADDRESS BYTES` takes them and says the same, and how many seconds
+ * passed.
  */
 
 /** `noise`: libp2p's streams with noise as it comes; `mesh-noise`: with the mesh's, which prepares its keys. */
@@ -29,9 +30,25 @@ const chunk = Buffer.alloc(CHUNK_BYTES, 7);
 const psk = { ciphers: 'PSK-AES256-GCM-SHA384', maxVersion: 'TLSv1.2' as const };
 const key = Buffer.alloc(32, 1);
 
-async function pour(socket: Socket): Promise<void> {
+/** Processor time of this process from now on, in seconds: told when it is called. */
+function processorTime(): () => number {
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  };
+}
+
+const say = (told: object): void => console.log(JSON.stringify(told));
+
+async function pour(socket: Socket, bytes: number): Promise<void> {
+  const cpuSeconds = processorTime();
+  const closed = once(socket, 'close').catch(() => undefined);
   socket.on('error', () => undefined);
-  while (!socket.destroyed) if (!socket.write(chunk)) await once(socket, 'drain').catch(() => undefined);
+  for (let left = bytes; left > 0 && !socket.destroyed; left -= CHUNK_BYTES)
+    if (!socket.write(chunk)) await once(socket, 'drain').catch(() => undefined);
+  await closed;
+  say({ cpuSeconds: cpuSeconds() });
 }
 
 async function libp2p(wire: 'noise' | 'mesh-noise', listen: string[]): Promise<Libp2p> {
@@ -44,17 +61,17 @@ async function libp2p(wire: 'noise' | 'mesh-noise', listen: string[]): Promise<L
   });
 }
 
-async function serve(wire: Wire, at: string): Promise<void> {
-  const told = (address: string): void => console.log(JSON.stringify({ address }));
+async function serve(wire: Wire, at: string, bytes: number): Promise<void> {
+  const told = (address: string): void => say({ address });
   if (wire === 'noise' || wire === 'mesh-noise') {
     const node = await libp2p(wire, [`/ip4/${at}/tcp/0`]);
-    await node.handle(PROTOCOL, (stream) => void pourStream(stream));
+    await node.handle(PROTOCOL, (stream) => void pourStream(stream, bytes));
     told(String(node.getMultiaddrs()[0]));
   } else {
     const server: Server =
       wire === 'tcp'
-        ? createServer((socket) => void pour(socket))
-        : createTlsServer({ ...psk, pskCallback: () => key }, (socket) => void pour(socket));
+        ? createServer((socket) => void pour(socket, bytes))
+        : createTlsServer({ ...psk, pskCallback: () => key }, (socket) => void pour(socket, bytes));
     server.listen(0, at);
     await once(server, 'listening');
     told(`${at}:${(server.address() as AddressInfo).port}`);
@@ -62,25 +79,28 @@ async function serve(wire: Wire, at: string): Promise<void> {
   process.stdin.resume().once('end', () => process.exit(0));
 }
 
-async function pourStream(stream: Stream): Promise<void> {
-  while (stream.status === 'open') {
+async function pourStream(stream: Stream, bytes: number): Promise<void> {
+  const cpuSeconds = processorTime();
+  const closed = new Promise((resolve) => stream.addEventListener('close', resolve));
+  for (let left = bytes; left > 0 && stream.status === 'open'; left -= CHUNK_BYTES) {
     if (!stream.send(chunk)) await stream.onDrain().catch(() => undefined);
     // A sender that never lets go of the loop starves everything else, also here.
     await new Promise(setImmediate);
   }
+  await closed;
+  say({ cpuSeconds: cpuSeconds() });
 }
 
-async function take(wire: Wire, address: string, bytes: number): Promise<number> {
+interface Taken {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+async function take(wire: Wire, address: string, bytes: number): Promise<Taken> {
   if (wire === 'noise' || wire === 'mesh-noise') {
     const node = await libp2p(wire, []);
     const stream = await node.dialProtocol(multiaddr(address), PROTOCOL);
-    const startedAt = performance.now();
-    let left = bytes;
-    for await (const part of stream) {
-      left -= part.byteLength;
-      if (left <= 0) break;
-    }
-    return (performance.now() - startedAt) / 1_000;
+    return taken(stream, bytes);
   }
   const [host = '', port = ''] = address.split(':');
   const place = { host, port: Number(port) };
@@ -94,13 +114,18 @@ async function take(wire: Wire, address: string, bytes: number): Promise<number>
           checkServerIdentity: () => undefined,
         });
   await once(socket, wire === 'tcp' ? 'connect' : 'secureConnect');
+  return taken(socket, bytes);
+}
+
+async function taken(parts: AsyncIterable<{ readonly byteLength: number }>, bytes: number): Promise<Taken> {
   const startedAt = performance.now();
+  const cpuSeconds = processorTime();
   let left = bytes;
-  for await (const part of socket) {
-    left -= (part as Buffer).length;
+  for await (const part of parts) {
+    left -= part.byteLength;
     if (left <= 0) break;
   }
-  return (performance.now() - startedAt) / 1_000;
+  return { seconds: (performance.now() - startedAt) / 1_000, cpuSeconds: cpuSeconds() };
 }
 
 if (import.meta.main) {
@@ -110,9 +135,9 @@ if (import.meta.main) {
     string?,
     string?,
   ];
-  if (what === 'serve') await serve(wire, address);
+  if (what === 'serve') await serve(wire, address, Number(bytes));
   else {
-    console.log(JSON.stringify({ seconds: await take(wire, address, Number(bytes)) }));
+    say(await take(wire, address, Number(bytes)));
     process.exit(0);
   }
 }
