@@ -282,12 +282,17 @@ export function takePeerState(
     machine.refusedUntil ??= state.now + state.options.refusedMs;
     state.holders.refused(machine);
   }
+  outOfReach(state, machine);
+}
+
+/** Nothing is granted to it until it is heard again. */
+function outOfReach(state: BrainState, machine: Machine): void {
   if (!machine.reachable) return;
   setReachable(machine, false, state.now);
   reachChanged(state, false);
   // Who is capable has changed, so tasks that wait for another machine may go to one where they failed.
   state.offersChanged();
-  state.out.node(peer);
+  state.out.node(machine.peer);
   state.out.farm = true;
 }
 
@@ -321,7 +326,8 @@ function isElsewhere({ reign }: BrainState, machine: Machine): boolean {
 
 function loseMachine(state: BrainState, machine: Machine): void {
   delete machine.unplaced;
-  if (machine.reachable) takePeerState(state, machine.peer, 'silent');
+  // Its connection may stand: whoever follows another says nothing here, and is not to be forgotten for it.
+  outOfReach(state, machine);
   const leases = [...machine.leases.values()].map((lease) => ({ lease, ran: isRunning(machine, lease) }));
   state.accuse('silent');
   for (const { lease, ran } of leases) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Grant, type JobRecord } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { beaconOf } from './members.ts';
+import { beaconOf, leading } from './members.ts';
 import {
   BELEN,
   CARMEN,
@@ -139,6 +139,22 @@ describe('a lease', () => {
       assert.deepEqual([free.includes(0), free.includes(1)], [ends, ends]);
     });
   }
+
+  it('R52: ends by silence also where the connection stands, which is not forgotten for that', () => {
+    const farm = leading(BELEN, CARMEN);
+    farm.submit(framesPlan('1-9'));
+    const isReachable = () => farm.core.nodes().find(({ peer }) => peer === BELEN)?.live.reachable;
+    for (let ms = 0; ms < 4_000; ms += 1_000) {
+      farm.beacon(CARMEN, []);
+      farm.advance(1_000);
+    }
+    assert.equal(isReachable(), false);
+    const pulses = farm.advance(500).filter((effect) => effect.kind === 'send' && effect.to === BELEN);
+    assert.equal(pulses.length, 1, 'it hears of this coordinator as before');
+    const effects = farm.beacon(BELEN, []);
+    assert.equal(isReachable(), true);
+    assert.ok(grantsTo(BELEN, effects).length > 0);
+  });
 
   it('R52: does not end when its machine refused a redial and was heard within 2 s', () => {
     const { farm, running, ahead } = working();
