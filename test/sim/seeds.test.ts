@@ -60,6 +60,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   },
   { seed: 1829n, was: 'a link was said to be good while what a fault had held up was still to come on it' },
   { seed: 2492n, was: 'a result was said to be lost that a node killed amid its write had in memory only' },
+  {
+    seed: 3872n,
+    was: 'a member that had gone to another coordinator was said to have vanished by one with a slow disk',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -200,6 +200,9 @@ export function follow(state: BrainState, epoch: Epoch, cause: ReignCause, pulse
   state.out.farm = true;
   state.tellNodes();
   state.sayClaim(epoch.peer);
+  // Who is only slow still counts on this machine, and would take its silence for its end (SPEC R119).
+  const left = cause === 'lost' && before.role === 'following' ? before.epoch.peer : undefined;
+  if (left !== undefined && left !== epoch.peer && state.connected.has(left)) state.sayBeacon(left);
 }
 
 /** A pulse, by stream or gossip. True where its rows are to be taken: of the coordinator that this node follows now. */
@@ -272,6 +275,8 @@ function renew(state: BrainState, reign: Following, pulse: Pulse): boolean {
 /** Two coordinators meet: the one with more followers stays, then the longer reign, then the lower peer id. */
 function meet(state: BrainState, reign: Leading, pulse: Pulse): void {
   reign.rivalAt = state.now;
+  // Whoever leads follows nobody, whatever a beacon said that was long under way (SPEC R119).
+  delete state.machine(pulse.epoch.peer).isProven;
   // Those of its latest pulse that are still known to follow: a node whose own time stood still has lost them since.
   let following = 0;
   for (const machine of state.machines.values()) if (follows(state, reign, machine)) following += 1;

@@ -154,6 +154,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     } else machine.followsAnother = true;
   }
   if (isOvertaken(machine, beacon)) return;
+  if (machine.followsAnother === true) delete machine.isProven;
   if (beacon.sequence !== undefined) machine.beaconSequence = beacon.sequence;
   // Of a farm at rest every beacon says the same; told on each time, all rows would go to all twice a second.
   const isNews = machine.load !== beacon.load || machine.freeDiskBytes !== beacon.freeDiskBytes;

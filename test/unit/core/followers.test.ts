@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { BELEN, CARMEN, DOLORES, type Farm, framesPlan } from './farm.ts';
-import { beaconOf, following, grantOf, learn, meeting, pulseOf, rowOf } from './members.ts';
+import { BELEN, CARMEN, DOLORES, type Farm, framesPlan, grantsTo } from './farm.ts';
+import { beaconOf, following, grantOf, leading, learn, meeting, pulseOf, rowOf, sentTo } from './members.ts';
 
 const followersTold = (effects: readonly CoreEffect[]): number | undefined =>
   effects
@@ -62,6 +62,70 @@ describe('R43: who answers a collection', () => {
       beacons.map(({ follows }) => follows),
       [epoch],
     );
+  });
+});
+
+describe('R119: who goes to another coordinator', () => {
+  const epoch = { term: 3, peer: BELEN };
+  const others = { term: 9, peer: CARMEN };
+
+  for (const [what, isCut, told] of [
+    ['tells the one that it heard no more, where their connection stands', false, [others]],
+    ['tells nothing to one that it is cut off from', true, []],
+  ] as const) {
+    it(what, () => {
+      const farm = following(epoch, CARMEN, DOLORES);
+      farm.message(BELEN, pulseOf(epoch, { sequence: 2, successors: [CARMEN] }));
+      farm.advance(1_500);
+      if (isCut) farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+      const effects = farm.message(CARMEN, { kind: 'collect', epoch: others });
+      assert.deepEqual(farm.core.epoch, others);
+      assert.deepEqual(
+        sentTo(BELEN, 'beacon', effects).map(({ follows }) => follows),
+        told,
+      );
+    });
+  }
+
+  it('tells nothing more to one that has sent it there', () => {
+    const farm = following(epoch, CARMEN);
+    const effects = farm.message(BELEN, { kind: 'yield', epoch, to: others });
+    assert.deepEqual(farm.core.epoch, others);
+    assert.deepEqual(sentTo(BELEN, 'beacon', effects), []);
+  });
+
+  it('is no follower any more, and has lost nothing when its lease ends', () => {
+    const farm = leading(BELEN, CARMEN);
+    const { id } = farm.submit(framesPlan('1'));
+    const [grant] = grantsTo(BELEN, farm.effects);
+    assert.ok(grant);
+    farm.beacon(BELEN, [grant]);
+    assert.equal(followersTold(farm.advance(500)), 2);
+    farm.message(BELEN, { ...beaconOf(BELEN, [grant]), follows: { term: 9, peer: DOLORES } });
+    assert.equal(followersTold(farm.advance(500)), 1);
+    assert.deepEqual(grantsTo(CARMEN, farm.advance(3_000)), []);
+    farm.beacon(CARMEN, []);
+    assert.equal(grantsTo(CARMEN, farm.advance(500)).length, 1);
+    assert.equal(farm.core.task(id, 0)?.failures, 0);
+    farm.message(BELEN, { ...beaconOf(BELEN, []), follows: farm.core.epoch as never });
+    farm.beacon(CARMEN, []);
+    assert.equal(followersTold(farm.advance(500)), 2);
+  });
+
+  it('or leads itself is no follower, whatever a beacon said that came late', () => {
+    const farm = leading(BELEN, CARMEN);
+    assert.equal(followersTold(farm.advance(500)), 2);
+    farm.message(BELEN, pulseOf({ term: 1, peer: BELEN }, { followers: 0 }));
+    assert.equal(followersTold(farm.advance(500)), 1);
+  });
+
+  it('gives way to it where the two of them count one follower each', () => {
+    const farm = leading(BELEN, CARMEN);
+    farm.advance(3_000);
+    farm.beacon(BELEN, []);
+    assert.equal(followersTold(farm.advance(500)), 1);
+    farm.message(BELEN, pulseOf({ term: 9, peer: BELEN }, { followers: 1 }));
+    assert.deepEqual(farm.core.epoch, { term: 9, peer: BELEN });
   });
 });
 
