@@ -64,6 +64,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 3872n,
     was: 'a member that had gone to another coordinator was said to have vanished by one with a slow disk',
   },
+  { seed: 4151n, was: 'a film waited for a task that it is not made from, whose machine was off' },
 ];
 
 describe('seeds that found something', () => {

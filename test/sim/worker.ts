@@ -3,6 +3,7 @@ import {
   isWithinHours,
   type AttemptId,
   type Capabilities,
+  type FilmWork,
   type Grant,
   type JobRecord,
   type OutputFile,
@@ -173,7 +174,7 @@ export class SimWorker {
         { job: job.id },
         { signal, onWaiting: () => undefined, waitMaxMs: workerLimits.sceneWaitMs },
       );
-    if (task.work.kind === 'film') await this.#gather(job, task, signal);
+    if (task.work.kind === 'film') await this.#gather(job, task.work, signal);
     const fate = engine.fate(this.#init.machine, job, task);
     await this.#spend(grant.attempt, fate.ms, signal);
     if (fate.kind === 'kills') {
@@ -209,13 +210,17 @@ export class SimWorker {
     };
   }
 
-  /** Brings the frames of a film here, as its runner does. */
-  async #gather(job: JobRecord, task: PlannedTask, signal: AbortSignal): Promise<void> {
-    const { core, content } = this.#components;
-    for (let index = 0; index < task.index; index++) {
-      const result = core.resultAtHand(job.id, index);
-      if (result === undefined)
-        throw Object.assign(new Error('A frame is missing.'), { code: 'blob-not-found' });
+  /** Brings the frames of a film here, and nothing else of the job, as its runner does. */
+  async #gather(job: JobRecord, { frames }: FilmWork, signal: AbortSignal): Promise<void> {
+    const { clock, core, content } = this.#components;
+    for (let index = 0; ; index++) {
+      const group = core.plannedTask(job.id, index)?.group;
+      if (group === undefined || group > frames) return;
+      if (group < frames) continue;
+      let result = core.resultAtHand(job.id, index);
+      // The coordinator may know of it before its record has come here.
+      for (; result === undefined; result = core.resultAtHand(job.id, index))
+        await clock.sleep(workerLimits.recordLookMs, { signal });
       for (const { blob } of result.files)
         await content.ensure(blob, { job: job.id, task: index }, { signal, onWaiting: () => undefined });
     }
