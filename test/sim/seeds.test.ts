@@ -65,6 +65,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a member that had gone to another coordinator was said to have vanished by one with a slow disk',
   },
   { seed: 4151n, was: 'a film waited for a task that it is not made from, whose machine was off' },
+  {
+    seed: 2912n,
+    was: 'a done that nobody held for a while counted again, as it must, and was taken for a change to and fro',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -69,6 +69,8 @@ export class ShownFrames implements Checker {
         'done frames',
         `${machine.name} goes back and forth between dones of ${id}/${index}.`,
       );
+    // And should it be held once more, it counts as before (SPEC R38).
+    if (isLost) before.all.delete(before.last.attempt);
     before.all.add(seen.attempt);
     before.last = seen;
   }
