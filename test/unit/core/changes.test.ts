@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { DiaryRecord } from '@cuadro/protocol';
 import type { Changes, CoreEffect } from '../../../node/src/core/interface.ts';
 import {
   BELEN,
@@ -10,6 +11,7 @@ import {
   grantsTo,
   nodeDesired,
   SELF,
+  withDesired,
   withRequest,
 } from './farm.ts';
 import { FARM, farmRecord, grantOf, leading, learn, memberOf } from './members.ts';
@@ -40,6 +42,24 @@ describe('what a step tells has changed', () => {
         [],
       );
     }
+  });
+
+  it('names the diaries where a page of one is new, and not where it was known', () => {
+    const farm = leading(BELEN);
+    const page: DiaryRecord = { kind: 'diary', peer: BELEN, page: 0, entries: {} };
+    assert.deepEqual(
+      changesOf(farm.records(page)).map(({ diary }) => diary),
+      [true],
+    );
+    assert.deepEqual(changesOf(farm.records(structuredClone(page))), []);
+  });
+
+  it("tells a job's new state, which the farm's figures count", () => {
+    const farm = leading(BELEN);
+    farm.claim(BELEN, { wants: 0, sequence: 2 });
+    const record = farm.submit(framesPlan('1-3'));
+    const [told] = changesOf(farm.records(withDesired(record, 'paused')));
+    assert.deepEqual([told?.jobs, told?.farm], [[record.id], true]);
   });
 
   it("tells the farm's new name, once", () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { taskKey, type JobRecord, type TaskRecord } from '@cuadro/protocol';
-import { BELEN, deleted, Farm, framesPlan, grantsTo, stopsTo } from './farm.ts';
+import { signDeletion, taskKey, type JobRecord, type TaskRecord } from '@cuadro/protocol';
+import { BELEN, deleted, Farm, framesPlan, grantsTo, SELF, signer, stopsTo } from './farm.ts';
 
 const plan = framesPlan('1-4');
 
@@ -70,6 +70,22 @@ describe('deletion', () => {
     assert.equal(farm.core.job(record.id), undefined);
     assert.ok((farm.stored.get(`job/${record.id}`) as JobRecord).deleted !== undefined);
     assert.deepEqual(storedTasks(farm), []);
+  });
+
+  it('R81: lets those that wait for the job go on where it was done, and skips them where it was not', () => {
+    for (const [done, state] of [
+      [true, 'queued'],
+      [false, 'skipped'],
+    ] as const) {
+      const farm = new Farm();
+      farm.step({ kind: 'start' });
+      const first = farm.submit(plan, { id: 1 });
+      const waiting = [2, 3].map((id) => farm.submit(plan, { id, after: [first.id] }).id);
+      const states = (): (string | undefined)[] => waiting.map((id) => farm.core.job(id)?.state);
+      assert.deepEqual(states(), ['waiting', 'waiting']);
+      farm.records({ ...first, deleted: signDeletion(signer(SELF), first.id, { wallTime: 1, done }) });
+      assert.deepEqual(states(), [state, state]);
+    }
   });
 
   it('R34: holds after a restart, and goes on to absorb what was still stored', () => {

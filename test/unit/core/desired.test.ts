@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { mergeRecords, signField, type Grant, type NodeDesired, type NodeRecord } from '@cuadro/protocol';
-import { BELEN, CARMEN, Farm, framesPlan, grantsTo, nodeDesired, SELF, signer, stopsTo } from './farm.ts';
+import { leading, sentTo } from './members.ts';
+import {
+  BELEN,
+  capabilities,
+  CARMEN,
+  Farm,
+  framesPlan,
+  grantsTo,
+  nodeDesired,
+  SELF,
+  signer,
+  stopsTo,
+} from './farm.ts';
 
 const ownerDesired = (peer: string, value: NodeDesired, writer = peer, counter = 1): NodeRecord => ({
   kind: 'node',
@@ -143,11 +155,36 @@ describe('what a machine is to do', () => {
     };
     const effects = farm.step({ kind: 'records', from: BELEN, records: [leaving(true, 1)] });
     assert.ok(stopsTo(BELEN, effects).includes(running.attempt));
+    const reasons = sentTo(BELEN, 'stop', effects).map(({ reason }) => reason);
+    assert.deepEqual([...new Set(reasons)], ['This machine leaves the farm.']);
     const view = () => farm.core.nodes().find(({ peer }) => peer === BELEN);
     assert.equal(view()?.leaving, true);
     assert.equal(view()?.live.idleReason, 'It is leaving the farm.');
+    assert.equal(view()?.desired, 'active', 'nobody wants it otherwise');
     assert.deepEqual(grantsTo(BELEN, farm.ended(BELEN, running, 'stopped')), []);
+    const claim = { kind: 'claim', peer: BELEN, sequence: 9, wants: 0, slots: 1, bundles: [] } as const;
+    const idleReason = 'It leaves once its results are copied.';
+    farm.message(BELEN, { ...claim, bundles: [], capabilities: capabilities(), idleReason });
+    assert.equal(view()?.live.idleReason, idleReason, 'in its own words');
     farm.step({ kind: 'records', from: BELEN, records: [leaving(false, 2)] });
     assert.equal(view()?.leaving, false);
+  });
+
+  it('R161: leaves as well where an artist of its farm says so, and not at the word of any other', () => {
+    const field = signField(
+      signer(CARMEN),
+      'node-field',
+      `${BELEN}/leaving`,
+      { wanted: true, reason: '' },
+      1,
+    );
+    const record: NodeRecord = { kind: 'node', peer: BELEN, fields: { leaving: field } };
+    const isLeaving = (farm: Farm): boolean | undefined => {
+      farm.step({ kind: 'records', from: CARMEN, records: [record] });
+      return farm.core.nodes().find(({ peer }) => peer === BELEN)?.leaving;
+    };
+    assert.equal(isLeaving(leading(BELEN, CARMEN)), true);
+    assert.equal(isLeaving(leading(BELEN)), false);
+    assert.equal(isLeaving(working().farm), false, 'nobody is an artist of no farm');
   });
 });

@@ -51,6 +51,20 @@ describe('R43: who answers a collection', () => {
     assert.deepEqual(farm.core.epoch, { term: 9, peer: CARMEN });
   });
 
+  it('counts no more where two coordinators meet, once its beacon is too old, though the latest pulse counted it', () => {
+    const farm = leading(BELEN, CARMEN);
+    const begunAt = farm.now;
+    farm.advance(100);
+    farm.beacon(BELEN, []);
+    farm.advance(50);
+    farm.beacon(CARMEN, []);
+    assert.equal(followersTold(farm.advance(begunAt + 3_500 - farm.now)), 2);
+    farm.advance(120);
+    const other = { term: 9, peer: DOLORES };
+    farm.message(DOLORES, pulseOf(other, { followers: 1, sequence: 1_000 }));
+    assert.deepEqual(farm.core.epoch, other, 'one follower each: the longer reign stays');
+  });
+
   it('says whom it follows', () => {
     const epoch = { term: 3, peer: BELEN };
     const farm = following(epoch, CARMEN);

@@ -50,6 +50,18 @@ describe('a heap', () => {
     }
   });
 
+  it('gives the least also where what is added goes far up after some was taken', () => {
+    const deeds = [2, 4, 16, 12, 5, 'pop', 5, 7, 'pop', 6, 'pop', 'pop', 'pop', 'pop', 'pop'] as const;
+    const heap = new Heap<number>((a, b) => a - b);
+    const taken: (number | undefined)[] = [];
+    for (const deed of deeds) {
+      if (deed === 'pop') taken.push(heap.pop());
+      else heap.push(deed);
+    }
+    assert.deepEqual(taken, [2, 4, 5, 5, 6, 7, 12]);
+    assert.deepEqual([heap.pop(), heap.pop()], [16, undefined]);
+  });
+
   it('looks at few of what it holds', () => {
     let looks = 0;
     const heap = new Heap<number>((a, b) => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Pulse } from '@cuadro/protocol';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { leadingIdle, lose, pass, resultOf } from './away.ts';
 import { BELEN, capabilities, CARMEN, DOLORES, type Farm, framesPlan, SELF } from './farm.ts';
-import { beaconOf, memberOf } from './members.ts';
+import { beaconOf, following, memberOf, pulseOf } from './members.ts';
 
 /** Dolores is a member that never had a connection, and claims by way of others. */
 function heardOf(farm: Farm): void {
@@ -13,6 +15,53 @@ function heardOf(farm: Farm): void {
 
 const relay = (farm: Farm, peer: string): void =>
   void farm.step({ kind: 'message', from: peer, message: beaconOf(peer, []), gossiped: true });
+
+describe('R44: a pulse that comes by gossip', () => {
+  const epoch = { term: 5, peer: BELEN };
+  const hear = (farm: Farm, from: string, message: Pulse): readonly CoreEffect[] =>
+    farm.step({ kind: 'message', from, message, gossiped: true });
+
+  it("is another coordinator's, however many it said, and is followed once its own is lost", () => {
+    const farm = following(epoch, CARMEN);
+    farm.message(BELEN, pulseOf(epoch, { sequence: 100 }));
+    const other = { term: 6, peer: CARMEN };
+    hear(farm, CARMEN, pulseOf(other));
+    assert.deepEqual([farm.core.epoch, farm.core.ignored()], [epoch, { 'foreign-coordinator': 1 }]);
+    lose(farm, BELEN);
+    hear(farm, CARMEN, pulseOf(other));
+    assert.deepEqual(farm.core.epoch, other);
+  });
+
+  it("is of no use in another's name, and counted", () => {
+    const farm = following(epoch, CARMEN);
+    hear(farm, CARMEN, pulseOf(epoch));
+    assert.deepEqual(farm.core.ignored(), { 'foreign-sender': 1 });
+  });
+
+  it('tells that its coordinator goes on under a higher term', () => {
+    const farm = following(epoch, CARMEN);
+    hear(farm, BELEN, pulseOf({ ...epoch, term: 6 }));
+    assert.deepEqual(farm.core.epoch, { ...epoch, term: 6 });
+  });
+
+  it('is heard without its rows, too', () => {
+    const farm = following(epoch, CARMEN);
+    const effects = hear(farm, BELEN, pulseOf(epoch, { sequence: 2, rowsApart: true, stale: [SELF] }));
+    const said = effects.filter((effect) => effect.kind === 'gossip' && effect.message.kind === 'beacon');
+    assert.equal(said.length, 1, 'it is named stale, and says so at once');
+  });
+
+  it('is no sign of life where it is said again, on either way', () => {
+    const farm = following(epoch, CARMEN);
+    const heardAt = farm.now;
+    lose(farm, BELEN);
+    farm.advance(1_400);
+    farm.message(BELEN, pulseOf(epoch));
+    hear(farm, BELEN, pulseOf(epoch));
+    farm.advance(heardAt + 1_500 - farm.now);
+    assert.ok(farm.core.isCoordinator, 'three pulses are missed');
+  });
+});
 
 describe('a result that a machine alone holds which is known by hearsay', () => {
   it('R59: is made again a minute after it was heard of, however long the reign lasts', () => {

@@ -191,6 +191,9 @@ describe('the figures of a job', () => {
   it('are the median of its newest render times, by group', () => {
     const { job } = made('1-40');
     assert.equal(job.medianMs(0), undefined);
+    const { job: rising } = made('1-99');
+    for (let index = 0; index < 64; index++) rising.put(task(index, { renderMs: index + 1 }));
+    assert.equal(rising.medianMs(0), 33, 'of the newest 63');
     const times = [100, 9, 40, 25, 3];
     const medians = times.map((renderMs, index) => {
       job.put(task(index, { renderMs }));

@@ -51,5 +51,6 @@ describe("R42: the coordinator's rows", () => {
       [1, 0.5],
     ]);
     assert.deepEqual(tell(4, second), [[1, 0.5]]);
+    assert.deepEqual(tell(5), []);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { BELEN, Farm, framesPlan, SELF } from './farm.ts';
-import { following, grantOf, learn, sentTo } from './members.ts';
+import { following, grantOf, learn, pulseOf, sentTo } from './members.ts';
 
 /** This machine runs a task of its own farm. */
 function running() {
@@ -15,6 +15,24 @@ function running() {
   const live = () => farm.core.task(id, 0)?.live;
   return { farm, job: id, run, tell, live };
 }
+
+describe("R117: this machine's beacon", () => {
+  it('counts on, says whom it follows, and what its records are once that is known', () => {
+    const epoch = { term: 5, peer: BELEN };
+    const farm = following(epoch);
+    const told = [[...farm.effects], farm.advance(1_000), farm.advance(1_000)].flatMap((effects) =>
+      sentTo(BELEN, 'beacon', effects),
+    );
+    assert.deepEqual(
+      told.map(({ sequence, follows, ...more }) => [sequence, follows, 'root' in more]),
+      [1, 2, 3].map((sequence) => [sequence, epoch, false]),
+    );
+    farm.message(BELEN, pulseOf(epoch, { sequence: 2 }));
+    farm.step({ kind: 'root', root: 'f'.repeat(32) });
+    const [next] = sentTo(BELEN, 'beacon', farm.advance(1_000));
+    assert.deepEqual([next?.sequence, next?.root], [4, 'f'.repeat(32)]);
+  });
+});
 
 describe('what a worker tells of its progress', () => {
   it('shows, as a share between nothing and all', () => {
@@ -60,6 +78,15 @@ describe('what a worker tells of its progress', () => {
     ];
     farm.message(BELEN, { kind: 'grants', epoch, grants: [grant, other] });
     const { attempt } = grant;
+    const [first] = sentTo(BELEN, 'beacon', farm.advance(1_000));
+    assert.deepEqual(
+      first?.held.map(({ running: isRunning, fraction }) => [isRunning, fraction]),
+      [
+        [true, 0],
+        [false, 0],
+      ],
+      'one slot, and nothing done yet',
+    );
     farm.step({ kind: 'progress', attempt, fraction: 0.5, remainingMs: 700, text: 'Sample 3 of 8' });
     const [beacon] = sentTo(BELEN, 'beacon', farm.advance(1_000));
     const common = { job, redo: 0, retry: 0 };

@@ -113,3 +113,73 @@ it('R42: a pulse takes what fills it to the last byte, and nothing that is a byt
   assert.equal(filled.take(rowOf(attempts, 900 + room)), true);
   assert.equal(filled.take(rowOf(0, 100)), false);
 });
+
+/** As many bytes as a number takes at most. */
+const MOST = 0.1;
+
+/** A text of three bytes for each unit: what is counted for it, to the byte. */
+const wide = (units: number): string => '€'.repeat(units);
+
+/** Where a pulse with one row has texts, and one of them is as long as it is told. */
+const PLACES: Record<string, (text: string) => readonly [Pulse, PulseRow]> = {
+  "its coordinator's name": (epochPeer) => [{ ...FULL, epoch: { term: MOST, peer: epochPeer } }, EMPTY],
+  'the digest of its records': (root) => [{ ...FULL, root }, EMPTY],
+  'a successor': (peer) => [{ ...FULL, successors: [peer] }, EMPTY],
+  'a stale member': (peer) => [{ ...FULL, stale: [peer] }, EMPTY],
+  "a machine's name": (peer) => [FULL, { ...EMPTY, peer }],
+  'who granted an attempt': (peer) => [
+    FULL,
+    { ...EMPTY, held: [{ ...HELD, attempt: { epoch: { term: MOST, peer }, sequence: MOST } }] },
+  ],
+  'a job': (job) => [FULL, { ...EMPTY, held: [{ ...HELD, job }] }],
+  'the text of an attempt': (text) => [FULL, { ...EMPTY, held: [{ ...HELD, text }] }],
+};
+
+const FULL: Pulse = {
+  ...PULSE,
+  epoch: { term: MOST, peer: '' },
+  sequence: MOST,
+  followers: MOST,
+  root: '',
+};
+const EMPTY: PulseRow = { peer: '', reachable: true, load: MOST, freeDiskBytes: MOST, held: [] };
+const HELD: HeldAttempt = {
+  attempt: { epoch: { term: MOST, peer: '' }, sequence: MOST },
+  job: '',
+  task: MOST,
+  redo: MOST,
+  retry: MOST,
+  running: true,
+  fraction: MOST,
+  remainingMs: MOST,
+  text: '',
+  substitute: true,
+};
+
+for (const [what, make] of Object.entries(PLACES))
+  it(`R42: a pulse has no room for a byte more, all of it for ${what}`, () => {
+    const bytesOf = ([pulse, row]: readonly [Pulse, PulseRow]): number =>
+      encode(pulse).length + encode(row).length;
+    const units = Math.floor((PULSE_BYTES - bytesOf(make(wide(4_000))) + 12_000) / 3);
+    for (const [text, fits] of [
+      [wide(units), true],
+      [wide(units) + 'abc', false],
+    ] as const) {
+      const [pulse, row] = make(text);
+      assert.equal(bytesOf([pulse, row]) <= PULSE_BYTES, fits);
+      assert.equal(new PulseRoom(pulse).take(row), fits);
+    }
+  });
+
+it('R42: a pulse takes as many small rows as there is room for, with attempts and without', () => {
+  for (const row of [
+    EMPTY,
+    { ...EMPTY, held: [HELD] },
+    { ...EMPTY, held: Array.from({ length: 9 }, () => HELD) },
+  ]) {
+    const room = new PulseRoom(FULL);
+    let taken = 0;
+    while (room.take(row)) taken += 1;
+    assert.equal(taken, Math.floor((PULSE_BYTES - encode(FULL).length) / encode(row).length));
+  }
+});

@@ -90,6 +90,40 @@ describe('R104: a beacon by way of others', () => {
     assert.equal(grantsTo(BELEN, leader.beacon(BELEN, [])).length, 2);
   });
 
+  it('is said once pulses come although the connection is lost, and not before', () => {
+    const farm = following(EPOCH, CARMEN);
+    const pulse = (sequence: number): readonly CoreEffect[] =>
+      farm.step({ kind: 'message', from: BELEN, message: pulseOf(EPOCH, { sequence }), gossiped: true });
+    farm.advance(1_000);
+    pulse(2);
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    assert.equal(relayedIn(farm.advance(1_000)), 0, 'what came before the cut tells nothing of it');
+    assert.equal(relayedIn(pulse(3)), 1);
+    assert.equal(relayedIn(pulse(4)), 0, 'once a second');
+    assert.equal(relayedIn(farm.advance(1_000)), 1);
+  });
+
+  it('has its machine named stale for as long as nothing else is heard of it', () => {
+    const leader = leading(BELEN);
+    const relay = (): void =>
+      void leader.step({ kind: 'message', from: BELEN, message: beaconOf(BELEN, []), gossiped: true });
+    const stale = (): string[] | undefined =>
+      leader
+        .advance(500)
+        .flatMap((effect) =>
+          effect.kind === 'gossip' && effect.message.kind === 'pulse' ? effect.message : [],
+        )
+        .at(-1)?.stale;
+    leader.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    relay();
+    assert.deepEqual(stale(), [BELEN]);
+    relay();
+    assert.deepEqual(stale(), [BELEN]);
+    leader.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+    leader.beacon(BELEN, []);
+    assert.deepEqual(stale(), []);
+  });
+
   it('is said while the pulse names the machine stale, and no longer', () => {
     const farm = following(EPOCH);
     farm.message(BELEN, pulseOf(EPOCH, { sequence: 2, stale: [SELF] }));

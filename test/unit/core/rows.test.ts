@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Beacon } from '@cuadro/protocol';
-import { BELEN, CARMEN, type Farm } from './farm.ts';
-import { beaconOf, grantOf, leading, meeting } from './members.ts';
+import { BELEN, CARMEN, type Farm, SELF } from './farm.ts';
+import { beaconOf, grantOf, leading, meeting, sentTo } from './members.ts';
 
 describe('R42: the row of a machine', () => {
   /** Whether Belén's beacon makes something of what is shown of her, and told in the next pulse. */
@@ -18,6 +18,19 @@ describe('R42: the row of a machine', () => {
     assert.equal(isTold(farm, { load: 0.6 }), false);
     assert.equal(isTold(farm, { freeDiskBytes: 2e9, load: 0.6 }), true);
     assert.equal(isTold(farm, { freeDiskBytes: 2e9, load: 0.6 }), false);
+  });
+
+  it('says whether it is reached, as this machine always is', () => {
+    const farm = leading(BELEN, CARMEN);
+    const reached = (): Record<string, boolean> => {
+      const rows = [0, 500, 500, 500].flatMap((ms) => sentTo(CARMEN, 'pulse', farm.advance(ms)));
+      return Object.fromEntries(
+        rows.flatMap((pulse) => pulse.rows.map(({ peer, reachable }) => [peer, reachable])),
+      );
+    };
+    assert.deepEqual(reached(), { [SELF]: true, [BELEN]: true, [CARMEN]: true });
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    assert.deepEqual(reached(), { [SELF]: true, [BELEN]: false, [CARMEN]: true });
   });
 
   it('is told with its first beacon in a reign, and with each that lists something', () => {

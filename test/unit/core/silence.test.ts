@@ -92,6 +92,14 @@ describe('R105: a successor that misses pulses', () => {
     assert.deepEqual(farm.core.epoch, BELENS);
   });
 
+  it('stands after five missed pulses where it reaches nobody whom it could ask', () => {
+    const farm = following(BELENS);
+    farm.advance(2_499);
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.advance(1);
+    assert.ok(farm.core.isCoordinator);
+  });
+
   it('asks the only other one there is, too', () => {
     const farm = following(BELENS, CARMEN);
     assert.deepEqual(sentTo(CARMEN, 'doubt', farm.advance(2_000)), [doubt]);

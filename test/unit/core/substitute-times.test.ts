@@ -92,6 +92,19 @@ describe('R59: the times of a result out of reach', () => {
     assert.deepEqual(farm.heldIndices(), [0]);
   });
 
+  it('come to nothing while the job is paused', () => {
+    const farm = leadingIdle();
+    const record = farm.submit(framesPlan('1-2'));
+    farm.records(withDesired(record, 'paused'));
+    farm.step({ kind: 'records', from: CARMEN, records: [resultOf(record.id, 0, BELEN)] });
+    farm.work();
+    lose(farm, BELEN);
+    pass(farm, 80_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    farm.records(withDesired(withDesired(record, 'paused'), 'active'));
+    assert.deepEqual(farm.heldIndices(), [0, 1]);
+  });
+
   it('pass for nothing while this node doubts itself', () => {
     const { farm, job } = withResults(framesPlan('1-2'), [0, BELEN], [1, SELF, CARMEN]);
     lose(farm, BELEN);

@@ -63,6 +63,88 @@ describe('the records of a job', () => {
     assert.equal(records.size, 2);
   });
 
+  /** Whether these are still the objects that were put. */
+  const objects = (records: TaskRecords, put: readonly TaskRecord[]): boolean[] =>
+    put.map((record) => records.get(record.index) === record);
+
+  it('are objects as long as there are few, and leave by whole buckets, the one written longest ago first', () => {
+    const records = new TaskRecords({ young: 3 });
+    const put = [0, 1, 300].map((index) => rendered(index));
+    for (const record of [...put, ...put]) records.set(record.index, record);
+    assert.deepEqual(objects(records, put), [true, true, true], 'writing one again makes no more of them');
+    const more = rendered(600);
+    records.set(600, more);
+    assert.deepEqual(objects(records, [...put, more]), [false, false, true, true]);
+    assert.equal(records.get(1), records.get(1), 'asked for twice it is made once');
+    assert.deepEqual(records.get(1), put[1]);
+    const anew = { ...rendered(1), retry: 9 };
+    for (const record of [anew, rendered(900)]) records.set(record.index, record);
+    assert.equal(records.get(1), anew);
+    for (const index of [901, 902]) records.set(index, rendered(index));
+    assert.notEqual(records.get(1), anew);
+    assert.deepEqual(records.get(1), anew, 'packed anew');
+    assert.deepEqual(records.get(0), put[0], 'with what stands beside it');
+  });
+
+  it('are 4,096 objects at most, and 131,072 while they are held', () => {
+    const [record] = [rendered(0)];
+    const fill = (records: TaskRecords, count: number): boolean => {
+      for (let index = 0; index < count; index++)
+        records.set(index, index === 0 ? record : failedOnce(index));
+      return records.get(0) === record;
+    };
+    assert.equal(fill(new TaskRecords(), 4_096), true);
+    assert.equal(fill(new TaskRecords(), 4_097), false);
+    const held = new TaskRecords();
+    held.hold();
+    const other = { ...record };
+    for (let index = 0; index < 131_072; index++) held.set(index, index === 0 ? record : other);
+    assert.equal(held.get(0), record);
+    held.set(131_072, other);
+    assert.notEqual(held.get(0), record);
+    assert.deepEqual(held.get(0), record);
+  });
+
+  it('stay objects while they are held, and are packed afterwards bucket by bucket', () => {
+    const records = new TaskRecords({ young: 1 });
+    const put = [0, 300, 600].map((index) => rendered(index));
+    records.hold();
+    for (const record of put) records.set(record.index, record);
+    assert.equal(records.packSome(), false);
+    assert.deepEqual(objects(records, put), [true, true, true]);
+    assert.equal(records.release(), true);
+    assert.deepEqual(objects(records, put), [true, true, true], 'one after the other');
+    assert.equal(records.packSome(), true);
+    assert.deepEqual(objects(records, put), [false, true, true]);
+    assert.equal(records.packSome(), false);
+    assert.deepEqual(objects(records, put), [false, false, true]);
+    assert.equal(records.packSome(), false);
+    assert.deepEqual(objects(records, put), [false, false, true]);
+    assert.equal(records.release(), false, 'no more than may stay');
+    assert.deepEqual([...records.values()], put);
+  });
+
+  it('stand in the order of their indices, whatever they became', () => {
+    const records = new TaskRecords({ young: 1 });
+    const indices = [600, 3, 257, 255, 256, 0, 511, 512, 1_024];
+    for (const index of indices) records.set(index, failedOnce(index));
+    records.set(700, { ...rendered(700), big: 1n } as TaskRecord);
+    records.set(1_023, rendered(1_023));
+    records.set(5_000, rendered(5_000));
+    const sorted = [...indices].sort((a, b) => a - b);
+    assert.deepEqual(records.failed(), sorted);
+    assert.deepEqual(
+      [...records.keys()],
+      [...sorted, 700, 1_023, 5_000].sort((a, b) => a - b),
+    );
+    records.set(3, rendered(3));
+    assert.deepEqual(
+      records.failed(),
+      sorted.filter((index) => index !== 3),
+    );
+    assert.deepEqual([records.has(2), records.get(2), records.size], [false, undefined, 12]);
+  });
+
   it('may be written while they are walked over', () => {
     const records = new TaskRecords({ young: 3 });
     for (let index = 0; index < 600; index += 2) records.set(index, rendered(index));

@@ -14,7 +14,8 @@ import { type TableListener, TaskTable } from '../../../node/src/core/tasks.ts';
 import { jobArbitrary, taskAt } from '../protocol/arbitraries.ts';
 import { numbersOf, oracleJob, spreadPlan, type OracleTask } from '../protocol/oracle.ts';
 import { planArbitrary } from '../protocol/plans.ts';
-import { framesPlan, jobIdOf, jobRecord, withRequest } from './farm.ts';
+import { resultOf } from './away.ts';
+import { BELEN, CARMEN, chainedPlan, framesPlan, jobIdOf, jobRecord, withRequest } from './farm.ts';
 
 const STATES: readonly TaskState[] = ['open', 'rendered', 'done', 'failed', 'skipped'];
 const hasResult = (state: string | undefined): boolean => state === 'rendered' || state === 'done';
@@ -111,6 +112,9 @@ function compare(table: TaskTable, naive: Naive): void {
     assert.equal(table.withResultIn(group), own.filter((index) => hasResult(states[index])).length);
     assert.equal(table.openIn(group), own.filter((index) => states[index] === 'open').length);
     assert.equal(table.isBlocked(group), naive.isBlocked(group, states));
+    const needs = (match: 'all' | 'same'): number[] =>
+      naive.plan.groups[group]?.after.flatMap((need) => (need.match === match ? need.group : [])) ?? [];
+    assert.deepEqual(table.needsOf(group), { all: needs('all'), same: needs('same') });
   }
   for (const index of indices) compareTask(table, naive, { index, states });
 }
@@ -246,6 +250,47 @@ describe('the table of a job’s tasks', () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  it('R70, R80: tells who waits for all of a group, or for one of it, what came to be there and what is gone', () => {
+    const chained = chainedPlan();
+    const [frame, proxy, sheet] = chained.groups;
+    assert.ok(frame && proxy && sheet);
+    // The sheet needs the frames, too.
+    const plan = {
+      ...chained,
+      groups: [frame, proxy, { ...sheet, after: [...sheet.after, { group: 0, match: 'all' as const }] }],
+    };
+    const job = jobRecord(plan);
+    let told: string[] = [];
+    const table = new TaskTable(job, {
+      ...NOBODY,
+      unblocked: (group) => void told.push(`unblocked ${group}`),
+      blocked: (group) => void told.push(`blocked ${group}`),
+      lostInput: (index) => void told.push(`lost ${index}`),
+    });
+    table.setPlan(new PlanView(plan), job);
+    let requests = job.requests;
+    const put = (index: number, ...holders: string[]) => table.put(resultOf(job.id, index, ...holders));
+    const redo = (index: number, level: number) => {
+      ({ requests } = withRequest({ ...job, requests }, 'redo', [index], level));
+      table.applyRequests({ ...job, requests });
+    };
+    for (const [what, deed, expected] of [
+      ['the first frame', () => put(0, BELEN), []],
+      ['the other: proxies are missing still', () => put(1, BELEN), []],
+      ['a proxy', () => put(2, BELEN), []],
+      ['the other proxy', () => put(3, BELEN), ['unblocked 2']],
+      ['a second copy of it', () => put(3, BELEN, CARMEN), []],
+      ['a second copy of a frame', () => put(0, BELEN, CARMEN), []],
+      ['a proxy made again', () => redo(3, 1), ['blocked 2']],
+      ['the other one, too', () => redo(2, 2), []],
+      ['a frame', () => redo(0, 3), ['lost 2', 'blocked 2']],
+    ] as const) {
+      told = [];
+      deed();
+      assert.deepEqual(told, expected, what);
+    }
   });
 
   it('R33: takes from the ranges of a request the tasks that there are, and tells those that it raises', () => {
