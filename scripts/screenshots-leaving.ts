@@ -7,7 +7,7 @@ import { createApi } from '../node/src/api/server.ts';
 import { createSystemClock } from '../node/src/system/clock.ts';
 import { signinAddress } from '../node/src/system/node-file.ts';
 import { doorView } from '../test/unit/api/door.ts';
-import { FakeNode, jobView, nodeView, SELF, TOKEN } from '../test/unit/api/fakes.ts';
+import { FakeNode, hereView, jobView, nodeView, SELF, TOKEN } from '../test/unit/api/fakes.ts';
 
 /**
  * `node scripts/screenshots-leaving.ts FOLDER`: takes pictures of what machines keep and of how they leave a farm, in
@@ -21,14 +21,26 @@ const target = resolve(process.argv[2] ?? 'screenshots');
 await mkdir(target, { recursive: true });
 
 const fake = new FakeNode();
-const api = createApi(fake.components, {
-  port: 0,
-  token: TOKEN,
-  version: '0.1.0',
-  logger: fake.logger,
-  clock: createSystemClock(),
-  uiFolder: fileURLToPath(new URL('../ui/dist', import.meta.url)),
-});
+const { components } = fake;
+const store = {
+  usedBytes: 61.3e9,
+  quotaBytes: 215e9,
+  freeDiskBytes: 402e9,
+  reserveBytes: 21.5e9,
+  accepting: true,
+};
+const here = { ...components.here, here: async () => ({ ...hereView(), store }) };
+const api = createApi(
+  { ...components, here },
+  {
+    port: 0,
+    token: TOKEN,
+    version: '0.1.0',
+    logger: fake.logger,
+    clock: createSystemClock(),
+    uiFolder: fileURLToPath(new URL('../ui/dist', import.meta.url)),
+  },
+);
 await api.start();
 const browser = await chromium.launch({
   executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',

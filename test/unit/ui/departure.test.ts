@@ -8,7 +8,7 @@ import {
   leavingSentence,
   type NodeView,
 } from '@cuadro/protocol';
-import { choiceOf, leavingOf, leftOf } from '../../../ui/src/data/departure.ts';
+import { choiceOf, heldSentence, leavingOf, leftOf } from '../../../ui/src/data/departure.ts';
 import { JOB_A, JOB_B, jobView, nodeView, SELF } from '../api/fakes.ts';
 
 const OTHER = 'another';
@@ -87,5 +87,27 @@ describe('whether what only a machine holds is moved or lost', () => {
   for (const [what, held, here, reachable, othersReachable, mayLose, mustLose] of table)
     test(what, () =>
       assert.deepEqual(choiceOf(held, { here, reachable, othersReachable }), { mayLose, mustLose }),
+    );
+});
+
+describe('what is said of what only a machine holds', () => {
+  const some = heldOnlyBy(onlyOn(OTHER, [3, true]), OTHER);
+  const what = '3 results and the scene or plan of a job';
+  const table: [held: typeof some, here: boolean, mustLose: boolean, sentence: string | undefined][] = [
+    [[], false, false, undefined],
+    [[], true, false, 'Everything that this machine holds is on another one, too.'],
+    [some, false, false, `Only it holds ${what}. That goes to other machines first:`],
+    [some, true, false, `Only this machine holds ${what}. That goes to other machines first:`],
+    [some, true, true, `Only this machine holds ${what}, and no other machine can be reached to take it:`],
+    [
+      some,
+      false,
+      true,
+      `Only it holds ${what}. It can't be reached, so that can't be moved: start it and remove it then, or lose that.`,
+    ],
+  ];
+  for (const [held, here, mustLose, sentence] of table)
+    test(sentence ?? 'nothing of another that holds nothing', () =>
+      assert.equal(heldSentence(held, { here, mustLose }), sentence),
     );
 });

@@ -1,9 +1,9 @@
 import type { DepartureView, MemberView, NodeView } from '@cuadro/protocol';
-import { type HeldOnly, heldOnlyBy, heldOnlyInAll, heldOnlyText } from '@cuadro/protocol/held-only';
+import { type HeldOnly, heldOnlyBy, heldOnlyText } from '@cuadro/protocol/held-only';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { request } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
-import { choiceOf, type Leaving, leavingOf, leftOf } from '../data/departure.ts';
+import { choiceOf, heldSentence, type Leaving, leavingOf, leftOf } from '../data/departure.ts';
 import { DEPARTURE_INTERVAL_MS } from '../data/limits.ts';
 import { paths } from '../data/router.ts';
 import { Settled } from '../data/settled.ts';
@@ -164,6 +164,8 @@ export class CuadroDeparture extends LitElement {
       reachable: node?.live.reachable ?? member.reachable,
       othersReachable: store.door?.members.some((other) => !other.here && other.reachable) === true,
     });
+    // What others have taken since it was ticked, is lost no more.
+    const loses = this.atOnce && choice.mayLose;
     const close = (): void => {
       this.asking = false;
     };
@@ -171,8 +173,8 @@ export class CuadroDeparture extends LitElement {
       const reason = this.renderRoot.querySelector<HTMLInputElement>('#reason')?.value.trim() ?? '';
       close();
       this.#most = leftOf(held);
-      if (here) void (this.atOnce ? this.#do(() => request('leaveNow')) : this.#want(true, reason));
-      else if (held.length === 0 || this.atOnce)
+      if (here) void (loses ? this.#do(() => request('leaveNow')) : this.#want(true, reason));
+      else if (held.length === 0 || loses)
         void this.#do(() => request('removeMember', { body: { member: peer, reason } }));
       else void this.#want(true, reason);
     };
@@ -184,17 +186,17 @@ export class CuadroDeparture extends LitElement {
       ${here ? this.#ownJobs(peer) : html`<label class="field">${t.reason}<input id="reason" maxlength="200" /></label>`}
       ${choice.mayLose ? this.#atOnce(this.#lossText(here, held, choice.mustLose)) : ''}</div>
       <button slot="foot" @click=${close}>${terms.common.cancel}</button>
-      <button slot="foot" class="danger" ?disabled=${choice.mustLose && !this.atOnce} @click=${confirm}>${
-        this.atOnce ? atOnce : here ? t.confirmLeave : t.confirmRemove
+      <button slot="foot" class="danger" ?disabled=${choice.mustLose && !loses} @click=${confirm}>${
+        loses ? atOnce : here ? t.confirmLeave : t.confirmRemove
       }</button>
     </cuadro-dialog>`;
   }
 
   #held(held: readonly HeldOnly[], here: boolean, mustLose: boolean): TemplateResult | '' {
     const t = terms.departure;
-    if (held.length === 0) return here ? html`<p>${t.nothingHeld}</p>` : '';
-    const what = heldOnlyInAll(held);
-    const sentence = mustLose && !here ? t.heldAway(what) : here ? t.heldHere(what) : t.heldThere(what);
+    const sentence = heldSentence(held, { here, mustLose });
+    if (sentence === undefined) return '';
+    if (held.length === 0) return html`<p>${sentence}</p>`;
     return html`<p class=${mustLose ? 'bad' : ''}>${sentence}</p>
       <ul class="small">${held.slice(0, JOBS_NAMED).map(
         (

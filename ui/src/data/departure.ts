@@ -1,4 +1,4 @@
-import { DEPARTURE, heldOnlyBy, type HeldOnly, whyStuck } from '@cuadro/protocol/held-only';
+import { DEPARTURE, heldOnlyBy, heldOnlyInAll, type HeldOnly, whyStuck } from '@cuadro/protocol/held-only';
 import type { DepartureView, JobView, NodeView } from '@cuadro/protocol';
 import { departureTerms } from '../departure-terms.ts';
 
@@ -52,4 +52,16 @@ export function choiceOf(
 ): Choice {
   if (here) return { mayLose: held.length > 0 || !othersReachable, mustLose: !othersReachable };
   return { mayLose: held.length > 0, mustLose: held.length > 0 && !reachable };
+}
+
+/** What only the machine holds, and what becomes of it; undefined where there is nothing to be said. */
+export function heldSentence(
+  held: readonly HeldOnly[],
+  { here, mustLose }: { here: boolean; mustLose: boolean },
+): string | undefined {
+  const t = departureTerms;
+  if (held.length === 0) return here ? t.nothingHeld : undefined;
+  const what = heldOnlyInAll(held);
+  if (here) return mustLose ? t.heldAlone(what) : t.heldHere(what);
+  return mustLose ? t.heldAway(what) : t.heldThere(what);
 }
