@@ -28,6 +28,7 @@ import {
   endOverdueLeases,
   heard,
   leaseDeadline,
+  renewListed,
   takeBackJob,
   takeBeacon,
   takePeerState,
@@ -230,7 +231,7 @@ class Brain extends BrainQueries implements Core {
     // One that took the long way may be older than what the stream has told since.
     else if (!state.connected.has(machine.peer) || machine.relayed === true || isLate(state, machine)) {
       takeRelayedBeacon(state, machine, beacon);
-    }
+    } else renewListed(state, machine, beacon);
   }
 
   /** A new coordinator asks: it is followed if this node's own is lost, and is answered all the same. */

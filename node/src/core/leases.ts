@@ -234,6 +234,18 @@ export function takeRelayedBeacon(state: BrainState, machine: Machine, beacon: B
   reachChanged(state, false);
 }
 
+/**
+ * A beacon that came by way of others from whom this node is connected to: it may be older than what the stream told, or
+ * newer than what the stream holds up. So it frees nothing, and what it lists was not missed (SPEC R104).
+ */
+export function renewListed(state: BrainState, machine: Machine, beacon: Beacon): void {
+  if (isOvertaken(machine, beacon)) return;
+  for (const held of beacon.held) {
+    const lease = machine.leases.get(attemptKey(held.attempt));
+    if (lease !== undefined) renewLease(state, lease, held);
+  }
+}
+
 export function renewLease(state: BrainState, lease: Lease, held: HeldAttempt): void {
   lease.seen = true;
   lease.missed = 0;

@@ -90,6 +90,24 @@ describe('R104: a beacon by way of others', () => {
     assert.equal(grantsTo(BELEN, leader.beacon(BELEN, [])).length, 2);
   });
 
+  it('keeps what it lists, though its machine is connected and the stream holds up all but older ones', () => {
+    for (const isRelayed of [true, false]) {
+      const leader = leading(BELEN);
+      leader.submit(framesPlan('1'));
+      const [grant] = grantsTo(BELEN, leader.effects);
+      assert.ok(grant);
+      const held = [{ ...grant, running: true, fraction: 0 }];
+      const listing = { ...beaconOf(BELEN, []), sequence: 9, held };
+      for (const sequence of [7, 8]) {
+        leader.advance(1_000);
+        const effects = leader.message(BELEN, { ...beaconOf(BELEN, []), sequence });
+        const isFreed = sequence === 8 && !isRelayed;
+        assert.equal(grantsTo(BELEN, effects).length, isFreed ? 1 : 0, `${sequence}, relayed: ${isRelayed}`);
+        if (isRelayed) leader.step({ kind: 'message', from: BELEN, message: listing, gossiped: true });
+      }
+    }
+  });
+
   it('is said once pulses come although the connection is lost, and not before', () => {
     const farm = following(EPOCH, CARMEN);
     const pulse = (sequence: number): readonly CoreEffect[] =>
