@@ -69,6 +69,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 2912n,
     was: 'a done that nobody held for a while counted again, as it must, and was taken for a change to and fro',
   },
+  {
+    seed: 3089n,
+    was: 'the answer of a lobby went to the next process of the machine, and an ended one wrote to its disk',
+  },
 ];
 
 describe('seeds that found something', () => {

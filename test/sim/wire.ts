@@ -266,13 +266,18 @@ export class SimWire implements MemoryWire {
     const [peer, { host }] = found;
     const there = this.way(from.self, peer);
     const back = this.way(peer, from.self);
+    const asker = this.of(from.self).host;
+    const { life } = asker;
     const answer = (run: () => void): void => {
       if (back.isCut) return;
-      this.timeline.after(back.latency(this.dice), () => this.of(from.self).host.deliver(run));
+      this.timeline.after(back.latency(this.dice), () => {
+        // A process that asked and ended gets none: what it would go on with is not for the next one's disk.
+        if (asker.life === life) asker.deliver(run);
+      });
     };
     // An attempt that leads nowhere ends after the time in which a machine must have taken a connection.
     const none = (): void => {
-      this.of(from.self).host.later(defaultMeshLimits.connectMs, () => resolve(undefined));
+      asker.later(defaultMeshLimits.connectMs, () => resolve(undefined));
     };
     if (there.isCut || back.isCut || !this.of(peer).powered) {
       none();
