@@ -93,6 +93,9 @@ export class Kept implements Checker {
     if (holders.length >= 2 || this.#deleted.has(job)) return;
     // One that held it may have been destroyed a moment ago: then this is the loss that the promise speaks of.
     if (holders.length === 1 && this.#farm.machines.some((one) => wasLostWith(one, files))) return;
+    // A removed machine withdraws what it held (SPEC R24); who has not heard of its removal counts its copy until then.
+    if (holders.length === 1 && this.#farm.machines.some((one) => isRemovedHolder(one, result, files)))
+      return;
     const where = holders.map(({ name }) => name).join(' and ') || 'none';
     throw new Violation(
       'two copies',
@@ -230,6 +233,11 @@ function holds(machine: Machine, { job, index }: TaskRecord, attempt: string): b
   if (says(taskOn(machine, job, index))) return true;
   return machine.isUp && says(machine.queries?.taskRecord(job, index));
 }
+
+const isRemovedHolder = (machine: Machine, { holders }: TaskResult, files: readonly string[]): boolean =>
+  machine.isRemoved &&
+  holders[machine.peer]?.held === true &&
+  files.every((hash) => has(machine, hash) || hadOnce(machine, hash));
 
 /** Whether a machine that was destroyed had these files. */
 const wasLostWith = ({ lost }: Machine, files: readonly string[]): boolean =>
