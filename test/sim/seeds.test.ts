@@ -73,6 +73,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 3089n,
     was: 'the answer of a lobby went to the next process of the machine, and an ended one wrote to its disk',
   },
+  {
+    seed: 4276n,
+    was: 'after an exchange that went well its member waited for what had failed before the two were connected',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -79,6 +79,15 @@ export class ExchangeSchedule {
     this.#consider(peer);
   }
 
+  /** It came to be reachable: what failed before failed for want of a connection, and is no reason to wait now. */
+  met(peer: PeerId): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined) return;
+    known.failures = 0;
+    known.notBefore = 0;
+    this.#consider(peer);
+  }
+
   /** It is not reachable any more. What it did wrong is remembered. */
   lost(peer: PeerId): void {
     const known = this.#peers.get(peer);
@@ -145,6 +154,7 @@ export class ExchangeSchedule {
       case 'exchanged':
         known.failures = 0;
         known.faults = 0;
+        known.notBefore = 0;
         known.vain = this.#vainAfter(known, outcome, told);
         known.roots.clear();
         break;

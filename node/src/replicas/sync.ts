@@ -104,9 +104,13 @@ class Replicas implements RecordSync {
         if (topic === 'records') this.#hear(from, bytes);
       },
       peer: (peer, state) => {
-        if (state !== 'reachable') this.#schedule.lost(peer);
+        if (state !== 'reachable') {
+          this.#schedule.lost(peer);
+          return;
+        }
+        this.#schedule.met(peer);
         // One of the two is enough; whoever is not met so is heard of by its root.
-        else if (mesh.self < peer) void this.#schedule.request(peer);
+        if (mesh.self < peer) void this.#schedule.request(peer);
       },
     });
     void this.#supervise(this.#build());

@@ -239,6 +239,29 @@ test('R47: after busy soon again, after a failure later each time', async () => 
   }
 });
 
+for (const [what, how] of [
+  ['a connection came to stand', 'met'],
+  ['an exchange went well that somebody asked for', 'asked'],
+] as const) {
+  test(`R47: what failed before ${what} holds nothing up after that`, async () => {
+    const failed: ExchangeOutcome = { kind: 'failed', reason: 'peer-unreachable' };
+    const outcomes = [failed, failed, failed, failed];
+    const { opened, schedule, pass, settle } = scheduleOf(() => outcomes.shift() ?? { kind: 'equal' });
+    schedule.ready();
+    schedule.heard('p', 'other');
+    for (const ms of [DIFFERENCE_MS, FAILED_PAUSE_MS, 2 * FAILED_PAUSE_MS, 4 * FAILED_PAUSE_MS])
+      await pass(ms);
+    assert.equal(opened.length, 4);
+    if (how === 'asked') await schedule.request('p');
+    else schedule.met('p');
+    await settle();
+    assert.equal(opened.length, 5);
+    schedule.heard('p', 'another');
+    await pass(DIFFERENCE_MS);
+    assert.equal(opened.length, 6);
+  });
+}
+
 test('R47: lost gossip is made up for within 5 s of the last change, by beacons alone', async () => {
   await withLab(4, {}, async (lab) => {
     lab.network.dropGossip(() => true);
