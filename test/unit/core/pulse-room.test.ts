@@ -3,7 +3,8 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { encode, type HeldAttempt, type Pulse, type PulseRow } from '@cuadro/protocol';
 import { PULSE_BYTES } from '../../../node/src/core/options.ts';
-import { PulseRoom } from '../../../node/src/core/pulse.ts';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import { PulseRoom, withoutPulses } from '../../../node/src/core/pulse.ts';
 
 const text = (maxLength: number): fc.Arbitrary<string> => fc.string({ maxLength, unit: 'binary' });
 const number = fc.oneof(
@@ -120,66 +121,89 @@ const MOST = 0.1;
 /** A text of three bytes for each unit: what is counted for it, to the byte. */
 const wide = (units: number): string => '€'.repeat(units);
 
-/** Where a pulse with one row has texts, and one of them is as long as it is told. */
-const PLACES: Record<string, (text: string) => readonly [Pulse, PulseRow]> = {
-  "its coordinator's name": (epochPeer) => [{ ...FULL, epoch: { term: MOST, peer: epochPeer } }, EMPTY],
-  'the digest of its records': (root) => [{ ...FULL, root }, EMPTY],
-  'a successor': (peer) => [{ ...FULL, successors: [peer] }, EMPTY],
-  'a stale member': (peer) => [{ ...FULL, stale: [peer] }, EMPTY],
-  "a machine's name": (peer) => [FULL, { ...EMPTY, peer }],
-  'who granted an attempt': (peer) => [
-    FULL,
-    { ...EMPTY, held: [{ ...HELD, attempt: { epoch: { term: MOST, peer }, sequence: MOST } }] },
+/** A pulse with one row, all of whose texts are `short` but one. */
+const PLACES: Record<string, (text: string, short: string) => readonly [Pulse, PulseRow]> = {
+  "its coordinator's name": (peer, short) => [headOf(short, { epoch: { term: MOST, peer } }), fullRow(short)],
+  'the digest of its records': (root, short) => [headOf(short, { root }), fullRow(short)],
+  'a successor': (peer, short) => [headOf(short, { successors: [peer] }), fullRow(short)],
+  'a stale member': (peer, short) => [headOf(short, { stale: [peer] }), fullRow(short)],
+  "a machine's name": (peer, short) => [headOf(short), fullRow(short, { peer })],
+  'who granted an attempt': (peer, short) => [
+    headOf(short),
+    fullRow(short, { held: [heldOf(short, { attempt: { epoch: { term: MOST, peer }, sequence: MOST } })] }),
   ],
-  'a job': (job) => [FULL, { ...EMPTY, held: [{ ...HELD, job }] }],
-  'the text of an attempt': (text) => [FULL, { ...EMPTY, held: [{ ...HELD, text }] }],
+  'a job': (job, short) => [headOf(short), fullRow(short, { held: [heldOf(short, { job })] })],
+  'the text of an attempt': (text, short) => [
+    headOf(short),
+    fullRow(short, { held: [heldOf(short, { text })] }),
+  ],
 };
 
-const FULL: Pulse = {
+const headOf = (short: string, change: Partial<Pulse> = {}): Pulse => ({
   ...PULSE,
-  epoch: { term: MOST, peer: '' },
+  epoch: { term: MOST, peer: short },
   sequence: MOST,
   followers: MOST,
-  root: '',
-};
-const EMPTY: PulseRow = { peer: '', reachable: true, load: MOST, freeDiskBytes: MOST, held: [] };
-const HELD: HeldAttempt = {
-  attempt: { epoch: { term: MOST, peer: '' }, sequence: MOST },
-  job: '',
+  root: short,
+  ...change,
+});
+const fullRow = (short: string, change: Partial<PulseRow> = {}): PulseRow => ({
+  ...{ peer: short, reachable: true, load: MOST, freeDiskBytes: MOST, held: [] },
+  ...change,
+});
+const heldOf = (short: string, change: Partial<HeldAttempt> = {}): HeldAttempt => ({
+  attempt: { epoch: { term: MOST, peer: short }, sequence: MOST },
+  job: short,
   task: MOST,
   redo: MOST,
   retry: MOST,
   running: true,
   fraction: MOST,
   remainingMs: MOST,
-  text: '',
+  text: short,
   substitute: true,
-};
+  ...change,
+});
 
 for (const [what, make] of Object.entries(PLACES))
   it(`R42: a pulse has no room for a byte more, all of it for ${what}`, () => {
     const bytesOf = ([pulse, row]: readonly [Pulse, PulseRow]): number =>
       encode(pulse).length + encode(row).length;
-    const units = Math.floor((PULSE_BYTES - bytesOf(make(wide(4_000))) + 12_000) / 3);
-    for (const [text, fits] of [
-      [wide(units), true],
-      [wide(units) + 'abc', false],
-    ] as const) {
-      const [pulse, row] = make(text);
-      assert.equal(bytesOf([pulse, row]) <= PULSE_BYTES, fits);
-      assert.equal(new PulseRoom(pulse).take(row), fits);
+    for (const short of ['', 'ab']) {
+      const units = Math.floor((PULSE_BYTES - bytesOf(make(wide(4_000), short)) + 12_000) / 3);
+      for (const [text, fits] of [
+        [wide(units), true],
+        [`${wide(units)}abc`, false],
+      ] as const) {
+        const [pulse, row] = make(text, short);
+        assert.equal(bytesOf([pulse, row]) <= PULSE_BYTES, fits);
+        assert.equal(new PulseRoom(pulse).take(row), fits);
+      }
     }
   });
 
 it('R42: a pulse takes as many small rows as there is room for, with attempts and without', () => {
-  for (const row of [
-    EMPTY,
-    { ...EMPTY, held: [HELD] },
-    { ...EMPTY, held: Array.from({ length: 9 }, () => HELD) },
-  ]) {
-    const room = new PulseRoom(FULL);
+  const head = headOf('');
+  for (const count of [0, 1, 9]) {
+    const row = fullRow('', { held: Array.from({ length: count }, () => heldOf('')) });
+    const room = new PulseRoom(head);
     let taken = 0;
     while (room.take(row)) taken += 1;
-    assert.equal(taken, Math.floor((PULSE_BYTES - encode(FULL).length) / encode(row).length));
+    assert.equal(taken, Math.floor((PULSE_BYTES - encode(head).length) / encode(row).length));
   }
+});
+
+it('R115: pulses are left out of what waits, and nothing else is', () => {
+  const pulse = { ...PULSE, rows: [] };
+  const claim = { kind: 'doubt', epoch: PULSE.epoch } as const;
+  const others: CoreEffect[] = [
+    { kind: 'send', to: 'b', message: claim },
+    { kind: 'gossip', topic: 'claims', message: claim },
+    { kind: 'wake-at', at: 5 },
+  ];
+  const pulses: CoreEffect[] = [
+    { kind: 'send', to: 'b', message: pulse },
+    { kind: 'gossip', topic: 'pulse', message: pulse },
+  ];
+  assert.deepEqual(withoutPulses([...others, ...pulses, ...others]), [...others, ...others]);
 });

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pulse } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { ROWS_DIRECT_MAX } from '../../../node/src/core/options.ts';
 import { BELEN, CARMEN, DOLORES, type Farm } from './farm.ts';
 import { following, leading, pulseOf, rowOf } from './members.ts';
+
+/** As many members as R121 tells everything directly. */
+const ROWS_DIRECT_MAX = 16;
 
 /** Peers in the order of their ids. */
 const peersOf = (count: number): string[] =>

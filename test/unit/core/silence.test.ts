@@ -92,6 +92,14 @@ describe('R105: a successor that misses pulses', () => {
     assert.deepEqual(farm.core.epoch, BELENS);
   });
 
+  it('asks three others, however many there are', () => {
+    const others = ['E', 'F', 'G', 'H'].map((letter) => `12D3KooW${letter.repeat(12)}`);
+    const farm = following(BELENS, CARMEN, ...others);
+    const effects = farm.advance(2_000);
+    const asked = [CARMEN, ...others].filter((peer) => sentTo(peer, 'doubt', effects).length > 0);
+    assert.equal(asked.length, 3);
+  });
+
   it('stands after five missed pulses where it reaches nobody whom it could ask', () => {
     const farm = following(BELENS);
     farm.advance(2_499);

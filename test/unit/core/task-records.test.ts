@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { TaskRecord } from '@cuadro/protocol';
+import type { JobRecord, TaskRecord } from '@cuadro/protocol';
+import type { Core, CoreInput } from '../../../node/src/core/interface.ts';
 import { loadCore } from '../../../node/src/core/core.ts';
 import { TaskRecords } from '../../../node/src/core/task-records.ts';
-import { BELEN, CARMEN, framesPlan, jobRecord, SELF } from './farm.ts';
+import { BELEN, CARMEN, deleted, framesPlan, jobRecord, SELF } from './farm.ts';
 import { rendered } from './rendered.ts';
+
+type WithoutNow = CoreInput extends infer T ? (T extends unknown ? Omit<T, 'now'> : never) : never;
 
 const failedOnce = (index: number): TaskRecord =>
   rendered(index, {
@@ -155,6 +158,61 @@ describe('the records of a job', () => {
     }
     assert.deepEqual(seen, [...records.keys()]);
     assert.ok([...records.values()].every(({ retry }) => retry === 1));
+  });
+});
+
+describe('a start with some more results than may stay objects', () => {
+  const MORE = 600;
+  const TASKS = 4_096 + MORE;
+
+  /** A core that was started with so many results of each job; when it is to be woken. */
+  function started(jobs: readonly JobRecord[]): {
+    core: Core;
+    step: (input: WithoutNow, now: number) => void;
+    wakeAt: () => number | undefined;
+  } {
+    const loading = loadCore({ self: SELF, name: 'alba' });
+    for (const job of jobs) {
+      loading.take(job);
+      for (let index = 0; index < TASKS; index++) loading.take({ ...SHARED, index, job: job.id });
+    }
+    const core = loading.end(0);
+    let at: number | undefined;
+    const step = (input: WithoutNow, now: number): void => {
+      for (const effect of core.step({ ...input, now })) if (effect.kind === 'wake-at') at = effect.at;
+    };
+    step({ kind: 'start' }, 1);
+    for (const { id } of jobs) step({ kind: 'plan', job: id, plan: framesPlan(`1-${TASKS}`) }, 2);
+    return { core, step, wakeAt: () => at };
+  }
+
+  const SHARED = rendered(0);
+  const jobs = [1, 2].map((id) => jobRecord(framesPlan(`1-${TASKS}`), { id }));
+  const BUCKETS = Math.ceil(MORE / 256);
+
+  it('packs a bucket every 25 ms, and not before, until no more than may stay are left', () => {
+    const { step, wakeAt } = started(jobs.slice(0, 1));
+    assert.equal(wakeAt(), 25);
+    step({ kind: 'wake' }, 24);
+    assert.equal(wakeAt(), 25);
+    for (let packed = 1; packed <= BUCKETS; packed++) {
+      assert.equal(wakeAt(), 25 * packed);
+      step({ kind: 'wake' }, 25 * packed);
+    }
+    assert.ok((wakeAt() ?? Infinity) > 1_000);
+  });
+
+  it('packs those of one job after the other, and none of a job that was deleted meanwhile', () => {
+    const both = started(jobs);
+    let wakes = 0;
+    for (let at = both.wakeAt() ?? 0; at < 1_000; at = both.wakeAt() ?? Infinity, wakes++)
+      both.step({ kind: 'wake' }, at);
+    assert.equal(wakes, 2 * BUCKETS);
+    const one = started(jobs.slice(0, 1));
+    one.step({ kind: 'wake' }, 25);
+    one.step({ kind: 'records', from: SELF, records: [deleted(jobs[0] as JobRecord)] }, 26);
+    one.step({ kind: 'wake' }, 50);
+    assert.ok((one.wakeAt() ?? Infinity) > 1_000);
   });
 });
 

@@ -312,11 +312,25 @@ describe('why a machine is not rendering', () => {
     const farm = leading(BELEN);
     const can = capabilities({ engines: { blender: '3.4.1' } });
     farm.claim(BELEN, { wants: 1, sequence: 2, can });
-    farm.submit(framesPlan('1', FILM));
-    const [grant] = grantsTo(BELEN, farm.effects);
-    assert.ok(grant);
-    farm.ended(BELEN, grant, 'failure');
+    farm.submit(framesPlan('1-2', FILM));
+    for (const task of [0, 1]) {
+      const grant = grantsTo(BELEN, farm.effects).at(-1);
+      assert.equal(grant?.task, task);
+      farm.ended(BELEN, grant, 'failure');
+    }
     assert.equal(idle(farm, BELEN), 'All tasks are taken or wait for others.', 'and nothing of ffmpeg');
+  });
+
+  it('is none that concerns tasks which have ended', () => {
+    const farm = leading(BELEN);
+    const can = capabilities({ engines: { ffmpeg: '5.1' } });
+    farm.claim(BELEN, { wants: 1, sequence: 2, can });
+    const { id } = farm.submit(framesPlan('1-2', FILM));
+    farm.records(resultOf(id, 0, SELF, BELEN), resultOf(id, 1, SELF, BELEN));
+    const [film] = grantsTo(BELEN, farm.effects);
+    assert.equal(film?.task, 2);
+    farm.ended(BELEN, film, 'failure');
+    assert.equal(idle(farm, BELEN), 'All tasks are taken or wait for others.', 'and nothing of Blender');
   });
 
   it('is why no job of the farm is open to one that is paused', () => {
