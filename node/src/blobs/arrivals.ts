@@ -4,7 +4,8 @@ import { BlobMismatchError, BlobTooLargeError } from './errors.ts';
 import type { BlobArrival, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
 import { assertBlobHash, blobOfPart, isBlobHash } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
-import { digest, manifestOf, pieceCount } from './pieces.ts';
+import type { Hasher } from './hasher.ts';
+import { hashesOf, manifestOf, memoryFor, pieceCount, shared } from './pieces.ts';
 import type { Shelf } from './shelf.ts';
 import type { Room, Space } from './space.ts';
 
@@ -13,6 +14,8 @@ type Run = <T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => P
 
 interface Components {
   readonly shelf: Shelf;
+  /** Threads for pieces. */
+  readonly hasher: Pick<Hasher, 'readPiece' | 'writePiece'>;
   readonly space: Space;
   readonly run: Run;
 }
@@ -163,37 +166,33 @@ class FileArrival implements BlobArrival {
     const { pieces, pieceBytes, sizeBytes } = this.manifest;
     if (!this.#missing.has(index)) return;
     const offset = index * pieceBytes;
-    if (bytes.length !== Math.min(pieceBytes, sizeBytes - offset) || (await digest(bytes)) !== pieces[index])
-      throw new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
+    const mismatch = new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
+    if (bytes.length !== Math.min(pieceBytes, sizeBytes - offset)) throw mismatch;
     const file = this.#file;
     if (file === undefined) throw new RangeError('The arrival has ended.');
-    for (let written = 0; written < bytes.length; ) {
-      const { bytesWritten } = await file
-        .write(bytes, written, bytes.length - written, offset + written)
-        .catch((error: unknown) => Promise.reject(this.#components.shelf.explainWrite(error, bytes.length)));
-      written += bytesWritten;
-    }
+    const { hasher, shelf } = this.#components;
+    const isRight = await hasher
+      .writePiece({ file: file.fd, offset, bytes: shared(bytes), expected: pieces[index] as string })
+      .catch((error: unknown) => Promise.reject(shelf.explainWrite(error, bytes.length)));
+    if (!isRight) throw mismatch;
     // Two that bring the same piece at once have both written the same bytes; it counts once.
     if (this.#missing.delete(index)) this.#room?.wrote(bytes.length);
   }
 
-  read(index: number): Promise<Uint8Array | undefined> {
-    return this.#components.run(undefined, () => this.#tracked(this.#read(index)));
+  read(index: number, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#components.run(undefined, () => this.#tracked(this.#read(index, into)));
   }
 
-  async #read(index: number): Promise<Uint8Array | undefined> {
+  async #read(index: number, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const { pieces, pieceBytes, sizeBytes } = this.manifest;
     const file = this.#file;
     if (file === undefined || index >= pieces.length || this.#missing.has(index)) return undefined;
-    const start = index * pieceBytes;
-    const bytes = Buffer.allocUnsafeSlow(Math.min(pieceBytes, sizeBytes - start));
-    for (let filled = 0; filled < bytes.length; ) {
-      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
-      if (bytesRead === 0) return undefined;
-      filled += bytesRead;
-    }
+    const offset = index * pieceBytes;
+    const bytes = memoryFor(Math.min(pieceBytes, sizeBytes - offset), into);
+    const expected = pieces[index] as string;
     // The disk may have changed it since; nothing unverified is passed on.
-    return (await digest(bytes)) === pieces[index] ? bytes : undefined;
+    const isRight = await this.#components.hasher.readPiece({ file: file.fd, offset, bytes, expected });
+    return isRight ? bytes : undefined;
   }
 
   finish(options: PutOptions = {}): Promise<BlobInfo> {
@@ -205,7 +204,9 @@ class FileArrival implements BlobArrival {
       await this.#file?.chmod(0o444);
       await this.#close(false);
       try {
-        const found = await shelf.passOver(this.#path, { sync: true, signal });
+        // Each piece was compared with the manifest before it was written, so the whole proves them all.
+        const { hash, sizeBytes } = await shelf.passOver(this.#path, { sync: true, wholeOnly: true, signal });
+        const found = { hash, sizeBytes, pieces: hashesOf(this.manifest) };
         return await shelf.adopt(this.#path, found, { ...options, expectedHash: this.manifest.hash, signal });
       } catch (error) {
         await rm(this.#path, { force: true });

@@ -1,5 +1,5 @@
 /** The thread that hashes, copies and scans: plain synchronous calls, since nothing else waits on this loop. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash, type Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
@@ -32,20 +32,21 @@ function coded(message: string, code: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-/** Both hashes of a file as its bytes pass: of the whole, and of each piece. */
+/** Both hashes of a file as its bytes pass: of the whole, and of each piece, where they are wanted. */
 class Digest {
-  readonly #pieceBytes: number;
+  readonly #pieceBytes: number | undefined;
   readonly #whole = createHash('sha256');
   readonly #pieces: Buffer[] = [];
   #piece: Hash | undefined;
   #leftInPiece = 0;
 
-  constructor(sizeBytes: number) {
-    this.#pieceBytes = pieceBytesFor(sizeBytes);
+  constructor(sizeBytes: number, wholeOnly: boolean) {
+    this.#pieceBytes = wholeOnly ? undefined : pieceBytesFor(sizeBytes);
   }
 
   update(chunk: Uint8Array): void {
     this.#whole.update(chunk);
+    if (this.#pieceBytes === undefined) return;
     for (let offset = 0; offset < chunk.length; ) {
       if (this.#leftInPiece === 0) this.#closePiece();
       this.#piece ??= createHash('sha256');
@@ -64,7 +65,7 @@ class Digest {
   #closePiece(): void {
     if (this.#piece !== undefined) this.#pieces.push(this.#piece.digest());
     this.#piece = undefined;
-    this.#leftInPiece = this.#pieceBytes;
+    this.#leftInPiece = this.#pieceBytes ?? 0;
   }
 }
 
@@ -85,7 +86,7 @@ function digestFile(job: Extract<HashJob, { kind: 'digest' }>): HashReply {
       output = on('destination', () => fs.openSync(copyTo, 'wx', job.mode ?? 0o444));
       created = true;
     }
-    const digest = new Digest(stat.size);
+    const digest = new Digest(stat.size, job.wholeOnly);
     const buffer = Buffer.allocUnsafeSlow(
       Math.min(blobLimits.readChunkBytes, Math.max(stat.size + 1, 4_096)),
     );
@@ -138,10 +139,55 @@ function scan(job: Extract<HashJob, { kind: 'scan' }>): HashReply {
   return { id: job.id, ok: true, entries };
 }
 
+type PieceJob = Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>;
+
+const isRight = ({ bytes, expected }: PieceJob): boolean => hash('sha256', bytes) === expected;
+
+function readPiece(job: PieceJob): HashReply {
+  const { id, file, offset, bytes } = job;
+  const input = on('source', () => (typeof file === 'number' ? file : fs.openSync(file, 'r')));
+  try {
+    for (let filled = 0; filled < bytes.length; ) {
+      const length = on('source', () =>
+        fs.readSync(input, bytes, filled, bytes.length - filled, offset + filled),
+      );
+      if (length === 0) return { id, ok: true, isRight: false };
+      filled += length;
+    }
+  } finally {
+    if (input !== file) fs.closeSync(input);
+  }
+  return { id, ok: true, isRight: isRight(job) };
+}
+
+/** Verified here, from the same memory that is written: nothing else may touch it meanwhile. */
+function writePiece(job: PieceJob): HashReply {
+  const { id, file, offset, bytes } = job;
+  if (!isRight(job)) return { id, ok: true, isRight: false };
+  for (let written = 0; written < bytes.length; )
+    written += on('destination', () =>
+      fs.writeSync(file as number, bytes, written, bytes.length - written, offset + written),
+    );
+  return { id, ok: true, isRight: true };
+}
+
+function carryOut(job: HashJob): HashReply {
+  switch (job.kind) {
+    case 'scan':
+      return scan(job);
+    case 'digest':
+      return digestFile(job);
+    case 'read-piece':
+      return readPiece(job);
+    case 'write-piece':
+      return writePiece(job);
+  }
+}
+
 parentPort?.on('message', (job: HashJob) => {
   let reply: HashReply;
   try {
-    reply = job.kind === 'scan' ? scan(job) : digestFile(job);
+    reply = carryOut(job);
   } catch (error) {
     const failure = error instanceof JobFailure ? error : new JobFailure('source', error);
     reply = { id: job.id, ok: false, code: failure.code, side: failure.side, message: failure.message };

@@ -12,7 +12,19 @@ export type HashJob =
       readonly mode?: number;
       /** Syncs the copy, or the source where nothing is copied. */
       readonly sync: boolean;
+      /** Without the hashes of the pieces, for whoever has them. */
+      readonly wholeOnly: boolean;
       readonly canceled: SharedArrayBuffer;
+    }
+  | {
+      /** Reads a piece into `bytes`, or writes it from there, where it is the piece whose hash is `expected`. */
+      readonly kind: 'read-piece' | 'write-piece';
+      readonly id: number;
+      /** A path to read from, or the number of a file that is open. */
+      readonly file: string | number;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+      readonly expected: string;
     }
   | { readonly kind: 'scan'; readonly id: number; readonly root: string };
 
@@ -31,6 +43,8 @@ export type HashReply =
       readonly sizeBytes?: number;
       readonly pieces?: Uint8Array;
       readonly entries?: ScanEntry[];
+      /** Of a piece: whether it is the one that was expected. */
+      readonly isRight?: boolean;
     }
   | {
       readonly id: number;
@@ -58,6 +72,8 @@ export class HashJobError extends Error {
     this.side = reply.side;
   }
 }
+
+export type PieceJob = Omit<Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>, 'kind' | 'id'>;
 
 interface Thread {
   readonly worker: Worker;
@@ -98,9 +114,9 @@ export class Hasher implements Startable {
   /** One pass over `source`, with a copy and a sync where asked. When it rejects no copy is left. */
   async digest(
     source: string,
-    options: { copyTo?: string; mode?: number; sync?: boolean; signal: AbortSignal },
+    options: { copyTo?: string; mode?: number; sync?: boolean; wholeOnly?: boolean; signal: AbortSignal },
   ): Promise<FileDigest> {
-    const { copyTo, mode, sync = false, signal } = options;
+    const { copyTo, mode, sync = false, wholeOnly = false, signal } = options;
     signal.throwIfAborted();
     const canceled = new SharedArrayBuffer(4);
     const onAbort = (): void => void Atomics.store(new Int32Array(canceled), 0, 1);
@@ -111,6 +127,7 @@ export class Hasher implements Startable {
         id: this.#nextId++,
         source,
         sync,
+        wholeOnly,
         canceled,
         ...(copyTo === undefined ? {} : { copyTo }),
         ...(mode === undefined ? {} : { mode }),
@@ -126,6 +143,25 @@ export class Hasher implements Startable {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /**
+   * Reads a piece into memory that is shared between threads; false where what is there is another one, or ends too early.
+   * Whoever asks waits for the answer: until then the memory is the thread's.
+   */
+  readPiece(job: PieceJob): Promise<boolean> {
+    return this.#piece({ ...job, kind: 'read-piece', id: this.#nextId++ });
+  }
+
+  /** Writes a piece from such memory to an open file; false where it is another one, and then nothing is written. */
+  writePiece(job: PieceJob & { readonly file: number }): Promise<boolean> {
+    return this.#piece({ ...job, kind: 'write-piece', id: this.#nextId++ });
+  }
+
+  async #piece(job: HashJob): Promise<boolean> {
+    const reply = await this.#post(job);
+    if (!reply.ok) throw new HashJobError(reply);
+    return reply.isRight === true;
   }
 
   async scan(root: string): Promise<ScanEntry[]> {

@@ -61,8 +61,8 @@ export interface BlobArrival {
    * @throws `blob-mismatch` where the bytes are not that piece (nothing is written), `store-full`.
    */
   write(index: number, bytes: Uint8Array): Promise<void>;
-  /** A piece that is here, verified again; undefined for one that isn't, or no longer. */
-  read(index: number): Promise<Uint8Array | undefined>;
+  /** A piece that is here, verified again; undefined for one that isn't, or no longer. `into` as in `OpenOptions`. */
+  read(index: number, into?: Uint8Array): Promise<Uint8Array | undefined>;
   /**
    * After the last piece: makes the blob durable, and readable.
    * @throws `blob-mismatch` where the pieces fit the manifest and the whole is another blob: the manifest was made
@@ -82,6 +82,11 @@ export interface ByteRange {
 export interface OpenOptions extends SignalOption {
   /** Default: the whole blob. A range that leaves the blob is refused with a RangeError. */
   readonly range?: ByteRange;
+  /**
+   * Memory that may be used for what is read, where it is shared between threads and a piece fits: a chunk then lasts
+   * until the next one is asked for.
+   */
+  readonly into?: Uint8Array;
 }
 
 export interface BlobReader extends BlobInfo {

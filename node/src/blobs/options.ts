@@ -46,6 +46,8 @@ export const blobLimits = {
   pieceBytesMin: mebibyte,
   pieceBytesMax: 4 * mebibyte,
   pieceGrowBytes: gibibyte,
+  /** Pieces whose hashes are kept in memory, of blobs that are served: 4 GiB and more, in less than 1 MB. */
+  manifestPiecesKept: 4_096,
   /** Largest blob: 1 TiB keeps a manifest at 8 MiB and sizes far inside exact integers. */
   blobBytesMax: 1024 * gibibyte,
   /** A blob's last use is written to disk at most this often: it only orders eviction after a restart. */

@@ -51,6 +51,26 @@ export function decodePieces(hash: BlobHash, sizeBytes: number, bytes: Uint8Arra
   return manifestOf(hash, sizeBytes, body.subarray(headBytes));
 }
 
+/** Memory that threads share: a piece there is verified, and read or written, without a copy of it. */
+export const isShared = ({ buffer }: Uint8Array): boolean => buffer instanceof SharedArrayBuffer;
+
+/** The bytes in such memory. */
+export function shared(bytes: Uint8Array): Uint8Array {
+  if (isShared(bytes)) return bytes;
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
+
+/** Such memory for a piece: the caller's, where it gave some that is large enough. */
+export function memoryFor(bytes: number, into?: Uint8Array): Uint8Array {
+  if (into !== undefined && isShared(into) && into.length >= bytes) return into.subarray(0, bytes);
+  return new Uint8Array(new SharedArrayBuffer(bytes));
+}
+
+/** The piece hashes of a manifest as a pass over its blob finds them. */
+export const hashesOf = ({ pieces }: BlobManifest): Uint8Array => Buffer.from(pieces.join(''), 'hex');
+
 /** SHA-256 in the thread pool, so that a megabyte never holds up the event loop. */
 export async function digest(bytes: Uint8Array): Promise<BlobHash> {
   const hash = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);

@@ -4,12 +4,13 @@ import { BlobCorruptError, BlobNotFoundError } from './errors.ts';
 import type { Hasher } from './hasher.ts';
 import type { BlobHash, BlobManifest, BlobReader, ByteRange } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
-import { pieceBytesFor } from './options.ts';
-import { decodePieces, digest, encodePieces, manifestOf, pieceCount } from './pieces.ts';
+import { blobLimits, pieceBytesFor } from './options.ts';
+import { decodePieces, digest, encodePieces, manifestOf, memoryFor, pieceCount } from './pieces.ts';
 
 export interface ReaderComponents {
   readonly layout: BlobLayout;
   readonly hasher: Hasher;
+  readonly pieceHasher: Pick<Hasher, 'readPiece'>;
   /** Takes a damaged blob out of use. */
   readonly quarantine: (hash: BlobHash) => Promise<void>;
   /** Stores a piece list that had to be recomputed; best effort. */
@@ -19,12 +20,19 @@ export interface ReaderComponents {
 /** Reads blobs piece by piece; every piece is verified before it is handed on. */
 export class VerifiedReader {
   readonly #components: ReaderComponents;
+  /** Of blobs that were read lately. */
+  readonly #manifests = new Map<BlobHash, BlobManifest>();
 
   constructor(components: ReaderComponents) {
     this.#components = components;
   }
 
-  async open(hash: BlobHash, sizeBytes: number, range: ByteRange, signal: AbortSignal): Promise<BlobReader> {
+  async open(
+    hash: BlobHash,
+    sizeBytes: number,
+    range: ByteRange & { readonly into?: Uint8Array | undefined },
+    signal: AbortSignal,
+  ): Promise<BlobReader> {
     const lengthBytes = range.end - range.start;
     const info = { hash, sizeBytes, lengthBytes };
     if (sizeBytes <= pieceBytesFor(sizeBytes)) {
@@ -32,7 +40,8 @@ export class VerifiedReader {
       const bytes = await this.#wholeSmall(hash, sizeBytes, signal);
       return { ...info, chunks: once(bytes.subarray(range.start, range.end)) };
     }
-    const manifest = await this.manifest(hash, sizeBytes, signal);
+    const known = lengthBytes <= pieceBytesFor(sizeBytes) ? this.#manifests.get(hash) : undefined;
+    const manifest = known ?? (await this.manifest(hash, sizeBytes, signal));
     return { ...info, chunks: this.#pieces(manifest, range, signal) };
   }
 
@@ -40,6 +49,26 @@ export class VerifiedReader {
     const pieceBytes = pieceBytesFor(sizeBytes);
     if (sizeBytes <= pieceBytes)
       return { hash, sizeBytes, pieceBytes, pieces: sizeBytes === 0 ? [] : [hash] };
+    const manifest = await this.#readManifest(hash, sizeBytes, signal);
+    this.#keep(manifest);
+    return manifest;
+  }
+
+  /** What a blob's manifest is never changes; a piece alone is read by what is kept. */
+  #keep(manifest: BlobManifest): void {
+    if (manifest.pieces.length > blobLimits.manifestPiecesKept) return;
+    this.#manifests.delete(manifest.hash);
+    this.#manifests.set(manifest.hash, manifest);
+    let pieces = 0;
+    for (const { pieces: of } of this.#manifests.values()) pieces += of.length;
+    for (const [oldest, { pieces: of }] of this.#manifests) {
+      if (pieces <= blobLimits.manifestPiecesKept) return;
+      pieces -= of.length;
+      this.#manifests.delete(oldest);
+    }
+  }
+
+  async #readManifest(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<BlobManifest> {
     const stored = await readFile(this.#components.layout.piecesPathOf(hash)).catch(() => undefined);
     const known = stored === undefined ? undefined : decodePieces(hash, sizeBytes, stored);
     if (known !== undefined) return known;
@@ -83,28 +112,36 @@ export class VerifiedReader {
     throw new BlobCorruptError(hash);
   }
 
-  async *#pieces(manifest: BlobManifest, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#pieces(
+    manifest: BlobManifest,
+    { start, end, into }: ByteRange & { readonly into?: Uint8Array | undefined },
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
     const { hash, sizeBytes, pieceBytes, pieces } = manifest;
-    if (range.end === range.start) return;
-    let file: FileHandle | undefined;
+    if (end === start) return;
+    const { layout, pieceHasher, quarantine } = this.#components;
+    const first = Math.floor(start / pieceBytes);
+    const last = pieceCount(end, pieceBytes);
+    let handle: FileHandle | undefined;
     try {
-      file = await open(this.#components.layout.pathOf(hash));
-      const last = pieceCount(range.end, pieceBytes);
-      for (let index = Math.floor(range.start / pieceBytes); index < last; index += 1) {
+      // One piece is read by the name of the file, in one call of the thread.
+      if (last - first > 1) handle = await open(layout.pathOf(hash));
+      const file = handle?.fd ?? layout.pathOf(hash);
+      for (let index = first; index < last; index += 1) {
         signal.throwIfAborted();
         const offset = index * pieceBytes;
-        const bytes = await readFully(file, offset, Math.min(pieceBytes, sizeBytes - offset));
-        if (bytes === undefined || (await digest(bytes)) !== pieces[index]) {
-          await this.#components.quarantine(hash);
+        const bytes = memoryFor(Math.min(pieceBytes, sizeBytes - offset), into);
+        if (!(await pieceHasher.readPiece({ file, offset, bytes, expected: pieces[index] as string }))) {
+          await quarantine(hash);
           throw new BlobCorruptError(hash);
         }
-        yield bytes.subarray(Math.max(0, range.start - offset), Math.min(bytes.length, range.end - offset));
+        yield bytes.subarray(Math.max(0, start - offset), Math.min(bytes.length, end - offset));
       }
     } catch (error) {
       if (signal.aborted || error instanceof BlobCorruptError) throw error;
       throw await this.explain(hash, error);
     } finally {
-      await file?.close();
+      await handle?.close();
     }
   }
 }
@@ -117,18 +154,6 @@ export function encodedPiecesOf(
 ): Uint8Array | undefined {
   if (sizeBytes <= pieceBytesFor(sizeBytes)) return undefined;
   return encodePieces(manifestOf(hash, sizeBytes, pieces));
-}
-
-/** Exactly `length` bytes at `offset`, or undefined when the file is shorter. */
-async function readFully(file: FileHandle, offset: number, length: number): Promise<Uint8Array | undefined> {
-  const buffer = Buffer.allocUnsafeSlow(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
-    if (bytesRead === 0) return undefined;
-    filled += bytesRead;
-  }
-  return buffer;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

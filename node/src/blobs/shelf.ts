@@ -35,6 +35,8 @@ export interface ShelfComponents {
   readonly random: Random;
   readonly layout: BlobLayout;
   readonly hasher: Hasher;
+  /** Threads of their own for pieces, which don't wait behind a pass over a large file. */
+  readonly pieceHasher: Hasher;
   readonly index: BlobIndex;
   readonly pins: PinJournal;
   readonly emit: (event: BlobEvent) => void;
@@ -69,6 +71,7 @@ export class Shelf {
     const reading = {
       layout: this.layout,
       hasher: this.#hasher,
+      pieceHasher: components.pieceHasher,
       keepPieces: (manifest: BlobManifest) =>
         this.keepPieces(manifest.hash, encodePieces(manifest)).catch(() => undefined),
     };
@@ -162,7 +165,13 @@ export class Shelf {
   /** One pass over a file by the hash threads; errors become those of this room. */
   async passOver(
     path: string,
-    options: { copyTo?: string; sync?: boolean; neededBytes?: number; signal: AbortSignal },
+    options: {
+      copyTo?: string;
+      sync?: boolean;
+      wholeOnly?: boolean;
+      neededBytes?: number;
+      signal: AbortSignal;
+    },
   ): Promise<FileDigest> {
     try {
       return await this.#hasher.digest(path, options);

@@ -55,6 +55,7 @@ class FileBlobStore implements types.BlobStore {
   readonly #options: BlobStoreOptions;
   readonly #layout: BlobLayout;
   readonly #hasher: Hasher;
+  readonly #pieceHasher: Hasher;
   readonly #gate: Gate;
   readonly #listeners = new Set<(event: types.BlobEvent) => void>();
   #life: Life | undefined;
@@ -71,6 +72,7 @@ class FileBlobStore implements types.BlobStore {
     this.#layout = blobLayout(init.folder);
     const { hashThreads: threadsMax, hashIdleMs: idleMs } = this.#options;
     this.#hasher = new Hasher(components, { threadsMax, idleMs });
+    this.#pieceHasher = new Hasher(components, { threadsMax, idleMs });
     this.#gate = new Gate(this.#options.concurrency);
   }
 
@@ -88,17 +90,18 @@ class FileBlobStore implements types.BlobStore {
     const index = new BlobIndex();
     const pins = new PinJournal(this.#layout.pins);
     const emit = (event: types.BlobEvent): void => this.#emit(event);
-    const shelf = new Shelf({ clock, random, layout: this.#layout, hasher: this.#hasher, index, pins, emit });
+    const threads = { hasher: this.#hasher, pieceHasher: this.#pieceHasher };
+    const shelf = new Shelf({ clock, random, layout: this.#layout, ...threads, index, pins, emit });
     try {
       await prepareLayout(this.#layout);
-      await this.#hasher.start();
+      await Promise.all([this.#hasher.start(), this.#pieceHasher.start()]);
       for (const { hash, sizeBytes, usedMs } of await this.#hasher.scan(this.#layout.blobs)) {
         index.add(hash, sizeBytes, usedMs);
       }
       await pins.start(shelf.temporary());
     } catch (error) {
       await pins.stop();
-      await this.#hasher.stop();
+      await Promise.all([this.#hasher.stop(), this.#pieceHasher.stop()]);
       throw shelf.explainWrite(error, 0);
     }
     const space = new Space({
@@ -113,6 +116,7 @@ class FileBlobStore implements types.BlobStore {
     const arrivals = new Arrivals({
       shelf,
       space,
+      hasher: this.#pieceHasher,
       run: (signal, task) => this.#during(signal, (_life, joined) => task(joined)),
     });
     await arrivals.start();
@@ -138,7 +142,7 @@ class FileBlobStore implements types.BlobStore {
     while (life.active.size > 0) await Promise.allSettled(life.active);
     await life.arrivals.stop();
     await life.shelf.pins.stop();
-    await this.#hasher.stop();
+    await Promise.all([this.#hasher.stop(), this.#pieceHasher.stop()]);
   }
 
   has(hash: BlobHash): Promise<types.BlobInfo | undefined> {
@@ -208,7 +212,7 @@ class FileBlobStore implements types.BlobStore {
       if (end > entry.sizeBytes) throw new RangeError(`The blob has only ${entry.sizeBytes} bytes.`);
       shelf.touch(entry);
       // The reader outlives this call; it ends with the caller's signal or the store.
-      return shelf.reader.open(hash, entry.sizeBytes, { start, end }, signal);
+      return shelf.reader.open(hash, entry.sizeBytes, { start, end, into: options.into }, signal);
     });
   }
 

@@ -9,6 +9,7 @@ import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
 import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
 import { defaultTransferOptions } from '../../../node/src/blobs/transfer/limits.ts';
 import { Lines } from '../../../node/src/blobs/transfer/lines.ts';
+import { PieceMemory } from '../../../node/src/blobs/transfer/piece-memory.ts';
 import { createTransfer } from '../../../node/src/blobs/transfer/transfer.ts';
 import { Bits, Units } from '../../../node/src/blobs/transfer/units.ts';
 import type { Mesh } from '../../../node/src/mesh/interface.ts';
@@ -163,7 +164,10 @@ async function cover(
   { bundle, members }: Extract<MemberCommand, { do: 'cover' }>,
 ): Promise<void> {
   const { count } = new Units(readBundle(await blobs.read(bundle)));
-  const lines = new Lines({ mesh, clock }, { stallMs: defaultTransferOptions.stallMs });
+  const lines = new Lines(
+    { mesh, clock, memory: new PieceMemory({ clock }) },
+    { stallMs: defaultTransferOptions.stallMs },
+  );
   const all = new Bits(count);
   const { signal } = new AbortController();
   while (all.count < count) {

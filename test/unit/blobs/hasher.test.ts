@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Hasher } from '../../../node/src/blobs/hasher.ts';
@@ -50,5 +51,31 @@ describe('hash threads', () => {
       clock.advance(60_000);
       assert.equal(hasher.threadCount, 1);
       assert.equal((await long).hash, hash);
+    }));
+
+  it('read and write a piece only where it is the one that is expected', () =>
+    withHasher(async (hasher, _clock, file) => {
+      const content = readFileSync(file);
+      const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+      const piece = content.subarray(10_000, 30_000);
+      const bytes = new Uint8Array(new SharedArrayBuffer(piece.length));
+      const job = { file, offset: 10_000, bytes, expected: hashOf(piece) };
+      assert.equal(await hasher.readPiece(job), true);
+      assert.deepEqual(Buffer.from(bytes), piece);
+      assert.equal(await hasher.readPiece({ ...job, offset: 10_001 }), false, 'another piece');
+      assert.equal(await hasher.readPiece({ ...job, offset: 90_000 }), false, 'the file ends within');
+      await assert.rejects(hasher.readPiece({ ...job, file: `${file}-away` }), { code: 'ENOENT' });
+
+      const handle = await open(file, 'r+');
+      try {
+        const other = new Uint8Array(new SharedArrayBuffer(piece.length)).fill(7);
+        const writing = { file: handle.fd, offset: 50_000, bytes: other };
+        assert.equal(await hasher.writePiece({ ...writing, expected: hashOf(piece) }), false);
+        assert.deepEqual(readFileSync(file), content, 'nothing was written');
+        assert.equal(await hasher.writePiece({ ...writing, expected: hashOf(other) }), true);
+      } finally {
+        await handle.close();
+      }
+      assert.deepEqual(readFileSync(file).subarray(50_000, 70_000), Buffer.alloc(20_000, 7));
     }));
 });

@@ -3,12 +3,13 @@ import type { Clock, Logger } from '../../system/interface.ts';
 import { BlobMismatchError } from '../errors.ts';
 import type { BlobHash, BlobInfo, BlobManifest, BlobStore } from '../interface.ts';
 import { pieceBytesFor } from '../options.ts';
-import { manifestOf } from '../pieces.ts';
+import { isShared, manifestOf } from '../pieces.ts';
 import type { Flock } from './flock.ts';
 import { FrameError, isNonsense } from './frames.ts';
 import type { Lines } from './lines.ts';
 import { swarmLimits, transferLimits } from './limits.ts';
 import type { Peers } from './peers.ts';
+import type { PieceMemory } from './piece-memory.ts';
 import type { Bits } from './units.ts';
 import type { PiecesState, Want } from './wants.ts';
 
@@ -20,6 +21,8 @@ export interface ExchangeComponents {
   readonly logger: Logger;
   readonly lines: Lines;
   readonly peers: Peers;
+  /** Where what comes is given back to. */
+  readonly memory: PieceMemory;
   readonly received: (bytes: number) => void;
   /** A want came to its end, well or not. */
   readonly end: (want: Want, result: WantResult) => void;
@@ -109,7 +112,9 @@ export class Exchanges {
       want.state = { kind: 'storing' };
       const { pin } = want;
       const expected = { expectedHash: want.hash, ...(pin !== undefined && { pin }) };
-      const info = await blobs.putBytes(body, expected);
+      // A file that travels whole may have come into memory for pieces.
+      const bytes = isShared(body) ? Uint8Array.from(body) : body;
+      const info = await blobs.putBytes(bytes, expected);
       want.sizeBytes = info.sizeBytes;
       want.brought(peer, body.length);
       this.#components.end(want, { info });
@@ -218,7 +223,10 @@ export class Exchanges {
       } else if (want?.state.kind === 'queued' && unit.piece === undefined) {
         want.state = { kind: 'asked' };
         await stored.add(body.length, this.#takeFile(peer, want, { kind: 'file', hash: unit.hash }, body));
-      } else this.#components.received(body.length);
+      } else {
+        this.#components.received(body.length);
+        this.#components.memory.give(body);
+      }
       return false;
     };
     try {
@@ -256,6 +264,8 @@ export class Exchanges {
       // Its own manifest it must fit; where it doesn't fit another's, either of the two may be wrong.
       if (peer === state.manifestFrom) this.#lied(peer, want, `piece ${index}`);
       else want.dispute(peer);
+    } finally {
+      this.#components.memory.give(body);
     }
   }
 

@@ -81,16 +81,24 @@ export class StallGuard {
 
 const PREFIX_BYTES = 8;
 
+/** Memory of exactly so many bytes for the body that follows a head, which is not checked yet. */
+export type MemoryFor = (head: unknown, bodyBytes: number) => Uint8Array | undefined;
+
 /** Reads frames from a stream's chunks, whatever their borders. */
 export class FrameReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #onBytes: ((bytes: number) => void) | undefined;
+  readonly #memoryFor: MemoryFor | undefined;
   #rest: Uint8Array = new Uint8Array();
 
-  /** `onBytes` is called for all that comes in, so that a slow sender can be told from a silent one. */
-  constructor(chunks: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void) {
+  /**
+   * `onBytes` is called for all that comes in, so that a slow sender can be told from a silent one; `memoryFor` may give
+   * the memory that a body is to come into.
+   */
+  constructor(chunks: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void, memoryFor?: MemoryFor) {
     this.#chunks = chunks[Symbol.asyncIterator]();
     this.#onBytes = onBytes;
+    this.#memoryFor = memoryFor;
   }
 
   /**
@@ -98,7 +106,7 @@ export class FrameReader {
    * @throws FrameError, MalformedBytesError (SPEC R4), and whatever the stream throws.
    */
   async next(): Promise<Frame | undefined> {
-    const prefix = await this.#take(PREFIX_BYTES, true);
+    const prefix = await this.#take(PREFIX_BYTES, { mayEnd: true });
     if (prefix === undefined) return undefined;
     const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);
     const headBytes = view.getUint32(0);
@@ -106,14 +114,18 @@ export class FrameReader {
     if (headBytes > FRAME_HEAD_BYTES_MAX || bodyBytes > FRAME_BODY_BYTES_MAX)
       throw new FrameError(`A frame of ${headBytes} and ${bodyBytes} bytes is beyond the bounds.`);
     const head = decode((await this.#take(headBytes)) as Uint8Array, FRAME_HEAD_BYTES_MAX);
-    return { head, body: (await this.#take(bodyBytes)) as Uint8Array };
+    const memory = this.#memoryFor?.(head, bodyBytes);
+    return { head, body: (await this.#take(bodyBytes, { memory })) as Uint8Array };
   }
 
   /** Exactly so many bytes; undefined where the stream ended before the first and that is allowed. */
-  async #take(count: number, mayEnd = false): Promise<Uint8Array | undefined> {
-    if (this.#rest.length >= count) return this.#cut(count);
+  async #take(
+    count: number,
+    { mayEnd = false, memory }: { mayEnd?: boolean; memory?: Uint8Array | undefined } = {},
+  ): Promise<Uint8Array | undefined> {
+    if (this.#rest.length >= count && memory === undefined) return this.#cut(count);
     // Not zeroed first: every byte is written below, or none of it is given out.
-    const bytes = Buffer.allocUnsafeSlow(count);
+    const bytes = memory ?? Buffer.allocUnsafeSlow(count);
     let filled = 0;
     while (filled < count) {
       if (this.#rest.length === 0) {

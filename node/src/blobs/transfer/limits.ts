@@ -44,6 +44,12 @@ export const transferLimits = {
   chunkBytes: 256 * 1024,
   /** Small frames are sent together up to this. */
   joinBytes: 64 * 1024,
+  /** Memory of pieces that is kept for the next ones: of all lanes and uploads that have one at the same time. */
+  sparePieces: 16,
+  /** …and how long after the last one. */
+  spareMs: 2_000,
+  /** Bodies from here on come into memory for pieces; smaller ones are files, and the ends of some. */
+  sharedBytesMin: MEBIBYTE / 2,
   /** Failures of one holder for one file before it is given up for it. */
   failuresPerHolder: 3,
   /** Pause after a holder's first failure, doubled with each. */

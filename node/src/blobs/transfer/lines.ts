@@ -1,8 +1,9 @@
 import { blobsAnswerSchema, type BlobsAnswer, type BlobsRequest, type PeerId } from '@cuadro/protocol';
 import type { Mesh, MeshStream } from '../../mesh/interface.ts';
 import type { Clock } from '../../system/interface.ts';
-import { FrameError, FrameReader, FrameWriter, isNonsense, StallGuard } from './frames.ts';
+import { FrameError, FrameReader, FrameWriter, isNonsense, type MemoryFor, StallGuard } from './frames.ts';
 import { transferLimits } from './limits.ts';
+import type { PieceMemory } from './piece-memory.ts';
 
 interface Line {
   readonly stream: MeshStream;
@@ -21,11 +22,17 @@ export class Lines {
   readonly #mesh: Pick<Mesh, 'open'>;
   readonly #clock: Clock;
   readonly #stallMs: number;
+  readonly #memoryFor: MemoryFor;
   readonly #idle = new Map<PeerId, Line[]>();
   readonly #open = new Set<Line>();
   #closed = false;
 
-  constructor(components: { mesh: Pick<Mesh, 'open'>; clock: Clock }, init: { stallMs: number }) {
+  constructor(
+    components: { mesh: Pick<Mesh, 'open'>; clock: Clock; memory: PieceMemory },
+    init: { stallMs: number },
+  ) {
+    const { memory } = components;
+    this.#memoryFor = (head, bytes) => (mayBePiece(head, bytes) ? memory.take(bytes) : undefined);
     this.#mesh = components.mesh;
     this.#clock = components.clock;
     this.#stallMs = init.stallMs;
@@ -70,7 +77,7 @@ export class Lines {
   async #connect(peer: PeerId, signal: AbortSignal): Promise<Line> {
     const stream = await this.#openStream(peer, signal);
     const guard = new StallGuard(this.#clock, stream, this.#stallMs);
-    const reader = new FrameReader(stream.chunks, guard.moved);
+    const reader = new FrameReader(stream.chunks, guard.moved, this.#memoryFor);
     const line: Line = { stream, guard, reader, writer: new FrameWriter(stream, guard) };
     this.#open.add(line);
     if (this.#closed) this.#drop(line, new Error('The transfer ends.'));
@@ -139,4 +146,9 @@ export class Lines {
     this.#open.delete(line);
     line.stream.abort(reason);
   }
+}
+
+function mayBePiece(head: unknown, bodyBytes: number): boolean {
+  if (bodyBytes < transferLimits.sharedBytesMin || typeof head !== 'object' || head === null) return false;
+  return 'kind' in head && (head.kind === 'piece' || head.kind === 'unit');
 }

@@ -8,8 +8,8 @@ import { pieceCount } from '../pieces.ts';
 import type { BlobArrival, BlobHash, BlobStore } from '../interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from './frames.ts';
 import { transferLimits, type TransferOptions } from './limits.ts';
+import type { PieceMemory } from './piece-memory.ts';
 import type { SwarmDesk } from './swarm-desk.ts';
-import type { Unit } from './units.ts';
 
 export interface BlobServerComponents {
   readonly blobs: BlobStore;
@@ -19,6 +19,7 @@ export interface BlobServerComponents {
   /** Counts what was sent, in bytes. */
   readonly sent: (bytes: number) => void;
   readonly desk: SwarmDesk;
+  readonly memory: PieceMemory;
   /** What is here of a large file that is on its way. */
   readonly arrivalOf: (hash: BlobHash) => BlobArrival | undefined;
 }
@@ -118,24 +119,48 @@ class BlobServer {
 
   async #sendPieces(writer: FrameWriter, hash: BlobHash, pieces: readonly number[]): Promise<void> {
     for (const index of pieces) {
-      const body = await this.#pieceOf(hash, index);
-      if (body === undefined) return this.#send(writer, { kind: 'absent', hash });
-      await this.#send(writer, { kind: 'piece', index }, body);
+      if (!(await this.#sendPiece(writer, { hash, index, head: { kind: 'piece', index } })))
+        return this.#send(writer, { kind: 'absent', hash });
     }
   }
 
-  async #pieceOf(hash: BlobHash, index: number): Promise<Uint8Array | undefined> {
+  /** False where it isn't here. */
+  async #sendPiece(
+    writer: FrameWriter,
+    { hash, index, head }: { hash: BlobHash; index: number; head: BlobsAnswer },
+  ): Promise<boolean> {
+    const { memory } = this.#components;
+    const taken: Uint8Array[] = [];
+    const take = (bytes: number): Uint8Array => {
+      const into = memory.take(bytes);
+      taken.push(into);
+      return into;
+    };
+    const body = await this.#pieceOf(hash, index, take);
+    if (body !== undefined) await this.#send(writer, head, body);
+    // A small one waits with others until they are sent together; a larger one has left once it is written.
+    if (body === undefined || body.length >= transferLimits.joinBytes)
+      taken.forEach((into) => memory.give(into));
+    return body !== undefined;
+  }
+
+  async #pieceOf(
+    hash: BlobHash,
+    index: number,
+    take: (bytes: number) => Uint8Array,
+  ): Promise<Uint8Array | undefined> {
     const { arrivalOf, blobs } = this.#components;
     return orAbsent(async () => {
       // What is on its way here is passed on piece by piece.
-      const arriving = await arrivalOf(hash)?.read(index);
+      const arrival = arrivalOf(hash);
+      const arriving = await arrival?.read(index, take(arrival.manifest.pieceBytes));
       if (arriving !== undefined) return arriving;
       const info = await blobs.has(hash);
       if (info === undefined || index >= pieceCount(info.sizeBytes)) return undefined;
       const pieceBytes = pieceBytesFor(info.sizeBytes);
       const start = index * pieceBytes;
       const range = { start, end: Math.min(start + pieceBytes, info.sizeBytes) };
-      const { chunks } = await blobs.open(hash, { range });
+      const { chunks } = await blobs.open(hash, { range, into: take(pieceBytes) });
       for await (const chunk of chunks) return chunk;
       return undefined;
     });
@@ -155,12 +180,15 @@ class BlobServer {
     const { blobs, desk } = this.#components;
     const chosen = await orAbsent(() => desk.choose(peer, bundle, wanted, bytes));
     if (chosen === undefined) return this.#send(writer, { kind: 'absent', hash: bundle });
-    const bytesOf = ({ hash, piece }: Unit): Promise<Uint8Array | undefined> =>
-      piece === undefined ? orAbsent(() => blobs.read(hash)) : this.#pieceOf(hash, piece);
+    // A machine that lost one of them has the others still.
     for (const { number, unit } of chosen) {
-      const body = await bytesOf(unit);
-      // A machine that lost one of them has the others still.
-      if (body !== undefined) await this.#send(writer, { kind: 'unit', unit: number }, body);
+      const head = { kind: 'unit' as const, unit: number };
+      const { hash, piece } = unit;
+      if (piece !== undefined) await this.#sendPiece(writer, { hash, index: piece, head });
+      else {
+        const body = await orAbsent(() => blobs.read(hash));
+        if (body !== undefined) await this.#send(writer, head, body);
+      }
     }
     return this.#send(writer, { kind: 'given' });
   }

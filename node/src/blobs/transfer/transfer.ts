@@ -10,6 +10,7 @@ import type { FetchOptions, FetchProgress, Transfer, TransferStatus, WantedBlob 
 import { defaultTransferOptions, type TransferOptions } from './limits.ts';
 import { Lines } from './lines.ts';
 import { Peers } from './peers.ts';
+import { PieceMemory } from './piece-memory.ts';
 import { createBlobServer } from './server.ts';
 import { SwarmDesk } from './swarm-desk.ts';
 import type { Waiter } from './wants.ts';
@@ -48,6 +49,7 @@ class MeshTransfer implements Transfer {
   readonly #options: TransferOptions;
   readonly #lines: Lines;
   readonly #peers: Peers;
+  readonly #memory: PieceMemory;
   readonly #engine: Engine;
   readonly #announcer: Announcer;
   readonly #stop = new AbortController();
@@ -58,13 +60,16 @@ class MeshTransfer implements Transfer {
   constructor(components: TransferComponents, options: TransferOptions) {
     this.#components = components;
     this.#options = options;
-    this.#lines = new Lines(components, options);
+    this.#memory = new PieceMemory(components);
+    const memory = this.#memory;
+    this.#lines = new Lines({ ...components, memory }, options);
     this.#peers = new Peers(components, options);
     this.#engine = new Engine(
       {
         ...components,
         lines: this.#lines,
         peers: this.#peers,
+        memory,
         received: (bytes) => (this.#receivedBytes += bytes),
       },
       options,
@@ -85,7 +90,10 @@ class MeshTransfer implements Transfer {
     const arrivalOf = (hash: BlobHash): BlobArrival | undefined => this.#engine.arrivalOf(hash);
     mesh.serve(
       'blobs',
-      createBlobServer({ blobs, clock, desk, arrivalOf, stop: this.#stop.signal, sent }, this.#options),
+      createBlobServer(
+        { blobs, clock, desk, arrivalOf, memory: this.#memory, stop: this.#stop.signal, sent },
+        this.#options,
+      ),
     );
     this.#unsubscribe = mesh.subscribe({ peer: () => this.#engine.kick() });
     this.#announcer.start();
@@ -98,6 +106,7 @@ class MeshTransfer implements Transfer {
     const stopped = Promise.all([this.#engine.stop(reason), this.#announcer.stop()]);
     this.#lines.close();
     await stopped;
+    this.#memory.clear();
   }
 
   async fetch(hash: BlobHash, options: FetchOptions): Promise<BlobInfo> {

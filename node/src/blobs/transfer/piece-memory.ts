@@ -1,0 +1,45 @@
+import type { Clock } from '../../system/interface.ts';
+import { transferLimits } from './limits.ts';
+
+/**
+ * Memory for pieces, shared between threads and used again and again: new memory for each would be cleared by the
+ * system, and counted by the garbage collector until it collects everything. Whoever does not give a piece's memory
+ * back loses nothing: it is collected.
+ */
+export class PieceMemory {
+  readonly #clock: Pick<Clock, 'after'>;
+  #cancelClear: (() => void) | undefined;
+  readonly #spare: Uint8Array[] = [];
+  /** What was taken and not given back, by the views that were given out. */
+  readonly #out = new WeakMap<Uint8Array, Uint8Array>();
+
+  constructor(components: { readonly clock: Pick<Clock, 'after'> }) {
+    this.#clock = components.clock;
+  }
+
+  /** Uncleared: what an earlier piece left is in it. */
+  take(bytes: number): Uint8Array {
+    const at = this.#spare.findIndex(({ length }) => length >= bytes);
+    const whole = this.#spare.splice(at, at < 0 ? 0 : 1)[0] ?? new Uint8Array(new SharedArrayBuffer(bytes));
+    const memory = whole.subarray(0, bytes);
+    this.#out.set(memory, whole);
+    return memory;
+  }
+
+  /** Nobody uses it any more. What was taken elsewhere is left alone. */
+  give(memory: Uint8Array): void {
+    const whole = this.#out.get(memory);
+    if (whole === undefined) return;
+    this.#out.delete(memory);
+    if (this.#spare.length < transferLimits.sparePieces) this.#spare.push(whole);
+    this.#cancelClear?.();
+    this.#cancelClear = this.#clock.after(transferLimits.spareMs, () => this.clear());
+  }
+
+  /** What is spare goes: nothing has been under way for a while. */
+  clear(): void {
+    this.#cancelClear?.();
+    this.#cancelClear = undefined;
+    this.#spare.length = 0;
+  }
+}
