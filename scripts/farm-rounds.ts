@@ -14,12 +14,13 @@ console.log(`${rounds} rounds, seed ${seed} (again: node scripts/farm-rounds.ts 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const house = await House.open();
 try {
-  const { jobs, frames, leaderlessMs, interrupted } = await farmRounds(house, {
+  const { jobs, frames, givenUp, leaderlessMs, interrupted } = await farmRounds(house, {
     rounds,
     seed,
     say: console.log,
   });
   console.log(`All ${frames} frames of ${jobs} jobs arrived, whole, and every film has its length.`);
+  console.log(`Tasks that five kills gave up, rendered when asked for again: ${givenUp}.`);
   const told = Object.entries(interrupted).map(([what, count]) => `${what} ${count}`);
   console.log(`Kills that interrupted: ${told.join(', ')}.`);
   console.log(`Nobody led for ${Math.max(...leaderlessMs)} ms at the longest.`);

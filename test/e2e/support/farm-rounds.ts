@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SubmittedView } from '@cuadro/protocol';
 import { LocalFarm, type LocalNode, until } from '../../../scripts/farm/local-farm.ts';
+import { allTasks } from '../../../scripts/farm/verify.ts';
 import { seededRandom } from './crashes.ts';
 import type { House } from './house.ts';
 import { checkJob, checkStopped, viewOf } from './job-checks.ts';
@@ -23,6 +25,9 @@ const TEXTURE_MIB = 8;
 const BITMAP_HEAD_BYTES = 54;
 /** From the kill to the new start of who was killed. */
 const AWAY_WITHIN_MS = 2_500;
+/** From the last kill to the end of each job, on any machine. */
+const END_WITHIN_MS = 240_000;
+const VANISHED = /5 machines vanished while they ran it/;
 /** How often the coordinator is killed along with whoever else. */
 const BOTH_SHARE = 0.2;
 
@@ -32,6 +37,8 @@ export interface FarmRoundsReport {
   frames: number;
   /** For how long nobody led after each loss of a coordinator, as the next one saw it. */
   leaderlessMs: number[];
+  /** Tasks that were given up because five machines were killed while they ran them, and asked for again at the end. */
+  givenUp: number;
   /** Kills that interrupted each; one kill may interrupt several, or nothing of these. */
   interrupted: Record<Stage | 'nothing', number>;
 }
@@ -69,6 +76,7 @@ class Rounds {
     rounds: 0,
     jobs: 0,
     frames: 0,
+    givenUp: 0,
     leaderlessMs: [],
     interrupted: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0, nothing: 0 },
   };
@@ -109,6 +117,7 @@ class Rounds {
   /** All jobs to their ends, and everything looked at. */
   async end(): Promise<FarmRoundsReport> {
     await this.#takeUpUnanswered();
+    for (const { job } of this.#jobs) await this.#askAgain(job);
     for (const { job, submitter } of this.#jobs) {
       this.#report.frames += await checkJob(this.#farm.living, this.#farm.node(submitter), job, FRAMES);
     }
@@ -118,6 +127,24 @@ class Rounds {
     }
     this.#report.jobs = this.#jobs.length;
     return this.#report;
+  }
+
+  /** No further machine is risked for a task with which five vanished (SPEC R54): a person has to ask for it again. */
+  async #askAgain(job: StrikeJob['job']): Promise<void> {
+    const [node] = this.#farm.living as [LocalNode];
+    await until(
+      `${job.name} to end`,
+      async () => (await viewOf(node, job.id))?.counts.open === 0,
+      END_WITHIN_MS,
+    );
+    const failed = (await allTasks(node, job.id)).filter(({ state }) => state === 'failed');
+    if (failed.length === 0) return;
+    for (const { index } of failed) {
+      const { name, why } = await node.client.call('task', { params: { job: job.id, task: `#${index}` } });
+      assert.match(why, VANISHED, `${name} of ${job.name} failed by the kills`);
+    }
+    this.#report.givenUp += failed.length;
+    await node.client.call('requeue', { params: { job: job.id }, body: { tasks: 'failed' } });
   }
 
   async #isShortOfWork(): Promise<boolean> {
