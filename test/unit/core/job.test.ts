@@ -187,6 +187,26 @@ describe('a job', () => {
   });
 });
 
+describe('what runs of a job', () => {
+  it('R39: is of no use any more where all of a group that it needs was there and is gone, and nothing else is', () => {
+    const spread = plan();
+    const gone: number[] = [];
+    const record = jobRecord(spread);
+    const job = new Job(record, {
+      taskChanged: () => undefined,
+      offered: () => undefined,
+      inputsGone: (_job, leases) => void gone.push(...leases.map(({ index }) => index)),
+    });
+    job.setPlan(spread);
+    for (let index = 0; index < 6; index++) job.put(task(index, {}));
+    const [still, film] = [lease(job, 6), lease(job, 12)];
+    assert.equal(film.group, 2);
+    for (const one of [still, film]) job.addLease(one);
+    job.setRecord(withRequest(record, 'redo', [0], 1));
+    assert.deepEqual(gone, [12]);
+  });
+});
+
 describe('the figures of a job', () => {
   it('are the median of its newest render times, by group', () => {
     const { job } = made('1-40');
