@@ -146,6 +146,22 @@ describe('the records of a job', () => {
       sorted.filter((index) => index !== 3),
     );
     assert.deepEqual([records.has(2), records.get(2), records.size], [false, undefined, 12]);
+    records.set(9_000, { ...rendered(9_000), big: 1n } as TaskRecord);
+    records.set(3, rendered(3));
+    assert.equal([...records.keys()].at(-1), 9_000, 'where there is nothing else');
+  });
+
+  it('are the latest that was put, also where the one before was asked for just then', () => {
+    const records = new TaskRecords({ young: 0 });
+    records.set(1, rendered(1));
+    records.hold();
+    records.set(300, rendered(300));
+    assert.deepEqual(records.get(1), rendered(1));
+    const anew = { ...rendered(1), retry: 9 };
+    records.set(1, anew);
+    records.release();
+    while (records.packSome());
+    assert.deepEqual(records.get(1), anew);
   });
 
   it('may be written while they are walked over', () => {
