@@ -77,6 +77,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 4276n,
     was: 'after an exchange that went well its member waited for what had failed before the two were connected',
   },
+  { seed: 7060n, was: 'a task was seen raised by a request whose job was still being written' },
 ];
 
 describe('seeds that found something', () => {

@@ -66,7 +66,8 @@ export class Discards implements Checker {
   }
 
   changed(machine: Machine, { jobs, tasks }: Changes): void {
-    for (const id of jobs) {
+    // The brain is ahead of what it tells by the write that is under way: tasks may be raised by a request still to be told.
+    for (const id of new Set([...jobs, ...tasks.map(({ job }) => job)])) {
       const requests = machine.queries?.jobRecord(id)?.requests ?? {};
       for (const [key, request] of Object.entries(requests)) this.#judge(id, key, request);
     }
