@@ -78,6 +78,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'after an exchange that went well its member waited for what had failed before the two were connected',
   },
   { seed: 7060n, was: 'a task was seen raised by a request whose job was still being written' },
+  {
+    seed: 7893n,
+    was: 'a machine that had slept showed as done what the one that asked it had heard to be discarded',
+  },
 ];
 
 describe('seeds that found something', () => {

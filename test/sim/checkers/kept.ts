@@ -86,11 +86,13 @@ export class Kept implements Checker {
     if (this.#shown.has(key)) return;
     const files = filesOf(result);
     const { job, index, redo } = task;
-    this.#shown.set(key, { job, index, redo, attempt, files, by: machine.name });
+    const shown: Shown = { job, index, redo, attempt, files, by: machine.name };
+    this.#shown.set(key, shown);
     const holders = this.#farm.machines.filter(
       (one) => holds(one, task, attempt) && files.every((hash) => has(one, hash) || hadOnce(one, hash)),
     );
-    if (holders.length >= 2 || this.#deleted.has(job)) return;
+    // Whoever has heard that a person discards it holds it no more (SPEC R33).
+    if (holders.length >= 2 || this.#isDiscarded(shown)) return;
     // One that held it may have been destroyed a moment ago: then this is the loss that the promise speaks of.
     if (holders.length === 1 && this.#farm.machines.some((one) => wasLostWith(one, files))) return;
     // A removed machine withdraws what it held (SPEC R24); who has not heard of its removal counts its copy until then.
