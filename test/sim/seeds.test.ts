@@ -82,6 +82,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 7893n,
     was: 'a machine that had slept showed as done what the one that asked it had heard to be discarded',
   },
+  {
+    seed: 8484n,
+    was: 'a done frame was said to be lost whose two holders had each another of its files damaged',
+  },
 ];
 
 describe('seeds that found something', () => {
