@@ -1,3 +1,4 @@
+import { countBuffersWithHeap } from '../../system/buffer-accounting.ts';
 import type { Clock } from '../../system/interface.ts';
 import { transferLimits } from './limits.ts';
 
@@ -9,6 +10,7 @@ import { transferLimits } from './limits.ts';
 export class PieceMemory {
   readonly #clock: Pick<Clock, 'after'>;
   #cancelClear: (() => void) | undefined;
+  #isBusy = false;
   readonly #spare: Uint8Array[] = [];
   /** What was taken and not given back, by the views that were given out. */
   readonly #out = new WeakMap<Uint8Array, Uint8Array>();
@@ -19,6 +21,9 @@ export class PieceMemory {
 
   /** Uncleared: what an earlier piece left is in it. */
   take(bytes: number): Uint8Array {
+    if (!this.#isBusy) countBuffersWithHeap(true);
+    this.#isBusy = true;
+    this.#clearLater();
     const at = this.#spare.findIndex(({ length }) => length >= bytes);
     const whole = this.#spare.splice(at, at < 0 ? 0 : 1)[0] ?? new Uint8Array(new SharedArrayBuffer(bytes));
     const memory = whole.subarray(0, bytes);
@@ -32,8 +37,7 @@ export class PieceMemory {
     if (whole === undefined) return;
     this.#out.delete(memory);
     if (this.#spare.length < transferLimits.sparePieces) this.#spare.push(whole);
-    this.#cancelClear?.();
-    this.#cancelClear = this.#clock.after(transferLimits.spareMs, () => this.clear());
+    this.#clearLater();
   }
 
   /** What is spare goes: nothing has been under way for a while. */
@@ -41,5 +45,12 @@ export class PieceMemory {
     this.#cancelClear?.();
     this.#cancelClear = undefined;
     this.#spare.length = 0;
+    if (this.#isBusy) countBuffersWithHeap(false);
+    this.#isBusy = false;
+  }
+
+  #clearLater(): void {
+    this.#cancelClear?.();
+    this.#cancelClear = this.#clock.after(transferLimits.spareMs, () => this.clear());
   }
 }
