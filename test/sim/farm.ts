@@ -113,9 +113,13 @@ export class SimFarm {
     this.timeline.after(this.dice.between(1_000, 8_000), () => machine?.start());
   }
 
-  /** The farms that there are; a machine that is in none stands for itself. */
+  /** The farms that there are; a machine that is in none, or in one no more, stands for itself. */
   farms(): Set<string> {
-    return new Set(this.up().map(({ peer, queries }) => queries?.farmRecord()?.id ?? peer));
+    const nameOf = ({ peer, queries, life }: Machine): string =>
+      (life?.farm.door().state === 'looking' || life?.farm.door().state === 'waiting'
+        ? undefined
+        : queries?.farmRecord()?.id) ?? peer;
+    return new Set(this.up().map(nameOf));
   }
 
   /** Whether nothing is left to do, as every node that runs sees it. */

@@ -127,10 +127,20 @@ export class LobbyDesk {
       const known = joint.get(record.peer);
       joint.set(record.peer, known === undefined ? record : mergeRecords(known, record));
     }
-    if (!members(farm, joint.values()).members.has(from)) return closed('unknown');
+    if (!members(farm, joint.values()).members.has(from)) return this.#voided(request.members, farm);
     await components.merge(request.members);
     roster.invalidate();
     return this.#standingOf(from) === 'member' ? this.#known(request) : closed('unknown');
+  }
+
+  /** Whoever let it in may have been removed by somebody who didn't know of that (SPEC R64, R129): it is to know why. */
+  #voided(shown: readonly MemberRecord[], farm: FarmRecord): LobbyAnswer {
+    const { removed } = this.#state.roster;
+    const gone = shown.flatMap(({ peer }) =>
+      removed.has(peer) ? [peer, removed.get(peer)?.by ?? peer] : [],
+    );
+    if (gone.length === 0) return closed('unknown');
+    return { kind: 'removed', farm, members: this.#state.roster.proof(gone, false) };
   }
 
   #known({ wants }: RequestOf<'present'>): LobbyAnswer {

@@ -121,7 +121,7 @@ export async function enter(
     settled(state);
     if (state.intent !== undefined) await state.setIntent(undefined);
     components.logger.info('This machine joined a farm.', { farm: farm.id, by });
-  }
+  } else if (state.asked.delete(farm.id)) state.notify();
   return true;
 }
 

@@ -101,7 +101,10 @@ async function seekFarm(state: FarmState): Promise<void> {
   await found(state, { open: true });
 }
 
-/** Records of this node's own membership were lost or damaged: members of its farm have them. */
+/**
+ * Records of this node's own membership were lost or damaged, and members of its farm have them; or whoever let it in was
+ * removed by one that did not know of that, and it has to be let in again (SPEC R129).
+ */
 async function rejoin(state: FarmState): Promise<void> {
   const { neighbours, roster } = state;
   for (const neighbour of nodesOf(state, roster.farm?.id ?? '')) {
@@ -197,7 +200,7 @@ async function present(state: FarmState, neighbour: Neighbour, wants: PeerId[] =
   }
 }
 
-/** Takes the word of others that this node was removed, if its own records then say so, too. */
+/** Takes the word of others that this node was removed, or was let in by one that was, if its own records then say so, too. */
 async function learnRemoval(state: FarmState, answer: LobbyAnswerOf<'removed'>): Promise<void> {
   const { roster, components } = state;
   const farm = roster.ownFarm;
@@ -207,7 +210,7 @@ async function learnRemoval(state: FarmState, answer: LobbyAnswerOf<'removed'>):
     const known = joint.get(record.peer);
     joint.set(record.peer, known === undefined ? record : mergeRecords(known, record));
   }
-  if (!members(farm, joint.values()).removed.has(state.self)) return;
+  if (members(farm, joint.values()).members.has(state.self)) return;
   await components.merge([...answer.members]);
   roster.invalidate();
 }

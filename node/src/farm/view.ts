@@ -46,7 +46,7 @@ function phaseOf(state: FarmState): Phase {
   const { roster } = state;
   if (state.isRemoved) return 'removed';
   if (roster.farm?.mergedInto !== undefined) return 'moving';
-  if (roster.farm !== undefined) return 'member';
+  if (roster.ownFarm !== undefined) return 'member';
   return state.asked.size > 0 ? 'waiting' : 'looking';
 }
 
@@ -55,6 +55,8 @@ function messageOf(state: FarmState, phase: Phase): string {
   const name = roster.farm?.name.value ?? '';
   switch (phase) {
     case 'looking':
+      if (roster.farm !== undefined)
+        return `This machine is no member of ${name} any more: whoever let it in was removed before the others knew of it. It asks them to let it in again.`;
       return state.joinAddresses.length > 0
         ? 'This machine tries to reach the machine that it is to join.'
         : 'This machine looks for a farm on the local network; without one it founds its own.';

@@ -55,6 +55,32 @@ describe('removal (R64, R107)', () => {
     assert.deepEqual(studio.farm.door().newcomers, []);
   });
 
+  test('R129: a machine that was let in by one that is removed learns it, and is let in again', async () => {
+    house = new House();
+    const [studio, laptop, tower] = (await farmOf('studio', 'laptop', 'tower')) as [
+      Machine,
+      Machine,
+      Machine,
+    ];
+    for (const machine of [studio, tower]) await machine.stop();
+    await laptop.farm.openDoor(600_000);
+    const visitor = house.machine('visitor');
+    await visitor.start();
+    await house.until(() => visitor.members.length === 4, 60_000);
+    await laptop.stop();
+    // It knows nothing of whom the laptop let in.
+    await studio.start();
+    await studio.farm.removeMember('laptop', 'sold');
+    await house.until(() => visitor.farm.door().state === 'waiting', 120_000);
+    assert.match(visitor.farm.door().message, /waits to be let into/);
+    assert.ok(!studio.members.includes(visitor.peer));
+    await studio.farm.admit('visitor');
+    await house.until(() => visitor.farm.door().state === 'member', 60_000);
+    await house.sync();
+    assert.deepEqual(visitor.members, studio.members);
+    assert.ok(studio.members.includes(visitor.peer) && !studio.members.includes(laptop.peer));
+  });
+
   test('nobody removes itself or a stranger', async () => {
     house = new House();
     const [studio] = (await farmOf('studio', 'laptop')) as [Machine];
