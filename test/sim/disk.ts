@@ -13,6 +13,8 @@ export interface SimDisk {
   readonly records: MemoryDisk;
   readonly blobs: MemoryBlobDisk;
   readonly faults: DiskFaults;
+  /** Writes of records that are on the disk, and of those how many their process has heard of. */
+  readonly writes: { done: number; answered: number };
 }
 
 export interface DiskFaults {
@@ -32,6 +34,7 @@ export const newDisk = (): SimDisk => ({
   records: emptyDisk(),
   blobs: emptyBlobDisk(),
   faults: { writeMs: 2, full: false, broken: false, damaged: new Set(), everDamaged: new Set() },
+  writes: { done: 0, answered: 0 },
 });
 
 /** Makes something durable: the moment at which it is lies before the answer, and a crash may come between. */
@@ -61,12 +64,20 @@ export function openRecords(
   components: { host: Host; dice: Dice; bytes?: RecordBytes },
   disk: SimDisk,
 ): RecordStore {
-  const { faults } = disk;
+  const { faults, writes } = disk;
   const { bytes } = components;
+  // What another process wrote is no news to this one.
+  writes.answered = writes.done;
   const inner = createMemoryStore(disk.records, bytes === undefined ? {} : { bytes });
   const write = writer(components.host, components.dice, faults);
-  const guarded = (perform: () => Promise<void>): Promise<void> =>
-    write(() => (faults.broken ? Promise.reject(refusal()) : perform()));
+  const guarded = async (perform: () => Promise<void>): Promise<void> => {
+    await write(async () => {
+      if (faults.broken) throw refusal();
+      await perform();
+      writes.done += 1;
+    });
+    writes.answered += 1;
+  };
   return {
     start: () => inner.start(),
     stop: () => inner.stop(),

@@ -86,6 +86,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 8484n,
     was: 'a done frame was said to be lost whose two holders had each another of its files damaged',
   },
+  { seed: 10_000n, was: 'a node was said to know of a removal before its disk had answered' },
   {
     seed: 9523n,
     was: 'a machine took itself for a member for ever whose admission was void by a removal, and led alone',

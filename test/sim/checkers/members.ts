@@ -14,6 +14,8 @@ export class Members implements Checker {
   readonly #farm: SimFarm;
   /** Since when a machine knows of a removal, by both and its life. */
   readonly #knownAt = new Map<string, number>();
+  /** By the same: the write after whose answer its node can know. */
+  readonly #writtenBy = new Map<string, number>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
@@ -25,7 +27,10 @@ export class Members implements Checker {
       for (const machine of machines) {
         if (machine === removed || !machine.isUp || machine.host.isStalled || machine.isRemoved) continue;
         const key = `${machine.peer} ${machine.host.life} ${removed.peer}`;
-        if (!this.#knownAt.has(key) && knows(machine, removed)) this.#knownAt.set(key, timeline.now);
+        const { done, answered } = machine.disk.writes;
+        if (!this.#writtenBy.has(key) && knows(machine, removed)) this.#writtenBy.set(key, done);
+        if (!this.#knownAt.has(key) && answered >= (this.#writtenBy.get(key) ?? Infinity))
+          this.#knownAt.set(key, timeline.now);
         const knownAt = this.#knownAt.get(key);
         if (knownAt === undefined || timeline.now - knownAt < CLOSES_WITHIN_MS) continue;
         if (wire.pair(machine.peer, removed.peer).session?.isOpen(machine.peer) === true)
@@ -51,9 +56,10 @@ export class Members implements Checker {
     }
   }
 
-  /** Time does not pass for one that stands still. */
+  /** What it did not hear of its disk it hears of no more, and time does not pass for one that stands still. */
   crashed(machine: Machine): void {
-    for (const key of this.#knownAt.keys()) if (key.startsWith(machine.peer)) this.#knownAt.delete(key);
+    for (const moments of [this.#knownAt, this.#writtenBy])
+      for (const key of moments.keys()) if (key.startsWith(machine.peer)) moments.delete(key);
   }
 }
 
