@@ -86,6 +86,14 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 8484n,
     was: 'a done frame was said to be lost whose two holders had each another of its files damaged',
   },
+  {
+    seed: 4069n,
+    was: 'two quick followers of a coordinator with a slow link differed for longer than 5 s',
+  },
+  {
+    seed: 7440n,
+    was: 'one learned from two what neither had from the other, and took both for knowing all of it',
+  },
   { seed: 10_000n, was: 'a node was said to know of a removal before its disk had answered' },
   {
     seed: 9523n,

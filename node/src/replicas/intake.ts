@@ -11,6 +11,8 @@ import type { Refusals } from './refusals.ts';
  */
 export class Intake {
   refused = 0;
+  /** Records that were handed on to be stored. */
+  stored = 0;
   readonly #peer: PeerId;
   readonly #door: RecordDoor;
   readonly #deliver: DeliverRecords;
@@ -44,6 +46,7 @@ export class Intake {
   /** Resolves when there is room for another page. */
   async store(records: KnownRecord[]): Promise<void> {
     if (records.length === 0) return;
+    this.stored += records.length;
     const stored = this.#deliver(this.#peer, records);
     // It is awaited below, perhaps after another has failed: until then its failure must not be unheard of.
     stored.catch(() => undefined);

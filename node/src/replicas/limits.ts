@@ -26,6 +26,11 @@ export const PEER_ROOTS_KEPT = 8;
 /** Peers whose roots are followed; a farm has 128 members. */
 export const PEERS_FOLLOWED_MAX = 1_024;
 
+/** After what an exchange brought, until others are asked: what was brought by several goes on at once. */
+export const SPREAD_MS = 1_000;
+/** Others that are asked then: all of a small farm, and nearly all of a large one have it after some turns. */
+export const SPREAD_TO = 4;
+
 /** Exchanges opened at once: the loop has other work, and after the second the first has told most of the news. */
 export const EXCHANGES_OPENED_MAX = 2;
 /** Exchanges served at once: a coordinator may be asked by all, and each costs a page of memory and some of the loop. */

@@ -17,6 +17,7 @@ import { OwnRoots } from './roots.ts';
 import { ExchangeSchedule } from './schedule.ts';
 import { serveExchange } from './server.ts';
 import { inSlices } from './slices.ts';
+import { Spread } from './spread.ts';
 
 export interface RecordSyncComponents {
   readonly mesh: Pick<Mesh, 'self' | 'subscribe' | 'reachable' | 'gossip' | 'serve' | 'open'>;
@@ -56,6 +57,7 @@ class Replicas implements RecordSync {
   readonly #refusals: Refusals;
   readonly #publisher: RecordPublisher;
   readonly #schedule: ExchangeSchedule;
+  readonly #spread: Spread;
   readonly #ending = new AbortController();
   /** Exchanges that others opened; each resolves when it has ended. */
   readonly #serving = new Map<PeerId, Promise<void>>();
@@ -92,6 +94,12 @@ class Replicas implements RecordSync {
     this.#refusals = new Refusals(logger);
     this.#publisher = new RecordPublisher({ clock, mesh, bytes });
     this.#schedule = new ExchangeSchedule({ clock, random, own: this.#roots }, (peer) => this.#open(peer));
+    this.#spread = new Spread({
+      clock,
+      random,
+      reachable: () => mesh.reachable(),
+      exchange: (peer) => void this.#schedule.request(peer),
+    });
   }
 
   start(): Promise<void> {
@@ -123,6 +131,7 @@ class Replicas implements RecordSync {
     this.#unsubscribe?.();
     this.#publisher.stop();
     this.#schedule.stop();
+    this.#spread.stop();
     this.#ending.abort(new SyncEndedError('sync-stopped'));
     while (this.#supervised.size > 0) await Promise.allSettled(this.#supervised);
   }
@@ -240,7 +249,7 @@ class Replicas implements RecordSync {
       if (outcome.kind === 'fault') this.#schedule.leaveAlone(peer);
     } finally {
       this.#serving.delete(peer);
-      this.#account(session);
+      this.#account(peer, session);
       ended.resolve();
     }
   }
@@ -277,7 +286,7 @@ class Replicas implements RecordSync {
       stream.abort(error);
       return this.#judge(peer, error);
     } finally {
-      this.#account(session);
+      this.#account(peer, session);
     }
   }
 
@@ -323,7 +332,8 @@ class Replicas implements RecordSync {
     return { kind: 'failed', reason };
   }
 
-  #account({ frames }: Session): void {
+  #account(peer: PeerId, { frames, intake }: Session): void {
+    if (intake.stored > 0 && this.#state !== 'stopped') this.#spread.learned(peer);
     this.#bytes.sent += frames.bytes.sent;
     this.#bytes.received += frames.bytes.received;
   }

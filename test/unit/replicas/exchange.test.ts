@@ -242,3 +242,19 @@ for (const [who, opener] of [
     });
   });
 }
+
+test('R130: what one learned by an exchange goes on from member to member, though no root is told', async () => {
+  await withLab(6, {}, async (lab) => {
+    const before = lab.opened();
+    // Stored and not gossiped, as by one whose network was cut.
+    lab.at(0).take([jobRecord(JOB), ...doneTasks(JOB, 20)]);
+    await lab.at(1).sync.syncWith(lab.at(0).peer);
+    assert.equal(lab.at(2).held.size, 0);
+    await lab.pass(5_000);
+    for (const other of lab.replicas) assertSame(lab.at(0), other);
+    const opened = lab.opened();
+    assert.ok(opened - before <= 1 + 4 * 6, `${opened - before} exchanges`);
+    await lab.pass(10_000);
+    assert.equal(lab.opened(), opened, 'and it ends');
+  });
+});
