@@ -1,5 +1,5 @@
 /**
- * `node scripts/setup.js [--test] [--lan]`: makes a fresh checkout ready to run; npm calls it before each command.
+ * `node scripts/setup.js [--test] [--lan] [--bench]`: makes a fresh checkout ready to run; npm calls it before each command.
  * This file only checks versions, in syntax that every Node since 12 parses, and hands over.
  */
 (function () {

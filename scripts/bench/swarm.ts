@@ -1,4 +1,5 @@
-import { Lan, whyNoHosts } from '../../test/lan/support/hosts.ts';
+import { type Host, Lan, whyNoHosts } from '../../test/lan/support/hosts.ts';
+import { byBitTorrent } from './content/bittorrent.ts';
 import type { Fetched, Looked } from './content/member.ts';
 import { type Member, startMembers } from './content/members.ts';
 import { overWire } from './content/over-wire.ts';
@@ -15,7 +16,8 @@ export const bench: Bench = {
   measures:
     `seconds for a bundle of ${MEGABYTES} MB in ${FILES} files from one node to ${TAKERS} that all want it at once, the slowest: ` +
     `real mesh, transfer and store, each on a host of its own in network namespaces, each link limited to ${LINK_MEGABITS} Mbit/s ` +
-    'both ways. The baseline is one copy of as many bytes by raw TCP between two of the hosts. The ratio is slowest ÷ baseline.',
+    'both ways. The baseline is one copy of as many bytes by raw TCP between two of the hosts. The ratio is slowest ÷ baseline. ' +
+    'Beside it the same by aria2, a BitTorrent client, where that is installed.',
   run,
 };
 
@@ -45,10 +47,32 @@ async function run(context: BenchContext): Promise<Measured> {
       listen: (number) => hosts[number - 1]?.addressOn(1) ?? '',
       before: (number) => hosts[number - 1]?.inside ?? [],
     });
-    return await swarm(context, members, ideal);
+    const measured = await swarm(context, members, ideal);
+    return { ...measured, ...(await besideIt(context, hosts, ideal)) };
   } finally {
     await lan.remove();
   }
+}
+
+/** A BitTorrent client with as many bytes in one file, on the same hosts. */
+async function besideIt(
+  context: BenchContext,
+  hosts: readonly Host[],
+  ideal: number,
+): Promise<Record<string, number>> {
+  const bytes = MEGABYTES * 1_000_000;
+  const by = await byBitTorrent(context, { hosts, bytes, limitMs: ideal * 20 * 1_000 });
+  if (by === undefined) {
+    context.say('aria2 is not installed here, so there is no BitTorrent client beside it.');
+    return {};
+  }
+  const slowest = Math.max(...by.seconds);
+  context.say(`aria2, each: ${by.seconds.map((one) => one.toFixed(1)).join(', ')} s.`);
+  return {
+    bitTorrentS: rounded(slowest, 1),
+    bitTorrentRatio: rounded(slowest / ideal, 3),
+    bitTorrentSourceCopies: rounded(by.sourceCopies, 3),
+  };
 }
 
 async function swarm(context: BenchContext, members: readonly Member[], ideal: number): Promise<Measured> {

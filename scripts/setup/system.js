@@ -4,7 +4,8 @@ import { findCommand, looksOffline, run, say, tellingLines } from './run.js';
 /**
  * The programs beside Node that Cuadro uses. `without` ends the sentence that is told when one is missing and
  * cannot be installed. `packages` names it for each package manager; a missing name means "not there". What has a
- * `purpose` is only for that: `test` for all tests, `lan` for those in network namespaces.
+ * `purpose` is only for that: `test` for all tests, `lan` for those in network namespaces,
+ * `bench` for the benches.
  */
 export const PROGRAMS = [
   {
@@ -79,6 +80,14 @@ export const PROGRAMS = [
     commands: ['faketime'],
     packages: { 'apt-get': 'faketime', dnf: 'libfaketime', pacman: 'libfaketime', zypper: 'libfaketime' },
     without: 'the test of a host whose clock is wrong is skipped',
+  },
+  {
+    name: 'aria2',
+    purpose: 'bench',
+    platforms: ['linux'],
+    commands: ['aria2c'],
+    packages: { 'apt-get': 'aria2', dnf: 'aria2', pacman: 'aria2', zypper: 'aria2' },
+    without: 'the bench of a swarm has no BitTorrent client beside it',
   },
   {
     name: 'spin',
