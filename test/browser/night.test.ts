@@ -83,8 +83,8 @@ describe('the page of the night', () => {
     await page.locator('cuadro-night-timeline').first().waitFor();
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
-      // Half-way between two themes no contrast is that of either.
-      await page.waitForFunction(NO_TRANSITIONS);
+      // Half-way between two themes no contrast is that of either. Asked from here: the page lets nothing be evaluated by itself.
+      await until('the change of theme to end', () => page.evaluate<boolean>(NO_TRANSITIONS));
       const { violations } = await new AxeBuilder({ page }).analyze();
       const told = violations.map(
         ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
