@@ -26,7 +26,7 @@ export const PEER_ROOTS_KEPT = 8;
 /** Peers whose roots are followed; a farm has 128 members. */
 export const PEERS_FOLLOWED_MAX = 1_024;
 
-/** After what an exchange brought, until others are asked: what was brought by several goes on at once. */
+/** How long all must have rested after what an exchange brought, until others are asked. */
 export const SPREAD_MS = 1_000;
 /** Others that are asked then: all of a small farm, and nearly all of a large one have it after some turns. */
 export const SPREAD_TO = 4;

@@ -98,6 +98,7 @@ class Replicas implements RecordSync {
       clock,
       random,
       reachable: () => mesh.reachable(),
+      root: () => this.#roots.current,
       exchange: (peer) => void this.#schedule.request(peer),
     });
   }

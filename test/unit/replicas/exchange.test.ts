@@ -258,3 +258,18 @@ test('R130: what one learned by an exchange goes on from member to member, thoug
     assert.equal(lab.opened(), opened, 'and it ends');
   });
 });
+
+test('R130: while records change all the time nobody asks others what gossip is about to bring', async () => {
+  await withLab(4, {}, async (lab) => {
+    const before = lab.opened();
+    lab.at(0).take([jobRecord(JOB)]);
+    await lab.at(1).sync.syncWith(lab.at(0).peer);
+    for (let index = 0; index < 20; index++) {
+      lab.at(1).change([doneTask(JOB, index)]);
+      await lab.pass(500);
+    }
+    assert.equal(lab.opened() - before, 1);
+    await lab.pass(5_000);
+    for (const other of lab.replicas) assertSame(lab.at(1), other);
+  });
+});
