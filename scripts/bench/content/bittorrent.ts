@@ -114,6 +114,6 @@ function isInstalled(): boolean {
 
 /** What a host sent so far by its first cable, as its kernel counts. */
 function sentBytes({ inside }: Host): number {
-  const [program = '', ...words] = [...inside, 'cat', '/sys/class/net/eth0/statistics/tx_bytes'];
+  const [program, ...words] = [...inside, 'cat', '/sys/class/net/eth0/statistics/tx_bytes'];
   return Number(execFileSync(program, words, { encoding: 'utf8' }));
 }
