@@ -86,6 +86,7 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 8484n,
     was: 'a done frame was said to be lost whose two holders had each another of its files damaged',
   },
+  { seed: 262n, was: 'damage that the slow check found in the last moment was said to be left' },
   {
     seed: 4069n,
     was: 'two quick followers of a coordinator with a slow link differed for longer than 5 s',

@@ -16,6 +16,9 @@ interface Shown {
   readonly by: string;
 }
 
+/** From the reading of a damaged file to its next copy elsewhere, at rest: some writes and an exchange. */
+const KNOWN_MS = 5_000;
+
 const keyOf = ({ job, index, redo }: TaskRecord, attempt: string): string =>
   `${job} ${index} ${redo} ${attempt}`;
 
@@ -28,6 +31,8 @@ export class Kept implements Checker {
   readonly #shown = new Map<string, Shown>();
   readonly #accepted = new Map<string, { machines: number; at: Machine }>();
   readonly #deleted = new Set<string>();
+  /** When files were last seen whose bytes had gone bad and that nobody had read yet. */
+  readonly #unreadAt = new Map<string, number>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
@@ -36,6 +41,11 @@ export class Kept implements Checker {
   /** Done frames that were seen. */
   get count(): number {
     return this.#shown.size;
+  }
+
+  look(): void {
+    for (const { disk } of this.#farm.machines)
+      for (const hash of disk.faults.damaged) this.#unreadAt.set(hash, this.#farm.timeline.now);
   }
 
   deed(deed: Deed): void {
@@ -181,8 +191,9 @@ export class Kept implements Checker {
         ({ peer, isGone, isRemoved }) => isGone && !isRemoved && counts.holders[peer]?.held === true,
       );
       if (isAwaited) continue;
-      // One whose bytes went bad where nobody has read them yet is not known to be gone.
-      if (left.some(({ disk }) => shown.files.some((hash) => disk.faults.damaged.has(hash)))) continue;
+      // One whose bytes went bad where nobody has read them yet, or only just has, is not known to be gone.
+      const knownAt = this.#farm.timeline.now - KNOWN_MS;
+      if (shown.files.some((hash) => (this.#unreadAt.get(hash) ?? -Infinity) > knownAt)) continue;
       throw new Violation('two copies', `${shown.job}/${shown.index} stays on one disk.`);
     }
   }
