@@ -4,9 +4,7 @@ import {
   LOBBY_BYTES_MAX,
   LOBBY_WANTS_MAX,
   lobbyRequestSchema,
-  members,
   MEMBERS_MAX,
-  mergeRecords,
   verifyRecord,
   type FarmRecord,
   type LobbyAnswer,
@@ -122,12 +120,7 @@ export class LobbyDesk {
     if (!this.#budget.spend(request.members)) return closed('busy');
     const { roster, components } = this.#state;
     if (!request.members.every((record) => verifyRecord(record, components.verify))) return closed('unknown');
-    const joint = new Map(roster.records);
-    for (const record of request.members) {
-      const known = joint.get(record.peer);
-      joint.set(record.peer, known === undefined ? record : mergeRecords(known, record));
-    }
-    if (!members(farm, joint.values()).members.has(from)) return this.#voided(request.members, farm);
+    if (!roster.with(farm, request.members).members.has(from)) return this.#voided(request.members, farm);
     await components.merge(request.members);
     roster.invalidate();
     return this.#standingOf(from) === 'member' ? this.#known(request) : closed('unknown');

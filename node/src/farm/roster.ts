@@ -1,5 +1,6 @@
 import {
   members,
+  mergeRecords,
   proofOf,
   LOBBY_RECORDS_BYTES_MAX,
   LOBBY_RECORDS_MAX,
@@ -71,6 +72,16 @@ export class Roster {
       this.records.get(peer)?.name.value ??
       `…${peer.slice(-6)}`
     );
+  }
+
+  /** Who would belong to a farm if these records were known here, too. */
+  with(farm: FarmRecord, shown: readonly MemberRecord[]): FarmMembers {
+    const joint = new Map(this.records);
+    for (const record of shown) {
+      const known = joint.get(record.peer);
+      joint.set(record.peer, known === undefined ? record : mergeRecords(known, record));
+    }
+    return members(farm, joint.values());
   }
 
   /** The records that prove these peers' standing, and then as many others as fit into an answer. */

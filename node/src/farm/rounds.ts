@@ -1,4 +1,4 @@
-import { LOBBY_WANTS_MAX, members, mergeRecords, type LobbyAnswerOf, type PeerId } from '@cuadro/protocol';
+import { LOBBY_WANTS_MAX, type LobbyAnswerOf, type PeerId } from '@cuadro/protocol';
 import { askLobby } from './asking.ts';
 import { destination, dissolveInto, found, join, wantsInto } from './moves.ts';
 import type { Neighbour } from './neighbours.ts';
@@ -205,12 +205,7 @@ async function learnRemoval(state: FarmState, answer: LobbyAnswerOf<'removed'>):
   const { roster, components } = state;
   const farm = roster.ownFarm;
   if (farm === undefined || farm.id !== answer.farm.id) return;
-  const joint = new Map(roster.records);
-  for (const record of answer.members) {
-    const known = joint.get(record.peer);
-    joint.set(record.peer, known === undefined ? record : mergeRecords(known, record));
-  }
-  if (members(farm, joint.values()).members.has(state.self)) return;
+  if (roster.with(farm, answer.members).members.has(state.self)) return;
   await components.merge([...answer.members]);
   roster.invalidate();
 }
