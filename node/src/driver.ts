@@ -104,8 +104,6 @@ class CoreDriver implements Driver {
   /** What the write that is under way was gathered with. */
   #committing: Pending | undefined;
   #writing: Promise<void> | undefined;
-  /** A term is on its way to the disk: nothing is announced before it is there (SPEC R40). */
-  #isTermDue = false;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
   #cancelWake: (() => void) | undefined;
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
@@ -216,7 +214,7 @@ class CoreDriver implements Driver {
     // Nothing is said or done by it, and while a slow disk writes the brain must be woken, or no gap would be noticed.
     if (effect.kind === 'wake-at') return this.#wakeAt(effect.at);
     // It promises nothing that is being written: a coordinator with a slow disk is not to fall silent (SPEC R128).
-    if (isPulse(effect) && !this.#isTermDue) return this.#carryOut(effect);
+    if (isPulse(effect) && !this.#isTermDue()) return this.#carryOut(effect);
     this.#pending.since ??= now;
     if (effect.kind !== 'persist') {
       this.#pending.effects.push(effect);
@@ -225,11 +223,13 @@ class CoreDriver implements Driver {
     const { batch } = this.#pending;
     batch.put.push(...effect.records);
     batch.remove.push(...effect.removed);
-    if (effect.term !== undefined) {
-      batch.term = effect.term;
-      this.#isTermDue = true;
-    }
+    if (effect.term !== undefined) batch.term = effect.term;
     this.#pending.dirty = true;
+  }
+
+  /** Whether a term is on its way to the disk: nothing is announced before it is there (SPEC R40). */
+  #isTermDue(): boolean {
+    return [this.#committing, this.#pending].some((group) => group?.batch.term !== undefined);
   }
 
   /** Starts the next write unless one is under way: its end calls this again. */
@@ -246,7 +246,6 @@ class CoreDriver implements Driver {
     this.#committing = group;
     this.#writing = this.#commit(group).finally(() => {
       this.#writing = undefined;
-      this.#committing = undefined;
       this.#pump();
     });
   }
@@ -266,12 +265,12 @@ class CoreDriver implements Driver {
       this.#components.onBroken(error);
       return;
     }
+    this.#committing = undefined;
     this.#components.onDurable?.(batch.put, batch.remove);
     this.#finish(group);
   }
 
   #finish(group: Pending): void {
-    this.#isTermDue = this.#pending.batch.term !== undefined;
     for (const effect of group.effects) this.#carryOut(effect);
     for (const waiter of group.waiters) waiter.resolve();
   }

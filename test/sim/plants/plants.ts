@@ -81,7 +81,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'the term is not kept',
     file: 'node/src/driver.ts',
-    from: '      batch.term = effect.term;\n',
+    from: 'if (effect.term !== undefined) batch.term = effect.term;',
     to: '',
     within: 60,
   },
