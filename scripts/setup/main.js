@@ -4,12 +4,15 @@ import { buildDashboard } from './dashboard.js';
 import { dependenciesAreFresh, installDependencies, nodeProblem } from './dependencies.js';
 import { withLock } from './lock.js';
 import { SetupError, say } from './run.js';
-import { installPrograms, missingPrograms } from './system.js';
+import { installPrograms, missingPrograms, PROGRAMS } from './system.js';
 
 /** The checkout that this file belongs to. */
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
-const OPTIONS = ['--test', '--lan'];
+/** One for each purpose that a program beside Node can have. */
+export const OPTIONS = [
+  ...new Set(PROGRAMS.flatMap(({ purpose }) => (purpose === undefined ? [] : [`--${purpose}`]))),
+];
 
 /**
  * Does whatever is not done yet, and nothing else: with a finished set-up it only reads a few files.
@@ -17,12 +20,12 @@ const OPTIONS = ['--test', '--lan'];
  * not such a case: the node runs without, and its own commands say what needs it.
  *
  * @param {string[]} args `--test` asks for what only the tests need as well, `--lan` for what those in network
- * namespaces need.
+ * namespaces need, `--bench` for what stands beside Cuadro in its benches.
  */
 export async function main(args) {
   const unknown = args.find((argument) => !OPTIONS.includes(argument));
   if (unknown !== undefined) {
-    say(`Unknown option ${unknown}: the set-up knows only ${OPTIONS.join(' and ')}.`);
+    say(`Unknown option ${unknown}: the set-up knows only ${OPTIONS.join(', ')}.`);
     process.exit(2);
   }
   const purposes = args.map((argument) => argument.slice('--'.length));

@@ -173,6 +173,17 @@ test('what only some tests need is asked for by their own command, and by no oth
   }
 });
 
+test('every command asks the set-up only for what it knows', async () => {
+  const { OPTIONS } = await load<{ OPTIONS: string[] }>('main.js');
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const asked = Object.values(scripts).flatMap(
+    (line) => /setup\.js(.*)$/.exec(line)?.[1]?.match(/--\S+/g) ?? [],
+  );
+  assert.deepEqual([...new Set(asked)].sort(), [...OPTIONS].sort());
+});
+
 test('npm runs with the Node of the system, and a failure shows its telling lines', async () => {
   const { systemPath, tellingLines, looksOffline } = await load<Run>('run.js');
   const path = ['/a/node_modules/.bin', '/usr/bin', '/b/node_modules/npm/bin/node-gyp-bin', '/bin'].join(
