@@ -1,5 +1,7 @@
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
 import { isPulse } from './core/pulse.ts';
+import { LastBeacon } from './driver/last-beacon.ts';
+import { PlanAsking } from './driver/plans.ts';
 import type { RecordStore, StoreBatch } from './store/interface.ts';
 import type { Clock, Logger, Startable } from './system/interface.ts';
 import { CuadroError, assertWritable, mergeRecords, recordKey, whyNotKept } from '@cuadro/protocol';
@@ -7,7 +9,6 @@ import type {
   AttemptId,
   BlobHash,
   Grant,
-  JobId,
   JobRecord,
   KnownRecord,
   Message,
@@ -18,10 +19,6 @@ import type {
 
 /** Writes of one group commit; more wait for the next, so that one batch stays a few megabytes. */
 const BATCH_RECORDS_MAX = 4_096;
-/** A plan that could not be read is read again after this long, and then after twice as long each time, in milliseconds. */
-const PLAN_RETRY_MS = 2_000;
-/** The longest pause: a disk that fails for minutes is looked at again when its owner does. */
-const PLAN_RETRY_MAX_MS = 120_000;
 
 /** A wake this much too late is a gap in the node's own time: a loaded loop is late by tens of milliseconds. */
 const GAP_MS = 1_000;
@@ -109,12 +106,16 @@ class CoreDriver implements Driver {
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
   #timerAt = Number.POSITIVE_INFINITY;
   #wakeWantedAt: number | undefined;
-  readonly #plansAsked = new Map<JobId, Promise<void>>();
-  readonly #planRetries = new Map<JobId, { readonly cancel: () => void; readonly now: () => void }>();
+  readonly #plans: PlanAsking;
+  readonly #lastBeacon = new LastBeacon();
 
   constructor(components: DriverComponents) {
     this.#components = components;
     this.queries = components.core;
+    this.#plans = new PlanAsking(components, {
+      isRunning: () => this.#state === 'running',
+      onRead: (job, plan) => this.input({ kind: 'plan', job, plan }),
+    });
   }
 
   start(): Promise<void> {
@@ -127,8 +128,7 @@ class CoreDriver implements Driver {
   async stop(): Promise<void> {
     if (this.#state === 'running') this.#state = 'stopped';
     this.#endTimer();
-    for (const { cancel } of this.#planRetries.values()) cancel();
-    this.#planRetries.clear();
+    this.#plans.stop();
     while (this.#writing !== undefined) await this.#writing;
   }
 
@@ -148,7 +148,7 @@ class CoreDriver implements Driver {
     const timed = Object.assign(taken, at) as CoreInput;
     for (const effect of core.step(timed)) this.#queue(effect, now);
     this.#pump();
-    if (input.kind === 'peer' && input.state === 'reachable') this.#askPlansNow();
+    if (input.kind === 'peer' && input.state === 'reachable') this.#plans.askNow();
   }
 
   async merge(records: KnownRecord[]): Promise<void> {
@@ -160,7 +160,7 @@ class CoreDriver implements Driver {
     this.input({ kind: 'records', from: this.queries.self, records });
     await this.flushed();
     // Whoever submitted a job may ask for its tasks by name at once, so its plan has to be there too.
-    for (const record of records) if (record.kind === 'job') await this.#plansAsked.get(record.id);
+    for (const record of records) if (record.kind === 'job') await this.#plans.asked(record.id);
   }
 
   /** Inputs are dropped by a driver that has stopped, and what was dropped must not be answered as durable (SPEC R60). */
@@ -218,6 +218,8 @@ class CoreDriver implements Driver {
     this.#pending.since ??= now;
     if (effect.kind !== 'persist') {
       this.#pending.effects.push(effect);
+      const again = this.#lastBeacon.inPlaceOf(effect, now - (this.#committing?.since ?? now));
+      if (again !== undefined) this.#carryOut(again);
       return;
     }
     const { batch } = this.#pending;
@@ -281,6 +283,7 @@ class CoreDriver implements Driver {
       case 'persist':
         throw new TypeError('Writes are carried out in batches.');
       case 'send':
+        this.#lastBeacon.note(effect);
         components.send(effect.to, effect.message);
         return;
       case 'gossip':
@@ -296,7 +299,7 @@ class CoreDriver implements Driver {
         components.worker.stop(effect.attempt, effect.reason);
         return;
       case 'need-plan':
-        this.#askPlan(effect.job, effect.plan);
+        this.#plans.ask(effect.job, effect.plan);
         return;
       case 'wake-at':
         throw new TypeError('Wakes are set at once.');
@@ -344,47 +347,6 @@ class CoreDriver implements Driver {
     this.#step({ kind: 'gap', ms: lateMs });
     this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
     return true;
-  }
-
-  #askPlan(job: JobId, hash: BlobHash, retryMs = PLAN_RETRY_MS): void {
-    if (this.#plansAsked.has(job)) return;
-    const asked = this.#components
-      .readPlan(hash)
-      .then((plan) => {
-        if (plan !== undefined) this.input({ kind: 'plan', job, plan });
-        else this.#components.logger.warn('The plan of a job is not held here.', { job, plan: hash });
-      })
-      .catch((error: unknown) => {
-        this.#components.logger.error("The plan of a job can't be read; it is tried again.", {
-          job,
-          error: String(error),
-        });
-        this.#askPlanLater(job, hash, retryMs);
-      })
-      .finally(() => this.#plansAsked.delete(job));
-    this.#plansAsked.set(job, asked);
-  }
-
-  /** A disk that failed for a moment, or holders that were away, must not keep a job waiting for ever. */
-  #askPlanLater(job: JobId, hash: BlobHash, afterMs: number): void {
-    if (this.#state !== 'running') return;
-    this.#planRetries.get(job)?.cancel();
-    const again = (nextMs: number): void => {
-      cancel();
-      this.#planRetries.delete(job);
-      const record = this.queries.jobRecord(job);
-      if (record === undefined || record.deleted !== undefined) return;
-      if (this.queries.plannedTask(job, 0) !== undefined) return;
-      this.#askPlan(job, hash, nextMs);
-    };
-    const nextMs = Math.min(2 * afterMs, PLAN_RETRY_MAX_MS);
-    const cancel = this.#components.clock.after(afterMs, () => again(nextMs));
-    this.#planRetries.set(job, { cancel, now: () => again(PLAN_RETRY_MS) });
-  }
-
-  /** Who has just come may hold the plans that wait for their next try. */
-  #askPlansNow(): void {
-    for (const { now } of [...this.#planRetries.values()]) now();
   }
 }
 
