@@ -7,8 +7,10 @@ import {
   type JobId,
   type JobRecord,
   type KnownRecord,
+  type TaskRecord,
 } from '@cuadro/protocol';
 import type { Startable } from '../system/interface.ts';
+import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
 
 /** Between two stored files that are checked: a season of frames is gone through in a day, and the disk stays free. */
@@ -17,8 +19,13 @@ const CHECK_PAUSE_MS = 250;
 const BUSY_PAUSE_MS = 10_000;
 /** Between the end of a check of everything and the next, in milliseconds: a day. */
 const CHECK_AGAIN_MS = 86_400_000;
-/** Results compared with the pins in one turn of the event loop. */
+/** Results compared in one turn of the event loop, and so the records that are merged at once. */
 const RESULTS_PER_TURN = 1_000;
+/**
+ * Files that are gone are gathered up to this many before their results are sought: each search goes through all
+ * results of a job, so few searches must do for a folder of a million files that was emptied. Some 10 MB.
+ */
+const GONE_TOGETHER = 100_000;
 /**
  * Lists of a scene's files up to this size are compared with the pins at each check: some ten thousand files. A
  * larger one would hold the loop for long, and is read only where its own pin is gone.
@@ -41,6 +48,11 @@ class CopyWatch implements Startable {
   readonly #stop = new AbortController();
   #unsubscribe: (() => void) | undefined;
   #checking: Promise<void> | undefined;
+  /** Files that are damaged or gone, by the jobs that need them, until their results are sought. */
+  readonly #gone = new Map<JobId, Set<BlobHash>>();
+  /** Those that are sought now, in the job whose turn it is. */
+  #sought = new Set<BlobHash>();
+  #withdrawing: Promise<void> | undefined;
 
   constructor(components: CopyWatchComponents) {
     this.#components = components;
@@ -49,7 +61,9 @@ class CopyWatch implements Startable {
   start(): Promise<void> {
     this.#unsubscribe ??= this.#components.blobs.subscribe((event) => {
       if (event.type === 'blob-corrupt' || event.type === 'blob-missing') {
-        void this.#lost(event.hash, event.pinnedBy);
+        this.#lost(event.hash, event.pinnedBy);
+      } else if (event.type === 'blob-stored') {
+        this.#isHereAgain(event.hash);
       }
     });
     this.#checking ??= this.#checkForever();
@@ -60,6 +74,7 @@ class CopyWatch implements Startable {
     this.#unsubscribe?.();
     this.#stop.abort();
     await this.#checking;
+    await this.#withdrawing;
   }
 
   async #checkForever(): Promise<void> {
@@ -77,10 +92,15 @@ class CopyWatch implements Startable {
     const { blobs, clock } = this.#components;
     const { signal } = this.#stop;
     await this.#pinPromised();
+    let missing = 0;
     for await (const { hash, state } of blobs.check({ signal })) {
-      // What is damaged is told as an event; a file that was gone before this start is seen only here.
-      if (state === 'missing') await this.#lost(hash, blobs.pins(hash));
-      else await clock.sleep(CHECK_PAUSE_MS, { signal });
+      if (state === 'missing') {
+        // What is damaged is told as an event; a file that was gone before this start is seen only here.
+        this.#lost(hash, blobs.pins(hash));
+        await this.#afterLost(++missing);
+        continue;
+      }
+      await clock.sleep(CHECK_PAUSE_MS, { signal });
       while (this.#isBusy()) await clock.sleep(BUSY_PAUSE_MS, { signal });
     }
   }
@@ -90,7 +110,7 @@ class CopyWatch implements Startable {
    * was damaged, or the records were and came back from others: then it could be evicted without a word.
    */
   async #pinPromised(): Promise<void> {
-    const { clock, driver, signer } = this.#components;
+    const { driver, signer } = this.#components;
     const { queries } = driver;
     let looked = 0;
     for (const id of queries.jobIds()) {
@@ -99,7 +119,7 @@ class CopyWatch implements Startable {
       if (isHeldBy(record.holders.plan, signer.peer)) await this.#pin(record.spec.plan, id);
       await this.#pinScene(record);
       for (const index of queries.tasksWithResult(id)) {
-        if (++looked % RESULTS_PER_TURN === 0) await clock.sleep(0, { signal: this.#stop.signal });
+        if (++looked % RESULTS_PER_TURN === 0) await this.#turn();
         for (const { holders, files } of Object.values(queries.taskRecord(id, index)?.results ?? {})) {
           if (!isHeldBy(holders, signer.peer)) continue;
           for (const { blob } of files) await this.#pin(blob, id);
@@ -121,8 +141,9 @@ class CopyWatch implements Startable {
   async #pin(hash: BlobHash, job: JobId): Promise<void> {
     const { blobs } = this.#components;
     if (blobs.pins(hash).includes(job)) return;
-    if ((await blobs.has(hash)) === undefined) await this.#lost(hash, [job]);
-    else await blobs.pin(hash, job);
+    if ((await blobs.has(hash)) !== undefined) return blobs.pin(hash, job);
+    this.#lost(hash, [job]);
+    await this.#afterLost(this.#gone.get(job)?.size ?? 0);
   }
 
   /** None where the list itself is damaged or gone: that is told of the list. */
@@ -139,54 +160,114 @@ class CopyWatch implements Startable {
     return (here?.live.running.length ?? 0) > 0;
   }
 
-  async #lost(hash: BlobHash, owners: readonly JobId[]): Promise<void> {
-    const { driver, logger } = this.#components;
-    const { queries } = driver;
-    const changes: KnownRecord[] = [];
+  /** The results that name it are sought with those of all that goes in the same moment, or during a search. */
+  #lost(hash: BlobHash, owners: readonly JobId[]): void {
     for (const id of owners) {
-      const record = queries.jobRecord(id);
-      if (record === undefined || record.deleted !== undefined) continue;
-      const changed = await this.#withoutCopy(record, hash);
-      if (changed !== undefined) changes.push(changed);
-      changes.push(...this.#resultsWithout(id, hash));
+      const gone = this.#gone.get(id);
+      if (gone === undefined) this.#gone.set(id, new Set([hash]));
+      else gone.add(hash);
     }
-    if (changes.length === 0) return;
-    logger.warn('A stored file is damaged or gone; this machine no longer counts as holding it.', { hash });
-    driver.merge(changes).catch((error: unknown) => {
-      logger.warn("It can't be said that a file is gone.", { hash, error: String(error) });
-    });
+    if (this.#gone.size === 0) return;
+    this.#withdrawing ??= this.#withdraw();
   }
 
-  *#resultsWithout(id: JobId, hash: BlobHash): Generator<KnownRecord> {
-    const { driver, signer } = this.#components;
-    for (const index of driver.queries.tasksWithResult(id)) {
-      const task = driver.queries.taskRecord(id, index);
-      if (task === undefined) continue;
-      const named = Object.entries(task.results).filter(
-        ([, { files, holders }]) =>
-          isHeldBy(holders, signer.peer) &&
-          files.some(({ blob, preview }) => blob === hash || preview === hash),
-      );
-      if (named.length === 0) continue;
-      const results = Object.fromEntries(
-        named.map(([key, result]) => [key, { ...result, holders: withdrawn(result.holders, signer.peer) }]),
-      );
-      yield { ...task, results: { ...task.results, ...results } };
-    }
+  /** For who finds many one after the other. */
+  async #afterLost(found: number): Promise<void> {
+    if (found % GONE_TOGETHER === 0) await this.#withdrawing;
+    else if (found % RESULTS_PER_TURN === 0) await this.#turn();
   }
 
-  /** The job's record where the file that is gone is its plan, or of its scene; undefined where it is neither. */
-  async #withoutCopy(record: JobRecord, hash: BlobHash): Promise<JobRecord | undefined> {
+  /** Rendered again or fetched before its turn came: the word that is given for it now stands. */
+  #isHereAgain(hash: BlobHash): void {
+    this.#sought.delete(hash);
+    for (const gone of this.#gone.values()) gone.delete(hash);
+  }
+
+  async #withdraw(): Promise<void> {
+    const { signal } = this.#stop;
+    await Promise.resolve();
+    for (let [next] = this.#gone; next !== undefined && !signal.aborted; [next] = this.#gone) {
+      const [job, gone] = next;
+      this.#gone.delete(job);
+      this.#sought = gone;
+      await this.#withdrawFrom(job, gone).catch((error: unknown) => {
+        if (signal.aborted) return;
+        this.#components.logger.warn("It can't be said that stored files are gone.", {
+          ...{ job, files: gone.size, error: String(error) },
+        });
+      });
+    }
+    // In the same turn as the last look: what is lost from now on begins anew.
+    this.#withdrawing = undefined;
+  }
+
+  /** One pass over the job's results, however many files are gone. */
+  async #withdrawFrom(id: JobId, gone: ReadonlySet<BlobHash>): Promise<void> {
+    const { driver, logger, signer } = this.#components;
+    const { queries } = driver;
+    const record = queries.jobRecord(id);
+    if (record === undefined || record.deleted !== undefined) return;
+    let changes: KnownRecord[] = [];
+    let isTold = false;
+    const merge = async (): Promise<void> => {
+      if (changes.length === 0) return;
+      const [hash] = gone;
+      if (!isTold)
+        logger.warn('Stored files are damaged or gone; this machine no longer counts as holding them.', {
+          ...{ job: id, files: gone.size, hash },
+        });
+      isTold = true;
+      const merged = driver.merge(changes);
+      changes = [];
+      await merged;
+    };
+    const changed = await this.#withoutCopy(record, gone);
+    if (changed !== undefined) changes.push(changed);
+    for (const [i, index] of queries.tasksWithResult(id).entries()) {
+      if (i % RESULTS_PER_TURN === RESULTS_PER_TURN - 1) {
+        await merge();
+        await this.#turn();
+      }
+      const task = queries.taskRecord(id, index);
+      const without = task && taskWithout(task, gone, signer.peer);
+      if (without !== undefined) changes.push(without);
+    }
+    await merge();
+  }
+
+  async #turn(): Promise<void> {
+    await nextTurn();
+    this.#stop.signal.throwIfAborted();
+  }
+
+  /** The job's record where its plan, or a file of its scene, is gone; undefined where neither is. */
+  async #withoutCopy(record: JobRecord, gone: ReadonlySet<BlobHash>): Promise<JobRecord | undefined> {
     const { peer } = this.#components.signer;
     const { plan, bundle } = record.spec;
     const { holders } = record;
-    if (plan === hash && isHeldBy(holders.plan, peer))
-      return { ...record, holders: { ...holders, plan: withdrawn(holders.plan, peer) } };
-    if (bundle === undefined || !isHeldBy(holders.bundle, peer)) return undefined;
-    // Who lacks one file of a scene holds no scene: another machine that trusts in it would be left without.
-    if (bundle !== hash && !(await this.#filesOf(bundle)).includes(hash)) return undefined;
-    return { ...record, holders: { ...holders, bundle: withdrawn(holders.bundle, peer) } };
+    const lost: Partial<JobRecord['holders']> = {};
+    if (gone.has(plan) && isHeldBy(holders.plan, peer)) lost.plan = withdrawn(holders.plan, peer);
+    if (bundle !== undefined && isHeldBy(holders.bundle, peer)) {
+      // Who lacks one file of a scene holds no scene: another machine that trusts in it would be left without.
+      const isLost = gone.has(bundle) || (await this.#filesOf(bundle)).some((hash) => gone.has(hash));
+      if (isLost) lost.bundle = withdrawn(holders.bundle, peer);
+    }
+    return Object.keys(lost).length === 0 ? undefined : { ...record, holders: { ...holders, ...lost } };
   }
+}
+
+/** The task's record where this machine says that it holds a result of which a file is gone. */
+function taskWithout(task: TaskRecord, gone: ReadonlySet<BlobHash>, peer: string): TaskRecord | undefined {
+  const isGone = (hash: BlobHash | undefined): boolean => hash !== undefined && gone.has(hash);
+  const named = Object.entries(task.results).filter(
+    ([, { files, holders }]) =>
+      isHeldBy(holders, peer) && files.some(({ blob, preview }) => isGone(blob) || isGone(preview)),
+  );
+  if (named.length === 0) return undefined;
+  const results = Object.fromEntries(
+    named.map(([key, result]) => [key, { ...result, holders: withdrawn(result.holders, peer) }]),
+  );
+  return { ...task, results: { ...task.results, ...results } };
 }
 
 const isHeldBy = (holders: Holders, peer: string): boolean => holders[peer]?.held === true;

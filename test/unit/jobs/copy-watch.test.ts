@@ -3,7 +3,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { encode, signJobSpec, type JobRecord } from '@cuadro/protocol';
+import type { BlobEvent, BlobStore } from '../../../node/src/blobs/interface.ts';
+import { createMemoryBlobStore, emptyBlobDisk } from '../../../node/src/blobs/memory.ts';
 import { blobLayout } from '../../../node/src/blobs/layout.ts';
+import { createCopyWatch } from '../../../node/src/jobs/copy-watch.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
@@ -109,6 +112,107 @@ describe('the copies that this machine says it holds (SPEC R24)', () => {
     assert.deepEqual(entry(), { held: false, counter: 2 });
     assert.equal(node.core.jobRecord(id)?.holders.plan[node.signer.peer]?.held, true, 'the plan is whole');
     await node.stop();
+  });
+
+  /** As many done frames as given, each with a file of its own, and then none of their files. */
+  async function allGone(frames: number) {
+    const disk = emptyBlobDisk();
+    const blobs = createMemoryBlobStore({ disk });
+    const hashes: string[] = [];
+    await blobs.start();
+    for (let i = 0; i < frames; i++) hashes.push((await blobs.putBytes(Buffer.from(`frame ${i}`))).hash);
+    let isMaking = true;
+    const node = await nodeOfOne({
+      blobs,
+      outputBase: '/nowhere',
+      work: (grant) => {
+        if (!isMaking) return undefined;
+        const blob = hashes[grant.task] as string;
+        const files = [{ name: nameOf(grant), blob, sizeBytes: 1, role: 'file' as const }];
+        return { kind: 'result', files, renderMs: 1, wallTime: 1 };
+      },
+    });
+    const { id } = await node.submit(framesJob(`1-${frames}`));
+    await node.until(id, 'done');
+    isMaking = false;
+    for (const hash of hashes) {
+      await blobs.pin(hash, id);
+      disk.contents.delete(hash);
+    }
+    return { node, id };
+  }
+
+  /** What a watch of its own asks the driver for, and says to it, until every file is told as gone. */
+  async function toldOf({ node, id }: Awaited<ReturnType<typeof allGone>>) {
+    const { queries } = node.driver;
+    const told = { records: 0, lists: 0, merges: [] as number[] };
+    const watch = createCopyWatch({
+      ...node.components,
+      driver: {
+        ...node.driver,
+        merge: (records) => {
+          told.merges.push(records.length);
+          return node.driver.merge(records);
+        },
+        queries: {
+          ...queries,
+          jobIds: () => queries.jobIds(),
+          jobRecord: (job) => queries.jobRecord(job),
+          nodes: () => queries.nodes(),
+          taskRecord: (job, index) => {
+            told.records++;
+            return queries.taskRecord(job, index);
+          },
+          tasksWithResult: (job) => {
+            told.lists++;
+            return queries.tasksWithResult(job);
+          },
+        },
+      },
+    });
+    await watch.start();
+    await turnsUntil(() => node.core.job(id)?.counts.rendered === 0);
+    await watch.stop();
+    return told;
+  }
+
+  it('leaves alone what is here again before its results were sought', async () => {
+    const { node, job } = await twoDone();
+    const told: ((event: BlobEvent) => void)[] = [];
+    const blobs = Object.create(disk.blobs, {
+      subscribe: {
+        value: (listener: (event: BlobEvent) => void) => {
+          told.push(listener);
+          return () => undefined;
+        },
+      },
+      check: { value: async function* () {} },
+      pins: { value: () => [job] },
+    }) as BlobStore;
+    const watch = createCopyWatch({ ...node.components, blobs });
+    await watch.start();
+    const [one, two] = [disk.hashOf('one'), disk.hashOf('two')];
+    for (const hash of [one, two]) told[0]?.({ type: 'blob-missing', hash, pinnedBy: [job] });
+    told[0]?.({ type: 'blob-stored', hash: one, sizeBytes: 3 });
+    await turnsUntil(() => node.core.task(job, 1)?.state === 'open');
+    assert.equal(node.core.task(job, 1)?.state, 'open');
+    assert.equal(node.core.task(job, 0)?.state, 'rendered');
+    await watch.stop();
+    await node.stop();
+  });
+
+  it('asks for each result a few times, however many files are gone, and says it in pieces', async () => {
+    const few = await allGone(1_500);
+    const toldOfFew = await toldOf(few);
+    assert.equal(few.node.core.job(few.id)?.counts.rendered, 0);
+    assert.ok(toldOfFew.records <= 5 * 1_500, `${toldOfFew.records} records for 1,500 files`);
+    assert.ok(Math.max(...toldOfFew.merges) <= 1_000);
+    await few.node.stop();
+    const many = await allGone(3_000);
+    const toldOfMany = await toldOf(many);
+    assert.ok(toldOfMany.records <= 3 * toldOfFew.records, 'twice the files, twice the work');
+    assert.ok(toldOfMany.lists <= toldOfFew.lists + 1);
+    await many.node.stop();
   });
 });
 
