@@ -100,6 +100,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 9523n,
     was: 'a machine took itself for a member for ever whose admission was void by a removal, and led alone',
   },
+  {
+    seed: 856n,
+    was: 'a film waited for ever for a frame whose holder was off, beside the substitute made of it',
+  },
 ];
 
 describe('seeds that found something', () => {

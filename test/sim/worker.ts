@@ -5,10 +5,12 @@ import {
   type Capabilities,
   type FilmWork,
   type Grant,
+  type JobId,
   type JobRecord,
   type OutputFile,
   type PeerId,
   type PlannedTask,
+  type TaskIndex,
 } from '@cuadro/protocol';
 import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import type { ContentSource } from '../../node/src/blobs/source.ts';
@@ -88,6 +90,11 @@ export const LOOK_MS = 5_000;
 /** And takes no work for so long after a fault of its own. */
 export const FAULT_MS = 30_000;
 const PROGRESS_MS = 2_000;
+
+/** Nobody is at fault; the attempt ends. */
+class GivenBack extends Error {
+  override readonly name = 'GivenBack';
+}
 
 /** Stands in for the worker and its engines: what it is granted takes time, fails, or gives files that are stored. */
 export class SimWorker {
@@ -212,17 +219,35 @@ export class SimWorker {
 
   /** Brings the frames of a film here, and nothing else of the job, as its runner does. */
   async #gather(job: JobRecord, { frames }: FilmWork, signal: AbortSignal): Promise<void> {
-    const { clock, core, content } = this.#components;
+    const { core } = this.#components;
     for (let index = 0; ; index++) {
       const group = core.plannedTask(job.id, index)?.group;
       if (group === undefined || group > frames) return;
       if (group < frames) continue;
-      let result = core.resultAtHand(job.id, index);
+      await this.#bring(job.id, index, signal);
+    }
+  }
+
+  /** While the holders of one result stay away, another may come in use. */
+  async #bring(job: JobId, index: TaskIndex, signal: AbortSignal): Promise<void> {
+    const { clock, core, content } = this.#components;
+    const giveBackAt = clock.now() + workerLimits.framesWaitMs;
+    for (;;) {
+      const result = core.resultAtHand(job, index);
+      try {
+        for (const { blob } of result?.files ?? [])
+          await content.ensure(
+            blob,
+            { job, task: index },
+            { signal, onWaiting: () => undefined, waitMaxMs: workerLimits.resultWaitMs },
+          );
+        if (result !== undefined) return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'blob-unreachable') throw error;
+        if (clock.now() >= giveBackAt) throw new GivenBack('No machine that holds a frame can be reached.');
+      }
       // The coordinator may know of it before its record has come here.
-      for (; result === undefined; result = core.resultAtHand(job.id, index))
-        await clock.sleep(workerLimits.recordLookMs, { signal });
-      for (const { blob } of result.files)
-        await content.ensure(blob, { job: job.id, task: index }, { signal, onWaiting: () => undefined });
+      if (result === undefined) await clock.sleep(workerLimits.recordLookMs, { signal });
     }
   }
 
@@ -238,7 +263,9 @@ export class SimWorker {
     signal.throwIfAborted();
   }
 
-  #failed({ message, code = 'internal' }: Error & { code?: string }): AttemptOutcome {
+  #failed(error: Error & { code?: string }): AttemptOutcome {
+    const { message, code = 'internal' } = error;
+    if (error instanceof GivenBack) return { kind: 'stopped', reason: message };
     if (code === 'blob-unreachable') return { kind: 'stopped', reason: message, lacks: 'scene' };
     if (code !== 'store-full') return this.#failure(code, message);
     // The machine's own fault: it says so before the attempt is told as ended.

@@ -1,6 +1,6 @@
 import { CuadroError, LOG_LINES_MAX, LOG_LINE_LENGTH_MAX } from '@cuadro/protocol';
 
-/** Ends an attempt without a failure: its owner, a cancel, or the coordinator took it back. */
+/** Ends an attempt without a failure: its owner, a cancel, or the coordinator took it back, or its runner gave it back. */
 export class AttemptStopped extends Error {
   override readonly name = 'AttemptStopped';
   readonly code = 'attempt-stopped';

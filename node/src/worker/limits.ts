@@ -20,6 +20,10 @@ export const workerLimits = {
    * and other jobs don't wait longer for the place.
    */
   sceneWaitMs: 20_000,
+  /** A frame is waited for so long before it is looked again which of its results is in use, where no holder can be reached. */
+  resultWaitMs: 10_000,
+  /** And so long before its film is given back. */
+  framesWaitMs: 60_000,
   /** A record that is on its way is looked for so often: gossip takes tens of milliseconds, an exchange 2 s or more. */
   recordLookMs: 100,
 } as const;

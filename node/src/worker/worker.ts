@@ -250,6 +250,7 @@ class SlotWorker implements Worker {
     if (signal.aborted && signal.reason instanceof AttemptStopped) {
       return { kind: 'stopped', reason: signal.reason.message };
     }
+    if (error instanceof AttemptStopped) return { kind: 'stopped', reason: error.message };
     const failure = describeFailure(error);
     if (lacksScene(failure.code)) return { kind: 'stopped', reason: NO_SCENE, lacks: 'scene' };
     const { clock, logger } = this.#components;

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TaskResult } from '@cuadro/protocol';
+import type { EnsureOptions } from '../../../node/src/blobs/source.ts';
+import { BlobUnreachableError } from '../../../node/src/blobs/errors.ts';
+import { AttemptStopped } from '../../../node/src/worker/failures.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import type { TaskContext } from '../../../node/src/worker/interface.ts';
 import { workerLimits } from '../../../node/src/worker/limits.ts';
@@ -12,8 +15,17 @@ import { createFilmRunner, type FilmComponents } from '../../../node/src/worker/
 const JOB = 'jobaaaaaaaaaaaab';
 const PICTURE = { name: 'shot_0002.png', blob: 'b'.repeat(64), role: 'image', sizeBytes: 1 };
 
-/** A film of two frames, of which the second is known once `arrived` says so; ffmpeg is never reached with success. */
-function filmOf(folder: string, arrived: () => boolean) {
+interface Frames {
+  /** Whether the second frame's record is here. */
+  arrived: () => boolean;
+  /** The second frame's picture that is in use. */
+  inUse?: () => string;
+  /** Machines that hold this one are off. */
+  isAway?: (hash: string) => boolean;
+}
+
+/** A film of two frames; ffmpeg is never reached with success. */
+function filmOf(folder: string, { arrived, inUse = () => PICTURE.blob, isAway = () => false }: Frames) {
   const clock = new ManualClock();
   const said: (string | undefined)[] = [];
   const fetched: string[] = [];
@@ -23,10 +35,20 @@ function filmOf(folder: string, arrived: () => boolean) {
       plannedTask: (_job: string, index: number) =>
         index < 2 ? { group: 0, number: index + 1, name: `frame ${index + 1}` } : { group: 1 },
       resultAtHand: (_job: string, index: number) =>
-        index === 0 || arrived() ? ({ files: [PICTURE] } as unknown as TaskResult) : undefined,
+        index === 0 || arrived()
+          ? ({ files: [{ ...PICTURE, ...(index === 1 && { blob: inUse() }) }] } as unknown as TaskResult)
+          : undefined,
       inputRedo: () => 0,
     },
-    content: { ensure: async (hash: string) => void fetched.push(hash) },
+    content: {
+      ensure: async (hash: string, _place: unknown, { signal, waitMaxMs = 0 }: EnsureOptions) => {
+        if (isAway(hash)) {
+          await clock.sleep(waitMaxMs, { ...(signal !== undefined && { signal }) });
+          throw new BlobUnreachableError(hash, [], 'its machine is off');
+        }
+        fetched.push(hash);
+      },
+    },
     blobs: { materialize: async () => undefined },
     ffmpeg: () => Promise.reject(new Error('All frames are there.')),
   } as unknown as FilmComponents;
@@ -46,7 +68,7 @@ test('a film that is granted before the record of a frame is here waits for it, 
   const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   let isThere = false;
-  const { clock, said, fetched, ended } = filmOf(folder, () => isThere);
+  const { clock, said, fetched, ended } = filmOf(folder, { arrived: () => isThere });
   const end = assert.rejects(ended, /All frames are there/);
   while (said.length < 3) await clock.advanceSettled(workerLimits.recordLookMs);
   assert.deepEqual(new Set(said), new Set(['Waits for the record of frame 2']));
@@ -60,9 +82,45 @@ test('a film that is granted before the record of a frame is here waits for it, 
 test('a film that waits ends when it is stopped', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const { clock, said, stop, ended } = filmOf(folder, () => false);
+  const { clock, said, stop, ended } = filmOf(folder, { arrived: () => false });
   const end = assert.rejects(ended, /The frame was discarded/);
   while (said.length === 0) await clock.advanceSettled(workerLimits.recordLookMs);
   stop.abort(new Error('The frame was discarded.'));
   await end;
+});
+
+test('R59: a film that waits for a frame takes the substitute that is made of it meanwhile', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const [away, substitute] = ['c'.repeat(64), 'd'.repeat(64)];
+  let inUse = away;
+  const { clock, fetched, ended } = filmOf(folder, {
+    arrived: () => true,
+    inUse: () => inUse,
+    isAway: (hash) => hash === away,
+  });
+  const end = assert.rejects(ended, /All frames are there/);
+  await clock.advanceSettled(workerLimits.resultWaitMs / 2);
+  inUse = substitute;
+  await clock.advanceSettled(workerLimits.resultWaitMs / 2);
+  await end;
+  assert.deepEqual(fetched, [PICTURE.blob, substitute]);
+});
+
+test('R59: a film is given back, and has not failed, where no holder of a frame can be reached', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const { clock, ended } = filmOf(folder, {
+    arrived: () => true,
+    isAway: (hash) => hash === PICTURE.blob,
+  });
+  let error: unknown;
+  ended.catch((reason: unknown) => {
+    error = reason;
+  });
+  const begun = clock.now();
+  while (error === undefined) await clock.advanceSettled(workerLimits.resultWaitMs / 10);
+  assert.ok(clock.now() - begun >= workerLimits.framesWaitMs);
+  assert.ok(error instanceof AttemptStopped, String(error));
+  assert.match(error.message, /^No machine that holds frame 1 can be reached\.$/);
 });

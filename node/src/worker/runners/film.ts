@@ -3,12 +3,13 @@ import { extname, join } from 'node:path';
 import { BUNDLE_BYTES_MAX, readBundle, type FilmWork, type OutputFile } from '@cuadro/protocol';
 import type { BlobStore } from '../../blobs/interface.ts';
 import type { ContentSource, EnsureOptions } from '../../blobs/source.ts';
+import { BlobUnreachableError } from '../../blobs/errors.ts';
 import { mapBounded } from '../../blobs/gate.ts';
 import { makeFilm } from '../../render/film/film.ts';
 import type { FfmpegCapabilities } from '../../render/film/interface.ts';
 import type { Clock, Random } from '../../system/interface.ts';
 import type { TaskContext, TaskReader, TaskRunner } from '../interface.ts';
-import { missingInput } from '../failures.ts';
+import { AttemptStopped, missingInput } from '../failures.ts';
 import { workerLimits } from '../limits.ts';
 import { keepFiles } from '../outputs.ts';
 
@@ -58,7 +59,14 @@ export function createFilmRunner(components: FilmComponents): TaskRunner {
   };
 }
 
-/** The group's pictures in the order of their numbers, as files of this attempt's own. */
+/** A frame's task of which the film takes the picture. */
+interface Picture {
+  readonly index: number;
+  readonly number: number;
+  readonly name: string;
+}
+
+/** The group's pictures in the order of their numbers, as files of this attempt's own; several are brought at a time. */
 async function gatherFrames(
   components: FilmComponents,
   context: TaskContext,
@@ -67,21 +75,62 @@ async function gatherFrames(
   const { tasks, blobs } = components;
   const folder = join(context.folder, 'frames');
   await mkdir(folder);
-  const pictures: { number: number; path: string; hash: string; task: number }[] = [];
+  const pictures: Picture[] = [];
   for (let index = 0; ; index++) {
     const planned = tasks.plannedTask(context.job.id, index);
     if (planned === undefined || planned.group > work.frames) break;
-    if (planned.group !== work.frames) continue;
-    const file = await pictureOnceKnown(components, context, { index, name: planned.name });
+    if (planned.group === work.frames) pictures.push({ index, number: planned.number, name: planned.name });
+  }
+  pictures.sort((a, b) => a.number - b.number);
+  // Nothing is fetched for a film of which a frame may never be made.
+  for (const picture of pictures) await pictureOnceKnown(components, context, picture);
+  const brought = new Map<Picture, BroughtPicture>();
+  await mapBounded(pictures, workerLimits.framesFetchedAtOnce, context.signal, async (picture, signal) => {
+    brought.set(picture, await bring(components, context, picture, signal));
+  });
+  const paths: string[] = [];
+  for (const [picture, { hash, ending }] of [...brought].sort(([a], [b]) => a.number - b.number)) {
+    const path = join(folder, `${String(picture.index).padStart(8, '0')}${ending}`);
+    await blobs.materialize(hash, path, { signal: context.signal });
+    paths.push(path);
+  }
+  return paths;
+}
+
+interface BroughtPicture {
+  readonly hash: string;
+  readonly ending: string;
+}
+
+/**
+ * Brings a picture here from the machines that its task's record names. That they are off for a while is no failure of
+ * the film. While it is waited for them another result may come in use, as a substitute for one whose holders stay away
+ * (SPEC R59): so it is looked again which one that is. Where none does, the film is given back: a substitute is made
+ * for what waits, and a film that runs does not.
+ */
+async function bring(
+  components: FilmComponents,
+  context: TaskContext,
+  { index, name }: Picture,
+  signal: AbortSignal,
+): Promise<BroughtPicture> {
+  const job = context.job.id;
+  const giveBackAt = components.clock.now() + workerLimits.framesWaitMs;
+  for (;;) {
+    const file = await pictureOnceKnown(components, context, { index, name });
     const plain = PLAIN_FORMATS.has(extname(file.name).toLowerCase());
     const [hash, ending] =
       plain || file.preview === undefined ? [file.blob, extname(file.name)] : [file.preview, '.jpg'];
-    const path = join(folder, `${String(index).padStart(8, '0')}${ending}`);
-    pictures.push({ number: planned.number, path, hash, task: index });
+    try {
+      const options = { ...waitingIn(context, signal), waitMaxMs: workerLimits.resultWaitMs };
+      await components.content.ensure(hash, { job, task: index }, options);
+      return { hash, ending };
+    } catch (error) {
+      if (!(error instanceof BlobUnreachableError)) throw error;
+      if (components.clock.now() >= giveBackAt)
+        throw new AttemptStopped(`No machine that holds ${name} can be reached.`, { cause: error });
+    }
   }
-  await fetchPictures(components, context, pictures);
-  for (const { hash, path } of pictures) await blobs.materialize(hash, path, { signal: context.signal });
-  return pictures.sort((a, b) => a.number - b.number).map(({ path }) => path);
 }
 
 /**
@@ -91,7 +140,7 @@ async function gatherFrames(
 async function pictureOnceKnown(
   { tasks, clock }: FilmComponents,
   { job, signal, progress }: TaskContext,
-  task: { index: number; name: string },
+  task: Pick<Picture, 'index' | 'name'>,
 ): Promise<OutputFile> {
   for (;;) {
     const result = tasks.resultAtHand(job.id, task.index);
@@ -103,18 +152,6 @@ async function pictureOnceKnown(
     progress({ fraction: 0, text: `Waits for the record of ${task.name}` });
     await clock.sleep(workerLimits.recordLookMs, { signal });
   }
-}
-
-/** Each from the machines that its task's record names, several at a time. */
-async function fetchPictures(
-  { content }: FilmComponents,
-  context: TaskContext,
-  pictures: readonly { hash: string; task: number }[],
-): Promise<void> {
-  const job = context.job.id;
-  await mapBounded(pictures, workerLimits.framesFetchedAtOnce, context.signal, ({ hash, task }, signal) =>
-    content.ensure(hash, { job, task }, waitingIn(context, signal)),
-  );
 }
 
 /** A machine that is off for a while is no failure of the film. */
