@@ -22,7 +22,15 @@ const attempt = (sequence: number): string => `1.${sequence}.${PEER}`;
 const counts = ({ collected, keptForeign }: CollectionNotes): number[] => [collected, keptForeign];
 
 describe('notes of what was collected', () => {
-  for (const name of ['frame_0001.png', 'peña_0001.png', 'a"b\\c.png', '7', '__proto__']) {
+  for (const name of [
+    'frame_0001.png',
+    'peña_0001.png',
+    'a"b\\c.png',
+    '7',
+    '__proto__',
+    'b/1.2/c.png',
+    '東京.png',
+  ]) {
     it(`tell a collected file named ${name} from another, of another attempt or content`, () => {
       const notes = new CollectionNotes();
       const note = { attempt: attempt(1), files: Object.fromEntries([[name, blob('a')]]), kept: [] };
@@ -36,6 +44,28 @@ describe('notes of what was collected', () => {
       assert.equal(notes.isCollected(4, resultOf(1, files(blob('a')))), false);
     });
   }
+
+  it('keep attempts of several machines and of any number apart', () => {
+    const notes = new CollectionNotes();
+    const attempts = [
+      attempt(1),
+      '01.1.12D3KooWAaaaaaaaaaaa',
+      '1.1.12D3KooWBbbbbbbbbbbb',
+      `${'9'.repeat(2_000)}.1.a`,
+    ];
+    for (const [index, of] of attempts.entries())
+      notes.add(index, JSON.stringify({ attempt: of, files: { 'a.png': blob('a') }, kept: [] }));
+    assert.deepEqual(
+      attempts.map((_, index) => notes.get(index)?.attempt),
+      attempts,
+    );
+    const result = resultOf(1, { 'a.png': blob('a') });
+    assert.deepEqual(
+      attempts.map((_, index) => notes.isCollected(index, result)),
+      [true, false, false, false],
+    );
+    assert.deepEqual(counts(notes), [4, 0]);
+  });
 
   it('are none where the disk gave back what is no JSON, however plain it looks', () => {
     const notes = new CollectionNotes();
