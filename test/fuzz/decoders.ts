@@ -1,4 +1,5 @@
 import type { Decoder } from './decoder.ts';
+import { certificateDecoders } from './decoders/certificates.ts';
 import { diskDecoders } from './decoders/disk.ts';
 import { doorDecoders } from './decoders/doors.ts';
 import { engineDecoders } from './decoders/engines.ts';
@@ -14,6 +15,7 @@ export const DECODERS: readonly Decoder[] = [
   ...protocolDecoders,
   ...textDecoders,
   ...streamDecoders,
+  ...certificateDecoders,
   ...diskDecoders,
   ...engineDecoders,
   ...pictureDecoders,

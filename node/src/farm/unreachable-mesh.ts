@@ -19,6 +19,7 @@ export function unreachableMesh(self: PeerId): FarmComponents['mesh'] {
       lobbyAddresses: [],
       interfaces: [],
       connected: [],
+      bulk: [],
       answersTo: { members: [], topics: [], strangers: [] },
       gossip: { sent: 0, received: 0, dropped: 0 },
       refused: {},
