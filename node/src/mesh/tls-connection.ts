@@ -136,15 +136,20 @@ class TlsConnection extends AbstractMultiaddrConnection {
     if (socket.destroyed) this.onTransportClosed();
   }
 
+  /**
+   * What is sent is taken over in one piece: a writer has its memory back when it is here, and OpenSSL comes to it
+   * later. Noise encrypts at this place.
+   */
+  override send(data: Parameters<AbstractMultiaddrConnection['send']>[0]): boolean {
+    return super.send(data.slice());
+  }
+
   sendData(data: Parameters<AbstractMultiaddrConnection['sendData']>[0]): {
     sentBytes: number;
     canSendMore: boolean;
   } {
     let canSendMore = true;
-    // A header and what it is of leave together.
-    this.#socket.cork();
     for (const part of data) canSendMore = this.#socket.write(part);
-    this.#socket.uncork();
     return { sentBytes: data.byteLength, canSendMore };
   }
 
