@@ -17,6 +17,7 @@ export class BulkStream implements MeshStream {
   readonly #now: () => number;
   readonly #incoming: Uint8Array[] = [];
   #incomingBytes = 0;
+  #resuming = false;
   #finSeen = false;
   #incomingEnded = false;
   #discards = false;
@@ -142,17 +143,30 @@ export class BulkStream implements MeshStream {
     if (this.#discards) return this.#moved();
     this.#incoming.push(chunk);
     this.#incomingBytes += chunk.length;
-    if (this.#incomingBytes >= STREAM_BUFFER_BYTES && this.#stream.readStatus === 'readable')
-      this.#stream.pause();
+    if (!this.#resuming) this.#pauseIfFull();
     this.#moved();
   }
 
+  #pauseIfFull(): void {
+    if (this.#incomingBytes >= STREAM_BUFFER_BYTES && this.#stream.readStatus === 'readable')
+      this.#stream.pause();
+  }
+
+  /**
+   * What waits comes while the stream resumes, and a pause in the midst of that is forgotten by yamux, which then takes
+   * in what the peer has until the stream is aborted for it: so the pause follows.
+   */
   #resume(): void {
-    if (this.#stream.readStatus !== 'paused') return;
+    if (this.#stream.readStatus !== 'paused' || this.#resuming) return;
+    this.#resuming = true;
     try {
       this.#stream.resume();
+      this.#resuming = false;
+      this.#pauseIfFull();
     } catch {
       // The connection is gone, and the stream's end has been told or will be.
+    } finally {
+      this.#resuming = false;
     }
   }
 

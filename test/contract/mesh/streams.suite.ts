@@ -48,6 +48,30 @@ export function streamsContract(subject: MeshUnderTest): void {
       };
     };
 
+    it('leaves a chunk’s memory to the writer again once it is written, while the reader is behind', async () => {
+      const { open } = await serving();
+      const [mine, theirs] = await open();
+      const chunk = new Uint8Array(256 * 1024);
+      const count = 24;
+      const writing = (async () => {
+        for (let round = 0; round < count; round += 1) {
+          chunk.fill(round);
+          await mine.write(chunk);
+        }
+        chunk.fill(0xff);
+        await mine.end();
+      })();
+      let at = 0;
+      for await (const part of theirs.chunks) {
+        for (let index = 0; index < part.length; index += 509)
+          assert.equal(part[index], Math.floor((at + index) / chunk.length), `byte ${at + index}`);
+        at += part.length;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await writing;
+      assert.equal(at, count * chunk.length);
+    });
+
     it('carries a request and its answer, and ends both ways', async () => {
       b.mesh.serve('sync', async (stream) => {
         const { sizeBytes } = await readAll(stream);
