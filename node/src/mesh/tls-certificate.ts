@@ -94,6 +94,9 @@ export async function makeCertificate(identity: PrivateKey): Promise<HostCertifi
 export async function provenBy(certificate: X509Certificate): Promise<PeerId> {
   const { hostKey, identityKey, signature } = readCertificate(certificate.raw);
   if (!isSelfSigned(certificate)) throw new CertificateError('It is not signed by its own key.');
+  // The handshake proves the key that OpenSSL reads in it; that must be the one which is read here.
+  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(hostKey))
+    throw new CertificateError('Its key is read in two ways.');
   const identity = identityOf(identityKey);
   const isSigned = await identity.verify(Buffer.concat([SIGNED_PREFIX, hostKey]), signature);
   if (!isSigned) throw new CertificateError('The machine’s key did not sign the certificate’s.');
