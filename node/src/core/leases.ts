@@ -215,11 +215,16 @@ function adoptOrStop(state: BrainState, machine: Machine, held: HeldAttempt): vo
   state.out.stops.push({ peer: machine.peer, attempt: held.attempt, reason });
 }
 
-/** The job's plan has come: before anything of it is granted, what machines said that they hold of it is their lease. */
+/**
+ * The job's plan has come: before anything of it is granted, what machines said that they hold of it is their lease. Of
+ * one that was not heard since for a lease's time it would have ended.
+ */
 export function placeListed(state: BrainState, job: Job): void {
   if (state.epoch === undefined) return;
-  for (const machine of state.machines.values())
+  for (const machine of state.machines.values()) {
+    if (state.now - machine.heardAt >= state.options.leaseMs) continue;
     for (const held of machine.unplaced ?? []) if (held.job === job.id) adoptOrStop(state, machine, held);
+  }
 }
 
 /** A beacon that came by way of others: its machine lives and holds what it lists, but no grant could reach it (R104). */
