@@ -17,6 +17,7 @@ import { SyncFault } from './errors.ts';
 import type { FrameStream } from './frames.ts';
 import type { ExchangeOutcome, HeldRecords } from './interface.ts';
 import { RECORDS_AT_ONCE } from './limits.ts';
+import { durableBytes } from './durable-bytes.ts';
 import { pagesOf } from './pages.ts';
 import { inSlices } from './slices.ts';
 import type { Intake } from './intake.ts';
@@ -197,19 +198,24 @@ class Exchange {
     return record;
   }
 
+  /** What was pulled is durable before what it became is pushed; what has changed since is told by what changed it. */
   async #push(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    const [records, bytesOf] = [this.#records, this.#bytes];
+    await this.#intake.settled();
+    const held = { digests: this.#digests, records: this.#records, bytes: this.#bytes };
+    let pushed = 0;
     const found = function* (): Generator<Uint8Array> {
       for (const key of keys) {
-        const record = records.get(key);
-        if (record !== undefined) yield bytesOf.of(record);
+        const bytes = durableBytes(held, key);
+        if (bytes === undefined) continue;
+        pushed += 1;
+        yield bytes;
       }
     };
     this.#counts.refusedThere = await this.#asking.push(
       pagesOf(found(), (bytes) => carriedBytes(bytes.length)),
     );
-    this.#counts.pushed += keys.length;
+    this.#counts.pushed += pushed;
   }
 }
 

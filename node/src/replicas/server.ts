@@ -11,7 +11,8 @@ import {
   type SyncListing,
   type SyncRequest,
 } from '@cuadro/protocol';
-import { digestOf, keysOf, sameDigest, type RecordDigests } from './digests.ts';
+import { keysOf, sameDigest, type RecordDigests } from './digests.ts';
+import { durableBytes } from './durable-bytes.ts';
 import { nextTurn } from '../system/turn.ts';
 import { SyncFault } from './errors.ts';
 import type { FrameStream } from './frames.ts';
@@ -141,7 +142,7 @@ async function sendRecords(components: ServeComponents, wants: readonly SyncList
   const found = function* (): Generator<Uint8Array> {
     for (const { group, bucket, names, digests: announced } of wants) {
       for (const [i, key] of keysOf(group, bucket, names).entries()) {
-        const bytes = bytesAs(digestAt(announced, i), key, components);
+        const bytes = durableBytes(components, key, digestAt(announced, i));
         if (bytes !== undefined) yield bytes;
         else moved += 1;
       }
@@ -156,19 +157,6 @@ async function sendRecords(components: ServeComponents, wants: readonly SyncList
     });
     await nextTurn();
   }
-}
-
-/** A record's bytes where it has this digest; also what is merged already and not yet durable has moved on. */
-function bytesAs(
-  announced: Uint8Array,
-  key: string,
-  { digests, records, bytes: recordBytes }: Pick<ServeComponents, 'digests' | 'records' | 'bytes'>,
-): Uint8Array | undefined {
-  if (!sameDigest(digests.get(key), announced)) return undefined;
-  const record = records.get(key);
-  if (record === undefined) return undefined;
-  const bytes = recordBytes.of(record);
-  return sameDigest(digestOf(key, bytes), announced) ? bytes : undefined;
 }
 
 async function takeRecords(

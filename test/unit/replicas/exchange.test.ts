@@ -146,6 +146,22 @@ test('R49: a record that changed after it was listed is left out, and comes with
   });
 });
 
+test('R49: a record is pushed only as it is durable', async () => {
+  await withLab(2, {}, async (lab) => {
+    const [one, other] = [lab.at(0), lab.at(1)];
+    one.take([jobRecord(JOB), ...doneTasks(JOB, 20)]);
+    // Merged and not yet durable: if its disk fails now, this machine never held it.
+    const newer = doneTask(JOB, 7, 901);
+    one.held.set(recordKey(newer), newer);
+    const outcome = await one.sync.syncWith(other.peer);
+    assert.equal(outcome.kind === 'exchanged' && outcome.pushed, 20);
+    assert.equal(other.held.get(recordKey(newer)), undefined);
+    one.sync.persisted([newer], []);
+    await one.sync.syncWith(other.peer);
+    assertSame(other, one);
+  });
+});
+
 test('R47: two that open at once have one exchange, and both have everything', async () => {
   await withLab(2, {}, async (lab) => {
     lab.at(0).take(doneTasks(JOB, 500));
