@@ -1,5 +1,4 @@
 import type { Decoder } from './decoder.ts';
-import { certificateDecoders } from './decoders/certificates.ts';
 import { diskDecoders } from './decoders/disk.ts';
 import { doorDecoders } from './decoders/doors.ts';
 import { engineDecoders } from './decoders/engines.ts';
@@ -15,7 +14,6 @@ export const DECODERS: readonly Decoder[] = [
   ...protocolDecoders,
   ...textDecoders,
   ...streamDecoders,
-  ...certificateDecoders,
   ...diskDecoders,
   ...engineDecoders,
   ...pictureDecoders,

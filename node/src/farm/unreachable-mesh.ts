@@ -19,7 +19,6 @@ export function unreachableMesh(self: PeerId): FarmComponents['mesh'] {
       lobbyAddresses: [],
       interfaces: [],
       connected: [],
-      bulk: [],
       answersTo: { members: [], topics: [], strangers: [] },
       gossip: { sent: 0, received: 0, dropped: 0 },
       refused: {},

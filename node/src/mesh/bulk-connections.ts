@@ -1,13 +1,12 @@
 import type { Connection } from '@libp2p/interface';
 import type { PeerId } from '@cuadro/protocol';
 import type { Clock, SignalOption } from '../system/interface.ts';
-import { type AddressBook, plainAddress } from './addresses.ts';
+import type { AddressBook } from './addresses.ts';
 import { dialAny } from './dialer.ts';
 import { endConnection } from './end-connection.ts';
 import type { FarmLibp2p } from './host.ts';
 import { BULK_IDLE_MS, BULK_RETRY_MS, type MeshLimits } from './limits.ts';
 import type { Session } from './session.ts';
-import { TLS_SUFFIX } from './tls-transport.ts';
 
 export interface BulkConnectionsComponents {
   readonly clock: Clock;
@@ -54,14 +53,6 @@ export class BulkConnections {
     if (connection !== session.connection) this.#adopted.add(connection);
   }
 
-  /** Those that there are, and what encrypts them. */
-  status(): { readonly peer: PeerId; readonly encryption: string }[] {
-    return this.#components.host
-      .getConnections()
-      .filter((connection) => this.#idleSinceMs.has(connection) || this.#adopted.has(connection))
-      .map(({ remotePeer, encryption }) => ({ peer: remotePeer.toString(), encryption: encryption ?? '' }));
-  }
-
   /** Ends those that nothing used for a while. */
   tick(): void {
     const nowMs = this.#components.clock.now();
@@ -94,12 +85,18 @@ export class BulkConnections {
   #dial(session: Session): Promise<Connection | undefined> {
     const running = this.#dialling.get(session.peer);
     if (running !== undefined) return running;
-    const { clock, book } = this.#components;
+    const { clock, host, book, limits } = this.#components;
     const { connection: first, peer } = session;
-    const own = first.direction === 'outbound' ? plainAddress(first.remoteAddr.toString()) : undefined;
-    const known = own === undefined ? book.of(peer) : [own, ...book.of(peer)];
-    const addresses = [...new Set(known)].slice(0, ADDRESSES_TRIED_MAX);
-    const dialling = this.#connect(peer, addresses).then((connection) => {
+    const own = first.direction === 'outbound' ? [first.remoteAddr.toString()] : [];
+    const dialling = dialAny(
+      { clock, host, limits },
+      {
+        addresses: [...new Set([...own, ...book.of(peer)])].slice(0, ADDRESSES_TRIED_MAX),
+        peer,
+        signal: this.#controller.signal,
+        failed: () => undefined,
+      },
+    ).then((connection) => {
       this.#dialling.delete(peer);
       if (connection === undefined) this.#undialable.set(peer, clock.now() + BULK_RETRY_MS);
       else if (session.isClosed) endConnection(connection, 'The session has ended.');
@@ -108,26 +105,6 @@ export class BulkConnections {
     });
     this.#dialling.set(peer, dialling);
     return dialling;
-  }
-
-  /** By TLS, which costs content less than half of noise's processor time; by noise where somebody answers without it. */
-  async #connect(peer: PeerId, addresses: readonly string[]): Promise<Connection | undefined> {
-    const { clock, host, limits } = this.#components;
-    let isAnswered = false;
-    const dial = (by: readonly string[]): Promise<Connection | undefined> =>
-      dialAny(
-        { clock, host, limits },
-        {
-          addresses: by,
-          peer,
-          signal: this.#controller.signal,
-          failed: ({ outcome }) => {
-            isAnswered ||= outcome === 'closed';
-          },
-        },
-      );
-    const secured = await dial(addresses.map((address) => `${address}${TLS_SUFFIX}`));
-    return secured ?? (isAnswered ? dial(addresses) : undefined);
   }
 }
 

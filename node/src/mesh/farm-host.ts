@@ -5,14 +5,7 @@ import { BulkConnections } from './bulk-connections.ts';
 import { FRAME } from './frames.ts';
 import { Gossip } from './gossip.ts';
 import { createFarmLibp2p, type FarmLibp2p, type HostInit } from './host.ts';
-import type {
-  GossipTopic,
-  Membership,
-  MeshStatus,
-  MeshStream,
-  StreamHandler,
-  StreamProtocol,
-} from './interface.ts';
+import type { GossipTopic, Membership, MeshStream, StreamHandler, StreamProtocol } from './interface.ts';
 import type { MeshLimits } from './limits.ts';
 import { Members } from './members.ts';
 import { Providers } from './providers.ts';
@@ -110,10 +103,6 @@ export class FarmHost {
 
   reachable(): readonly PeerId[] {
     return this.#members.reachable();
-  }
-
-  bulk(): MeshStatus['bulk'] {
-    return this.#bulk.status();
   }
 
   addresses(): readonly string[] {

@@ -14,8 +14,6 @@ import { LIBRARY_PREFIX, PROVIDERS, protocolOf } from './names.ts';
 import { Places } from './places.ts';
 import { fastNoise } from './noise-crypto.ts';
 import { quietLogger } from './quiet-logger.ts';
-import { tls } from './tls.ts';
-import { tlsTransport } from './tls-transport.ts';
 
 /** What both hosts are made of. */
 export interface HostInit {
@@ -37,9 +35,6 @@ export async function createFarmLibp2p(
   const protocolPrefix = protocolOf(farm, LIBRARY_PREFIX).slice(1);
   return createLibp2p({
     ...(await commonOptions(init)),
-    transports: [tcp(), tlsTransport()],
-    // What is dialled without a word takes the first, that everybody has; who asks for TLS gets it.
-    connectionEncrypters: [fastNoise(), tls()],
     streamMuxers: [muxer({ maxEarlyStreams: limits.EARLY_STREAMS_MAX })],
     connectionGater: membersOnly(isMember),
     connectionManager: {

@@ -89,8 +89,6 @@ export interface MeshStatus {
     readonly problem?: string;
   }[];
   readonly connected: readonly PeerId[];
-  /** Connections for streams of their own, beside those of `connected`, and libp2p's name of what encrypts each. */
-  readonly bulk: readonly { readonly peer: PeerId; readonly encryption: string }[];
   /** What each host answers to; what isn't in `names.ts` has no business there. */
   readonly answersTo: {
     readonly members: readonly string[];

@@ -12,9 +12,6 @@ export const LOBBY_BYTES_MAX = 64 * KIBIBYTE;
 /** Farm, version and a machine's addresses. */
 export const HELLO_BYTES_MAX = 8 * KIBIBYTE;
 
-/** A certificate of TLS: one of this software has some 370 bytes, and others name themselves at more length. */
-export const CERTIFICATE_BYTES_MAX = 4 * KIBIBYTE;
-
 /** What one stream may hold between its peer and a slow reader, besides what is on the wire. */
 export const STREAM_BUFFER_BYTES = 256 * KIBIBYTE;
 /** What a member may be behind on its kept-open stream: a coordinator's worst second, and then it is cut. */

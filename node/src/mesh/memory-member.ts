@@ -226,7 +226,6 @@ export class MemoryMesh implements mesh.Mesh {
       lobbyAddresses: this.running ? [lobby] : [],
       interfaces: this.running ? [{ name: 'memory', address: '127.0.0.1' }] : [],
       connected: this.reachable(),
-      bulk: [],
       answersTo: this.#answersTo(),
       ...this.#tally.counts(),
     };

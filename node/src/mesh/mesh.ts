@@ -201,7 +201,6 @@ class Libp2pMesh implements mesh.Mesh {
       lobbyAddresses: this.#lobby?.addresses() ?? [],
       interfaces: this.#discovery?.status() ?? [],
       connected: this.reachable(),
-      bulk: this.#host?.host.bulk() ?? [],
       answersTo: this.#answersTo(),
       ...this.#tally.counts(),
     };
