@@ -101,6 +101,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a machine took itself for a member for ever whose admission was void by a removal, and led alone',
   },
   {
+    seed: 3265n,
+    was: 'a copy taken of a machine that was removed meanwhile was called the second, and the frame done',
+  },
+  {
     seed: 856n,
     was: 'a film waited for ever for a frame whose holder was off, beside the substitute made of it',
   },

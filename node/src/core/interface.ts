@@ -191,6 +191,8 @@ export interface CoreQueries {
   farm(): FarmView;
   farmRecord(): FarmRecord | undefined;
   memberRecords(): MemberRecord[];
+  /** Whom the farm removed, by what came in last: what they held is withdrawn already, also before that is durable. */
+  removed(): ReadonlySet<PeerId>;
   jobs(): JobView[];
   job(id: JobId): JobView | undefined;
   jobRecord(id: JobId): JobRecord | undefined;

@@ -76,6 +76,10 @@ export class BrainQueries implements CoreQueries {
     return [...this.state.members.values()];
   }
 
+  removed(): ReadonlySet<PeerId> {
+    return this.state.removed();
+  }
+
   jobs(): JobView[] {
     return this.#jobsInOrder().map((job) => jobView(this.state, job));
   }

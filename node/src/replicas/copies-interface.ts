@@ -9,7 +9,7 @@ export interface CopiesComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe' | 'refuse'>;
   readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
-  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord' | 'removed'>;
   /** Everyone in the farm, this machine included. */
   readonly members: () => ReadonlySet<PeerId>;
   /** Members that are about to leave it (SPEC R161). */

@@ -16,7 +16,15 @@ import type { Mesh } from '../mesh/interface.ts';
 import type { Logger } from '../system/interface.ts';
 import type { CopyPeers } from './copy-peers.ts';
 import { GroupMerge } from './group-merge.ts';
-import { type CopyRule, jobHolders, recordOf, resultToCopy, withHolder } from './needs.ts';
+import {
+  type CopyRule,
+  isHeldByTwo,
+  isJobHeldByTwo,
+  jobHolders,
+  recordOf,
+  resultToCopy,
+  withHolder,
+} from './needs.ts';
 
 /** Something of which another machine is to hold a copy. */
 export type Need =
@@ -39,7 +47,7 @@ type Asked = { readonly need: Need; readonly files: boolean } & (
 
 export interface DeskComponents {
   readonly mesh: Pick<Mesh, 'self'>;
-  readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord' | 'removed'>;
   readonly bytesOf: (record: KnownRecord) => Uint8Array;
   readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
   readonly logger: Logger;
@@ -91,7 +99,7 @@ export class CopyDesk {
   }
 
   /** Merges a record of this machine's own; a store that can't be written ends the node elsewhere. */
-  async merge(record: KnownRecord): Promise<void> {
+  async merge(record: KnownRecord | (() => KnownRecord)): Promise<void> {
     await this.#merges.add(record).catch((error: unknown) => {
       this.#components.logger.error("A record of copies can't be written.", { error: String(error) });
     });
@@ -211,29 +219,34 @@ export class CopyDesk {
     this.#init.onHeld(need);
   }
 
-  /** What the answer makes known: the holder's own entry (SPEC R24), and that there are two now. */
+  /** What the answer makes known: the holder's own entry (SPEC R24), and whether there are two now. */
   #recordHeld(
     peer: PeerId,
     asked: Asked,
     { counter = 1, bundleCounter = 1 }: Extract<HoldOutcome, { kind: 'held' }>,
-  ): KnownRecord | undefined {
+  ): (() => KnownRecord) | undefined {
+    const { queries } = this.#components;
     if (asked.kind === 'result') {
-      const holders = withHolder(asked.result.holders, peer, counter);
-      return recordOf(asked.task, { ...asked.result, state: 'done', holders });
+      const { task, result } = asked;
+      const holders = withHolder(result.holders, peer, counter);
+      return () => {
+        const state = isHeldByTwo(holders, queries.removed()) ? 'done' : result.state;
+        return recordOf(task, { ...result, state, holders });
+      };
     }
     if (asked.need.kind !== 'job') return undefined;
-    const record: JobRecord | undefined = this.#components.queries.jobRecord(asked.need.job);
+    const record: JobRecord | undefined = queries.jobRecord(asked.need.job);
     if (record === undefined || record.deleted !== undefined) return undefined;
     const { plan, bundle } = record.holders;
-    return {
+    const kept: JobRecord = {
       ...record,
       holders: {
         ...record.holders,
         plan: withHolder(plan, peer, counter),
         ...(record.spec.bundle !== undefined && { bundle: withHolder(bundle, peer, bundleCounter) }),
       },
-      acknowledged: true,
     };
+    return () => ({ ...kept, acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()) });
   }
 
   #refused(peer: PeerId, asked: Asked, reason: Extract<HoldOutcome, { kind: 'refused' }>['reason']): void {

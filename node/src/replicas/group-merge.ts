@@ -1,9 +1,12 @@
 import type { KnownRecord } from '@cuadro/protocol';
 
+/** A record that is to be merged, made when its group is: what it says may have changed while the one before was written. */
+type MakeRecord = () => KnownRecord;
+
 /** Merges records in groups: while one group is being made durable, the next gathers. */
 export class GroupMerge {
   readonly #merge: (records: KnownRecord[]) => Promise<void>;
-  #next: { records: KnownRecord[]; done: PromiseWithResolvers<void> } | undefined;
+  #next: { records: MakeRecord[]; done: PromiseWithResolvers<void> } | undefined;
   #running: Promise<void> | undefined;
 
   constructor(merge: (records: KnownRecord[]) => Promise<void>) {
@@ -11,9 +14,9 @@ export class GroupMerge {
   }
 
   /** Resolves once the record is durable. */
-  add(record: KnownRecord): Promise<void> {
+  add(record: KnownRecord | MakeRecord): Promise<void> {
     this.#next ??= { records: [], done: Promise.withResolvers() };
-    this.#next.records.push(record);
+    this.#next.records.push(typeof record === 'function' ? record : () => record);
     const { promise } = this.#next.done;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -30,7 +33,7 @@ export class GroupMerge {
     await Promise.resolve();
     for (let group = this.#next; group !== undefined; group = this.#next) {
       this.#next = undefined;
-      await this.#merge(group.records).then(group.done.resolve, group.done.reject);
+      await this.#merge(group.records.map((make) => make())).then(group.done.resolve, group.done.reject);
     }
   }
 }

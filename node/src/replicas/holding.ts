@@ -24,13 +24,13 @@ import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import { GroupMerge } from './group-merge.ts';
-import { holdingCounter, withHolder } from './needs.ts';
+import { holdingCounter, isHeldByTwo, isJobHeldByTwo, withHolder } from './needs.ts';
 
 export interface HoldingComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'refuse'>;
   readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
-  readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord' | 'removed'>;
   /** The door (form and signatures): undefined for what may not come in. */
   readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
   /** Merges records of a peer; resolves once they are durable. */
@@ -226,11 +226,10 @@ class HoldSession {
     if (extras.length > 0) await this.#fetch(record.job, extras, options).catch(() => undefined);
     const key = attemptKey(result.attempt);
     const counter = holdingCounter(mesh.self, [result.holders, known?.results[key]?.holders]);
-    const held: TaskRecord = {
-      ...record,
-      results: {
-        [key]: { ...result, state: 'done', holders: withHolder(result.holders, mesh.self, counter) },
-      },
+    const holders = withHolder(result.holders, mesh.self, counter);
+    const held = (): TaskRecord => {
+      const state = isHeldByTwo(holders, queries.removed()) ? 'done' : result.state;
+      return { ...record, results: { [key]: { ...result, state, holders } } };
     };
     await this.#merges.add(held);
     return { counter };
@@ -251,7 +250,7 @@ class HoldSession {
     if (bundle !== undefined) await this.#fetchTree(record.id, bundle, options);
     const counter = holdingCounter(mesh.self, [record.holders.plan, known?.holders.plan]);
     const bundleCounter = holdingCounter(mesh.self, [record.holders.bundle, known?.holders.bundle]);
-    const held: JobRecord = {
+    const kept: JobRecord = {
       ...record,
       holders: {
         ...record.holders,
@@ -260,8 +259,11 @@ class HoldSession {
           bundle: withHolder(record.holders.bundle, mesh.self, bundleCounter),
         }),
       },
-      acknowledged: true,
     };
+    const held = (): JobRecord => ({
+      ...kept,
+      acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()),
+    });
     await this.#merges.add(held);
     return { counter, ...(bundle !== undefined && { bundleCounter }) };
   }

@@ -32,6 +32,14 @@ export function jobHolders({ spec, holders }: JobRecord, isLive: IsLive): PeerId
   return plan.filter((peer) => bundle.has(peer));
 }
 
+/** Whether two hold it: the copy of one that was removed while the other took its own counts no more (SPEC R24). */
+export const isHeldByTwo = (holders: Holders, removed: ReadonlySet<PeerId>): boolean =>
+  liveHolders(holders, (peer) => !removed.has(peer)).length >= 2;
+
+/** As `isHeldByTwo`, of all of a job's content. */
+export const isJobHeldByTwo = (job: JobRecord, removed: ReadonlySet<PeerId>): boolean =>
+  jobHolders(job, (peer) => !removed.has(peer)).length >= 2;
+
 /** The result that needs a copy which this machine is to ask for: it holds it, and too few do. */
 export function resultToCopy(
   task: TaskRecord | undefined,

@@ -82,6 +82,26 @@ describe('a second copy before done', () => {
     await nothingLeft(maker);
   });
 
+  it('R57: a copy taken of one that was removed meanwhile is the only one, and no second', async (test) => {
+    const { keepers } = await farmOf(test, ['submitter', 'maker']);
+    const [submitter, maker] = keepers as [Keeper, Keeper];
+    const isHeldAt = ({ records }: Keeper, index: number): boolean => {
+      const [result] = Object.values(records.taskRecord(JOB, index)?.results ?? {});
+      return result?.holders[submitter.peer]?.held === true;
+    };
+    // The submitter hears of the removal while it takes the files.
+    submitter.blobs.subscribe(({ type }) => type === 'blob-stored' && submitter.records.gone.add(maker.peer));
+    await maker.records.merge([await madeResult(maker, 1, [contentOf(1, 100)])]);
+    await submitter.records.until(() => isHeldAt(submitter, 1));
+    assert.equal(isDone(submitter, 1), false);
+    // The maker doesn't know that it was removed: by what it knows these are two copies.
+    await maker.records.until(() => isDone(maker, 1));
+    maker.records.gone.add(submitter.peer);
+    await maker.records.merge([await madeResult(maker, 2)]);
+    await maker.records.until(() => isHeldAt(maker, 2));
+    assert.equal(isDone(maker, 2), false);
+  });
+
   it('shares what the submitter itself makes fairly among the others', async (test) => {
     const { keepers } = await farmOf(test, ['submitter', 'one', 'two']);
     const [submitter] = keepers as [Keeper];
@@ -271,6 +291,20 @@ describe('acknowledging', () => {
       assert.equal(records.jobRecord(JOB)?.acknowledged, true);
     }
     assert.equal(submitter.copies.state().jobs, 0);
+  });
+
+  it('R57: a job taken of a machine that was removed meanwhile is not acknowledged by that', async (test) => {
+    const names = ['submitter', 'other'];
+    const farm = new TestFarm(test, names);
+    const submitter = await startKeeper(farm, 'submitter', { members: names });
+    const other = await startKeeper(farm, 'other', { members: names });
+    await reaches(submitter, other);
+    other.records.gone.add(submitter.peer);
+    await submitter.records.merge([await submittedJob(submitter)]);
+    // It doesn't know that it was removed, and counts two.
+    assert.equal((await submitter.copies.acknowledge(JOB)).machines, 2);
+    const { holders, acknowledged } = other.records.jobRecord(JOB) as JobRecord;
+    assert.deepEqual([holders.plan[other.peer]?.held, acknowledged], [true, false]);
   });
 
   it('R60: one copy is all there can be where nobody is, and is said so', async (test) => {

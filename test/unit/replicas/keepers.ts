@@ -38,12 +38,16 @@ export class TestRecords {
   merges = 0;
   /** Set: whatever is merged waits for it, and is not there before. */
   gate: Promise<void> | undefined;
+  /** Whom the farm removed. */
+  readonly gone = new Set<PeerId>();
   onChanged: (records: readonly KnownRecord[]) => void = () => undefined;
 
   readonly jobRecord = (id: string): JobRecord | undefined => this.#records.get(`job/${id}`) as JobRecord;
 
   readonly jobIds = (): string[] =>
     [...this.#records.values()].flatMap((record) => (record.kind === 'job' ? [record.id] : []));
+
+  readonly removed = (): ReadonlySet<PeerId> => this.gone;
 
   readonly taskRecord = (job: string, index: number): TaskRecord | undefined => {
     const record = this.#records.get(taskKey(job, index)) as TaskRecord | undefined;
