@@ -2,7 +2,7 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
-import { contentOf, isGood, jobsOn } from './on-disk.ts';
+import { contentOf, isGood, jobOn, jobsOn } from './on-disk.ts';
 import type { People } from './people.ts';
 import type { Fault } from './tally.ts';
 
@@ -127,7 +127,9 @@ export class Faults {
     const candidates = this.#dice.shuffled(machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved));
     const machine = candidates.find((one) => {
       const others = machines.filter((other) => other !== one && !other.isGone && !other.isRemoved);
-      return jobsOn(one).every((job) =>
+      // A job that was deleted there is one for those who have not heard that yet.
+      const jobs = [one, ...others].flatMap(jobsOn).filter(({ id }) => jobOn(one, id) !== undefined);
+      return jobs.every((job) =>
         contentOf(job, machines).every((hash) => others.some((other) => isGood(other, hash))),
       );
     });

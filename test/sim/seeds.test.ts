@@ -105,6 +105,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a copy taken of a machine that was removed meanwhile was called the second, and the frame done',
   },
   {
+    seed: 3927n,
+    was: 'a machine was left off that alone had what a job needed, which had been deleted there only',
+  },
+  {
     seed: 856n,
     was: 'a film waited for ever for a frame whose holder was off, beside the substitute made of it',
   },
