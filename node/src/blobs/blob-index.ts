@@ -1,115 +1,70 @@
-import type { ScannedFolder } from './hasher.ts';
-import { Column, HashRows, WORDS } from './hash-rows.ts';
 import type { BlobHash, BlobInfo } from './interface.ts';
 import type { PinTable } from './pins.ts';
 
 export interface IndexEntry extends BlobInfo {
   /** Wall-clock milliseconds; orders eviction and nothing else, so a wrong clock costs a cache hit at worst. */
-  readonly usedMs: number;
+  usedMs: number;
+  /** The last use that the disk knows of. */
+  notedMs: number;
 }
 
-/** What is on disk, in memory: sizes, sums, and who was used last; 70 bytes a blob, since a season has millions. */
+/** What is on disk, in memory: sizes, sums, and who was used last. */
 export class BlobIndex {
-  readonly #rows = new HashRows();
-  readonly #sizes = new Column();
-  readonly #usedMs = new Column();
-  /** The last use that the disk knows of. */
-  readonly #notedMs = new Column();
-  readonly #pins: PinTable;
+  readonly #entries = new Map<BlobHash, IndexEntry>();
+  /** How many blobs there are of a size: a file of a size that nobody has cannot be here already. */
+  readonly #sizes = new Map<number, number>();
   usedBytes = 0;
-  /** Of those that somebody pins. */
-  pinnedBytes = 0;
-
-  constructor(pins: PinTable) {
-    this.#pins = pins;
-    pins.watch((hash, isPinned) => {
-      const row = this.#rows.find(hash);
-      if (row !== undefined) this.pinnedBytes += (isPinned ? 1 : -1) * this.#sizes.get(row);
-    });
-  }
 
   get count(): number {
-    return this.#rows.size;
+    return this.#entries.size;
   }
 
   get(hash: BlobHash): IndexEntry | undefined {
-    const row = this.#rows.find(hash);
-    return row === undefined ? undefined : this.#entry(row);
+    return this.#entries.get(hash);
   }
 
-  has(hash: BlobHash): boolean {
-    return this.#rows.find(hash) !== undefined;
+  hashes(): BlobHash[] {
+    return [...this.#entries.keys()];
   }
 
-  /** One after the other; those that come meanwhile may be left out. */
-  *hashes(): Generator<BlobHash> {
-    for (const row of this.#rows.rows()) yield this.#rows.hashOf(row);
-  }
-
-  /** A file of a size that nobody has cannot be here already. */
   hasSize(sizeBytes: number): boolean {
     return this.#sizes.has(sizeBytes);
   }
 
   /** Returns false when it was here already. */
   add(hash: BlobHash, sizeBytes: number, usedMs: number): boolean {
-    const known = this.#rows.find(hash);
+    const known = this.#entries.get(hash);
     if (known !== undefined) {
-      this.#usedMs.set(known, Math.max(this.#usedMs.get(known), usedMs));
+      known.usedMs = Math.max(known.usedMs, usedMs);
       return false;
     }
-    this.#set(this.#rows.add(hash), sizeBytes, usedMs);
-    return true;
-  }
-
-  /** What stands on the disk at the start. */
-  load({ hashes, sizes, usedMs }: ScannedFolder): void {
-    for (const [i, sizeBytes] of sizes.entries())
-      this.#set(this.#rows.addWords(hashes, i * WORDS), sizeBytes, usedMs[i] as number);
-  }
-
-  #set(row: number, sizeBytes: number, usedMs: number): void {
-    this.#sizes.set(row, sizeBytes);
-    this.#usedMs.set(row, usedMs);
-    this.#notedMs.set(row, usedMs);
+    this.#entries.set(hash, { hash, sizeBytes, usedMs, notedMs: usedMs });
+    this.#sizes.set(sizeBytes, (this.#sizes.get(sizeBytes) ?? 0) + 1);
     this.usedBytes += sizeBytes;
-    if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes += sizeBytes;
-  }
-
-  /** Notes a use; true where the disk is to be told of it, since the last that it knows is `intervalMs` away. */
-  touch(hash: BlobHash, usedMs: number, intervalMs: number): boolean {
-    const row = this.#rows.find(hash);
-    if (row === undefined) return false;
-    this.#usedMs.set(row, usedMs);
-    if (Math.abs(usedMs - this.#notedMs.get(row)) < intervalMs) return false;
-    this.#notedMs.set(row, usedMs);
     return true;
   }
 
   remove(hash: BlobHash): IndexEntry | undefined {
-    const row = this.#rows.find(hash);
-    if (row === undefined) return undefined;
-    const entry = this.#entry(row);
-    if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes -= entry.sizeBytes;
-    this.#rows.remove(row);
-    this.#sizes.clear(row);
+    const entry = this.#entries.get(hash);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(hash);
+    const ofSize = (this.#sizes.get(entry.sizeBytes) ?? 1) - 1;
+    if (ofSize === 0) this.#sizes.delete(entry.sizeBytes);
+    else this.#sizes.set(entry.sizeBytes, ofSize);
     this.usedBytes -= entry.sizeBytes;
     return entry;
   }
 
-  /** What may be evicted, least recently used first. */
-  evictable(): IndexEntry[] {
-    const found: IndexEntry[] = [];
-    for (const row of this.#rows.rows())
-      if (!this.#pins.isPinnedRow(this.#rows, row)) found.push(this.#entry(row));
-    return found.sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
+  pinnedBytes(pins: PinTable): number {
+    let sum = 0;
+    for (const hash of pins.pinned()) sum += this.#entries.get(hash)?.sizeBytes ?? 0;
+    return sum;
   }
 
-  #entry(row: number): IndexEntry {
-    return {
-      hash: this.#rows.hashOf(row),
-      sizeBytes: this.#sizes.get(row),
-      usedMs: this.#usedMs.get(row),
-    };
+  /** What may be evicted, least recently used first. */
+  evictable(pins: PinTable): IndexEntry[] {
+    return [...this.#entries.values()]
+      .filter(({ hash }) => !pins.isPinned(hash))
+      .sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
   }
 }

@@ -3,8 +3,7 @@ import { createHash, hash, type Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
-import type { HashJob, HashReply, ScannedFolder } from './hasher.ts';
-import { WORDS } from './hash-rows.ts';
+import type { HashJob, HashReply, ScanEntry } from './hasher.ts';
 import { isBlobHash, piecesSuffix } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
 
@@ -121,12 +120,11 @@ function digestFile(job: Extract<HashJob, { kind: 'digest' }>): HashReply {
 
 /** Lists the blobs of a store, and removes piece lists whose blob is gone. */
 function scan(job: Extract<HashJob, { kind: 'scan' }>): HashReply {
-  const folders: ScannedFolder[] = [];
+  const entries: ScanEntry[] = [];
   for (const folderName of fs.readdirSync(job.root)) {
     const folder = join(job.root, folderName);
     if (!/^[0-9a-f]{2}$/.test(folderName)) continue;
     const names = new Set(fs.readdirSync(folder));
-    const found: { hash: string; sizeBytes: number; usedMs: number }[] = [];
     for (const name of names) {
       const hash = name.endsWith(piecesSuffix) ? name.slice(0, -piecesSuffix.length) : name;
       if (!isBlobHash(hash) || !hash.startsWith(folderName)) continue;
@@ -135,22 +133,11 @@ function scan(job: Extract<HashJob, { kind: 'scan' }>): HashReply {
         continue;
       }
       const stat = fs.lstatSync(join(folder, name));
-      if (stat.isFile()) found.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
+      if (stat.isFile()) entries.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
     }
-    const hashes = new Uint32Array(found.length * WORDS);
-    const bytes = Buffer.from(hashes.buffer);
-    for (const [i, { hash }] of found.entries()) bytes.write(hash, i * WORDS * 4, 'hex');
-    folders.push({
-      hashes,
-      sizes: Float64Array.from(found, ({ sizeBytes }) => sizeBytes),
-      usedMs: Float64Array.from(found, ({ usedMs }) => usedMs),
-    });
   }
-  return { id: job.id, ok: true, folders };
+  return { id: job.id, ok: true, entries };
 }
-
-const buffersOf = (folders: readonly ScannedFolder[]): ArrayBuffer[] =>
-  folders.flatMap(({ hashes, sizes, usedMs }) => [hashes.buffer, sizes.buffer, usedMs.buffer]);
 
 type PieceJob = Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>;
 
@@ -205,5 +192,5 @@ parentPort?.on('message', (job: HashJob) => {
     const failure = error instanceof JobFailure ? error : new JobFailure('source', error);
     reply = { id: job.id, ok: false, code: failure.code, side: failure.side, message: failure.message };
   }
-  parentPort?.postMessage(reply, reply.ok ? buffersOf(reply.folders ?? []) : []);
+  parentPort?.postMessage(reply);
 });

@@ -28,13 +28,11 @@ export type HashJob =
     }
   | { readonly kind: 'scan'; readonly id: number; readonly root: string };
 
-/** What stands in one folder, in columns, which are handed over and not copied. */
-export interface ScannedFolder {
-  /** The bytes of the hashes, eight words each. */
-  readonly hashes: Uint32Array<ArrayBuffer>;
-  readonly sizes: Float64Array<ArrayBuffer>;
+export interface ScanEntry {
+  readonly hash: string;
+  readonly sizeBytes: number;
   /** Wall-clock milliseconds of the last use that was noted on disk. */
-  readonly usedMs: Float64Array<ArrayBuffer>;
+  readonly usedMs: number;
 }
 
 export type HashReply =
@@ -44,7 +42,7 @@ export type HashReply =
       readonly hash?: string;
       readonly sizeBytes?: number;
       readonly pieces?: Uint8Array;
-      readonly folders?: readonly ScannedFolder[];
+      readonly entries?: ScanEntry[];
       /** Of a piece: whether it is the one that was expected. */
       readonly isRight?: boolean;
     }
@@ -166,10 +164,10 @@ export class Hasher implements Startable {
     return reply.isRight === true;
   }
 
-  async scan(root: string): Promise<readonly ScannedFolder[]> {
+  async scan(root: string): Promise<ScanEntry[]> {
     const reply = await this.#post({ kind: 'scan', id: this.#nextId++, root });
     if (!reply.ok) throw new HashJobError(reply);
-    return reply.folders ?? [];
+    return reply.entries ?? [];
   }
 
   #post(job: HashJob): Promise<HashReply> {

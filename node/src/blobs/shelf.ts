@@ -11,7 +11,7 @@ import {
   systemCode,
 } from '../system/files.ts';
 import type { Clock, Random } from '../system/interface.ts';
-import type { BlobIndex } from './blob-index.ts';
+import type { BlobIndex, IndexEntry } from './blob-index.ts';
 import {
   BlobCorruptError,
   BlobMismatchError,
@@ -154,11 +154,12 @@ export class Shelf {
   }
 
   /** Notes a use; on disk at most once an hour, as the time of the file, which only orders later evictions. */
-  touch({ hash }: BlobInfo): void {
-    const usedMs = this.#clock.wallTime();
-    if (!this.index.touch(hash, usedMs, blobLimits.touchIntervalMs)) return;
-    const seconds = usedMs / 1_000;
-    utimes(this.layout.pathOf(hash), seconds, seconds).catch(() => undefined);
+  touch(entry: IndexEntry): void {
+    entry.usedMs = this.#clock.wallTime();
+    if (Math.abs(entry.usedMs - entry.notedMs) < blobLimits.touchIntervalMs) return;
+    entry.notedMs = entry.usedMs;
+    const seconds = entry.usedMs / 1_000;
+    utimes(this.layout.pathOf(entry.hash), seconds, seconds).catch(() => undefined);
   }
 
   /** One pass over a file by the hash threads; errors become those of this room. */
@@ -183,10 +184,11 @@ export class Shelf {
   }
 
   /** False when the blob was pinned meanwhile, or the disk refuses. */
-  evict({ hash, sizeBytes }: BlobInfo): Promise<boolean> {
+  evict(entry: IndexEntry): Promise<boolean> {
+    const { hash, sizeBytes } = entry;
     return this.#byHash.run(hash, async () => {
-      const entry = this.pins.table.isPinned(hash) ? undefined : this.index.remove(hash);
-      if (entry === undefined) return false;
+      if (this.pins.table.isPinned(hash) || this.index.get(hash) !== entry) return false;
+      this.index.remove(hash);
       try {
         await rm(this.layout.pathOf(hash), { force: true });
         await rm(this.layout.piecesPathOf(hash), { force: true });
@@ -211,7 +213,7 @@ export class Shelf {
    */
   quarantine(hash: BlobHash): Promise<void> {
     return this.#byHash.run(hash, async () => {
-      if (!this.index.has(hash)) return;
+      if (this.index.get(hash) === undefined) return;
       const state = await this.#stateOf(hash);
       if (state === 'damaged') await this.#quarantineNow(hash);
       else if (state === 'gone') this.lost(hash);

@@ -87,15 +87,17 @@ class FileBlobStore implements types.BlobStore {
 
   async #start(): Promise<void> {
     const { clock, random } = this.#components;
+    const index = new BlobIndex();
     const pins = new PinJournal(this.#layout.pins);
-    const index = new BlobIndex(pins.table);
     const emit = (event: types.BlobEvent): void => this.#emit(event);
     const threads = { hasher: this.#hasher, pieceHasher: this.#pieceHasher };
     const shelf = new Shelf({ clock, random, layout: this.#layout, ...threads, index, pins, emit });
     try {
       await prepareLayout(this.#layout);
       await Promise.all([this.#hasher.start(), this.#pieceHasher.start()]);
-      for (const folder of await this.#hasher.scan(this.#layout.blobs)) index.load(folder);
+      for (const { hash, sizeBytes, usedMs } of await this.#hasher.scan(this.#layout.blobs)) {
+        index.add(hash, sizeBytes, usedMs);
+      }
       await pins.start(shelf.temporary());
     } catch (error) {
       await pins.stop();
@@ -105,6 +107,7 @@ class FileBlobStore implements types.BlobStore {
     const space = new Space({
       layout: this.#layout,
       index,
+      pins: pins.table,
       options: this.#options,
       evict: (entry) => shelf.evict(entry),
       dropUnfinished: () => arrivals.dropSuspended(),
@@ -296,8 +299,9 @@ class FileBlobStore implements types.BlobStore {
   async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
     const { shelf } = this.#alive();
     // What is not here at all costs nothing to find, so it is told first.
-    for (const hash of shelf.pins.table.pinned())
-      if (!shelf.index.has(hash)) yield { hash, state: 'missing' };
+    for (const hash of [...shelf.pins.table.pinned()]) {
+      if (shelf.index.get(hash) === undefined) yield { hash, state: 'missing' };
+    }
     for (const hash of shelf.index.hashes()) {
       const state = await this.#during(options.signal, (life, signal) => checkOne(life.shelf, hash, signal));
       if (state !== undefined) yield { hash, state };
