@@ -1,5 +1,5 @@
-import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OpenFile } from '../system/file-calls.ts';
 import { BlobMismatchError, BlobTooLargeError } from './errors.ts';
 import type { BlobArrival, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
 import { assertBlobHash, blobOfPart, isBlobHash } from './layout.ts';
@@ -35,12 +35,12 @@ export class Arrivals {
   }
 
   async start(): Promise<void> {
-    const { layout } = this.#components.shelf;
+    const { layout, files } = this.#components.shelf;
     const found: { hash: BlobHash; changedMs: number }[] = [];
-    for (const name of await readdir(layout.incoming)) {
+    for (const name of await files.readdir(layout.incoming)) {
       const hash = blobOfPart(name);
-      if (hash !== undefined)
-        found.push({ hash, changedMs: (await stat(join(layout.incoming, name))).mtimeMs });
+      if (hash === undefined) continue;
+      found.push({ hash, changedMs: (await files.stat(join(layout.incoming, name))).mtimeMs });
     }
     for (const { hash } of found.sort((a, b) => a.changedMs - b.changedMs)) await this.#keep(hash);
   }
@@ -94,7 +94,8 @@ export class Arrivals {
 
   async #drop(hash: BlobHash): Promise<void> {
     this.#suspended.delete(hash);
-    await rm(this.#components.shelf.layout.partPathOf(hash), { force: true });
+    const { files, layout } = this.#components.shelf;
+    await files.rm(layout.partPathOf(hash), { force: true });
   }
 }
 
@@ -107,7 +108,7 @@ class FileArrival implements BlobArrival {
   readonly #writing = new Set<Promise<unknown>>();
   readonly #gone = Promise.withResolvers<void>();
   #ending = false;
-  #file: FileHandle | undefined;
+  #file: OpenFile | undefined;
   #room: Room | undefined;
 
   constructor(components: Components, manifest: BlobManifest, ended: (kept: boolean) => Promise<void>) {
@@ -125,7 +126,7 @@ class FileArrival implements BlobArrival {
       throw shelf.explainWrite(error, sizeBytes);
     };
     try {
-      this.#file = await open(this.#path, goesOn ? 'r+' : 'wx+', 0o644).catch(explain);
+      this.#file = await shelf.files.open(this.#path, goesOn ? 'r+' : 'wx+', 0o644).catch(explain);
       await this.#file.truncate(sizeBytes).catch(explain);
       if (goesOn) await this.#findPieces(signal);
       const present = pieces.length - this.#missing.size;
@@ -133,7 +134,7 @@ class FileArrival implements BlobArrival {
       this.#room = await space.room(sizeBytes, leftBytes);
     } catch (error) {
       await this.#close();
-      if (!goesOn) await rm(this.#path, { force: true });
+      if (!goesOn) await shelf.files.rm(this.#path, { force: true });
       throw error;
     }
   }
@@ -209,7 +210,7 @@ class FileArrival implements BlobArrival {
         const found = { hash, sizeBytes, pieces: hashesOf(this.manifest) };
         return await shelf.adopt(this.#path, found, { ...options, expectedHash: this.manifest.hash, signal });
       } catch (error) {
-        await rm(this.#path, { force: true });
+        await shelf.files.rm(this.#path, { force: true });
         throw error;
       } finally {
         this.#room?.release();

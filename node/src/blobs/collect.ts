@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { type FileCalls, systemFileCalls } from '../system/file-calls.ts';
 import { reasonOf, systemCode } from '../system/files.ts';
 import { BlobSourceUnreadableError, DestinationExistsError, DestinationUnwritableError } from './errors.ts';
 import type { BlobHash, BlobStore, SignalOption } from './interface.ts';
@@ -22,14 +22,14 @@ export interface CollectOptions extends SignalOption {
  * same folder, fsync, rename, fsync of the folder. A reader of the folder never sees half a file.
  */
 export async function collectFile(
-  components: { blobs: BlobStore },
+  components: { blobs: BlobStore; files?: FileCalls },
   hash: BlobHash,
   destination: string,
   options: CollectOptions = {},
 ): Promise<CollectOutcome> {
   const { overwrite = false, ours, signal } = options;
   const common = { ...(signal === undefined ? {} : { signal }), durable: true, fileMode: 0o644 };
-  const standing = await standingAt(components.blobs, destination, options);
+  const standing = await standingAt(components, destination, options);
   if (holds(standing, hash)) return 'already-there';
   const isOurs = standing.kind === 'file' && ours?.has(standing.hash) === true;
   if (standing.kind !== 'nothing' && !isOurs && !overwrite) return 'kept-foreign';
@@ -47,19 +47,19 @@ export async function collectFile(
       await components.blobs.materialize(hash, destination, { ...common, existing: 'replace' });
       return 'replaced';
     }
-    const now = await standingAt(components.blobs, destination, options);
+    const now = await standingAt(components, destination, options);
     return holds(now, hash) ? 'already-there' : 'kept-foreign';
   }
 }
 
 /** What stands at a path, beside a blob: the same content, something else, or nothing. */
 export async function standsAt(
-  components: { blobs: BlobStore },
+  components: { blobs: BlobStore; files?: FileCalls },
   hash: BlobHash,
   path: string,
   options: SignalOption = {},
 ): Promise<'nothing' | 'same' | 'other'> {
-  const standing = await standingAt(components.blobs, path, options);
+  const standing = await standingAt(components, path, options);
   if (standing.kind === 'nothing') return 'nothing';
   return holds(standing, hash) ? 'same' : 'other';
 }
@@ -67,9 +67,13 @@ export async function standsAt(
 /** What stands at a path; `other` is a link, a folder, a device or an unreadable file. */
 type Standing = { readonly kind: 'nothing' | 'other' } | { readonly kind: 'file'; readonly hash: BlobHash };
 
-async function standingAt(blobs: BlobStore, path: string, options: SignalOption): Promise<Standing> {
+async function standingAt(
+  { blobs, files = systemFileCalls }: { blobs: BlobStore; files?: FileCalls },
+  path: string,
+  options: SignalOption,
+): Promise<Standing> {
   try {
-    const stat = await lstat(path);
+    const stat = await files.lstat(path);
     if (!stat.isFile()) return { kind: 'other' };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { kind: 'nothing' };

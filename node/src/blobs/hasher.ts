@@ -75,8 +75,31 @@ export class HashJobError extends Error {
 
 export type PieceJob = Omit<Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>, 'kind' | 'id'>;
 
+/** What is used of a worker thread. */
+export interface HashThread {
+  postMessage(job: HashJob): void;
+  on(event: 'message', listener: (reply: HashReply) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'exit', listener: () => void): unknown;
+  ref(): void;
+  unref(): void;
+  terminate(): Promise<unknown>;
+}
+
+export function spawnHashThread(): HashThread {
+  // The published package holds emitted JavaScript, the checkout TypeScript.
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  return new Worker(new URL(`./hash-worker${extension}`, import.meta.url), { name: 'cuadro-hash' });
+}
+
+export interface HasherComponents {
+  readonly clock: Pick<Clock, 'after'>;
+  /** Brings threads that do hash-jobs.ts; those of this process by default. */
+  readonly spawn?: () => HashThread;
+}
+
 interface Thread {
-  readonly worker: Worker;
+  readonly worker: HashThread;
   readonly jobs: Map<number, { resolve: (reply: HashReply) => void; reject: (error: unknown) => void }>;
   /** Calls off the end that an idle thread is coming to. */
   keep: (() => void) | undefined;
@@ -85,14 +108,16 @@ interface Thread {
 /** Worker threads for hashing and copying: started when needed, ended when idle for a while and by `stop`. */
 export class Hasher implements Startable {
   readonly #clock: Pick<Clock, 'after'>;
+  readonly #spawnThread: () => HashThread;
   readonly #threadsMax: number;
   readonly #idleMs: number;
   readonly #threads: Thread[] = [];
   #nextId = 1;
   #stopped = true;
 
-  constructor(components: { clock: Pick<Clock, 'after'> }, init: { threadsMax: number; idleMs: number }) {
+  constructor(components: HasherComponents, init: { threadsMax: number; idleMs: number }) {
     this.#clock = components.clock;
+    this.#spawnThread = components.spawn ?? spawnHashThread;
     this.#threadsMax = init.threadsMax;
     this.#idleMs = init.idleMs;
   }
@@ -190,9 +215,7 @@ export class Hasher implements Startable {
   }
 
   #spawn(): Thread {
-    // The published package holds emitted JavaScript, the checkout TypeScript.
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const worker = new Worker(new URL(`./hash-worker${extension}`, import.meta.url), { name: 'cuadro-hash' });
+    const worker = this.#spawnThread();
     const thread: Thread = { worker, jobs: new Map(), keep: undefined };
     this.#threads.push(thread);
     worker.on('message', (reply: HashReply) => {

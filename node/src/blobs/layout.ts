@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FileCalls } from '../system/file-calls.ts';
 import { syncFolder } from '../system/files.ts';
 import { BlobHashInvalidError } from './errors.ts';
 import type { BlobHash } from './interface.ts';
@@ -58,19 +58,19 @@ export function blobOfPart(name: string): BlobHash | undefined {
 }
 
 /** Makes the folders, durably, and removes what a killed node left half-written; parts stay, to be gone on with. */
-export async function prepareLayout(layout: BlobLayout): Promise<void> {
+export async function prepareLayout(layout: BlobLayout, files: FileCalls): Promise<void> {
   for (const folder of [layout.blobs, layout.incoming, layout.quarantine])
-    await mkdir(folder, { recursive: true });
-  const present = new Set(await readdir(layout.blobs));
+    await files.mkdir(folder, { recursive: true });
+  const present = new Set(await files.readdir(layout.blobs));
   // All 256 at once, so that storing a blob never has to make the name of a folder durable as well.
   for (let index = 0; index < 256; index += 1) {
     const name = index.toString(16).padStart(2, '0');
-    if (!present.has(name)) await mkdir(join(layout.blobs, name), { recursive: true });
+    if (!present.has(name)) await files.mkdir(join(layout.blobs, name), { recursive: true });
   }
-  for (const name of await readdir(layout.incoming)) {
+  for (const name of await files.readdir(layout.incoming)) {
     if (blobOfPart(name) !== undefined) continue;
-    await rm(join(layout.incoming, name), { recursive: true, force: true });
+    await files.rm(join(layout.incoming, name), { recursive: true, force: true });
   }
-  await syncFolder(layout.blobs);
-  await syncFolder(layout.root);
+  await syncFolder(layout.blobs, files);
+  await syncFolder(layout.root, files);
 }

@@ -1,5 +1,5 @@
-import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { FileCalls } from '../system/file-calls.ts';
 import { createFileSynced, reasonOf, syncFolder, systemCode } from '../system/files.ts';
 import type { TemporaryFiles } from '../system/temporary-files.ts';
 import {
@@ -30,16 +30,17 @@ export class Outlet {
     destination: string,
     options: MaterializeOptions & { signal: AbortSignal },
   ): Promise<void> {
+    const { files } = this.#shelf;
     const folder = dirname(destination);
     const temporary = this.#temporaries.take(folder);
     try {
       await this.#copyOut(entry, temporary, options, options.signal);
       options.signal.throwIfAborted();
-      if (options.existing === 'refuse') await renameExclusively(temporary, destination);
-      else await rename(temporary, destination);
-      if (options.durable === true) await syncFolder(folder);
+      if (options.existing === 'refuse') await renameExclusively(files, temporary, destination);
+      else await files.rename(temporary, destination);
+      if (options.durable === true) await syncFolder(folder, files);
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
+      await files.rm(temporary, { force: true }).catch(() => undefined);
       if (error instanceof BlobStoreError || systemCode(error) === undefined) throw error;
       throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
     } finally {
@@ -57,8 +58,8 @@ export class Outlet {
     const { fileMode = 0o444, durable = false } = options;
     if (sizeBytes <= blobLimits.inlineBytes) {
       const bytes = await this.#wholeOf(entry, signal);
-      if (durable) return createFileSynced(temporary, bytes, fileMode);
-      const file = await open(temporary, 'wx', fileMode);
+      if (durable) return createFileSynced(temporary, bytes, fileMode, this.#shelf.files);
+      const file = await this.#shelf.files.open(temporary, 'wx', fileMode);
       try {
         return await file.writeFile(bytes);
       } finally {
@@ -89,17 +90,17 @@ export class Outlet {
 }
 
 /** Gives a file its name only if nobody has it: by a second hard link, the one exclusive way; else by looking first. */
-async function renameExclusively(temporary: string, destination: string): Promise<void> {
+async function renameExclusively(files: FileCalls, temporary: string, destination: string): Promise<void> {
   try {
-    await link(temporary, destination);
-    await rm(temporary);
+    await files.link(temporary, destination);
+    await files.rm(temporary);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') throw new DestinationExistsError(destination);
     // File systems without hard links (exFAT, many network shares).
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? ''))
       throw error;
-    if ((await lstat(destination).catch(() => undefined)) !== undefined)
+    if ((await files.lstat(destination).catch(() => undefined)) !== undefined)
       throw new DestinationExistsError(destination);
-    await rename(temporary, destination);
+    await files.rename(temporary, destination);
   }
 }

@@ -1,5 +1,5 @@
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { FileCalls, OpenFile } from '../system/file-calls.ts';
 import { createFileSynced, syncFolder, systemCode } from '../system/files.ts';
 import { StoreStoppedError } from './errors.ts';
 import type { BlobHash, PinOwner } from './interface.ts';
@@ -69,23 +69,25 @@ export class PinTable {
  */
 export class PinJournal {
   readonly table = new PinTable();
+  readonly #files: FileCalls;
   readonly #path: string;
-  #file: FileHandle | undefined;
+  #file: OpenFile | undefined;
   #batch: string[] = [];
   #flushed: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(components: { files: FileCalls }, init: { path: string }) {
+    this.#files = components.files;
+    this.#path = init.path;
   }
 
   async start(temporary: string): Promise<void> {
     if (this.#file !== undefined) return;
     const lines = await this.#load();
     if (lines > this.table.size + blobLimits.pinJournalSlackLines) await this.#rewrite(temporary);
-    this.#file = await open(this.#path, 'a', 0o644);
-    await syncFolder(dirname(this.#path));
+    this.#file = await this.#files.open(this.#path, 'a', 0o644);
+    await syncFolder(dirname(this.#path), this.#files);
   }
 
   async stop(): Promise<void> {
@@ -151,7 +153,7 @@ export class PinJournal {
   async #load(): Promise<number> {
     let text: string;
     try {
-      text = await readFile(this.#path, 'latin1');
+      text = Buffer.from(await this.#files.readFile(this.#path)).toString('latin1');
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return 0;
       throw error;
@@ -174,7 +176,7 @@ export class PinJournal {
     for (const hash of this.table.pinned()) {
       for (const owner of this.table.owners(hash)) lines.push(`+${hash} ${owner}\n`);
     }
-    await createFileSynced(temporary, lines.join(''));
-    await rename(temporary, this.#path);
+    await createFileSynced(temporary, lines.join(''), 0o644, this.#files);
+    await this.#files.rename(temporary, this.#path);
   }
 }

@@ -1,13 +1,14 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import type { OpenFile } from '../system/file-calls.ts';
 import { systemCode } from '../system/files.ts';
 import { BlobCorruptError, BlobNotFoundError } from './errors.ts';
+import type { BlobGround } from './ground.ts';
 import type { Hasher } from './hasher.ts';
 import type { BlobHash, BlobManifest, BlobReader, ByteRange } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
-import { decodePieces, digest, encodePieces, manifestOf, memoryFor, pieceCount } from './pieces.ts';
+import { decodePieces, encodePieces, manifestOf, memoryFor, pieceCount } from './pieces.ts';
 
-export interface ReaderComponents {
+export interface ReaderComponents extends Omit<BlobGround, 'spawn'> {
   readonly layout: BlobLayout;
   readonly hasher: Hasher;
   readonly pieceHasher: Pick<Hasher, 'readPiece'>;
@@ -69,7 +70,8 @@ export class VerifiedReader {
   }
 
   async #readManifest(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<BlobManifest> {
-    const stored = await readFile(this.#components.layout.piecesPathOf(hash)).catch(() => undefined);
+    const { files, layout } = this.#components;
+    const stored = await files.readFile(layout.piecesPathOf(hash)).catch(() => undefined);
     const known = stored === undefined ? undefined : decodePieces(hash, sizeBytes, stored);
     if (known !== undefined) return known;
     const found = await this.verify(hash, sizeBytes, signal);
@@ -100,9 +102,10 @@ export class VerifiedReader {
   }
 
   async #wholeSmall(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    const { files, layout, digest } = this.#components;
     let bytes: Uint8Array;
     try {
-      bytes = await readFile(this.#components.layout.pathOf(hash), { signal });
+      bytes = await files.readFile(layout.pathOf(hash), { signal });
     } catch (error) {
       signal.throwIfAborted();
       throw await this.explain(hash, error);
@@ -119,13 +122,13 @@ export class VerifiedReader {
   ): AsyncGenerator<Uint8Array> {
     const { hash, sizeBytes, pieceBytes, pieces } = manifest;
     if (end === start) return;
-    const { layout, pieceHasher, quarantine } = this.#components;
+    const { files, layout, pieceHasher, quarantine } = this.#components;
     const first = Math.floor(start / pieceBytes);
     const last = pieceCount(end, pieceBytes);
-    let handle: FileHandle | undefined;
+    let handle: OpenFile | undefined;
     try {
       // One piece is read by the name of the file, in one call of the thread.
-      if (last - first > 1) handle = await open(layout.pathOf(hash));
+      if (last - first > 1) handle = await files.open(layout.pathOf(hash));
       const file = handle?.fd ?? layout.pathOf(hash);
       for (let index = first; index < last; index += 1) {
         signal.throwIfAborted();

@@ -1,6 +1,5 @@
-import { statfsSync } from 'node:fs';
-import { readdir, rename, rm, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FileCalls } from '../system/file-calls.ts';
 import {
   createFileSynced,
   FolderSyncs,
@@ -22,6 +21,7 @@ import {
   StoreUnwritableError,
 } from './errors.ts';
 import { KeyedQueue } from './gate.ts';
+import type { BlobGround } from './ground.ts';
 import { type FileDigest, type Hasher, HashJobError } from './hasher.ts';
 import type { BlobEvent, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
@@ -30,7 +30,7 @@ import { encodePieces } from './pieces.ts';
 import type { PinJournal } from './pins.ts';
 import { encodedPiecesOf, VerifiedReader } from './reader.ts';
 
-export interface ShelfComponents {
+export interface ShelfComponents extends Omit<BlobGround, 'spawn'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly layout: BlobLayout;
@@ -47,6 +47,8 @@ export interface ShelfComponents {
  * taken out of use. Lives from one start to the next stop.
  */
 export class Shelf {
+  readonly files: FileCalls;
+  readonly digest: BlobGround['digest'];
   readonly layout: BlobLayout;
   readonly index: BlobIndex;
   readonly pins: PinJournal;
@@ -57,10 +59,13 @@ export class Shelf {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #hasher: Hasher;
-  readonly #folders = new FolderSyncs();
+  readonly #folders: FolderSyncs;
   readonly #byHash = new KeyedQueue();
 
   constructor(components: ShelfComponents) {
+    this.files = components.files;
+    this.digest = components.digest;
+    this.#folders = new FolderSyncs(components.files);
     this.layout = components.layout;
     this.index = components.index;
     this.pins = components.pins;
@@ -69,6 +74,8 @@ export class Shelf {
     this.#random = components.random;
     this.#hasher = components.hasher;
     const reading = {
+      files: this.files,
+      digest: this.digest,
       layout: this.layout,
       hasher: this.#hasher,
       pieceHasher: components.pieceHasher,
@@ -109,7 +116,7 @@ export class Shelf {
     try {
       return await this.adopt(temporary, found, options);
     } catch (error) {
-      await rm(temporary, { force: true });
+      await this.files.rm(temporary, { force: true });
       throw error;
     }
   }
@@ -124,7 +131,7 @@ export class Shelf {
       try {
         if (pieces !== undefined) await this.keepPieces(hash, pieces);
         // Renames over a copy that is here: the new bytes were verified a moment ago, the old ones once.
-        await rename(temporary, this.layout.pathOf(hash));
+        await this.files.rename(temporary, this.layout.pathOf(hash));
         const added = this.index.add(hash, sizeBytes, this.#clock.wallTime());
         const synced = this.#folders.sync(this.layout.folderOf(hash));
         await Promise.all([synced, options.pin === undefined ? undefined : this.pins.add(hash, options.pin)]);
@@ -139,10 +146,10 @@ export class Shelf {
   async keepPieces(hash: BlobHash, encoded: Uint8Array): Promise<void> {
     const temporary = this.temporary();
     try {
-      await createFileSynced(temporary, encoded, 0o444);
-      await rename(temporary, this.layout.piecesPathOf(hash));
+      await createFileSynced(temporary, encoded, 0o444, this.files);
+      await this.files.rename(temporary, this.layout.piecesPathOf(hash));
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
+      await this.files.rm(temporary, { force: true }).catch(() => undefined);
       throw error;
     }
   }
@@ -159,7 +166,7 @@ export class Shelf {
     if (Math.abs(entry.usedMs - entry.notedMs) < blobLimits.touchIntervalMs) return;
     entry.notedMs = entry.usedMs;
     const seconds = entry.usedMs / 1_000;
-    utimes(this.layout.pathOf(entry.hash), seconds, seconds).catch(() => undefined);
+    this.files.utimes(this.layout.pathOf(entry.hash), seconds, seconds).catch(() => undefined);
   }
 
   /** One pass over a file by the hash threads; errors become those of this room. */
@@ -190,8 +197,8 @@ export class Shelf {
       if (this.pins.table.isPinned(hash) || this.index.get(hash) !== entry) return false;
       this.index.remove(hash);
       try {
-        await rm(this.layout.pathOf(hash), { force: true });
-        await rm(this.layout.piecesPathOf(hash), { force: true });
+        await this.files.rm(this.layout.pathOf(hash), { force: true });
+        await this.files.rm(this.layout.piecesPathOf(hash), { force: true });
       } catch {
         this.index.add(hash, sizeBytes, entry.usedMs);
         return false;
@@ -235,16 +242,17 @@ export class Shelf {
 
   /** The file is kept for a look as long as there is room. */
   async #quarantineNow(hash: BlobHash): Promise<void> {
+    const { files, layout } = this;
     if (this.index.remove(hash) === undefined) return;
     this.emit({ type: 'blob-corrupt', hash, pinnedBy: this.pins.table.owners(hash) });
     try {
-      await rename(this.layout.pathOf(hash), join(this.layout.quarantine, `${hash}.${this.#random.name()}`));
-      await rm(this.layout.piecesPathOf(hash), { force: true });
-      await syncFolder(this.layout.folderOf(hash));
-      const names = await readdir(this.layout.quarantine);
+      await files.rename(layout.pathOf(hash), join(layout.quarantine, `${hash}.${this.#random.name()}`));
+      await files.rm(layout.piecesPathOf(hash), { force: true });
+      await syncFolder(layout.folderOf(hash), files);
+      const names = await files.readdir(layout.quarantine);
       // Random names: which of the evidence goes does not matter, only that it stays bounded.
       for (const name of names.slice(blobLimits.quarantineFiles))
-        await unlink(join(this.layout.quarantine, name));
+        await files.unlink(join(layout.quarantine, name));
     } catch {
       // The disk refuses; the index has forgotten the blob, so it is not served by this process all the same.
     }
@@ -256,7 +264,7 @@ export class Shelf {
     if (isNoSpace(error)) {
       return new StoreFullError(
         neededBytes,
-        freeBytesNow(this.layout.root),
+        freeBytesNow(this.files, this.layout.root),
         `The disk of ${this.layout.root} is full.`,
         { cause: error },
       );
@@ -268,9 +276,9 @@ export class Shelf {
 }
 
 /** Synchronous, since it only completes an error that is about to be thrown. */
-function freeBytesNow(folder: string): number {
+function freeBytesNow(files: FileCalls, folder: string): number {
   try {
-    const { bavail, bsize } = statfsSync(folder);
+    const { bavail, bsize } = files.statfsSync(folder);
     return bavail * bsize;
   } catch {
     return 0;

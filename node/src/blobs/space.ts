@@ -1,4 +1,5 @@
-import { access, constants, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { FileCalls } from '../system/file-calls.ts';
 import { freeDiskBytes } from '../system/files.ts';
 import type { BlobIndex, IndexEntry } from './blob-index.ts';
 import { StoreFullError } from './errors.ts';
@@ -8,6 +9,7 @@ import type { BlobStoreOptions } from './options.ts';
 import type { PinTable } from './pins.ts';
 
 export interface SpaceComponents {
+  readonly files: FileCalls;
   readonly layout: BlobLayout;
   readonly index: BlobIndex;
   readonly pins: PinTable;
@@ -104,9 +106,9 @@ export class Space {
   }
 
   async usage(): Promise<BlobUsage> {
-    const { options, index, pins, layout } = this.#components;
+    const { options, index, pins, layout, files } = this.#components;
     const pinnedBytes = index.pinnedBytes(pins);
-    const freeBytes = await freeDiskBytes(layout.blobs).catch(() => undefined);
+    const freeBytes = await freeDiskBytes(layout.blobs, files).catch(() => undefined);
     const state = {
       usedBytes: index.usedBytes,
       pinnedBytes,
@@ -117,9 +119,9 @@ export class Space {
     };
     const evictableBytes = index.usedBytes - pinnedBytes;
     let reason: string | undefined;
-    if (freeBytes === undefined || (await isGone(layout)))
+    if (freeBytes === undefined || (await isGone(layout, files)))
       reason = `The data folder ${layout.root} is gone, or a part of it.`;
-    else if (await isReadOnly(layout.incoming))
+    else if (await isReadOnly(layout.incoming, files))
       reason = `The data folder ${layout.root} cannot be written to.`;
     else if (freeBytes + evictableBytes < options.reserveBytes)
       reason = sentenceOf('disk', freeBytes, options);
@@ -144,8 +146,8 @@ export class Space {
     sizeBytes: number,
     diskBytes: number,
   ): Promise<{ bytes: number; of: 'disk' | 'quota'; freeBytes: number }> {
-    const { options, index, layout } = this.#components;
-    const freeBytes = await freeDiskBytes(layout.blobs);
+    const { options, index, layout, files } = this.#components;
+    const freeBytes = await freeDiskBytes(layout.blobs, files);
     const ofQuota = index.usedBytes + this.#promisedBytes + sizeBytes - options.quotaBytes;
     // Content that is on this disk already (a move) needs the reserve no more than it did before.
     const ofDisk =
@@ -178,16 +180,16 @@ export class Space {
   }
 }
 
-async function isGone(layout: BlobLayout): Promise<boolean> {
+async function isGone(layout: BlobLayout, files: FileCalls): Promise<boolean> {
   const found = await Promise.all(
-    [layout.blobs, layout.incoming].map((folder) => stat(folder).catch(() => undefined)),
+    [layout.blobs, layout.incoming].map((folder) => files.stat(folder).catch(() => undefined)),
   );
   return found.includes(undefined);
 }
 
-async function isReadOnly(folder: string): Promise<boolean> {
+async function isReadOnly(folder: string, files: FileCalls): Promise<boolean> {
   try {
-    await access(folder, constants.W_OK);
+    await files.access(folder, constants.W_OK);
     return false;
   } catch {
     return true;

@@ -1,17 +1,17 @@
-import { lstat } from 'node:fs/promises';
 import type { Clock, Random } from '../system/interface.ts';
 import { createTemporaryFiles, type TemporaryFiles } from '../system/temporary-files.ts';
 import { Arrivals } from './arrivals.ts';
 import { BlobIndex, type IndexEntry } from './blob-index.ts';
 import {
-  BlobCorruptError,
   BlobNotFoundError,
   BlobTooLargeError,
   StoreFullError,
   StoreStoppedError,
   StoreUnwritableError,
 } from './errors.ts';
+import { checkOne } from './check-one.ts';
 import { Gate, mapBounded } from './gate.ts';
+import { type BlobGround, systemGround } from './ground.ts';
 import { Hasher } from './hasher.ts';
 import { Intake } from './intake.ts';
 import type * as types from './interface.ts';
@@ -29,6 +29,8 @@ export interface FileBlobStoreComponents {
   readonly random: Random;
   /** Names of what is copied out; the store's own by default, for a store that nobody else's folders know. */
   readonly temporaries?: TemporaryFiles;
+  /** The machine's own by default; the simulator brings a disk that loses power. */
+  readonly ground?: BlobGround;
 }
 
 /** A blob store in `folder`, the node's data folder; one process at a time (system/folder-lock.ts sees to that). */
@@ -52,6 +54,7 @@ interface Life {
 
 class FileBlobStore implements types.BlobStore {
   readonly #components: FileBlobStoreComponents;
+  readonly #ground: BlobGround;
   readonly #options: BlobStoreOptions;
   readonly #layout: BlobLayout;
   readonly #hasher: Hasher;
@@ -68,11 +71,13 @@ class FileBlobStore implements types.BlobStore {
     init: { folder: string; options?: Partial<BlobStoreOptions> },
   ) {
     this.#components = components;
+    this.#ground = components.ground ?? systemGround;
     this.#options = { ...defaultBlobStoreOptions, ...init.options };
     this.#layout = blobLayout(init.folder);
     const { hashThreads: threadsMax, hashIdleMs: idleMs } = this.#options;
-    this.#hasher = new Hasher(components, { threadsMax, idleMs });
-    this.#pieceHasher = new Hasher(components, { threadsMax, idleMs });
+    const threads = { clock: components.clock, spawn: this.#ground.spawn };
+    this.#hasher = new Hasher(threads, { threadsMax, idleMs });
+    this.#pieceHasher = new Hasher(threads, { threadsMax, idleMs });
     this.#gate = new Gate(this.#options.concurrency);
   }
 
@@ -87,13 +92,24 @@ class FileBlobStore implements types.BlobStore {
 
   async #start(): Promise<void> {
     const { clock, random } = this.#components;
+    const { files, digest } = this.#ground;
     const index = new BlobIndex();
-    const pins = new PinJournal(this.#layout.pins);
+    const pins = new PinJournal({ files }, { path: this.#layout.pins });
     const emit = (event: types.BlobEvent): void => this.#emit(event);
     const threads = { hasher: this.#hasher, pieceHasher: this.#pieceHasher };
-    const shelf = new Shelf({ clock, random, layout: this.#layout, ...threads, index, pins, emit });
+    const shelf = new Shelf({
+      clock,
+      random,
+      files,
+      digest,
+      layout: this.#layout,
+      ...threads,
+      index,
+      pins,
+      emit,
+    });
     try {
-      await prepareLayout(this.#layout);
+      await prepareLayout(this.#layout, files);
       await Promise.all([this.#hasher.start(), this.#pieceHasher.start()]);
       for (const { hash, sizeBytes, usedMs } of await this.#hasher.scan(this.#layout.blobs)) {
         index.add(hash, sizeBytes, usedMs);
@@ -105,6 +121,7 @@ class FileBlobStore implements types.BlobStore {
       throw shelf.explainWrite(error, 0);
     }
     const space = new Space({
+      files,
       layout: this.#layout,
       index,
       pins: pins.table,
@@ -120,7 +137,8 @@ class FileBlobStore implements types.BlobStore {
       run: (signal, task) => this.#during(signal, (_life, joined) => task(joined)),
     });
     await arrivals.start();
-    const temporaries = this.#components.temporaries ?? createTemporaryFiles({ random }, { owner: 'store' });
+    const temporaries =
+      this.#components.temporaries ?? createTemporaryFiles({ random, files }, { owner: 'store' });
     const outlet = new Outlet({ shelf, hasher: this.#hasher, temporaries });
     this.#life = { shelf, space, intake, outlet, arrivals, stop: new AbortController(), active: new Set() };
   }
@@ -150,7 +168,7 @@ class FileBlobStore implements types.BlobStore {
       assertBlobHash(hash);
       const entry = shelf.index.get(hash);
       if (entry === undefined) return undefined;
-      const stat = await lstat(this.#layout.pathOf(hash)).catch(() => undefined);
+      const stat = await this.#ground.files.lstat(this.#layout.pathOf(hash)).catch(() => undefined);
       if (stat?.size === entry.sizeBytes) return { hash, sizeBytes: entry.sizeBytes };
       if (stat === undefined) shelf.lost(hash);
       else await shelf.quarantine(hash);
@@ -370,25 +388,6 @@ class FileBlobStore implements types.BlobStore {
       this.#emit({ type: 'accepting-changed', usage });
     }
     return usage;
-  }
-}
-
-async function checkOne(
-  shelf: Shelf,
-  hash: BlobHash,
-  signal: AbortSignal,
-): Promise<types.BlobCheck['state'] | undefined> {
-  const entry = shelf.index.get(hash);
-  // Evicted since the check began.
-  if (entry === undefined) return undefined;
-  try {
-    await shelf.verify(entry, signal);
-    return 'ok';
-  } catch (error) {
-    if (error instanceof BlobCorruptError) return 'corrupt';
-    if (!(error instanceof BlobNotFoundError)) throw error;
-    shelf.lost(hash);
-    return shelf.pins.table.isPinned(hash) ? 'missing' : undefined;
   }
 }
 

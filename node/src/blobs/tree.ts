@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type FileCalls, systemFileCalls } from '../system/file-calls.ts';
 import { reasonOf, systemCode } from '../system/files.ts';
 import { ownRun } from '../system/own-run.ts';
 import type { Random } from '../system/interface.ts';
@@ -68,7 +69,7 @@ export interface RestoreOptions extends SignalOption {
  * destination. Returns whether it was `restored` or `reused`.
  */
 export async function restoreTree(
-  components: { blobs: BlobStore; random: Random },
+  { blobs, random, files = systemFileCalls }: { blobs: BlobStore; random: Random; files?: FileCalls },
   entries: readonly TreeEntry[],
   destination: string,
   options: RestoreOptions = {},
@@ -76,38 +77,43 @@ export async function restoreTree(
   assertTreePaths(entries.map(({ path }) => path));
   const bootId = options.bootId ?? (await readBootId());
   const marker = JSON.stringify({ tree: treeHash(entries), bootId });
-  if (await isComplete(components, entries, destination, marker, options)) return 'reused';
+  if (await isComplete({ blobs, files }, entries, destination, marker, options)) return 'reused';
   const parent = dirname(destination);
-  const temporary = join(parent, `.${basename(destination)}.${components.random.name()}.tmp`);
+  const temporary = join(parent, `.${basename(destination)}.${random.name()}.tmp`);
   try {
-    await mkdir(parent, { recursive: true });
-    await mkdir(temporary);
-    await build(components.blobs, entries, temporary, marker, options);
-    await removeTree(destination);
-    await rename(temporary, destination);
+    await files.mkdir(parent, { recursive: true });
+    await files.mkdir(temporary);
+    await build({ blobs, files }, entries, temporary, marker, options);
+    await removeTree(destination, files);
+    await files.rename(temporary, destination);
     return 'restored';
   } catch (error) {
-    await removeTree(temporary).catch(() => undefined);
+    await removeTree(temporary, files).catch(() => undefined);
     if (error instanceof BlobStoreError || systemCode(error) === undefined) throw error;
     throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
   }
 }
 
 async function build(
-  blobs: BlobStore,
+  { blobs, files }: { blobs: BlobStore; files: FileCalls },
   entries: readonly TreeEntry[],
   root: string,
   marker: string,
   options: SignalOption,
 ): Promise<void> {
   const folders = foldersOf(entries);
-  for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
+  for (const folder of folders) await files.mkdir(join(root, folder), { recursive: true });
   await mapBounded(entries, defaultBlobStoreOptions.concurrency, options.signal, ({ path, hash }, signal) =>
     blobs.materialize(hash, join(root, path), { signal, fileMode: 0o444, existing: 'refuse' }),
   );
-  await writeFile(join(root, treeMarkerName), marker, { mode: 0o444, flag: 'wx' });
-  for (const folder of [...folders].reverse()) await chmod(join(root, folder), 0o555);
-  await chmod(root, 0o555);
+  const file = await files.open(join(root, treeMarkerName), 'wx', 0o444);
+  try {
+    await file.writeFile(marker);
+  } finally {
+    await file.close();
+  }
+  for (const folder of [...folders].reverse()) await files.chmod(join(root, folder), 0o555);
+  await files.chmod(root, 0o555);
 }
 
 /** All folders of a tree, outer ones first. */
@@ -122,22 +128,23 @@ function foldersOf(entries: readonly TreeEntry[]): string[] {
 }
 
 async function isComplete(
-  components: { blobs: BlobStore },
+  { blobs, files }: { blobs: BlobStore; files: FileCalls },
   entries: readonly TreeEntry[],
   root: string,
   marker: string,
   options: SignalOption,
 ): Promise<boolean> {
-  const found = await readFile(join(root, treeMarkerName), 'utf8').catch(() => undefined);
-  if (found === undefined) return false;
+  const bytes = await files.readFile(join(root, treeMarkerName)).catch(() => undefined);
+  if (bytes === undefined) return false;
+  const found = Buffer.from(bytes).toString('utf8');
   const sameBoot = found === marker;
   if (!sameBoot && treeOf(found) !== treeOf(marker)) return false;
   for (const { path, hash, sizeBytes } of entries) {
     options.signal?.throwIfAborted();
     const file = join(root, path);
-    const stat = await lstat(file).catch(() => undefined);
+    const stat = await files.lstat(file).catch(() => undefined);
     if (stat === undefined || !stat.isFile() || stat.size !== sizeBytes) return false;
-    if (!sameBoot && (await components.blobs.hashFile(file, options)).hash !== hash) return false;
+    if (!sameBoot && (await blobs.hashFile(file, options)).hash !== hash) return false;
   }
   return true;
 }
@@ -156,16 +163,17 @@ async function readBootId(): Promise<string> {
 }
 
 /** Removes a restored tree: its folders are read-only and must be opened first. Nothing there is fine. */
-export async function removeTree(root: string): Promise<void> {
-  const stat = await lstat(root).catch(() => undefined);
+export async function removeTree(root: string, files: FileCalls = systemFileCalls): Promise<void> {
+  const stat = await files.lstat(root).catch(() => undefined);
   if (stat === undefined) return;
-  if (stat.isDirectory()) await openFolders(root);
-  await rm(root, { recursive: true, force: true });
+  if (stat.isDirectory()) await openFolders(root, files);
+  await files.rm(root, { recursive: true, force: true });
 }
 
-async function openFolders(folder: string): Promise<void> {
-  await chmod(folder, 0o755);
-  for (const child of await readdir(folder, { withFileTypes: true })) {
-    if (child.isDirectory()) await openFolders(join(folder, child.name));
+async function openFolders(folder: string, files: FileCalls): Promise<void> {
+  await files.chmod(folder, 0o755);
+  for (const name of await files.readdir(folder)) {
+    const child = join(folder, name);
+    if ((await files.lstat(child)).isDirectory()) await openFolders(child, files);
   }
 }

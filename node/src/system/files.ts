@@ -1,15 +1,16 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm, statfs } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { type FileCalls, type OpenFile, systemFileCalls } from './file-calls.ts';
 import type { Random } from './interface.ts';
 
 /** Durable files: what a promise of this module reports as written survives a power cut. */
 
 /** Makes the names in a folder durable: files created, renamed or removed in it before the call. */
-export async function syncFolder(folder: string): Promise<void> {
-  let handle: FileHandle;
+export async function syncFolder(folder: string, files: FileCalls = systemFileCalls): Promise<void> {
+  let handle: OpenFile;
   try {
-    handle = await open(folder, constants.O_RDONLY);
+    handle = await files.open(folder, constants.O_RDONLY);
   } catch (error) {
     // Windows opens no folders, and needs no such sync.
     if (process.platform === 'win32') return;
@@ -27,7 +28,12 @@ export async function syncFolder(folder: string): Promise<void> {
  * it, and so do all others that arrive meanwhile; one more sync serves them all.
  */
 export class FolderSyncs {
+  readonly #files: FileCalls;
   readonly #running = new Map<string, { current: Promise<void>; next: Promise<void> | undefined }>();
+
+  constructor(files: FileCalls = systemFileCalls) {
+    this.#files = files;
+  }
 
   async sync(folder: string): Promise<void> {
     const entry = this.#running.get(folder);
@@ -40,7 +46,7 @@ export class FolderSyncs {
   }
 
   #begin(folder: string): Promise<void> {
-    const current = syncFolder(folder).finally(() => {
+    const current = syncFolder(folder, this.#files).finally(() => {
       // Whoever waits for `next` begins it in a reaction to `current`, and installs its own entry then.
       if (this.#running.get(folder)?.current === current) this.#running.delete(folder);
     });
@@ -50,8 +56,13 @@ export class FolderSyncs {
 }
 
 /** Writes all of `data` to a new file (which must not exist) and syncs its content, not its name. */
-export async function createFileSynced(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
-  const handle = await open(path, 'wx', mode);
+export async function createFileSynced(
+  path: string,
+  data: Uint8Array | string,
+  mode = 0o644,
+  files: FileCalls = systemFileCalls,
+): Promise<void> {
+  const handle = await files.open(path, 'wx', mode);
   try {
     await handle.writeFile(data);
     await handle.sync();
@@ -87,8 +98,8 @@ export async function writeFileDurably(
 }
 
 /** Bytes that an ordinary user may still write on the file system of `path`. */
-export async function freeDiskBytes(path: string): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
+export async function freeDiskBytes(path: string, files: FileCalls = systemFileCalls): Promise<number> {
+  const { bavail, bsize } = await files.statfs(path);
   return bavail * bsize;
 }
 

@@ -1,5 +1,5 @@
-import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type FileCalls, systemFileCalls } from './file-calls.ts';
 import type { Random } from './interface.ts';
 
 /**
@@ -18,22 +18,24 @@ export interface TemporaryFiles {
 
 /** @param init.owner letters and digits that no other node has: the end of its peer id. */
 export function createTemporaryFiles(
-  components: { random: Random },
+  components: { random: Random; files?: FileCalls },
   init: { owner: string },
 ): TemporaryFiles {
   if (!/^[A-Za-z0-9]+$/.test(init.owner)) throw new TypeError('An owner is named by letters and digits.');
-  return new OwnedTemporaryFiles(components.random, `.cuadro-${init.owner}-`);
+  return new OwnedTemporaryFiles(components, `.cuadro-${init.owner}-`);
 }
 
 const ENDING = '.tmp';
 
 class OwnedTemporaryFiles implements TemporaryFiles {
   readonly #random: Random;
+  readonly #files: FileCalls;
   readonly #prefix: string;
   readonly #taken = new Set<string>();
 
-  constructor(random: Random, prefix: string) {
+  constructor({ random, files = systemFileCalls }: { random: Random; files?: FileCalls }, prefix: string) {
     this.#random = random;
+    this.#files = files;
     this.#prefix = prefix;
   }
 
@@ -48,10 +50,10 @@ class OwnedTemporaryFiles implements TemporaryFiles {
   }
 
   async sweep(folder: string): Promise<void> {
-    for (const name of await readdir(folder).catch(() => [])) {
+    for (const name of await this.#files.readdir(folder).catch(() => [])) {
       if (!name.startsWith(this.#prefix) || !name.endsWith(ENDING)) continue;
       const path = join(folder, name);
-      if (!this.#taken.has(path)) await rm(path, { force: true }).catch(() => undefined);
+      if (!this.#taken.has(path)) await this.#files.rm(path, { force: true }).catch(() => undefined);
     }
   }
 }

@@ -1,0 +1,22 @@
+import { BlobCorruptError, BlobNotFoundError } from './errors.ts';
+import type { BlobCheck, BlobHash } from './interface.ts';
+import type { Shelf } from './shelf.ts';
+
+/** Reads a blob whole, for the store's check; undefined for one that went since the check began. */
+export async function checkOne(
+  shelf: Shelf,
+  hash: BlobHash,
+  signal: AbortSignal,
+): Promise<BlobCheck['state'] | undefined> {
+  const entry = shelf.index.get(hash);
+  if (entry === undefined) return undefined;
+  try {
+    await shelf.verify(entry, signal);
+    return 'ok';
+  } catch (error) {
+    if (error instanceof BlobCorruptError) return 'corrupt';
+    if (!(error instanceof BlobNotFoundError)) throw error;
+    shelf.lost(hash);
+    return shelf.pins.table.isPinned(hash) ? 'missing' : undefined;
+  }
+}

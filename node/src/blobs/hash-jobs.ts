@@ -1,0 +1,193 @@
+/** What a thread does that hashes, copies and scans: plain synchronous calls, since nothing else waits on its loop. */
+import { createHash, hash, type Hash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import type { FileCallsSync } from '../system/file-calls.ts';
+import type { HashJob, HashReply, ScanEntry } from './hasher.ts';
+import { isBlobHash, piecesSuffix } from './layout.ts';
+import { blobLimits, pieceBytesFor } from './options.ts';
+
+const canceledCode = 'canceled';
+
+/** Says which side failed: an unreadable source is the caller's business, a full destination the store's. */
+class JobFailure extends Error {
+  readonly side: 'source' | 'destination';
+  readonly code: string;
+  constructor(side: 'source' | 'destination', error: unknown) {
+    super(error instanceof Error ? error.message : String(error), { cause: error });
+    this.side = side;
+    this.code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  }
+}
+
+function on<T>(side: 'source' | 'destination', action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new JobFailure(side, error);
+  }
+}
+
+function coded(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** Both hashes of a file as its bytes pass: of the whole, and of each piece, where they are wanted. */
+class Digest {
+  readonly #pieceBytes: number | undefined;
+  readonly #whole = createHash('sha256');
+  readonly #pieces: Buffer[] = [];
+  #piece: Hash | undefined;
+  #leftInPiece = 0;
+
+  constructor(sizeBytes: number, wholeOnly: boolean) {
+    this.#pieceBytes = wholeOnly ? undefined : pieceBytesFor(sizeBytes);
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#whole.update(chunk);
+    if (this.#pieceBytes === undefined) return;
+    for (let offset = 0; offset < chunk.length; ) {
+      if (this.#leftInPiece === 0) this.#closePiece();
+      this.#piece ??= createHash('sha256');
+      const length = Math.min(this.#leftInPiece, chunk.length - offset);
+      this.#piece.update(chunk.subarray(offset, offset + length));
+      this.#leftInPiece -= length;
+      offset += length;
+    }
+  }
+
+  finish(): { hash: string; pieces: Uint8Array } {
+    this.#closePiece();
+    return { hash: this.#whole.digest('hex'), pieces: new Uint8Array(Buffer.concat(this.#pieces)) };
+  }
+
+  #closePiece(): void {
+    if (this.#piece !== undefined) this.#pieces.push(this.#piece.digest());
+    this.#piece = undefined;
+    this.#leftInPiece = this.#pieceBytes ?? 0;
+  }
+}
+
+/** Reads `source` once, hashing, and copying to `copyTo` where it is given (a new file). */
+function digestFile(job: Extract<HashJob, { kind: 'digest' }>, fs: FileCallsSync): HashReply {
+  const canceled = new Int32Array(job.canceled);
+  let created = false;
+  // O_NONBLOCK: opening a named pipe would wait for its writer for ever; a regular file ignores it.
+  const input = on('source', () => fs.openSync(job.source, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
+  let output: number | undefined;
+  try {
+    const stat = on('source', () => fs.fstatSync(input));
+    if (!stat.isFile()) throw new JobFailure('source', coded('it is no regular file', 'ENOTFILE'));
+    const { copyTo } = job;
+    if (copyTo !== undefined) {
+      output = on('destination', () => fs.openSync(copyTo, 'wx', job.mode ?? 0o444));
+      created = true;
+    }
+    const digest = new Digest(stat.size, job.wholeOnly);
+    const buffer = Buffer.allocUnsafeSlow(
+      Math.min(blobLimits.readChunkBytes, Math.max(stat.size + 1, 4_096)),
+    );
+    let sizeBytes = 0;
+    for (;;) {
+      if (Atomics.load(canceled, 0) !== 0) throw new JobFailure('source', coded('canceled', canceledCode));
+      const length = on('source', () => fs.readSync(input, buffer, 0, buffer.length, null));
+      if (length === 0) break;
+      sizeBytes += length;
+      if (sizeBytes > stat.size) break;
+      const chunk = buffer.subarray(0, length);
+      digest.update(chunk);
+      for (let written = 0; output !== undefined && written < length; ) {
+        const file = output;
+        written += on('destination', () => fs.writeSync(file, chunk, written));
+      }
+    }
+    if (sizeBytes !== stat.size)
+      throw new JobFailure('source', coded('it changed while it was read', 'ECHANGED'));
+    const { hash, pieces } = digest.finish();
+    if (job.sync) on('destination', () => fs.fsyncSync(output ?? input));
+    return { id: job.id, ok: true, hash, sizeBytes, pieces };
+  } catch (error) {
+    if (created && job.copyTo !== undefined) fs.rmSync(job.copyTo, { force: true });
+    throw error;
+  } finally {
+    if (output !== undefined) fs.closeSync(output);
+    fs.closeSync(input);
+  }
+}
+
+/** Lists the blobs of a store, and removes piece lists whose blob is gone. */
+function scan(job: Extract<HashJob, { kind: 'scan' }>, fs: FileCallsSync): HashReply {
+  const entries: ScanEntry[] = [];
+  for (const folderName of fs.readdirSync(job.root)) {
+    const folder = join(job.root, folderName);
+    if (!/^[0-9a-f]{2}$/.test(folderName)) continue;
+    const names = new Set(fs.readdirSync(folder));
+    for (const name of names) {
+      const hash = name.endsWith(piecesSuffix) ? name.slice(0, -piecesSuffix.length) : name;
+      if (!isBlobHash(hash) || !hash.startsWith(folderName)) continue;
+      if (hash !== name) {
+        if (!names.has(hash)) fs.rmSync(join(folder, name), { force: true });
+        continue;
+      }
+      const stat = fs.lstatSync(join(folder, name));
+      if (stat.isFile()) entries.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
+    }
+  }
+  return { id: job.id, ok: true, entries };
+}
+
+type PieceJob = Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>;
+
+const isRight = ({ bytes, expected }: PieceJob): boolean => hash('sha256', bytes) === expected;
+
+function readPiece(job: PieceJob, fs: FileCallsSync): HashReply {
+  const { id, file, offset, bytes } = job;
+  const input = on('source', () => (typeof file === 'number' ? file : fs.openSync(file, 'r')));
+  try {
+    for (let filled = 0; filled < bytes.length; ) {
+      const length = on('source', () =>
+        fs.readSync(input, bytes, filled, bytes.length - filled, offset + filled),
+      );
+      if (length === 0) return { id, ok: true, isRight: false };
+      filled += length;
+    }
+  } finally {
+    if (input !== file) fs.closeSync(input);
+  }
+  return { id, ok: true, isRight: isRight(job) };
+}
+
+/** Verified here, from the same memory that is written: nothing else may touch it meanwhile. */
+function writePiece(job: PieceJob, fs: FileCallsSync): HashReply {
+  const { id, file, offset, bytes } = job;
+  if (!isRight(job)) return { id, ok: true, isRight: false };
+  for (let written = 0; written < bytes.length; )
+    written += on('destination', () =>
+      fs.writeSync(file as number, bytes, written, bytes.length - written, offset + written),
+    );
+  return { id, ok: true, isRight: true };
+}
+
+function perform(job: HashJob, fs: FileCallsSync): HashReply {
+  switch (job.kind) {
+    case 'scan':
+      return scan(job, fs);
+    case 'digest':
+      return digestFile(job, fs);
+    case 'read-piece':
+      return readPiece(job, fs);
+    case 'write-piece':
+      return writePiece(job, fs);
+  }
+}
+
+/** A job's answer; what fails is one too. */
+export function carryOut(job: HashJob, fs: FileCallsSync): HashReply {
+  try {
+    return perform(job, fs);
+  } catch (error) {
+    const failure = error instanceof JobFailure ? error : new JobFailure('source', error);
+    return { id: job.id, ok: false, code: failure.code, side: failure.side, message: failure.message };
+  }
+}
