@@ -64,8 +64,8 @@ export class PinTable {
 
 /**
  * The table on disk: a journal of lines `+HASH OWNER`, `-HASH OWNER`, rewritten at start when it has grown. Lines
- * that wait together share one write and one sync. A torn last line is ignored, and every batch begins with a line
- * break, so that it cannot spoil the next.
+ * that wait together share one write and one sync. A torn last line is ignored, and goes at the next start. Every batch
+ * begins with a line break, so that what a failed one left cannot spoil the next.
  */
 export class PinJournal {
   readonly table = new PinTable();
@@ -84,9 +84,12 @@ export class PinJournal {
 
   async start(temporary: string): Promise<void> {
     if (this.#file !== undefined) return;
-    const lines = await this.#load();
-    if (lines > this.table.size + blobLimits.pinJournalSlackLines) await this.#rewrite(temporary);
+    const { lines, isTorn } = await this.#load();
+    // The line break of the next batch would make a line of a torn one: of an owner `job-12` that of `job-1`.
+    if (isTorn || lines > this.table.size + blobLimits.pinJournalSlackLines) await this.#rewrite(temporary);
     this.#file = await this.#files.open(this.#path, 'a', 0o644);
+    // What a process that was killed had written, this one found; a power cut now must not take it away again.
+    await this.#file.datasync();
     await syncFolder(dirname(this.#path), this.#files);
   }
 
@@ -150,17 +153,17 @@ export class PinJournal {
     }
   }
 
-  async #load(): Promise<number> {
+  async #load(): Promise<{ lines: number; isTorn: boolean }> {
     let text: string;
     try {
       text = Buffer.from(await this.#files.readFile(this.#path)).toString('latin1');
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return 0;
+      if (systemCode(error) === 'ENOENT') return { lines: 0, isTorn: false };
       throw error;
     }
     const lines = text.split('\n');
     // What follows the last line break is a line that was being written when the power went.
-    lines.pop();
+    const isTorn = lines.pop() !== '';
     for (const line of lines) {
       const hash = line.slice(1, 65);
       const owner = line.slice(66);
@@ -168,7 +171,7 @@ export class PinJournal {
       if (line[0] === '+') this.table.add(hash, owner);
       else if (line[0] === '-') this.table.remove(hash, owner);
     }
-    return lines.length;
+    return { lines: lines.length, isTorn };
   }
 
   async #rewrite(temporary: string): Promise<void> {
