@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FileCalls } from '../system/file-calls.ts';
 import { syncFolder } from '../system/files.ts';
 import { BlobHashInvalidError } from './errors.ts';
@@ -73,4 +73,16 @@ export async function prepareLayout(layout: BlobLayout, files: FileCalls): Promi
   }
   await syncFolder(layout.blobs, files);
   await syncFolder(layout.root, files);
+  await syncAbove(layout.root, files);
+}
+
+/**
+ * The data folder may be new, by whoever made it, and so may those above it; until their names are durable nothing in
+ * them is.
+ */
+async function syncAbove(root: string, files: FileCalls): Promise<void> {
+  for (let folder = root; dirname(folder) !== folder; folder = dirname(folder)) {
+    // One that may not be opened was there before, and is none of ours.
+    await syncFolder(dirname(folder), files).catch(() => undefined);
+  }
 }
