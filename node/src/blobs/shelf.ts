@@ -60,6 +60,8 @@ export class Shelf {
   readonly #random: Random;
   readonly #hasher: Hasher;
   readonly #folders: FolderSyncs;
+  /** Folders in which all names are durable, as far as they are not on their way. */
+  readonly #synced = new Set<string>();
   readonly #byHash = new KeyedQueue();
 
   constructor(components: ShelfComponents) {
@@ -107,7 +109,10 @@ export class Shelf {
         throw error;
       }
       this.touch(entry);
-      if (options.pin !== undefined) await this.pins.add(hash, options.pin);
+      await Promise.all([
+        this.settle(hash),
+        options.pin === undefined ? undefined : this.pins.add(hash, options.pin),
+      ]);
       return true;
     });
   }
@@ -132,15 +137,31 @@ export class Shelf {
         if (pieces !== undefined) await this.keepPieces(hash, pieces);
         // Renames over a copy that is here: the new bytes were verified a moment ago, the old ones once.
         await this.files.rename(temporary, this.layout.pathOf(hash));
-        const added = this.index.add(hash, sizeBytes, this.#clock.wallTime());
-        const synced = this.#folders.sync(this.layout.folderOf(hash));
+        const synced = this.#syncFolderOf(hash);
         await Promise.all([synced, options.pin === undefined ? undefined : this.pins.add(hash, options.pin)]);
+        // Whoever hears that it is here may promise that to others, so not before it will still be after a power cut.
+        const added = this.index.add(hash, sizeBytes, this.#clock.wallTime());
         if (added) this.emit({ type: 'blob-stored', hash, sizeBytes });
       } catch (error) {
         throw this.explainWrite(error, sizeBytes);
       }
       return { hash, sizeBytes };
     });
+  }
+
+  /**
+   * Makes the name of a blob durable that was found at the start: one that a killed process had just given it may go
+   * with a power cut.
+   */
+  async settle(hash: BlobHash): Promise<void> {
+    if (this.#synced.has(this.layout.folderOf(hash))) return;
+    await this.#syncFolderOf(hash).catch((error: unknown) => Promise.reject(this.explainWrite(error, 0)));
+  }
+
+  async #syncFolderOf(hash: BlobHash): Promise<void> {
+    const folder = this.layout.folderOf(hash);
+    await this.#folders.sync(folder);
+    this.#synced.add(folder);
   }
 
   async keepPieces(hash: BlobHash, encoded: Uint8Array): Promise<void> {

@@ -169,10 +169,13 @@ class FileBlobStore implements types.BlobStore {
       const entry = shelf.index.get(hash);
       if (entry === undefined) return undefined;
       const stat = await this.#ground.files.lstat(this.#layout.pathOf(hash)).catch(() => undefined);
-      if (stat?.size === entry.sizeBytes) return { hash, sizeBytes: entry.sizeBytes };
-      if (stat === undefined) shelf.lost(hash);
-      else await shelf.quarantine(hash);
-      return undefined;
+      if (stat?.size !== entry.sizeBytes) {
+        if (stat === undefined) shelf.lost(hash);
+        else await shelf.quarantine(hash);
+        return undefined;
+      }
+      await shelf.settle(hash);
+      return { hash, sizeBytes: entry.sizeBytes };
     });
   }
 
