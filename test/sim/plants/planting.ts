@@ -7,6 +7,8 @@ import type { Edit, Plant } from './plants.ts';
 /** No plant may hold up the others: a mistake may make a run endless. */
 const LIMIT_MS = 900_000;
 
+const PROGRAM = { farm: 'test/sim/main.ts', power: 'test/sim/power/main.ts' } as const;
+
 const root = resolve(import.meta.dirname, '../../..');
 
 /** What the simulator says about a planted mistake. */
@@ -41,7 +43,11 @@ export class Bed {
     }
   }
 
-  #simulate({ within, profile = {} }: Plant): Promise<{ status: number | null; text: string }> {
+  #simulate({
+    within,
+    profile,
+    simulator = 'farm',
+  }: Plant): Promise<{ status: number | null; text: string }> {
     const {
       promise,
       resolve: answer,
@@ -51,11 +57,10 @@ export class Bed {
       process.execPath,
       [
         '--max-semi-space-size=64',
-        join(this.#copy, 'test/sim/main.ts'),
+        join(this.#copy, PROGRAM[simulator]),
         '--seeds',
         String(within),
-        '--profile',
-        JSON.stringify(profile),
+        ...(profile === undefined ? [] : ['--profile', JSON.stringify(profile)]),
         '--until-failure',
       ],
       { cwd: this.#copy, timeout: LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] },

@@ -1,4 +1,5 @@
 import type { Profile } from '../profile.ts';
+import { POWER_PLANTS } from './power-plants.ts';
 
 /** A change of one file. */
 export interface Edit {
@@ -13,6 +14,8 @@ export interface Plant extends Edit {
   readonly name: string;
   /** Where one rule is kept in two places, the other. */
   readonly also?: Edit;
+  /** Which simulator finds it: whole farms, or the content store on a disk that loses power. */
+  readonly simulator?: 'farm' | 'power';
   /** Farms of one kind, where only these show it. */
   readonly profile?: Partial<Profile>;
   /** Seeds within which it must be found. */
@@ -34,7 +37,7 @@ const FOUNDED: Partial<Profile> = {
   staysOff: false,
 };
 
-export const PLANTS: readonly Plant[] = [
+const FARM_PLANTS: readonly Plant[] = [
   {
     name: 'an older redo wins a merge',
     file: 'protocol/src/merge.ts',
@@ -311,3 +314,5 @@ export const PLANTS: readonly Plant[] = [
     within: 120,
   },
 ];
+
+export const PLANTS: readonly Plant[] = [...FARM_PLANTS, ...POWER_PLANTS];

@@ -1,0 +1,184 @@
+import type { Plant } from './plants.ts';
+
+const BLOBS = 'node/src/blobs';
+const FILES = 'node/src/system/files.ts';
+
+/**
+ * Each sync of the content store taken out, and what the disk that loses power has found. One is left: that of the
+ * folder of a damaged blob, which after a power cut is merely found again.
+ */
+const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
+  {
+    name: 'new files are not synced',
+    file: FILES,
+    from: 'await handle.writeFile(data);\n    await handle.sync();',
+    to: 'await handle.writeFile(data);',
+    within: 20,
+    isQuick: true,
+  },
+  {
+    name: 'folders are not synced',
+    file: FILES,
+    from: 'try {\n    await handle.sync();',
+    to: 'try {',
+    within: 20,
+    isQuick: true,
+  },
+  {
+    name: "a blob's folder is not synced",
+    file: `${BLOBS}/shelf.ts`,
+    from: 'await this.#folders.sync(folder);',
+    to: '',
+    within: 20,
+    isQuick: true,
+  },
+  {
+    name: 'what a thread hashes is not synced',
+    file: `${BLOBS}/hash-jobs.ts`,
+    from: "if (job.sync) on('destination', () => fs.fsyncSync(output ?? input));",
+    to: '',
+    within: 60,
+  },
+  {
+    name: 'a stream is not synced',
+    file: `${BLOBS}/intake.ts`,
+    from: 'passOver(temporary, { sync: true, signal })',
+    to: 'passOver(temporary, { sync: false, signal })',
+    within: 60,
+  },
+  {
+    name: 'a large file that is copied in is not synced',
+    file: `${BLOBS}/intake.ts`,
+    from: 'sync: true,\n        neededBytes',
+    to: 'sync: false,\n        neededBytes',
+    within: 600,
+  },
+  {
+    name: 'what arrived in pieces is not synced',
+    file: `${BLOBS}/arrivals.ts`,
+    from: '{ sync: true, wholeOnly: true, signal }',
+    to: '{ sync: false, wholeOnly: true, signal }',
+    within: 60,
+  },
+  {
+    name: 'pins are not synced',
+    file: `${BLOBS}/pins.ts`,
+    from: 'await this.#file.appendFile(text);\n      await this.#file.datasync();',
+    to: 'await this.#file.appendFile(text);',
+    within: 20,
+    isQuick: true,
+  },
+  {
+    name: 'pins that a killed process wrote are taken for durable',
+    file: `${BLOBS}/pins.ts`,
+    from: 'await this.#file.datasync();\n    await syncFolder',
+    to: 'await syncFolder',
+    within: 400,
+  },
+  {
+    name: "the pins' own name is not synced",
+    file: `${BLOBS}/pins.ts`,
+    from: 'await syncFolder(dirname(this.#path), this.#files);',
+    to: '',
+    within: 20,
+    isQuick: true,
+  },
+  {
+    name: 'a torn line of the pins stays',
+    file: `${BLOBS}/pins.ts`,
+    from: 'if (isTorn || lines >',
+    to: 'if (lines >',
+    within: 400,
+  },
+  {
+    name: "the store's folders have no durable names",
+    file: `${BLOBS}/layout.ts`,
+    from: 'await syncFolder(layout.root, files);',
+    to: '',
+    // It is synced once more for the pins.
+    also: {
+      file: `${BLOBS}/pins.ts`,
+      from: 'await syncFolder(dirname(this.#path), this.#files);',
+      to: '',
+    },
+    within: 20,
+  },
+  {
+    name: 'the 256 folders have no durable names',
+    file: `${BLOBS}/layout.ts`,
+    from: 'await syncFolder(layout.blobs, files);',
+    to: '',
+    within: 20,
+    isQuick: true,
+  },
+  {
+    name: "the data folder's own name is not synced",
+    file: `${BLOBS}/layout.ts`,
+    from: 'await syncAbove(layout.root, files);',
+    to: '',
+    within: 100,
+  },
+  {
+    name: 'temporary files are not swept',
+    file: `${BLOBS}/layout.ts`,
+    from: 'await files.rm(join(layout.incoming, name), { recursive: true, force: true });',
+    to: '',
+    within: 20,
+  },
+  {
+    name: 'a blob that a killed process named is said to be here',
+    file: `${BLOBS}/store.ts`,
+    from: 'await shelf.settle(hash);',
+    to: '',
+    within: 400,
+  },
+  {
+    name: 'a blob that a killed process named is not stored again',
+    file: `${BLOBS}/shelf.ts`,
+    from: 'this.settle(hash),',
+    to: 'undefined,',
+    within: 400,
+  },
+  {
+    name: 'pins do not protect',
+    file: `${BLOBS}/shelf.ts`,
+    from: 'if (this.pins.table.isPinned(hash) || this.index.get(hash) !== entry) return false;',
+    to: 'if (this.index.get(hash) !== entry) return false;',
+    also: {
+      file: `${BLOBS}/blob-index.ts`,
+      from: '.filter(({ hash }) => !pins.isPinned(hash))',
+      to: '.filter(({ hash }) => !pins.isPinned(hash) || hash < "8")',
+    },
+    within: 100,
+  },
+  {
+    name: 'half of a blob that is here stays',
+    file: `${BLOBS}/arrivals.ts`,
+    from: 'if (index.get(hash) !== undefined) await this.#drop(hash);',
+    to: 'if (index.count < 0) await this.#drop(hash);',
+    within: 300,
+  },
+  {
+    name: 'a collected file is not synced',
+    file: `${BLOBS}/outlet.ts`,
+    from: 'if (durable) return createFileSynced(',
+    to: 'if (durable && bytes.length < 0) return createFileSynced(',
+    within: 60,
+  },
+  {
+    name: 'a large collected file is not synced',
+    file: `${BLOBS}/outlet.ts`,
+    from: 'sync: durable, signal',
+    to: 'sync: false, signal',
+    within: 600,
+  },
+  {
+    name: "a collected file's name is not synced",
+    file: `${BLOBS}/outlet.ts`,
+    from: 'if (options.durable === true) await syncFolder(folder, files);',
+    to: '',
+    within: 60,
+  },
+];
+
+export const POWER_PLANTS: readonly Plant[] = MISTAKES.map((mistake) => ({ ...mistake, simulator: 'power' }));

@@ -1,0 +1,233 @@
+import { setImmediate as turnOfLoop } from 'node:timers/promises';
+import { createHash } from 'node:crypto';
+import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { createTemporaryFiles } from '../../../node/src/system/temporary-files.ts';
+import { Dice } from '../dice.ts';
+import { ACTIONS, type Action, check } from './actions.ts';
+import { ProcessFiles } from './calls.ts';
+import { LARGE, SMALL } from './contents.ts';
+import { BrokenPromise, Ledger } from './ledger.ts';
+import { DATA, type Life, type Scene } from './scene.ts';
+import { threadOn } from './thread.ts';
+import { judge } from './verdict.ts';
+import { Volume } from './volume.ts';
+
+/** How a process ends: the machine loses power, or goes on; or the node is stopped. */
+type Ending = 'power' | 'kill' | 'stop';
+
+export interface PowerReport {
+  readonly seed: bigint;
+  readonly cuts: number;
+  /** Of these, while a store started. */
+  readonly cutsAtStart: number;
+  readonly kills: number;
+  readonly stops: number;
+  readonly actions: number;
+  /** By the name of the action: how often one was carried out to its end. */
+  readonly failure?: { readonly rule: string; readonly sentence: string; readonly error: unknown };
+}
+
+/**
+ * One machine whose content store is begun, used and ended some times, mostly by a power cut, as one seed has it. After
+ * each start all that was promised before is looked for.
+ */
+export async function losePower(
+  seed: bigint,
+  options: { trace?: (line: string) => void } = {},
+): Promise<PowerReport> {
+  const run = new PowerRun(seed, options.trace ?? (() => undefined));
+  try {
+    await run.live();
+    return { seed, ...run.counts };
+  } catch (error) {
+    const rule = error instanceof BrokenPromise ? error.rule : 'error';
+    const sentence = error instanceof Error ? error.message : String(error);
+    return { seed, ...run.counts, failure: { rule, sentence, error } };
+  }
+}
+
+/** A process that is gone does nothing more; whoever waits for it is told by this. */
+const gone = Symbol('gone');
+
+class PowerRun {
+  readonly counts = { cuts: 0, cutsAtStart: 0, kills: 0, stops: 0, actions: 0 };
+  readonly #scene: Scene;
+  readonly #dice: Dice;
+  readonly #volume = new Volume();
+  readonly #trace: (line: string) => void;
+  #wallTimeMs = 1_700_000_000_000;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(seed: bigint, trace: (line: string) => void) {
+    this.#trace = trace;
+    const dice = (this.#dice = new Dice(seed));
+    const isLarge = dice.chance(0.12);
+    const contents = isLarge
+      ? [...dice.shuffled(SMALL).slice(0, 3), dice.pick(LARGE.slice(0, 2)), dice.pick(LARGE.slice(2))]
+      : dice.shuffled(SMALL).slice(0, dice.whole(3, 10));
+    const roomy = 200 * 2 ** 30;
+    const tight = isLarge ? dice.whole(1_300_000, 2_500_000) : dice.whole(10_000, 30_000);
+    this.#scene = {
+      ...{ volume: this.#volume, dice, ledger: new Ledger(), outputs: new Map(), trees: new Map() },
+      ...{ contents, quotaBytes: dice.chance(0.6) ? roomy : tight, bootId: 'boot-0', names: 0 },
+    };
+    for (const folder of ['data', 'source', 'output', 'scenes'])
+      if (folder !== 'data' || dice.chance(0.5)) this.#volume.makeFolder(`/machine/${folder}`, true);
+    this.#volume.sync(this.#volume.root);
+    this.#volume.sync(this.#volume.at('/machine'));
+  }
+
+  async live(): Promise<void> {
+    const lives = this.#dice.whole(3, 8);
+    for (let index = 0; index < lives; index += 1) await this.#oneLife(index);
+    await this.#lastLife();
+  }
+
+  async #oneLife(index: number): Promise<void> {
+    const dice = this.#dice;
+    const ending: Ending = dice.weighted([
+      [6, 'power'],
+      [2, 'kill'],
+      [1, 'stop'],
+    ]);
+    const life = this.#newLife();
+    const endsAtStart = ending !== 'stop' && dice.chance(0.25);
+    if (endsAtStart) life.files.endAfter(dice.whole(0, index === 0 ? 265 : 12), dice.chance(0.5));
+    const drive = this.#driverOf(life);
+    let at = 'its start';
+    try {
+      await drive(life.store.start());
+      life.files.endAfter(Number.POSITIVE_INFINITY, true);
+      await judge(this.#scene, life, drive);
+      at = 'its work';
+      if (ending !== 'stop') life.files.endAfter(dice.whole(0, 150), dice.chance(0.5));
+      await this.#work(life, dice.whole(1, 30));
+      at = 'its end';
+      if (ending === 'stop') await drive(life.store.stop());
+    } catch (error) {
+      if (error !== gone) throw error;
+    }
+    this.#end(life, ending, at);
+  }
+
+  async #lastLife(): Promise<void> {
+    const life = this.#newLife();
+    const drive = this.#driverOf(life);
+    await drive(life.store.start());
+    await judge(this.#scene, life, drive);
+    await drive(check(this.#scene, life));
+    await drive(life.store.stop());
+  }
+
+  #newLife(): Life {
+    const { ledger, dice, quotaBytes } = this.#scene;
+    const files = new ProcessFiles({
+      volume: this.#volume,
+      dice,
+      watch: (call, path) => {
+        const hash = /\/blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(path)?.[1];
+        // Not thrown there, where the store would take it for an error of the disk.
+        if (hash !== undefined) this.#attempt(() => ledger.removing(hash, call));
+      },
+    });
+    const clock = new ManualClock({ wallTimeMs: this.#wallTimeMs });
+    const temporaries = createTemporaryFiles({ random: dice, files }, { owner: 'store' });
+    const ground = {
+      files,
+      spawn: () => threadOn(files),
+      digest: async (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex'),
+    };
+    const store = createFileBlobStore(
+      { clock, random: dice, temporaries, ground },
+      { folder: DATA, options: { quotaBytes, reserveBytes: 0, concurrency: dice.whole(1, 16) } },
+    );
+    return { files, store, temporaries, clock, busy: new Set() };
+  }
+
+  #attempt(perform: () => void): void {
+    try {
+      perform();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  /** Everything that waits for no call has been done after it. */
+  async #settle({ files }: Life): Promise<void> {
+    await turnOfLoop();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (files.isGone) throw gone;
+  }
+
+  #turn({ files }: Life): void {
+    if (!files.hasWaiting) throw new BrokenPromise('ends', 'The store waits, and for no call.');
+    files.turn();
+    this.#volume.nowMs += 1;
+    if (this.#dice.chance(0.05)) this.#volume.settle(this.#dice);
+  }
+
+  #driverOf(life: Life): <T>(work: Promise<T>) => Promise<T> {
+    return async (work) => {
+      let hasEnded = false;
+      const ended = (): void => void (hasEnded = true);
+      work.then(ended, ended);
+      for (;;) {
+        await this.#settle(life);
+        if (hasEnded) return work;
+        this.#turn(life);
+      }
+    };
+  }
+
+  /** So many actions, some at once, until the process ends. */
+  async #work(life: Life, actions: number): Promise<void> {
+    const dice = this.#dice;
+    const width = dice.whole(1, 6);
+    let left = actions;
+    let running = 0;
+    for (;;) {
+      await this.#settle(life);
+      const mayBegin = left > 0 && running < width;
+      if (left === 0 && running === 0) return;
+      if (mayBegin && (running === 0 || dice.chance(0.3))) {
+        left -= 1;
+        running += 1;
+        const action = dice.weighted(ACTIONS);
+        this.#act(action, life).finally(() => (running -= 1));
+        continue;
+      }
+      this.#turn(life);
+    }
+  }
+
+  async #act(action: Action, life: Life): Promise<void> {
+    this.#trace(`  ${action.name}`);
+    this.#wallTimeMs += this.#dice.whole(1, 900_000);
+    life.clock.advance(this.#wallTimeMs - life.clock.wallTime());
+    this.counts.actions += 1;
+    try {
+      await action(this.#scene, life);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  #end({ files }: Life, ending: Ending, at: string): void {
+    this.#trace(`${ending} at ${at}`);
+    if (ending === 'stop') {
+      this.counts.stops += 1;
+      return;
+    }
+    files.end(ending === 'kill' ? this.#dice.float() : 0);
+    this.#scene.ledger.ended();
+    if (ending === 'kill') {
+      this.counts.kills += 1;
+      return;
+    }
+    this.counts.cuts += 1;
+    if (at === 'its start') this.counts.cutsAtStart += 1;
+    this.#volume.cut(this.#dice);
+    this.#scene.bootId = `boot-${this.counts.cuts}`;
+  }
+}
