@@ -1,5 +1,6 @@
+import { dirname } from 'node:path';
 import { type FileCalls, systemFileCalls } from '../system/file-calls.ts';
-import { reasonOf, systemCode } from '../system/files.ts';
+import { isUnwritable, reasonOf, syncFolder, systemCode } from '../system/files.ts';
 import { BlobSourceUnreadableError, DestinationExistsError, DestinationUnwritableError } from './errors.ts';
 import type { BlobHash, BlobStore, SignalOption } from './interface.ts';
 
@@ -30,7 +31,7 @@ export async function collectFile(
   const { overwrite = false, ours, signal } = options;
   const common = { ...(signal === undefined ? {} : { signal }), durable: true, fileMode: 0o644 };
   const standing = await standingAt(components, destination, options);
-  if (holds(standing, hash)) return 'already-there';
+  if (holds(standing, hash)) return keep(components, destination);
   const isOurs = standing.kind === 'file' && ours?.has(standing.hash) === true;
   if (standing.kind !== 'nothing' && !isOurs && !overwrite) return 'kept-foreign';
   if (standing.kind !== 'nothing') {
@@ -48,8 +49,25 @@ export async function collectFile(
       return 'replaced';
     }
     const now = await standingAt(components, destination, options);
-    return holds(now, hash) ? 'already-there' : 'kept-foreign';
+    return holds(now, hash) ? keep(components, destination) : 'kept-foreign';
   }
+}
+
+/** Whoever wrote it may have been killed before it was durable, and who is told that it is there forgets it. */
+async function keep(
+  { files = systemFileCalls }: { files?: FileCalls },
+  destination: string,
+): Promise<'already-there'> {
+  try {
+    const file = await files.open(destination);
+    await file.sync().finally(() => file.close());
+    await syncFolder(dirname(destination), files);
+  } catch (error) {
+    // Where nothing may be written nothing waits to be; some systems sync no file that is open for reading alone.
+    if (!isUnwritable(error))
+      throw new DestinationUnwritableError(destination, reasonOf(error), { cause: error });
+  }
+  return 'already-there';
 }
 
 /** What stands at a path, beside a blob: the same content, something else, or nothing. */
