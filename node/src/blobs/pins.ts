@@ -119,7 +119,8 @@ export class PinJournal {
   async remove(hashes: readonly BlobHash[], owner: PinOwner): Promise<void> {
     assertPinOwner(owner);
     const removed = hashes.filter((hash) => this.table.remove(hash, owner));
-    if (removed.length === 0) return;
+    // Given up by another call it is durable with the batch of that.
+    if (removed.length === 0) return this.#busy ? (this.#flushed ?? this.#writing) : undefined;
     try {
       await this.#append(removed.map((hash) => `-${hash} ${owner}`));
     } catch (error) {
