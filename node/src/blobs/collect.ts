@@ -60,7 +60,11 @@ async function keep(
 ): Promise<'already-there'> {
   try {
     const file = await files.open(destination);
-    await file.sync().finally(() => file.close());
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     await syncFolder(dirname(destination), files);
   } catch (error) {
     // Where nothing may be written nothing waits to be; some systems sync no file that is open for reading alone.

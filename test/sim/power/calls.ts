@@ -286,7 +286,7 @@ export class ProcessFiles implements FileCalls {
       lstatSync: (path) => volume.facts(volume.at(path)),
       readSync: (file, into, offset, length, position) =>
         this.#read(this.#handle(file), into.subarray(offset, offset + length), position),
-      writeSync: (file, bytes, offset = 0, length = bytes.length - offset, position = undefined) => {
+      writeSync: (file, bytes, offset = 0, length = bytes.length - offset, position) => {
         change();
         this.#write(this.#handle(file), bytes.subarray(offset, offset + length), position);
         return length;

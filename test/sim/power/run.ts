@@ -48,7 +48,7 @@ export async function losePower(
 }
 
 /** A process that is gone does nothing more; whoever waits for it is told by this. */
-const gone = Symbol('gone');
+const gone = new Error('The process is gone.');
 
 class PowerRun {
   readonly counts = { cuts: 0, cutsAtStart: 0, kills: 0, stops: 0, actions: 0 };
@@ -194,7 +194,7 @@ class PowerRun {
         left -= 1;
         running += 1;
         const action = dice.weighted(ACTIONS);
-        this.#act(action, life).finally(() => (running -= 1));
+        void this.#act(action, life).finally(() => (running -= 1));
         continue;
       }
       this.#turn(life);
