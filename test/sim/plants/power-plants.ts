@@ -73,14 +73,14 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     file: `${BLOBS}/pins.ts`,
     from: 'await this.#file.datasync();\n    await syncFolder',
     to: 'await syncFolder',
-    within: 400,
+    within: 2_000,
   },
   {
     name: "the pins' own name is not synced",
     file: `${BLOBS}/pins.ts`,
     from: 'await syncFolder(dirname(this.#path), this.#files);',
     to: '',
-    within: 20,
+    within: 60,
     isQuick: true,
   },
   {
@@ -88,7 +88,7 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     file: `${BLOBS}/pins.ts`,
     from: 'if (isTorn || lines >',
     to: 'if (lines >',
-    within: 400,
+    within: 1_000,
   },
   {
     name: "the store's folders have no durable names",
