@@ -25,6 +25,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   { seed: 23n, was: 'a substitute that failed by chance took longer than the bound knew' },
   {
     seed: 23n,
+    was: 'a machine was switched off that had deleted a job alone, and the scene that others still needed',
+  },
+  {
+    seed: 23n,
     was: 'a slow disk held up the timer by which a node tells that it stood still',
     profile: {
       ...{ isFounded: true, isSplit: false, destroys: false, removes: false, joins: false, staysOff: false },
