@@ -116,6 +116,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 856n,
     was: 'a film waited for ever for a frame whose holder was off, beside the substitute made of it',
   },
+  {
+    seed: 1788n,
+    was: 'gossip came by the slow way from its origin alone, although quick neighbours had it, and replicas differed',
+  },
+  { seed: 3954n, was: 'the same, for what a person set at a coordinator with a slow link to one member' },
 ];
 
 describe('seeds that found something', () => {

@@ -6,6 +6,7 @@ import { type LobbyReply, MemoryMesh, type MemoryWire } from '../../node/src/mes
 import { MemoryStream } from '../../node/src/mesh/memory-stream.ts';
 import { Dialling } from './dialling.ts';
 import type { Dice } from './dice.ts';
+import { Gossip } from './gossip.ts';
 import type { Host } from './host.ts';
 import { Pair, type Session, type Way } from './links.ts';
 import type { Timeline } from './timeline.ts';
@@ -43,6 +44,7 @@ export class SimWire implements MemoryWire {
   readonly #pairs: Pair[] = [];
   readonly #pairsOf = new Map<PeerId, Map<PeerId, Pair>>();
   readonly #dialling: Dialling;
+  readonly #gossip: Gossip;
   readonly #providers = new Map<string, Set<PeerId>>();
   /** Share of gossip that is lost on each hop, and of messages that a restarted node hears once more. */
   gossipLoss = 0;
@@ -52,6 +54,7 @@ export class SimWire implements MemoryWire {
     this.timeline = timeline;
     this.dice = dice;
     this.#dialling = new Dialling(this);
+    this.#gossip = new Gossip(this);
   }
 
   station(peer: PeerId, host: Host): Station {
@@ -68,6 +71,10 @@ export class SimWire implements MemoryWire {
 
   of(peer: PeerId): Station {
     return this.#stations.get(peer) as Station;
+  }
+
+  stations(): Iterable<[PeerId, Station]> {
+    return this.#stations;
   }
 
   mesh(peer: PeerId, init: MeshInit): MemoryMesh {
@@ -155,6 +162,7 @@ export class SimWire implements MemoryWire {
     this.announce(mesh);
     this.search(mesh);
     this.#searchAgain(mesh);
+    this.#gossip.begin(mesh);
   }
 
   #searchAgain(mesh: MemoryMesh): void {
@@ -197,52 +205,8 @@ export class SimWire implements MemoryWire {
     });
   }
 
-  /** Each node that any path leads to hears it once, soon; over a way that is cut it comes when that heals. */
   gossip(origin: MemoryMesh, topic: GossipTopic, bytes: Uint8Array): void {
-    const self = origin.self;
-    const heard = new Set<PeerId>([self]);
-    const reached = new Map<PeerId, number>([[self, 0]]);
-    for (const [from, at] of reached) {
-      for (const [to, { host }] of this.#stations) {
-        if (reached.has(to) || to === from) continue;
-        const pair = this.pair(from, to);
-        const { session } = pair;
-        if (session?.isOpen(from) !== true) continue;
-        const way = pair.way(from);
-        const hear = (): void => this.#hearGossip({ self, topic, bytes, heard }, to);
-        if (way.isCut) {
-          if (from === self) way.held.push({ session, to, run: hear });
-          continue;
-        }
-        if (this.gossipLoss > 0 && this.dice.chance(this.gossipLoss)) continue;
-        const arrival = at + way.latency(this.dice);
-        reached.set(to, arrival);
-        this.traffic.gossiped += 1;
-        this.timeline.after(arrival, () => {
-          if (!host.isSuspended) host.deliver(hear);
-        });
-        if (this.gossipReplay > 0 && this.dice.chance(this.gossipReplay)) {
-          const { life } = host;
-          // A node that was restarted has forgotten what it heard.
-          this.timeline.after(this.dice.between(500, 20_000), () =>
-            host.deliver(() => {
-              if (host.life !== life) this.of(to).mesh?.hearGossip(topic, self, bytes);
-            }),
-          );
-        }
-      }
-    }
-  }
-
-  #hearGossip(
-    said: { self: PeerId; topic: GossipTopic; bytes: Uint8Array; heard: Set<PeerId> },
-    to: PeerId,
-  ): void {
-    const { mesh } = this.of(to);
-    // Taken from members only, and once.
-    if (mesh?.running !== true || said.heard.has(to) || !mesh.isMember(said.self)) return;
-    said.heard.add(to);
-    mesh.hearGossip(said.topic, said.self, said.bytes);
+    this.#gossip.say(origin, topic, bytes);
   }
 
   openStream(from: MemoryMesh, to: PeerId): readonly [MemoryStream, MemoryStream] {
