@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { BlobHash, JobId } from '@cuadro/protocol';
 import { blobLayout } from '../../node/src/blobs/layout.ts';
 import { PinJournal } from '../../node/src/blobs/pins.ts';
+import { systemFileCalls } from '../../node/src/system/file-calls.ts';
 
 /**
  * Puts many small files into a data folder whose blob store does not run, and leaves there what the store would leave,
@@ -15,7 +16,7 @@ export class StoredFiles {
   /** A folder in which a blob store has run once. */
   constructor(folder: string) {
     this.#layout = blobLayout(folder);
-    this.#pins = new PinJournal(this.#layout.pins);
+    this.#pins = new PinJournal({ files: systemFileCalls }, { path: this.#layout.pins });
   }
 
   async start(): Promise<void> {

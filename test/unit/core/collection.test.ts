@@ -189,26 +189,6 @@ describe('a new coordinator', () => {
     assert.deepEqual(granted(effects), [`${CARMEN} 0`, `${CARMEN} 2`, `${DOLORES} 3`], 'all but task 1');
   });
 
-  it('R52, R110: takes nothing for the lease of a machine that was not heard for so long before the plan came', () => {
-    for (const [silentMs, isTaken] of [
-      [3_999, true],
-      [4_000, false],
-    ] as const) {
-      const farm = following(BELENS, CARMEN, DOLORES).work({ accepting: false });
-      const plan = framesPlan('1');
-      const record = jobRecord(plan, { author: BELEN });
-      for (const peer of [CARMEN, DOLORES]) farm.claim(peer);
-      lose(farm);
-      answer(farm, CARMEN, record.id, []);
-      answer(farm, DOLORES, record.id, [0]);
-      farm.now += silentMs;
-      farm.message(CARMEN, beaconOf(CARMEN, []));
-      farm.step({ kind: 'records', from: BELEN, records: [record] });
-      const effects = farm.step({ kind: 'plan', job: record.id, plan });
-      assert.deepEqual(granted(effects), isTaken ? [] : [`${CARMEN} 0`]);
-    }
-  });
-
   it('R43: has a task with a known grant wait for the end of its lease where its holder does not answer', () => {
     const { farm, job } = successor({ [DOLORES]: [0] });
     // Belén's rows come in turn: the last word of Dolores may be old, which is not her fault.
