@@ -22,7 +22,7 @@ const WELL_MS = 12_000;
 /**
  * Nobody is said to have vanished who was there all the time (DESIGN.md section 4, self-doubt): a lost attempt is
  * written only of a machine that stood still, was off, or was cut off from the one who writes it. That this one itself
- * stood still is no reason.
+ * stood still is no reason, unless it had lost the connection before: asleep it makes none.
  */
 export class Accusations implements Checker {
   readonly #farm: SimFarm;
@@ -83,7 +83,7 @@ export class Accusations implements Checker {
       const isQuick = accused.disk.faults.writeMs <= QUICK_MS && !accused.disk.faults.broken;
       const isWell = accused.isUp && !accused.isRemoved && !accused.host.isStalled && isQuick;
       for (const judge of machines)
-        if (!isWell || judge.isRemoved || !this.#isClear(accused, judge))
+        if (!isWell || judge.isRemoved || !this.#isClear(accused, judge) || this.#sleepsApart(judge, accused))
           this.#hinderedAt.set(`${accused.peer} ${judge.peer}`, timeline.now);
     }
   }
@@ -141,6 +141,11 @@ export class Accusations implements Checker {
       'false accusation',
       `${machine.name} says that ${accused.name} vanished with ${task}, which was within its reach for ${since} s.`,
     );
+  }
+
+  #sleepsApart(judge: Machine, accused: Machine): boolean {
+    const { session } = this.#farm.wire.pair(judge.peer, accused.peer);
+    return judge.host.isStalled && session?.isOpen(judge.peer) !== true;
   }
 
   #isClear(a: Machine, b: Machine): boolean {
