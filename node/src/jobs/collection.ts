@@ -144,8 +144,14 @@ class FolderCollection implements Collection {
       if (waiting === undefined) this.#waiting.set(job, new Set(news));
       else for (const index of news) waiting.add(index);
     }
+    this.#collect();
+  }
+
+  #collect(): void {
     this.#loop ??= this.#run().finally(() => {
       this.#loop = undefined;
+      // It changed after the last look: nobody else would come for it.
+      if (this.#waiting.size > 0 && !this.#stop.signal.aborted) this.#collect();
     });
   }
 

@@ -18,14 +18,20 @@ export class GroupMerge {
     this.#next ??= { records: [], done: Promise.withResolvers() };
     this.#next.records.push(typeof record === 'function' ? record : () => record);
     const { promise } = this.#next.done;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#start();
     return promise;
   }
 
   async settled(): Promise<void> {
-    await this.#running;
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      // It was added after the last look: nobody else would come for it.
+      if (this.#next !== undefined) this.#start();
+    });
   }
 
   async #run(): Promise<void> {
@@ -33,7 +39,11 @@ export class GroupMerge {
     await Promise.resolve();
     for (let group = this.#next; group !== undefined; group = this.#next) {
       this.#next = undefined;
-      await this.#merge(group.records.map((make) => make())).then(group.done.resolve, group.done.reject);
+      await this.#write(group.records).then(group.done.resolve, group.done.reject);
     }
+  }
+
+  async #write(records: readonly MakeRecord[]): Promise<void> {
+    await this.#merge(records.map((make) => make()));
   }
 }

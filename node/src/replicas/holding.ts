@@ -129,9 +129,17 @@ class HoldSession {
     }
     this.#outstanding -= 1;
     this.#outcomes.push(outcome);
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#answer();
+  }
+
+  #answer(): void {
+    this.#writing ??= this.#write().finally(() => this.#written());
+  }
+
+  /** What ended after the last look is answered too: nobody else would come for it. */
+  #written(): void {
+    this.#writing = undefined;
+    if (this.#outcomes.length > 0 && !this.#gone.signal.aborted) this.#answer();
   }
 
   #reasonOf(error: unknown): HoldRefusal {
@@ -170,9 +178,7 @@ class HoldSession {
       this.#writing ??= this.#say({ kind: 'working' })
         .catch((error: unknown) => this.#stream.abort(error))
         .then(() => this.#write())
-        .finally(() => {
-          this.#writing = undefined;
-        });
+        .finally(() => this.#written());
       this.#sayWorking();
     });
   }

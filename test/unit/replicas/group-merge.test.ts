@@ -24,4 +24,35 @@ describe('records merged in groups', () => {
     await Promise.all([first, second]);
     assert.deepEqual(groups, [[emptyTask(JOB, 0)], [emptyTask(JOB, 2)]]);
   });
+
+  it('are written whenever they are added, also right after the last look at what there is', async () => {
+    // Each of the few microtasks between the end of one group and rest.
+    for (let later = 0; later < 12; later++) {
+      const merges = new GroupMerge(() => Promise.resolve());
+      let isWritten = false;
+      const first = merges.add(emptyTask(JOB, 0));
+      void (async () => {
+        await first;
+        for (let i = 0; i < later; i++) await Promise.resolve();
+        await merges.add(emptyTask(JOB, 1));
+        isWritten = true;
+      })();
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.ok(isWritten, `added ${later} microtasks later`);
+    }
+  });
+
+  it('refuse only their own group where one cannot be made', async () => {
+    const groups: KnownRecord[][] = [];
+    const merges = new GroupMerge((records) => {
+      groups.push(records);
+      return Promise.resolve();
+    });
+    const refused = merges.add(() => {
+      throw new Error('It counts no more.');
+    });
+    await assert.rejects(refused, /counts no more/);
+    await merges.add(emptyTask(JOB, 1));
+    assert.deepEqual(groups, [[emptyTask(JOB, 1)]]);
+  });
 });
