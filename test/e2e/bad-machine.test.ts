@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -61,15 +61,23 @@ test('without Blender a scene is refused, and an accepted job waits and says why
   await again.stop();
 });
 
+/** How many of a job's attempts have told this in their logs so far. */
+async function logsThatTell(folder: string, what: RegExp): Promise<number> {
+  const names = await readdir(folder).catch(() => []);
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')));
+  return texts.filter((text) => what.test(text)).length;
+}
+
 test('a Blender that is killed costs an attempt; killed on every attempt it fails the frame', async () => {
   const node = await house.node({ name: 'killed' });
   const job = await submitTo(node, [slow, ...ONE_FRAME]);
   const killed = new Set<number>();
   const view = await until('the job to end', async () => {
     for (const pid of await blendersOf(node.dataFolder)) {
-      // Not before the frame is begun: a Blender that dies while starting says nothing about the frame.
+      // Not before it has told of the frame: a Blender that dies while starting says nothing about it.
       const { sessions } = await node.client.call('here', {});
       if (killed.has(pid) || sessions[0]?.state !== 'rendering') continue;
+      if ((await logsThatTell(join(node.dataFolder, 'logs', job), /Fra:1 /)) <= killed.size) continue;
       killed.add(pid);
       kill(pid);
     }

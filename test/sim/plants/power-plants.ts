@@ -30,7 +30,6 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     from: 'await this.#folders.sync(folder);',
     to: '',
     within: 20,
-    isQuick: true,
   },
   {
     name: 'what a thread hashes is not synced',
@@ -81,7 +80,6 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     from: 'await syncFolder(dirname(this.#path), this.#files);',
     to: '',
     within: 60,
-    isQuick: true,
   },
   {
     name: 'a torn line of the pins stays',
@@ -109,7 +107,6 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     from: 'await syncFolder(layout.blobs, files);',
     to: '',
     within: 20,
-    isQuick: true,
   },
   {
     name: "the data folder's own name is not synced",
