@@ -27,8 +27,8 @@ const KEPT = 'kept:';
 
 /**
  * The notes about a job's collected tasks, held as text, which costs far less than objects would. A plain one is held
- * short: with its peer's number, and each two digits of its blob as one character: 80 bytes, where its JSON takes 200.
- * Most are never read, since comparing texts says that nothing is to be done.
+ * short: with its peer's number, and each two digits of its blob as one character: in a third of the characters of its
+ * JSON. Most are never read, since comparing texts says that nothing is to be done.
  */
 export class CollectionNotes {
   /** Files written. */

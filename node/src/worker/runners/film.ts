@@ -84,13 +84,13 @@ async function gatherFrames(
   pictures.sort((a, b) => a.number - b.number);
   // Nothing is fetched for a film of which a frame may never be made.
   for (const picture of pictures) await pictureOnceKnown(components, context, picture);
-  const brought = new Map<Picture, BroughtPicture>();
-  await mapBounded(pictures, workerLimits.framesFetchedAtOnce, context.signal, async (picture, signal) => {
-    brought.set(picture, await bring(components, context, picture, signal));
-  });
+  const { framesFetchedAtOnce } = workerLimits;
+  const brought = await mapBounded(pictures, framesFetchedAtOnce, context.signal, (picture, signal) =>
+    bring(components, context, picture, signal),
+  );
   const paths: string[] = [];
-  for (const [picture, { hash, ending }] of [...brought].sort(([a], [b]) => a.number - b.number)) {
-    const path = join(folder, `${String(picture.index).padStart(8, '0')}${ending}`);
+  for (const { index, hash, ending } of brought) {
+    const path = join(folder, `${String(index).padStart(8, '0')}${ending}`);
     await blobs.materialize(hash, path, { signal: context.signal });
     paths.push(path);
   }
@@ -98,6 +98,7 @@ async function gatherFrames(
 }
 
 interface BroughtPicture {
+  readonly index: number;
   readonly hash: string;
   readonly ending: string;
 }
@@ -124,7 +125,7 @@ async function bring(
     try {
       const options = { ...waitingIn(context, signal), waitMaxMs: workerLimits.resultWaitMs };
       await components.content.ensure(hash, { job, task: index }, options);
-      return { hash, ending };
+      return { index, hash, ending };
     } catch (error) {
       if (!(error instanceof BlobUnreachableError)) throw error;
       if (components.clock.now() >= giveBackAt)
