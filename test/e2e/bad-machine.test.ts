@@ -107,7 +107,8 @@ test('a Blender that hangs is ended, and the frame goes to a fresh one', async (
   const node = await startNode({
     dataFolder,
     port: 0,
-    renderLimits: { silenceMs: 1_500, watchEveryMs: 100 },
+    // Long enough for a Blender that starts on a busy machine: within 1.5 s all three attempts ended before they rendered.
+    renderLimits: { silenceMs: 6_000, watchEveryMs: 100 },
   });
   try {
     const client = connectNode(dataFolder);
