@@ -1,4 +1,5 @@
 import type { PeerId } from '@cuadro/protocol';
+import type { Checkers } from './checkers/checkers.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
@@ -20,12 +21,12 @@ export class Faults {
   readonly #ends = new Set<() => void>();
   /** When each began. */
   readonly #at: number[] = [];
-  /** Whether everything that was accepted is on two disks. */
-  readonly #isSafe: () => boolean;
+  /** What may be lost by now: the promise is of one disk at a time. */
+  readonly #safety: Pick<Checkers, 'isSafe' | 'staysWhole'>;
 
-  constructor(farm: SimFarm, isSafe: () => boolean) {
+  constructor(farm: SimFarm, safety: Pick<Checkers, 'isSafe' | 'staysWhole'>) {
     this.#farm = farm;
-    this.#isSafe = isSafe;
+    this.#safety = safety;
     this.#dice = farm.dice.fork('faults');
   }
 
@@ -101,7 +102,7 @@ export class Faults {
     if (machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved).length < 3) return;
     const again = (): void => {
       if (this.#farm.isHealed) return;
-      if (this.#isSafe()) this.#destroy(people);
+      if (this.#safety.isSafe()) this.#destroy(people);
       else timeline.after(1_000, again);
     };
     timeline.after(1_000, again);
@@ -361,7 +362,7 @@ export class Faults {
     });
   }
 
-  /** A file rots where another good copy of it is. */
+  /** A file rots where another good copy is of it, and of all that it belongs to. */
   #damage(): void {
     // A run that loses a machine loses nothing else: the promise is of one at a time.
     const { destroys, removes, staysOff } = this.#farm.profile;
@@ -371,10 +372,9 @@ export class Faults {
     const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);
     if (hash === undefined) return;
     const isElsewhere = this.#farm.machines.some(
-      ({ disk, isGone }) =>
-        disk !== machine.disk && !isGone && disk.blobs.contents.has(hash) && !disk.faults.damaged.has(hash),
+      (other) => other !== machine && !other.isGone && isGood(other, hash),
     );
-    if (!isElsewhere) return;
+    if (!isElsewhere || !this.#safety.staysWhole(hash, machine)) return;
     this.#count('damaged file');
     this.#note('damage', { machine: machine.name, hash: hash.slice(0, 8) });
     machine.disk.faults.damaged.add(hash);

@@ -51,7 +51,7 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
   farm.note = (peer, what, more) =>
     trace.add(farm.timeline.now, peer === undefined ? '-' : (farm.of(peer)?.name ?? '?'), what, more);
   checkers.begin(farm);
-  const faults = new Faults(farm, () => checkers.isSafe());
+  const faults = new Faults(farm, checkers);
   const people = new People(farm, (deed) => checkers.deed(deed));
   let failure: RunReport['failure'];
   let usedShare = 0;

@@ -120,6 +120,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 1788n,
     was: 'gossip came by the slow way from its origin alone, although quick neighbours had it, and replicas differed',
   },
+  {
+    seed: 5069n,
+    was: 'a second disk was injured before the first was healed: a frame of which each holder lost another file',
+  },
   { seed: 3954n, was: 'the same, for what a person set at a coordinator with a slow link to one member' },
 ];
 

@@ -58,6 +58,11 @@ export class Checkers implements Required<Checker> {
     return this.#kept?.isSafe() === true;
   }
 
+  /** Whether a file may rot there, so that what was accepted is whole on another disk. */
+  staysWhole(hash: string, at: Machine): boolean {
+    return this.#kept?.staysWhole(hash, at) === true;
+  }
+
   #ask(question: (checker: Checker) => void): void {
     try {
       for (const checker of this.#checkers) question(checker);

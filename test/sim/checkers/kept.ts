@@ -131,6 +131,20 @@ export class Kept implements Checker {
     );
   }
 
+  /**
+   * Whether a file may rot on a machine: each done frame that it belongs to is whole at another of its holders. Who
+   * finds any file of it damaged takes back the word for all of it (SPEC R24), so two disks would be lost to it at
+   * once where each of its two holders had another file that rotted.
+   */
+  staysWhole(hash: string, at: Machine): boolean {
+    const others = this.#farm.machines.filter(
+      (machine) => machine !== at && !machine.isGone && !machine.isRemoved,
+    );
+    return [...this.#shown.values()].every(
+      (shown) => !shown.files.includes(hash) || this.#isDiscarded(shown) || this.#copiesOf(shown, others) > 0,
+    );
+  }
+
   #isDiscarded({ job, index, redo }: Shown): boolean {
     if (this.#deleted.has(job)) return true;
     return this.#farm.machines.some((machine) => {
@@ -225,9 +239,7 @@ export class Kept implements Checker {
     if (result === undefined)
       throw new Violation('done frames', `${what} is not known to ${machine.name} any more.`);
     const holders = this.#farm.up().filter((one) => result.holders[one.peer]?.held === true);
-    // Of two holders one may have a file that rotted, and the other another one: each is fetched from the other.
-    const isThere = (hash: string): boolean => holders.some((one) => isGood(one, hash));
-    if (holders.length === 0 || !shown.files.every(isThere))
+    if (!holders.some((one) => shown.files.every((hash) => isGood(one, hash))))
       throw new Violation('done frames', `${what} is held by nobody any more.`);
   }
 }
