@@ -58,7 +58,9 @@ export class Kept implements Checker {
     if (machines < 2) return;
     const copies = this.#farm.machines.filter((machine) => {
       const record = jobOn(machine, job);
-      return record !== undefined && contentOf(record, [machine]).every((hash) => has(machine, hash));
+      // A file that was here before and rotted unread is known as damaged by the next who reads it.
+      const isHere = (hash: string): boolean => has(machine, hash) || hadOnce(machine, hash);
+      return record !== undefined && contentOf(record, [machine]).every(isHere);
     });
     if (copies.length < 2)
       throw new Violation(
