@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { blobsRequestSchema } from '@cuadro/protocol';
 import fc from 'fast-check';
 import { Flock } from '../../../node/src/blobs/transfer/flock.ts';
 import { swarmLimits } from '../../../node/src/blobs/transfer/limits.ts';
@@ -140,6 +141,20 @@ describe('a flock', () => {
     made.brought(ONE, 3 * MIB, 1_000);
     const ask = made.ask(ONE, 0);
     assert.equal(ask?.kind === 'these' && ask.units.length, 3);
+  });
+
+  it('R55: asks for what a machine may be asked for, however much it brought in whatever time', () => {
+    const made = flock();
+    made.told(SOURCE, undefined);
+    made.told(ONE, bitsOf(0));
+    fc.assert(
+      fc.property(fc.nat({ max: 64 * MIB }), fc.nat({ max: 2 ** 31 }), (bytes, took) => {
+        made.brought(SOURCE, bytes, (took / 2 ** 31) * 20_000);
+        const { bundle } = made;
+        const request = blobsRequestSchema.safeParse({ ...made.ask(SOURCE, 0), bundle });
+        assert.equal(request.success, true, request.error?.message);
+      }),
+    );
   });
 
   it('asks who failed after a pause that grows, and then no more', () => {

@@ -225,7 +225,8 @@ export class Flock {
     const known = this.#peers.get(peer);
     if (known === undefined || bytes === 0) return;
     known.failures = 0;
-    const second = (bytes / Math.max(1, tookMs)) * 1_000;
+    // A whole number of bytes: a request with any other is refused.
+    const second = Math.round((bytes / Math.max(1, tookMs)) * 1_000);
     known.askBytes = Math.min(transferLimits.requestBytes, Math.max(swarmLimits.askBytesFirst, second));
   }
 
