@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { encode } from '@cuadro/protocol';
+import type { BlobHash, BlobInfo, BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import { swarmLimits } from '../../../node/src/blobs/transfer/limits.ts';
 import { SwarmDesk } from '../../../node/src/blobs/transfer/swarm-desk.ts';
@@ -16,24 +17,29 @@ const clock = new ManualClock();
 const away = new Set<string>();
 let desk: SwarmDesk;
 let bundle: string;
+let bundleBytes: Uint8Array;
+let infos: BlobInfo[];
 
-beforeEach(async () => {
-  away.clear();
-  const blobs = createMemoryBlobStore();
-  await blobs.start();
-  const files = [];
-  for (let i = 0; i < FILES; i++) {
-    const { hash, sizeBytes } = await blobs.putBytes(new TextEncoder().encode(`file ${i}`));
-    files.push({ path: `f/${i}`, blob: hash, sizeBytes });
-  }
-  bundle = (await blobs.putBytes(encode({ version: 1, main: 'f/0', files, remap: [] }))).hash;
-  desk = new SwarmDesk({
+const content = (i: number): Uint8Array => new TextEncoder().encode(`file ${i}`);
+const deskOver = (blobs: Pick<BlobStore, 'has' | 'read'>): SwarmDesk =>
+  new SwarmDesk({
     blobs,
     clock,
     random: createSeededRandom(3),
     isReachable: (peer) => !away.has(peer),
     flockOf: () => undefined,
   });
+
+beforeEach(async () => {
+  away.clear();
+  const blobs = createMemoryBlobStore();
+  await blobs.start();
+  infos = [];
+  for (let i = 0; i < FILES; i++) infos.push(await blobs.putBytes(content(i)));
+  const files = infos.map(({ hash, sizeBytes }, i) => ({ path: `f/${i}`, blob: hash, sizeBytes }));
+  bundleBytes = encode({ version: 1, main: 'f/0', files, remap: [] });
+  bundle = (await blobs.putBytes(bundleBytes)).hash;
+  desk = deskOver(blobs);
 });
 
 const give = async (peer: string, wanted = ALL, files = 1): Promise<number[]> =>
@@ -93,5 +99,60 @@ describe('who has all of a bundle', () => {
       [await desk.parts(ONE, nothing), await desk.choose(ONE, nothing, ALL, 9)],
       [undefined, undefined],
     );
+  });
+});
+
+describe('who has a part of a bundle and does not fetch it', () => {
+  /** A store with the bundle's own file and some of those that it names. */
+  async function storeOf(
+    files: readonly number[],
+    init: { quotaBytes?: number } = {},
+  ): Promise<{ blobs: BlobStore; own: SwarmDesk }> {
+    const blobs = createMemoryBlobStore(init);
+    await blobs.start();
+    await blobs.putBytes(bundleBytes, { pin: 'job' });
+    for (const i of files) await blobs.putBytes(content(i));
+    const own = deskOver(blobs);
+    blobs.subscribe(own.heard);
+    return { blobs, own };
+  }
+  const partsOf = async (own: SwarmDesk): Promise<{ whole: boolean; bits: number[] } | undefined> => {
+    const parts = await own.parts(ONE, bundle);
+    return parts && { whole: parts.whole, bits: [...parts.bits] };
+  };
+
+  it('R151: has nothing of it where it has its own file alone, and does not say that it has all', async () => {
+    const { own } = await storeOf([]);
+    assert.equal(await own.parts(ONE, bundle), undefined);
+  });
+
+  it('R151: says what it has, and what came and went since it looked', async () => {
+    const { blobs, own } = await storeOf([0, 2], { quotaBytes: bundleBytes.length + FILES * 6 });
+    assert.deepEqual(await partsOf(own), { whole: false, bits: [0b101] });
+    for (const i of [1, 3, 4, 5, 6]) await blobs.putBytes(content(i));
+    assert.deepEqual(await partsOf(own), { whole: false, bits: [0b1111111] });
+    await blobs.putBytes(content(7));
+    assert.deepEqual(await partsOf(own), { whole: true, bits: [] });
+    // Files that nobody pins go for another one, the oldest first.
+    await blobs.putBytes(new TextEncoder().encode('another'));
+    assert.deepEqual(await partsOf(own), { whole: false, bits: [0b11111010] });
+  });
+
+  it('R151: takes in what went while it looked', async () => {
+    const { blobs } = await storeOf([0, 1, 2, 3, 4, 5, 6, 7]);
+    const went = (infos[4] as BlobInfo).hash;
+    let isGone = false;
+    const own = deskOver({
+      read: blobs.read.bind(blobs),
+      has: async (hash: BlobHash) => {
+        if (hash !== went) return blobs.has(hash);
+        const info = isGone ? undefined : await blobs.has(hash);
+        // It goes after it was seen, and before that is known.
+        if (!isGone) own.heard({ type: 'blob-evicted', hash, sizeBytes: 6 });
+        isGone = true;
+        return info;
+      },
+    });
+    assert.deepEqual(await partsOf(own), { whole: false, bits: [0b11101111] });
   });
 });

@@ -60,6 +60,8 @@ export const transferLimits = {
   idleLineMs: 10_000,
   /** Streams of other machines that are served at once, in all and for each: three lanes, and those being replaced. */
   streamsPerPeer: 8,
+  /** Files looked at at the same time, whether they are here: a stat each. */
+  looksAtOnce: 64,
   /** Machines asked at the same time whether they have something. */
   searchWidth: 8,
   /** Names of bundles told to the farm again: DHT records live two days. */

@@ -1,8 +1,9 @@
 import { BUNDLE_BYTES_MAX, readBundle, type PeerId } from '@cuadro/protocol';
 import type { Clock, Random } from '../../system/interface.ts';
-import type { BlobHash, BlobStore } from '../interface.ts';
+import type { BlobEvent, BlobHash, BlobStore } from '../interface.ts';
 import type { Flock } from './flock.ts';
 import { swarmLimits } from './limits.ts';
+import { Stock } from './stock.ts';
 import { Bits, Units, type Unit } from './units.ts';
 
 export interface SwarmDeskComponents {
@@ -17,6 +18,7 @@ export interface SwarmDeskComponents {
 /** What is remembered of a bundle for those who ask. */
 interface Remembered {
   readonly units: Units;
+  readonly stock: Stock;
   /** To whom a unit was given last, and when. */
   readonly given: Map<number, { readonly peer: PeerId; readonly atMs: number }>;
 }
@@ -32,18 +34,33 @@ export class SwarmDesk {
     this.#components = components;
   }
 
+  /** To be told by the store what came and what went. */
+  readonly heard = (event: BlobEvent): void => {
+    for (const { stock } of this.#bundles.values()) stock.heard(event);
+  };
+
   /** What is here of a bundle, and who else fetches it; undefined where nothing of it is here. */
   async parts(
     asker: PeerId,
     bundle: BlobHash,
   ): Promise<{ whole: boolean; others: PeerId[]; bits: Uint8Array } | undefined> {
-    const flock = this.#components.flockOf(bundle);
-    if (flock === undefined && (await this.#components.blobs.has(bundle)) === undefined) return undefined;
-    const others = this.#others(asker, bundle);
-    if (flock === undefined) return { whole: true, others, bits: new Uint8Array() };
+    const { flockOf } = this.#components;
+    // It may begin to be fetched while the store is looked at.
+    const stored = flockOf(bundle) === undefined ? await this.#stored(bundle) : undefined;
+    const flock = flockOf(bundle);
     // Whoever asks fetches it too, and is worth being asked.
-    flock.name([asker]);
-    return { whole: false, others, bits: flock.here.bytes.slice() };
+    flock?.name([asker]);
+    const here = flock?.here ?? stored;
+    if (here === undefined || (flock === undefined && here.count === 0)) return undefined;
+    const whole = flock === undefined && here.isFull;
+    const bits = whole ? new Uint8Array() : here.bytes.slice();
+    return { whole, others: this.#others(asker, bundle), bits };
+  }
+
+  async #stored(bundle: BlobHash): Promise<Bits | undefined> {
+    if ((await this.#components.blobs.has(bundle)) === undefined) return undefined;
+    const known = await this.#remembered(bundle);
+    return known?.stock.here();
   }
 
   #others(asker: PeerId, bundle: BlobHash): PeerId[] {
@@ -113,7 +130,8 @@ export class SwarmDesk {
     const bytes = await blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX });
     const units = unitsOf(bytes);
     if (units === undefined) return undefined;
-    const fresh = this.#bundles.get(bundle) ?? { units, given: new Map() };
+    const stock = new Stock({ blobs }, { units });
+    const fresh = this.#bundles.get(bundle) ?? { units, stock, given: new Map() };
     remember(this.#bundles, bundle, fresh);
     return fresh;
   }

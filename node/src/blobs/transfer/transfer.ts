@@ -7,7 +7,7 @@ import type { BlobArrival, BlobHash, BlobInfo, BlobStore, PinOwner } from '../in
 import { Announcer } from './announcer.ts';
 import { Engine } from './engine.ts';
 import type { FetchOptions, FetchProgress, Transfer, TransferStatus, WantedBlob } from './interface.ts';
-import { defaultTransferOptions, type TransferOptions } from './limits.ts';
+import { defaultTransferOptions, transferLimits, type TransferOptions } from './limits.ts';
 import { Lines } from './lines.ts';
 import { Peers } from './peers.ts';
 import { PieceMemory } from './piece-memory.ts';
@@ -39,8 +39,6 @@ interface Of {
   readonly bundle: Bundle;
 }
 
-/** Looks at whether files are here, at the same time: a stat each. */
-const LOOKS_AT_ONCE = 64;
 /** A file that is evicted as soon as it came is fetched again; a store in which that goes on has no room for it. */
 const ATTEMPTS_MAX = 3;
 
@@ -95,7 +93,8 @@ class MeshTransfer implements Transfer {
         this.#options,
       ),
     );
-    this.#unsubscribe = mesh.subscribe({ peer: () => this.#engine.kick() });
+    const unsubscribes = [mesh.subscribe({ peer: () => this.#engine.kick() }), blobs.subscribe(desk.heard)];
+    this.#unsubscribe = () => unsubscribes.forEach((unsubscribe) => unsubscribe());
     this.#announcer.start();
   }
 
@@ -165,7 +164,9 @@ class MeshTransfer implements Transfer {
 
   async #missing(wanted: readonly WantedBlob[], options: FetchOptions): Promise<WantedBlob[]> {
     const { blobs } = this.#components;
-    const found = await mapBounded(wanted, LOOKS_AT_ONCE, options.signal, ({ hash }) => blobs.has(hash));
+    const found = await mapBounded(wanted, transferLimits.looksAtOnce, options.signal, ({ hash }) =>
+      blobs.has(hash),
+    );
     return wanted.filter((_, i) => found[i] === undefined);
   }
 

@@ -37,6 +37,11 @@ export class Units {
     this.count = count;
   }
 
+  /** Its files, identical ones once. */
+  get hashes(): readonly BlobHash[] {
+    return this.#hashes;
+  }
+
   at(unit: number): Unit | undefined {
     if (!(unit >= 0 && unit < this.count)) return undefined;
     let low = 0;
@@ -84,6 +89,10 @@ export class Bits {
   /** How many are in it. */
   get count(): number {
     return this.#count;
+  }
+
+  get isFull(): boolean {
+    return this.#count === this.#length;
   }
 
   has(unit: number): boolean {
