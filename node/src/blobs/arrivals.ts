@@ -205,7 +205,7 @@ class FileArrival implements BlobArrival {
       const { shelf } = this.#components;
       await this.#settle();
       await this.#file?.chmod(0o444);
-      await this.#close(false);
+      // It stays open: to prove and sync a large file takes seconds, in which others go on reading its pieces.
       try {
         // Each piece was compared with the manifest before it was written, so the whole proves them all.
         const { hash, sizeBytes } = await shelf.passOver(this.#path, { sync: true, wholeOnly: true, signal });
@@ -215,7 +215,7 @@ class FileArrival implements BlobArrival {
         await shelf.files.rm(this.#path, { force: true });
         throw error;
       } finally {
-        this.#room?.release();
+        await this.#close();
         await this.#ended(false);
         this.#gone.resolve();
       }
@@ -230,12 +230,12 @@ class FileArrival implements BlobArrival {
     this.#gone.resolve();
   }
 
-  async #close(release = true): Promise<void> {
+  async #close(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
     await this.#settle();
     await file?.close();
-    if (release) this.#room?.release();
+    this.#room?.release();
   }
 
   async #tracked<T>(writing: Promise<T>): Promise<T> {

@@ -61,7 +61,10 @@ export interface BlobArrival {
    * @throws `blob-mismatch` where the bytes are not that piece (nothing is written), `store-full`.
    */
   write(index: number, bytes: Uint8Array): Promise<void>;
-  /** A piece that is here, verified again; undefined for one that isn't, or no longer. `into` as in `OpenOptions`. */
+  /**
+   * A piece that is here, verified again; undefined for one that isn't, or no longer. While `finish` is under way too,
+   * until the blob is there under its own hash. `into` as in `OpenOptions`.
+   */
   read(index: number, into?: Uint8Array): Promise<Uint8Array | undefined>;
   /**
    * After the last piece: makes the blob durable, and readable.

@@ -274,6 +274,28 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.deepEqual(store.pinOwners(), ['job']);
     });
 
+    it('has the pieces of one that is being finished, until the blob is there', async () => {
+      const store = await started();
+      const bytes = bytesOf(3_500_001);
+      const source = await started();
+      const manifest = await source.manifest((await source.putBytes(bytes)).hash);
+      const arrival = await store.receive(manifest);
+      const piece = bytes.slice(0, manifest.pieceBytes);
+      for (const index of arrival.missing())
+        await arrival.write(index, bytes.slice(index * manifest.pieceBytes).slice(0, manifest.pieceBytes));
+      let isFinished = false;
+      const finish = arrival.finish().finally(() => {
+        isFinished = true;
+      });
+      while (!isFinished) {
+        const read = await arrival.read(0);
+        if (read === undefined) assert.notEqual(await store.has(manifest.hash), undefined);
+        else assert.deepEqual(Buffer.from(read), Buffer.from(piece));
+        await new Promise(setImmediate);
+      }
+      await finish;
+    });
+
     it('keeps nothing of pieces that fit a made-up manifest, and refuses one that fits nothing', async () => {
       const store = await started();
       const pieces = [bytesOf(1_048_576), bytesOf(5)] as const;

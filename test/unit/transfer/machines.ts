@@ -120,9 +120,9 @@ export async function reaches(machine: Machine, ...others: Machine[]): Promise<v
   unsubscribe();
 }
 
-/** A store whose answers are replaced: what a lying or failing holder serves. */
-export function disguised(blobs: BlobStore, other: Partial<BlobStore>): BlobStore {
-  return new Proxy(blobs, {
+/** A store, or an arrival, whose answers are replaced: what a lying or failing holder serves. */
+export function disguised<T extends object = BlobStore>(real: T, other: Partial<T>): T {
+  return new Proxy(real, {
     get(target, property) {
       const value: unknown = Reflect.get(other, property) ?? Reflect.get(target, property, target);
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;

@@ -51,7 +51,7 @@ export class Engine {
   /** What is here of a large file that is on its way. */
   arrivalOf(hash: BlobHash): BlobArrival | undefined {
     const state = this.#wants.get(hash)?.state;
-    return state?.kind === 'pieces' ? state.arrival : undefined;
+    return state?.kind === 'pieces' || state?.kind === 'storing' ? state.arrival : undefined;
   }
 
   /** Somebody waits for a file; `leave` must follow. */

@@ -270,7 +270,7 @@ export class Exchanges {
   }
 
   async #finish(want: Want, state: PiecesState): Promise<void> {
-    want.state = { kind: 'storing' };
+    want.state = { kind: 'storing', arrival: state.arrival };
     const { pin } = want;
     try {
       const info = await state.arrival.finish(pin === undefined ? {} : { pin });

@@ -35,7 +35,8 @@ export type WantState =
   | { readonly kind: 'queued' }
   | { readonly kind: 'asked' }
   | PiecesState
-  | { readonly kind: 'storing' }
+  /** With its arrival where all pieces of a large one are here, and it is proved and made durable. */
+  | { readonly kind: 'storing'; readonly arrival?: BlobArrival }
   | { readonly kind: 'ended' };
 
 /** When a machine may be asked: now, at some time, or not at all as things are. */
