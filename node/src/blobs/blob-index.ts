@@ -1,70 +1,115 @@
+import type { ScannedFolder } from './hasher.ts';
+import { Column, HashRows, WORDS } from './hash-rows.ts';
 import type { BlobHash, BlobInfo } from './interface.ts';
 import type { PinTable } from './pins.ts';
 
 export interface IndexEntry extends BlobInfo {
   /** Wall-clock milliseconds; orders eviction and nothing else, so a wrong clock costs a cache hit at worst. */
-  usedMs: number;
-  /** The last use that the disk knows of. */
-  notedMs: number;
+  readonly usedMs: number;
 }
 
-/** What is on disk, in memory: sizes, sums, and who was used last. */
+/** What is on disk, in memory: sizes, sums, and who was used last; 70 bytes a blob, since a season has millions. */
 export class BlobIndex {
-  readonly #entries = new Map<BlobHash, IndexEntry>();
-  /** How many blobs there are of a size: a file of a size that nobody has cannot be here already. */
-  readonly #sizes = new Map<number, number>();
+  readonly #rows = new HashRows();
+  readonly #sizes = new Column();
+  readonly #usedMs = new Column();
+  /** The last use that the disk knows of. */
+  readonly #notedMs = new Column();
+  readonly #pins: PinTable;
   usedBytes = 0;
+  /** Of those that somebody pins. */
+  pinnedBytes = 0;
+
+  constructor(pins: PinTable) {
+    this.#pins = pins;
+    pins.watch((hash, isPinned) => {
+      const row = this.#rows.find(hash);
+      if (row !== undefined) this.pinnedBytes += (isPinned ? 1 : -1) * this.#sizes.get(row);
+    });
+  }
 
   get count(): number {
-    return this.#entries.size;
+    return this.#rows.size;
   }
 
   get(hash: BlobHash): IndexEntry | undefined {
-    return this.#entries.get(hash);
+    const row = this.#rows.find(hash);
+    return row === undefined ? undefined : this.#entry(row);
   }
 
-  hashes(): BlobHash[] {
-    return [...this.#entries.keys()];
+  has(hash: BlobHash): boolean {
+    return this.#rows.find(hash) !== undefined;
   }
 
+  /** One after the other; those that come meanwhile may be left out. */
+  *hashes(): Generator<BlobHash> {
+    for (const row of this.#rows.rows()) yield this.#rows.hashOf(row);
+  }
+
+  /** A file of a size that nobody has cannot be here already. */
   hasSize(sizeBytes: number): boolean {
     return this.#sizes.has(sizeBytes);
   }
 
   /** Returns false when it was here already. */
   add(hash: BlobHash, sizeBytes: number, usedMs: number): boolean {
-    const known = this.#entries.get(hash);
+    const known = this.#rows.find(hash);
     if (known !== undefined) {
-      known.usedMs = Math.max(known.usedMs, usedMs);
+      this.#usedMs.set(known, Math.max(this.#usedMs.get(known), usedMs));
       return false;
     }
-    this.#entries.set(hash, { hash, sizeBytes, usedMs, notedMs: usedMs });
-    this.#sizes.set(sizeBytes, (this.#sizes.get(sizeBytes) ?? 0) + 1);
+    this.#set(this.#rows.add(hash), sizeBytes, usedMs);
+    return true;
+  }
+
+  /** What stands on the disk at the start. */
+  load({ hashes, sizes, usedMs }: ScannedFolder): void {
+    for (const [i, sizeBytes] of sizes.entries())
+      this.#set(this.#rows.addWords(hashes, i * WORDS), sizeBytes, usedMs[i] as number);
+  }
+
+  #set(row: number, sizeBytes: number, usedMs: number): void {
+    this.#sizes.set(row, sizeBytes);
+    this.#usedMs.set(row, usedMs);
+    this.#notedMs.set(row, usedMs);
     this.usedBytes += sizeBytes;
+    if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes += sizeBytes;
+  }
+
+  /** Notes a use; true where the disk is to be told of it, since the last that it knows is `intervalMs` away. */
+  touch(hash: BlobHash, usedMs: number, intervalMs: number): boolean {
+    const row = this.#rows.find(hash);
+    if (row === undefined) return false;
+    this.#usedMs.set(row, usedMs);
+    if (Math.abs(usedMs - this.#notedMs.get(row)) < intervalMs) return false;
+    this.#notedMs.set(row, usedMs);
     return true;
   }
 
   remove(hash: BlobHash): IndexEntry | undefined {
-    const entry = this.#entries.get(hash);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(hash);
-    const ofSize = (this.#sizes.get(entry.sizeBytes) ?? 1) - 1;
-    if (ofSize === 0) this.#sizes.delete(entry.sizeBytes);
-    else this.#sizes.set(entry.sizeBytes, ofSize);
+    const row = this.#rows.find(hash);
+    if (row === undefined) return undefined;
+    const entry = this.#entry(row);
+    if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes -= entry.sizeBytes;
+    this.#rows.remove(row);
+    this.#sizes.clear(row);
     this.usedBytes -= entry.sizeBytes;
     return entry;
   }
 
-  pinnedBytes(pins: PinTable): number {
-    let sum = 0;
-    for (const hash of pins.pinned()) sum += this.#entries.get(hash)?.sizeBytes ?? 0;
-    return sum;
+  /** What may be evicted, least recently used first. */
+  evictable(): IndexEntry[] {
+    const found: IndexEntry[] = [];
+    for (const row of this.#rows.rows())
+      if (!this.#pins.isPinnedRow(this.#rows, row)) found.push(this.#entry(row));
+    return found.sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
   }
 
-  /** What may be evicted, least recently used first. */
-  evictable(pins: PinTable): IndexEntry[] {
-    return [...this.#entries.values()]
-      .filter(({ hash }) => !pins.isPinned(hash))
-      .sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
+  #entry(row: number): IndexEntry {
+    return {
+      hash: this.#rows.hashOf(row),
+      sizeBytes: this.#sizes.get(row),
+      usedMs: this.#usedMs.get(row),
+    };
   }
 }

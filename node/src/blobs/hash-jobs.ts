@@ -3,7 +3,8 @@ import { createHash, hash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { FileCallsSync } from '../system/file-calls.ts';
-import type { HashJob, HashReply, ScanEntry } from './hasher.ts';
+import type { HashJob, HashReply, ScannedFolder } from './hasher.ts';
+import { WORDS } from './hash-rows.ts';
 import { isBlobHash, piecesSuffix } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
 
@@ -118,11 +119,12 @@ function digestFile(job: Extract<HashJob, { kind: 'digest' }>, fs: FileCallsSync
 
 /** Lists the blobs of a store, and removes piece lists whose blob is gone. */
 function scan(job: Extract<HashJob, { kind: 'scan' }>, fs: FileCallsSync): HashReply {
-  const entries: ScanEntry[] = [];
+  const folders: ScannedFolder[] = [];
   for (const folderName of fs.readdirSync(job.root)) {
     const folder = join(job.root, folderName);
     if (!/^[0-9a-f]{2}$/.test(folderName)) continue;
     const names = new Set(fs.readdirSync(folder));
+    const found: { hash: string; sizeBytes: number; usedMs: number }[] = [];
     for (const name of names) {
       const hash = name.endsWith(piecesSuffix) ? name.slice(0, -piecesSuffix.length) : name;
       if (!isBlobHash(hash) || !hash.startsWith(folderName)) continue;
@@ -131,10 +133,18 @@ function scan(job: Extract<HashJob, { kind: 'scan' }>, fs: FileCallsSync): HashR
         continue;
       }
       const stat = fs.lstatSync(join(folder, name));
-      if (stat.isFile()) entries.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
+      if (stat.isFile()) found.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
     }
+    const hashes = new Uint32Array(found.length * WORDS);
+    const bytes = Buffer.from(hashes.buffer);
+    for (const [i, { hash }] of found.entries()) bytes.write(hash, i * WORDS * 4, 'hex');
+    folders.push({
+      hashes,
+      sizes: Float64Array.from(found, ({ sizeBytes }) => sizeBytes),
+      usedMs: Float64Array.from(found, ({ usedMs }) => usedMs),
+    });
   }
-  return { id: job.id, ok: true, entries };
+  return { id: job.id, ok: true, folders };
 }
 
 type PieceJob = Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>;

@@ -2,6 +2,19 @@
 import { parentPort } from 'node:worker_threads';
 import { systemFileCallsSync } from '../system/file-calls.ts';
 import { carryOut } from './hash-jobs.ts';
-import type { HashJob } from './hasher.ts';
+import type { HashJob, HashReply } from './hasher.ts';
 
-parentPort?.on('message', (job: HashJob) => parentPort?.postMessage(carryOut(job, systemFileCallsSync)));
+/** Handed over, not copied. */
+const buffersOf = (reply: HashReply): ArrayBuffer[] =>
+  reply.ok
+    ? (reply.folders ?? []).flatMap(({ hashes, sizes, usedMs }) => [
+        hashes.buffer,
+        sizes.buffer,
+        usedMs.buffer,
+      ])
+    : [];
+
+parentPort?.on('message', (job: HashJob) => {
+  const reply = carryOut(job, systemFileCallsSync);
+  parentPort?.postMessage(reply, buffersOf(reply));
+});

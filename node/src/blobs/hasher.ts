@@ -28,11 +28,13 @@ export type HashJob =
     }
   | { readonly kind: 'scan'; readonly id: number; readonly root: string };
 
-export interface ScanEntry {
-  readonly hash: string;
-  readonly sizeBytes: number;
+/** What stands in one folder, in columns, which are handed over and not copied. */
+export interface ScannedFolder {
+  /** The bytes of the hashes, eight words each. */
+  readonly hashes: Uint32Array<ArrayBuffer>;
+  readonly sizes: Float64Array<ArrayBuffer>;
   /** Wall-clock milliseconds of the last use that was noted on disk. */
-  readonly usedMs: number;
+  readonly usedMs: Float64Array<ArrayBuffer>;
 }
 
 export type HashReply =
@@ -42,7 +44,7 @@ export type HashReply =
       readonly hash?: string;
       readonly sizeBytes?: number;
       readonly pieces?: Uint8Array;
-      readonly entries?: ScanEntry[];
+      readonly folders?: readonly ScannedFolder[];
       /** Of a piece: whether it is the one that was expected. */
       readonly isRight?: boolean;
     }
@@ -189,10 +191,10 @@ export class Hasher implements Startable {
     return reply.isRight === true;
   }
 
-  async scan(root: string): Promise<ScanEntry[]> {
+  async scan(root: string): Promise<readonly ScannedFolder[]> {
     const reply = await this.#post({ kind: 'scan', id: this.#nextId++, root });
     if (!reply.ok) throw new HashJobError(reply);
-    return reply.entries ?? [];
+    return reply.folders ?? [];
   }
 
   #post(job: HashJob): Promise<HashReply> {

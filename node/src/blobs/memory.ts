@@ -50,7 +50,7 @@ class MemoryBlobStore implements types.BlobStore {
   readonly #quotaBytes: number;
   readonly #contents: Map<BlobHash, Uint8Array>;
   readonly #parts: Map<BlobHash, Map<number, Uint8Array>>;
-  readonly #index = new BlobIndex();
+  readonly #index: BlobIndex;
   readonly #pins: PinTable;
   readonly #digest: (bytes: Uint8Array) => Promise<BlobHash>;
   readonly #listeners = new Set<(event: types.BlobEvent) => void>();
@@ -64,6 +64,7 @@ class MemoryBlobStore implements types.BlobStore {
     this.#contents = disk.contents;
     this.#parts = disk.parts;
     this.#pins = disk.pins;
+    this.#index = new BlobIndex(disk.pins);
     this.#digest = init.digest ?? digest;
     for (const [hash, content] of disk.contents) this.#index.add(hash, content.length, ++this.#uses);
   }
@@ -140,7 +141,7 @@ class MemoryBlobStore implements types.BlobStore {
     this.#alive(options.signal);
     assertManifest(manifest);
     const { hash, sizeBytes, pieceBytes, pieces } = manifest;
-    const freeBytes = this.#quotaBytes - this.#index.pinnedBytes(this.#pins);
+    const freeBytes = this.#quotaBytes - this.#index.pinnedBytes;
     if (sizeBytes > freeBytes)
       throw new StoreFullError(sizeBytes, freeBytes, 'The file store has reached its quota.');
     const here = this.#parts.get(hash) ?? new Map<number, Uint8Array>();
@@ -251,7 +252,7 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async usage(): Promise<types.BlobUsage> {
-    const pinnedBytes = this.#index.pinnedBytes(this.#pins);
+    const pinnedBytes = this.#index.pinnedBytes;
     const fits = pinnedBytes + this.#refusedBytes <= this.#quotaBytes;
     if (fits) this.#refusedBytes = 0;
     const accepting = fits && pinnedBytes < this.#quotaBytes;
@@ -272,8 +273,7 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async *check(): AsyncGenerator<types.BlobCheck> {
-    for (const hash of [...this.#pins.pinned()])
-      if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
+    for (const hash of this.#pins.pinned()) if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
     for (const hash of this.#index.hashes()) yield { hash, state: 'ok' };
   }
 
@@ -307,8 +307,8 @@ class MemoryBlobStore implements types.BlobStore {
 
   #evictFor(sizeBytes: number): types.GarbageReport {
     const report = { evictedBlobs: 0, evictedBytes: 0 };
-    if (this.#index.pinnedBytes(this.#pins) + sizeBytes > this.#quotaBytes) return report;
-    for (const entry of this.#index.evictable(this.#pins)) {
+    if (this.#index.pinnedBytes + sizeBytes > this.#quotaBytes) return report;
+    for (const entry of this.#index.evictable()) {
       if (this.#index.usedBytes + sizeBytes <= this.#quotaBytes) break;
       this.#index.remove(entry.hash);
       this.#contents.delete(entry.hash);

@@ -2,9 +2,15 @@ import { dirname } from 'node:path';
 import type { FileCalls, OpenFile } from '../system/file-calls.ts';
 import { createFileSynced, syncFolder, systemCode } from '../system/files.ts';
 import { StoreStoppedError } from './errors.ts';
+import { Column, HashRows } from './hash-rows.ts';
 import type { BlobHash, PinOwner } from './interface.ts';
 import { isBlobHash } from './layout.ts';
 import { blobLimits } from './options.ts';
+
+/** The journal is read in pieces: of a million pins it is 85 MB. */
+const READ_BYTES = 2 ** 18;
+/** And written so when it is made anew. */
+const LINES_PER_WRITE = 4_096;
 
 const ownerPattern = /^[!-~]+$/;
 
@@ -14,51 +20,111 @@ export function assertPinOwner(owner: PinOwner): void {
   }
 }
 
-/** Who needs which blob, in memory. */
+/** Who needs which blob, in memory: most have one owner, and take 50 bytes then. */
 export class PinTable {
-  readonly #owners = new Map<BlobHash, Set<PinOwner>>();
-  readonly #hashes = new Map<PinOwner, Set<BlobHash>>();
+  readonly #rows = new HashRows();
+  /** The owner of each row by its number; the first of them where there are several. */
+  readonly #firsts = new Column();
+  /** The others. */
+  readonly #others = new Map<number, number[]>();
+  readonly #numbers = new Map<PinOwner, number>();
+  /** By number, with how many they pin; a number whose owner is gone is given to the next. */
+  readonly #owners: { name: PinOwner; pins: number }[] = [];
+  readonly #free: number[] = [];
+  #watcher: (hash: BlobHash, isPinned: boolean) => void = () => undefined;
   size = 0;
+
+  /** Tells when a blob gets its first owner or loses its last one; whoever watched before belongs to an earlier life. */
+  watch(watcher: (hash: BlobHash, isPinned: boolean) => void): void {
+    this.#watcher = watcher;
+  }
 
   /** False when nothing changed. */
   add(hash: BlobHash, owner: PinOwner): boolean {
-    const owners = this.#owners.get(hash) ?? new Set();
-    if (owners.has(owner)) return false;
-    this.#owners.set(hash, owners.add(owner));
-    this.#hashes.set(owner, (this.#hashes.get(owner) ?? new Set()).add(hash));
+    const known = this.#rows.find(hash);
+    if (known !== undefined && this.#has(known, this.#numbers.get(owner))) return false;
+    const row = known ?? this.#rows.add(hash);
+    const number = this.#numberOf(owner);
+    if (known === undefined) this.#firsts.set(row, number);
+    else this.#others.set(row, [...(this.#others.get(row) ?? []), number]);
+    (this.#owners[number] as { pins: number }).pins += 1;
     this.size += 1;
+    if (known === undefined) this.#watcher(hash, true);
     return true;
   }
 
   remove(hash: BlobHash, owner: PinOwner): boolean {
-    const owners = this.#owners.get(hash);
-    if (owners === undefined || !owners.delete(owner)) return false;
-    if (owners.size === 0) this.#owners.delete(hash);
-    const hashes = this.#hashes.get(owner);
-    hashes?.delete(hash);
-    if (hashes?.size === 0) this.#hashes.delete(owner);
+    const row = this.#rows.find(hash);
+    const number = this.#numbers.get(owner);
+    if (row === undefined || number === undefined || !this.#has(row, number)) return false;
+    const [first, ...others] = this.#of(row).filter((other) => other !== number);
+    if (others.length > 0) this.#others.set(row, others);
+    else this.#others.delete(row);
+    if (first === undefined) this.#rows.remove(row);
+    else this.#firsts.set(row, first);
+    this.#release(owner, number);
     this.size -= 1;
+    if (first === undefined) this.#watcher(hash, false);
     return true;
   }
 
   isPinned(hash: BlobHash): boolean {
-    return this.#owners.has(hash);
+    return this.#rows.find(hash) !== undefined;
+  }
+
+  /** Of what has this row in another table. */
+  isPinnedRow(rows: HashRows, row: number): boolean {
+    return this.#rows.findOf(rows, row) !== undefined;
   }
 
   owners(hash: BlobHash): PinOwner[] {
-    return [...(this.#owners.get(hash) ?? [])];
+    const row = this.#rows.find(hash);
+    return row === undefined ? [] : this.#of(row).map((number) => this.#owners[number]?.name as PinOwner);
   }
 
   hashes(owner: PinOwner): BlobHash[] {
-    return [...(this.#hashes.get(owner) ?? [])];
+    const number = this.#numbers.get(owner);
+    const found: BlobHash[] = [];
+    if (number === undefined) return found;
+    for (const row of this.#rows.rows()) if (this.#has(row, number)) found.push(this.#rows.hashOf(row));
+    return found;
   }
 
   allOwners(): PinOwner[] {
-    return [...this.#hashes.keys()];
+    return [...this.#numbers.keys()];
   }
 
-  pinned(): IterableIterator<BlobHash> {
-    return this.#owners.keys();
+  /** One after the other; those that come meanwhile may be left out. */
+  *pinned(): Generator<BlobHash> {
+    for (const row of this.#rows.rows()) yield this.#rows.hashOf(row);
+  }
+
+  #of(row: number): number[] {
+    return [this.#firsts.get(row), ...(this.#others.get(row) ?? [])];
+  }
+
+  #has(row: number, number: number | undefined): boolean {
+    if (number === undefined) return false;
+    return this.#firsts.get(row) === number || this.#others.get(row)?.includes(number) === true;
+  }
+
+  #numberOf(owner: PinOwner): number {
+    const known = this.#numbers.get(owner);
+    if (known !== undefined) return known;
+    const number = this.#free.pop() ?? this.#owners.length;
+    // A copy: a name that was cut out of a longer text would keep all of it.
+    const name = Buffer.from(owner).toString();
+    this.#numbers.set(name, number);
+    this.#owners[number] = { name, pins: 0 };
+    return number;
+  }
+
+  #release(owner: PinOwner, number: number): void {
+    const known = this.#owners[number] as { pins: number };
+    known.pins -= 1;
+    if (known.pins > 0) return;
+    this.#numbers.delete(owner);
+    this.#free.push(number);
   }
 }
 
@@ -155,32 +221,53 @@ export class PinJournal {
   }
 
   async #load(): Promise<{ lines: number; isTorn: boolean }> {
-    let text: string;
+    let file: OpenFile;
     try {
-      text = Buffer.from(await this.#files.readFile(this.#path)).toString('latin1');
+      file = await this.#files.open(this.#path);
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return { lines: 0, isTorn: false };
       throw error;
     }
-    const lines = text.split('\n');
-    // What follows the last line break is a line that was being written when the power went.
-    const isTorn = lines.pop() !== '';
-    for (const line of lines) {
-      const hash = line.slice(1, 65);
-      const owner = line.slice(66);
-      if (!isBlobHash(hash) || line[65] !== ' ' || !ownerPattern.test(owner)) continue;
-      if (line[0] === '+') this.table.add(hash, owner);
-      else if (line[0] === '-') this.table.remove(hash, owner);
+    let rest = '';
+    let lines = 0;
+    try {
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+        if (bytesRead === 0) break;
+        const complete = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
+        // What follows the last line break is no line yet; at the end it is one that was being written when the power went.
+        rest = complete.pop() ?? '';
+        lines += complete.length;
+        for (const line of complete) this.#take(line);
+      }
+    } finally {
+      await file.close();
     }
-    return { lines: lines.length, isTorn };
+    return { lines, isTorn: rest !== '' };
+  }
+
+  #take(line: string): void {
+    const hash = line.slice(1, 65);
+    const owner = line.slice(66);
+    if (!isBlobHash(hash) || line[65] !== ' ' || !ownerPattern.test(owner)) return;
+    if (line[0] === '+') this.table.add(hash, owner);
+    else if (line[0] === '-') this.table.remove(hash, owner);
   }
 
   async #rewrite(temporary: string): Promise<void> {
-    const lines: string[] = [];
+    await createFileSynced(temporary, this.#lines(), 0o644, this.#files);
+    await this.#files.rename(temporary, this.#path);
+  }
+
+  *#lines(): Generator<string> {
+    let lines: string[] = [];
     for (const hash of this.table.pinned()) {
       for (const owner of this.table.owners(hash)) lines.push(`+${hash} ${owner}\n`);
+      if (lines.length < LINES_PER_WRITE) continue;
+      yield lines.join('');
+      lines = [];
     }
-    await createFileSynced(temporary, lines.join(''), 0o644, this.#files);
-    await this.#files.rename(temporary, this.#path);
+    yield lines.join('');
   }
 }

@@ -10,7 +10,7 @@ import {
   systemCode,
 } from '../system/files.ts';
 import type { Clock, Random } from '../system/interface.ts';
-import type { BlobIndex, IndexEntry } from './blob-index.ts';
+import type { BlobIndex } from './blob-index.ts';
 import {
   BlobCorruptError,
   BlobMismatchError,
@@ -182,12 +182,11 @@ export class Shelf {
   }
 
   /** Notes a use; on disk at most once an hour, as the time of the file, which only orders later evictions. */
-  touch(entry: IndexEntry): void {
-    entry.usedMs = this.#clock.wallTime();
-    if (Math.abs(entry.usedMs - entry.notedMs) < blobLimits.touchIntervalMs) return;
-    entry.notedMs = entry.usedMs;
-    const seconds = entry.usedMs / 1_000;
-    this.files.utimes(this.layout.pathOf(entry.hash), seconds, seconds).catch(() => undefined);
+  touch({ hash }: BlobInfo): void {
+    const usedMs = this.#clock.wallTime();
+    if (!this.index.touch(hash, usedMs, blobLimits.touchIntervalMs)) return;
+    const seconds = usedMs / 1_000;
+    this.files.utimes(this.layout.pathOf(hash), seconds, seconds).catch(() => undefined);
   }
 
   /** One pass over a file by the hash threads; errors become those of this room. */
@@ -212,11 +211,10 @@ export class Shelf {
   }
 
   /** False when the blob was pinned meanwhile, or the disk refuses. */
-  evict(entry: IndexEntry): Promise<boolean> {
-    const { hash, sizeBytes } = entry;
+  evict({ hash, sizeBytes }: BlobInfo): Promise<boolean> {
     return this.#byHash.run(hash, async () => {
-      if (this.pins.table.isPinned(hash) || this.index.get(hash) !== entry) return false;
-      this.index.remove(hash);
+      const entry = this.pins.table.isPinned(hash) ? undefined : this.index.remove(hash);
+      if (entry === undefined) return false;
       try {
         await this.files.rm(this.layout.pathOf(hash), { force: true });
         await this.files.rm(this.layout.piecesPathOf(hash), { force: true });
@@ -241,7 +239,7 @@ export class Shelf {
    */
   quarantine(hash: BlobHash): Promise<void> {
     return this.#byHash.run(hash, async () => {
-      if (this.index.get(hash) === undefined) return;
+      if (!this.index.has(hash)) return;
       const state = await this.#stateOf(hash);
       if (state === 'damaged') await this.#quarantineNow(hash);
       else if (state === 'gone') this.lost(hash);

@@ -6,13 +6,11 @@ import { StoreFullError } from './errors.ts';
 import type { BlobUsage, GarbageReport } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
 import type { BlobStoreOptions } from './options.ts';
-import type { PinTable } from './pins.ts';
 
 export interface SpaceComponents {
   readonly files: FileCalls;
   readonly layout: BlobLayout;
   readonly index: BlobIndex;
-  readonly pins: PinTable;
   readonly options: BlobStoreOptions;
   /** Removes one blob; false when it could not be, or was pinned meanwhile. */
   readonly evict: (entry: IndexEntry) => Promise<boolean>;
@@ -106,8 +104,8 @@ export class Space {
   }
 
   async usage(): Promise<BlobUsage> {
-    const { options, index, pins, layout, files } = this.#components;
-    const pinnedBytes = index.pinnedBytes(pins);
+    const { options, index, layout, files } = this.#components;
+    const { pinnedBytes } = index;
     const freeBytes = await freeDiskBytes(layout.blobs, files).catch(() => undefined);
     const state = {
       usedBytes: index.usedBytes,
@@ -160,16 +158,16 @@ export class Space {
   }
 
   #evictableBytes(): number {
-    return this.#components.index.usedBytes - this.#components.index.pinnedBytes(this.#components.pins);
+    return this.#components.index.usedBytes - this.#components.index.pinnedBytes;
   }
 
   async #evict(sizeBytes: number, diskBytes: number): Promise<GarbageReport> {
-    const { index, pins, evict } = this.#components;
+    const { index, evict } = this.#components;
     let evictedBlobs = 0;
     let evictedBytes = 0;
     // Counted down by what was evicted: the disk may report freed space only later.
     let { bytes } = await this.#shortage(sizeBytes, diskBytes);
-    for (const entry of bytes > 0 ? index.evictable(pins) : []) {
+    for (const entry of bytes > 0 ? index.evictable() : []) {
       if (bytes <= 0) break;
       if (!(await evict(entry))) continue;
       evictedBlobs += 1;

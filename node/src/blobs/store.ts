@@ -93,8 +93,8 @@ class FileBlobStore implements types.BlobStore {
   async #start(): Promise<void> {
     const { clock, random } = this.#components;
     const { files, digest } = this.#ground;
-    const index = new BlobIndex();
     const pins = new PinJournal({ files }, { path: this.#layout.pins });
+    const index = new BlobIndex(pins.table);
     const emit = (event: types.BlobEvent): void => this.#emit(event);
     const threads = { hasher: this.#hasher, pieceHasher: this.#pieceHasher };
     const shelf = new Shelf({
@@ -111,9 +111,7 @@ class FileBlobStore implements types.BlobStore {
     try {
       await prepareLayout(this.#layout, files);
       await Promise.all([this.#hasher.start(), this.#pieceHasher.start()]);
-      for (const { hash, sizeBytes, usedMs } of await this.#hasher.scan(this.#layout.blobs)) {
-        index.add(hash, sizeBytes, usedMs);
-      }
+      for (const folder of await this.#hasher.scan(this.#layout.blobs)) index.load(folder);
       await pins.start(shelf.temporary());
     } catch (error) {
       await pins.stop();
@@ -124,7 +122,6 @@ class FileBlobStore implements types.BlobStore {
       files,
       layout: this.#layout,
       index,
-      pins: pins.table,
       options: this.#options,
       evict: (entry) => shelf.evict(entry),
       dropUnfinished: () => arrivals.dropSuspended(),
@@ -320,9 +317,8 @@ class FileBlobStore implements types.BlobStore {
   async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
     const { shelf } = this.#alive();
     // What is not here at all costs nothing to find, so it is told first.
-    for (const hash of [...shelf.pins.table.pinned()]) {
-      if (shelf.index.get(hash) === undefined) yield { hash, state: 'missing' };
-    }
+    for (const hash of shelf.pins.table.pinned())
+      if (!shelf.index.has(hash)) yield { hash, state: 'missing' };
     for (const hash of shelf.index.hashes()) {
       const state = await this.#during(options.signal, (life, signal) => checkOne(life.shelf, hash, signal));
       if (state !== undefined) yield { hash, state };

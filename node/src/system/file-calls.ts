@@ -20,6 +20,13 @@ export interface OpenFile {
   /** Appends where the file is as long as what was written through this handle. */
   writeFile(data: Uint8Array | string): Promise<void>;
   appendFile(data: string): Promise<void>;
+  /** From where the last one ended where `position` is null; no bytes at the end. */
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<{ readonly bytesRead: number }>;
   truncate(sizeBytes: number): Promise<void>;
   chmod(mode: number): Promise<void>;
   /** Content and facts are durable when it resolves; a file's name is its folder's content. */

@@ -55,16 +55,17 @@ export class FolderSyncs {
   }
 }
 
-/** Writes all of `data` to a new file (which must not exist) and syncs its content, not its name. */
+/** Writes all of `data`, or of its parts, to a new file (which must not exist) and syncs its content, not its name. */
 export async function createFileSynced(
   path: string,
-  data: Uint8Array | string,
+  data: Uint8Array | string | Iterable<string>,
   mode = 0o644,
   files: FileCalls = systemFileCalls,
 ): Promise<void> {
   const handle = await files.open(path, 'wx', mode);
   try {
-    await handle.writeFile(data);
+    const parts = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+    for (const part of parts) await handle.writeFile(part);
     await handle.sync();
   } finally {
     await handle.close();

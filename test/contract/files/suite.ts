@@ -41,6 +41,13 @@ export function fileCallsContract(
       assert.equal(text(into.subarray(2, 5)), 'two');
       assert.equal(sync.writeSync(file.fd, Buffer.from('xTWO!'), 1, 3, 4), 3);
       await file.close();
+      const open = await files.open(`${root}/a`);
+      assert.equal((await open.read(into, 1, 5, null)).bytesRead, 5, 'from where it was');
+      assert.equal((await open.read(into, 6, 5, null)).bytesRead, 2, 'to the end');
+      assert.equal(text(into.subarray(1, 8)), 'one TWO');
+      assert.equal((await open.read(into, 0, 5, null)).bytesRead, 0, 'and no further');
+      await open.close();
+      await assert.rejects(open.read(into, 0, 1, 0), { code: 'EBADF' });
       assert.equal(text(await files.readFile(`${root}/a`)), 'one TWO');
       const { size } = await files.stat(`${root}/a`);
       assert.equal(size, 7);

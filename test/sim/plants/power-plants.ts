@@ -11,8 +11,8 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
   {
     name: 'new files are not synced',
     file: FILES,
-    from: 'await handle.writeFile(data);\n    await handle.sync();',
-    to: 'await handle.writeFile(data);',
+    from: 'await handle.writeFile(part);\n    await handle.sync();',
+    to: 'await handle.writeFile(part);',
     within: 20,
     isQuick: true,
   },
@@ -139,12 +139,12 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
   {
     name: 'pins do not protect',
     file: `${BLOBS}/shelf.ts`,
-    from: 'if (this.pins.table.isPinned(hash) || this.index.get(hash) !== entry) return false;',
-    to: 'if (this.index.get(hash) !== entry) return false;',
+    from: 'const entry = this.pins.table.isPinned(hash) ? undefined : this.index.remove(hash);',
+    to: 'const entry = this.index.remove(hash);',
     also: {
       file: `${BLOBS}/blob-index.ts`,
-      from: '.filter(({ hash }) => !pins.isPinned(hash))',
-      to: '.filter(({ hash }) => !pins.isPinned(hash) || hash < "8")',
+      from: 'if (!this.#pins.isPinnedRow(this.#rows, row)) found.push(this.#entry(row));',
+      to: 'found.push(this.#entry(row));',
     },
     within: 100,
   },

@@ -201,10 +201,10 @@ export class ProcessFiles implements FileCalls {
     const isNew = typeof flags === 'string' && /[wa]/.test(flags);
     const fd = await this.#call(isNew, () => this.#opened(path, flags));
     const handle = this.#handles.get(fd) as Handle;
-    const onFile = (isChange: boolean, perform: () => void): Promise<void> =>
+    const onFile = <T>(isChange: boolean, perform: () => T): Promise<T> =>
       this.#call(isChange, () => {
         if (!this.#handles.has(fd)) throw fileError('EBADF', path);
-        perform();
+        return perform();
       });
     const write = (data: Uint8Array | string): Promise<void> =>
       onFile(true, () => this.#write(handle, Buffer.from(data), undefined));
@@ -212,6 +212,10 @@ export class ProcessFiles implements FileCalls {
       fd,
       writeFile: write,
       appendFile: write,
+      read: (into, offset, length, position) =>
+        onFile(false, () => ({
+          bytesRead: this.#read(handle, into.subarray(offset, offset + length), position),
+        })),
       truncate: (size) => onFile(true, () => this.#truncate(handle, size)),
       chmod: () => onFile(true, () => undefined),
       sync: () => onFile(true, () => this.#volume.sync(handle.node)),

@@ -1,0 +1,161 @@
+import type { BlobHash } from './interface.ts';
+import { isBlobHash } from './layout.ts';
+
+/** 32-bit words of a hash. */
+export const WORDS = 8;
+/** Rows of one page: 128 KiB of hashes, so that a table grows without copying what it has. */
+const PAGE_ROWS = 4_096;
+/** Slots of an empty table; they double when three quarters are taken. */
+const SLOTS_MIN = 1_024;
+const FREE = -1;
+
+/** A column of one number for each row, in pages as the rows are. */
+export class Column {
+  readonly #pages: Float64Array[] = [];
+
+  get(row: number): number {
+    return this.#pages[Math.floor(row / PAGE_ROWS)]?.[row % PAGE_ROWS] as number;
+  }
+
+  set(row: number, value: number): void {
+    const page = Math.floor(row / PAGE_ROWS);
+    for (let next = this.#pages.length; next <= page; next++)
+      this.#pages.push(new Float64Array(PAGE_ROWS).fill(Number.NaN));
+    (this.#pages[page] as Float64Array)[row % PAGE_ROWS] = value;
+  }
+
+  /** Of a row that was given back: no number any more. */
+  clear(row: number): void {
+    this.set(row, Number.NaN);
+  }
+
+  /** A millisecond for a million rows. */
+  has(value: number): boolean {
+    return this.#pages.some((page) => page.indexOf(value) >= 0);
+  }
+}
+
+/**
+ * A set of hashes that gives each a row, a small number for columns beside it: 32 bytes and a slot, where a string in
+ * a Map takes five times that. A row stays the same until its hash is removed, and is then given to the next.
+ */
+export class HashRows {
+  readonly #pages: Uint32Array[] = [];
+  /** The row of whoever hashes to a slot, or to one before that was taken; FREE where there is none. */
+  #slots = new Int32Array(SLOTS_MIN).fill(FREE);
+  /** Rows that were given back, the last one first. */
+  readonly #free: number[] = [];
+  #isTaken = new Uint8Array(PAGE_ROWS);
+  #rows = 0;
+  readonly #words = new Uint32Array(WORDS);
+  readonly #bytes = Buffer.from(this.#words.buffer);
+
+  get size(): number {
+    return this.#rows - this.#free.length;
+  }
+
+  /** Undefined for a hash that is not here, and for what is no hash. */
+  find(hash: BlobHash): number | undefined {
+    return this.#read(hash) ? this.#find(this.#words, 0) : undefined;
+  }
+
+  /** The row here of what has this row there. */
+  findOf(other: HashRows, row: number): number | undefined {
+    return this.#find(other.#page(row), (row % PAGE_ROWS) * WORDS);
+  }
+
+  /** Its row, new or not. The caller sets its columns. */
+  add(hash: BlobHash): number {
+    if (!this.#read(hash)) throw new RangeError('It is no hash.');
+    return this.addWords(this.#words, 0);
+  }
+
+  /** As `add`, of a hash's bytes as words, beginning at the one with this number. */
+  addWords(words: Uint32Array, at: number): number {
+    const known = this.#find(words, at);
+    if (known !== undefined) return known;
+    if ((this.size + 1) * 4 > this.#slots.length * 3) this.#grow();
+    const row = this.#free.pop() ?? this.#rows++;
+    if (row >= this.#pages.length * PAGE_ROWS) this.#pages.push(new Uint32Array(PAGE_ROWS * WORDS));
+    if (row >= this.#isTaken.length) {
+      const more = new Uint8Array(2 * this.#isTaken.length);
+      more.set(this.#isTaken);
+      this.#isTaken = more;
+    }
+    this.#isTaken[row] = 1;
+    this.#page(row).set(words.subarray(at, at + WORDS), (row % PAGE_ROWS) * WORDS);
+    this.#place(row);
+    return row;
+  }
+
+  remove(row: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.#slotOf(row);
+    while (this.#slots[slot] !== row) slot = (slot + 1) & mask;
+    // Whoever stands behind it moves up, so that a search never ends at a gap before its hash.
+    for (let next = (slot + 1) & mask; this.#slots[next] !== FREE; next = (next + 1) & mask) {
+      const other = this.#slots[next] as number;
+      if (((next - this.#slotOf(other)) & mask) < ((next - slot) & mask)) continue;
+      this.#slots[slot] = other;
+      slot = next;
+    }
+    this.#slots[slot] = FREE;
+    this.#isTaken[row] = 0;
+    this.#free.push(row);
+  }
+
+  hashOf(row: number): BlobHash {
+    const { buffer } = this.#page(row);
+    return Buffer.from(buffer, (row % PAGE_ROWS) * WORDS * 4, WORDS * 4).toString('hex');
+  }
+
+  /** Rows that are taken. Whoever comes or goes on the way may be met or not; all others are, once. */
+  *rows(): Generator<number> {
+    for (let row = 0; row < this.#rows; row++) if (this.#isTaken[row] === 1) yield row;
+  }
+
+  #page(row: number): Uint32Array {
+    return this.#pages[Math.floor(row / PAGE_ROWS)] as Uint32Array;
+  }
+
+  #read(hash: BlobHash): boolean {
+    return isBlobHash(hash) && this.#bytes.write(hash, 'hex') === this.#bytes.length;
+  }
+
+  #find(words: Uint32Array, at: number): number | undefined {
+    const mask = this.#slots.length - 1;
+    for (let slot = mixed(words, at) & mask; ; slot = (slot + 1) & mask) {
+      const row = this.#slots[slot] as number;
+      if (row === FREE) return undefined;
+      if (areSame(this.#page(row), (row % PAGE_ROWS) * WORDS, words, at)) return row;
+    }
+  }
+
+  #slotOf(row: number): number {
+    return mixed(this.#page(row), (row % PAGE_ROWS) * WORDS) & (this.#slots.length - 1);
+  }
+
+  #place(row: number): void {
+    let slot = this.#slotOf(row);
+    while (this.#slots[slot] !== FREE) slot = (slot + 1) & (this.#slots.length - 1);
+    this.#slots[slot] = row;
+  }
+
+  #grow(): void {
+    this.#slots = new Int32Array(2 * this.#slots.length).fill(FREE);
+    for (const row of this.rows()) this.#place(row);
+  }
+}
+
+/** All words count: a test's hashes may differ in the last digits only. */
+function mixed(words: Uint32Array, at: number): number {
+  let mix = 0;
+  for (let i = at; i < at + WORDS; i++)
+    mix = Math.imul(mix ^ (words[i] as number), 0x9e3779b1) ^ (mix >>> 15);
+  return mix ^ (mix >>> 16);
+}
+
+function areSame(a: Uint32Array, atA: number, b: Uint32Array, atB: number): boolean {
+  for (let i = 0; i < WORDS; i++) if (a[atA + i] !== b[atB + i]) return false;
+  return true;
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { PinJournal } from '../../../node/src/blobs/pins.ts';
+import { systemFileCalls } from '../../../node/src/system/file-calls.ts';
+import { temporaryFolder } from './helpers.ts';
+
+const hashOf = (i: number): string => (i * 2_654_435_761).toString(16).padStart(64, '0');
+/** Some 800 KB of lines: they are read in several pieces, whose ends lie within lines. */
+const LINES = 10_000;
+
+describe('the journal of the pins', () => {
+  it('is read whole in pieces, and a torn last line is none', async (t) => {
+    const folder = temporaryFolder();
+    t.after(folder.remove);
+    const path = join(folder.path, 'pins.journal');
+    const owner = (i: number): string => `job-${i % 37}`;
+    const lines = Array.from({ length: LINES }, (_, i) => `+${hashOf(i)} ${owner(i)}\n`);
+    const taken = Array.from({ length: LINES / 100 }, (_, i) => `\n-${hashOf(i)} ${owner(i)}\n`);
+    await writeFile(path, [...lines, ...taken].join(''));
+    await appendFile(path, `+${hashOf(LINES)} jo`);
+    const journal = new PinJournal({ files: systemFileCalls }, { path });
+    await journal.start(`${path}.tmp`);
+    assert.equal(journal.table.size, LINES - taken.length);
+    assert.deepEqual(journal.table.owners(hashOf(LINES - 1)), [owner(LINES - 1)]);
+    for (const gone of [0, taken.length - 1, LINES]) assert.ok(!journal.table.isPinned(hashOf(gone)));
+    await journal.stop();
+    const stored = (await readFile(path, 'latin1')).split('\n');
+    assert.equal(stored.length, LINES - taken.length + 1, 'written anew, since it was torn, in pieces too');
+    assert.deepEqual(
+      stored.slice(0, -1).sort(),
+      lines
+        .slice(taken.length)
+        .map((line) => line.trim())
+        .sort(),
+    );
+  });
+});
