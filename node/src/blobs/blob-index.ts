@@ -22,8 +22,8 @@ export class BlobIndex {
 
   constructor(pins: PinTable) {
     this.#pins = pins;
-    pins.watch((hash, isPinned) => {
-      const row = this.#rows.find(hash);
+    pins.watch((words, isPinned) => {
+      const row = this.#rows.findWords(words, 0);
       if (row !== undefined) this.pinnedBytes += (isPinned ? 1 : -1) * this.#sizes.get(row);
     });
   }
@@ -64,6 +64,7 @@ export class BlobIndex {
 
   /** What stands on the disk at the start. */
   load({ hashes, sizes, usedMs }: ScannedFolder): void {
+    this.#rows.reserve(sizes.length);
     for (const [i, sizeBytes] of sizes.entries())
       this.#set(this.#rows.addWords(hashes, i * WORDS), sizeBytes, usedMs[i] as number);
   }

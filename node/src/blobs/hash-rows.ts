@@ -48,7 +48,6 @@ export class HashRows {
   #isTaken = new Uint8Array(PAGE_ROWS);
   #rows = 0;
   readonly #words = new Uint32Array(WORDS);
-  readonly #bytes = Buffer.from(this.#words.buffer);
 
   get size(): number {
     return this.#rows - this.#free.length;
@@ -56,25 +55,35 @@ export class HashRows {
 
   /** Undefined for a hash that is not here, and for what is no hash. */
   find(hash: BlobHash): number | undefined {
-    return this.#read(hash) ? this.#find(this.#words, 0) : undefined;
+    return readWords(hash, this.#words) ? this.findWords(this.#words, 0) : undefined;
+  }
+
+  /** As `find`, of a hash's bytes as words, beginning at the one with this number. */
+  findWords(words: Uint32Array, at: number): number | undefined {
+    const mask = this.#slots.length - 1;
+    for (let slot = mixed(words, at) & mask; ; slot = (slot + 1) & mask) {
+      const row = this.#slots[slot] as number;
+      if (row === FREE) return undefined;
+      if (areSame(this.#page(row), (row % PAGE_ROWS) * WORDS, words, at)) return row;
+    }
   }
 
   /** The row here of what has this row there. */
   findOf(other: HashRows, row: number): number | undefined {
-    return this.#find(other.#page(row), (row % PAGE_ROWS) * WORDS);
+    return this.findWords(other.#page(row), (row % PAGE_ROWS) * WORDS);
   }
 
   /** Its row, new or not. The caller sets its columns. */
   add(hash: BlobHash): number {
-    if (!this.#read(hash)) throw new RangeError('It is no hash.');
+    if (!readWords(hash, this.#words)) throw new RangeError('It is no hash.');
     return this.addWords(this.#words, 0);
   }
 
   /** As `add`, of a hash's bytes as words, beginning at the one with this number. */
   addWords(words: Uint32Array, at: number): number {
-    const known = this.#find(words, at);
+    const known = this.findWords(words, at);
     if (known !== undefined) return known;
-    if ((this.size + 1) * 4 > this.#slots.length * 3) this.#grow();
+    this.reserve(1);
     const row = this.#free.pop() ?? this.#rows++;
     if (row >= this.#pages.length * PAGE_ROWS) this.#pages.push(new Uint32Array(PAGE_ROWS * WORDS));
     if (row >= this.#isTaken.length) {
@@ -118,19 +127,6 @@ export class HashRows {
     return this.#pages[Math.floor(row / PAGE_ROWS)] as Uint32Array;
   }
 
-  #read(hash: BlobHash): boolean {
-    return isBlobHash(hash) && this.#bytes.write(hash, 'hex') === this.#bytes.length;
-  }
-
-  #find(words: Uint32Array, at: number): number | undefined {
-    const mask = this.#slots.length - 1;
-    for (let slot = mixed(words, at) & mask; ; slot = (slot + 1) & mask) {
-      const row = this.#slots[slot] as number;
-      if (row === FREE) return undefined;
-      if (areSame(this.#page(row), (row % PAGE_ROWS) * WORDS, words, at)) return row;
-    }
-  }
-
   #slotOf(row: number): number {
     return mixed(this.#page(row), (row % PAGE_ROWS) * WORDS) & (this.#slots.length - 1);
   }
@@ -141,10 +137,24 @@ export class HashRows {
     this.#slots[slot] = row;
   }
 
-  #grow(): void {
-    this.#slots = new Int32Array(2 * this.#slots.length).fill(FREE);
+  /** Makes room for so many more at once. */
+  reserve(count: number): void {
+    let slots = this.#slots.length;
+    while ((this.size + count) * 4 > slots * 3) slots *= 2;
+    if (slots > this.#slots.length) this.#setSlots(slots);
+  }
+
+  #setSlots(count: number): void {
+    this.#slots = new Int32Array(count).fill(FREE);
     for (const row of this.rows()) this.#place(row);
   }
+}
+
+/** The bytes of a hash as words; false of what is no hash. */
+export function readWords(hash: BlobHash, into: Uint32Array): boolean {
+  if (!isBlobHash(hash)) return false;
+  Buffer.from(into.buffer, into.byteOffset, into.byteLength).write(hash, 'hex');
+  return true;
 }
 
 /** All words count: a test's hashes may differ in the last digits only. */

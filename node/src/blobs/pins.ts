@@ -2,17 +2,15 @@ import { dirname } from 'node:path';
 import type { FileCalls, OpenFile } from '../system/file-calls.ts';
 import { createFileSynced, syncFolder, systemCode } from '../system/files.ts';
 import { StoreStoppedError } from './errors.ts';
-import { Column, HashRows } from './hash-rows.ts';
+import { Column, HashRows, readWords, WORDS } from './hash-rows.ts';
 import type { BlobHash, PinOwner } from './interface.ts';
-import { isBlobHash } from './layout.ts';
 import { blobLimits } from './options.ts';
+import { ownerPattern, PinLines } from './pin-lines.ts';
 
 /** The journal is read in pieces: of a million pins it is 85 MB. */
 const READ_BYTES = 2 ** 18;
 /** And written so when it is made anew. */
 const LINES_PER_WRITE = 4_096;
-
-const ownerPattern = /^[!-~]+$/;
 
 export function assertPinOwner(owner: PinOwner): void {
   if (!ownerPattern.test(owner) || owner.length > blobLimits.pinOwnerLength) {
@@ -31,30 +29,43 @@ export class PinTable {
   /** By number, with how many they pin; a number whose owner is gone is given to the next. */
   readonly #owners: { name: PinOwner; pins: number }[] = [];
   readonly #free: number[] = [];
-  #watcher: (hash: BlobHash, isPinned: boolean) => void = () => undefined;
+  readonly #words = new Uint32Array(WORDS);
+  #watcher: (words: Uint32Array, isPinned: boolean) => void = () => undefined;
   size = 0;
 
-  /** Tells when a blob gets its first owner or loses its last one; whoever watched before belongs to an earlier life. */
-  watch(watcher: (hash: BlobHash, isPinned: boolean) => void): void {
+  /**
+   * Tells when a blob, by the words of its hash, gets its first owner or loses its last one; whoever watched before
+   * belongs to an earlier life.
+   */
+  watch(watcher: (words: Uint32Array, isPinned: boolean) => void): void {
     this.#watcher = watcher;
   }
 
   /** False when nothing changed. */
   add(hash: BlobHash, owner: PinOwner): boolean {
-    const known = this.#rows.find(hash);
+    return this.addWords(this.#wordsOf(hash), owner);
+  }
+
+  /** As `add`, of the words of a hash. */
+  addWords(words: Uint32Array, owner: PinOwner): boolean {
+    const known = this.#rows.findWords(words, 0);
     if (known !== undefined && this.#has(known, this.#numbers.get(owner))) return false;
-    const row = known ?? this.#rows.add(hash);
+    const row = known ?? this.#rows.addWords(words, 0);
     const number = this.#numberOf(owner);
     if (known === undefined) this.#firsts.set(row, number);
     else this.#others.set(row, [...(this.#others.get(row) ?? []), number]);
     (this.#owners[number] as { pins: number }).pins += 1;
     this.size += 1;
-    if (known === undefined) this.#watcher(hash, true);
+    if (known === undefined) this.#watcher(words, true);
     return true;
   }
 
   remove(hash: BlobHash, owner: PinOwner): boolean {
-    const row = this.#rows.find(hash);
+    return readWords(hash, this.#words) && this.removeWords(this.#words, owner);
+  }
+
+  removeWords(words: Uint32Array, owner: PinOwner): boolean {
+    const row = this.#rows.findWords(words, 0);
     const number = this.#numbers.get(owner);
     if (row === undefined || number === undefined || !this.#has(row, number)) return false;
     const [first, ...others] = this.#of(row).filter((other) => other !== number);
@@ -64,8 +75,13 @@ export class PinTable {
     else this.#firsts.set(row, first);
     this.#release(owner, number);
     this.size -= 1;
-    if (first === undefined) this.#watcher(hash, false);
+    if (first === undefined) this.#watcher(words, false);
     return true;
+  }
+
+  #wordsOf(hash: BlobHash): Uint32Array {
+    if (!readWords(hash, this.#words)) throw new RangeError('It is no hash.');
+    return this.#words;
   }
 
   isPinned(hash: BlobHash): boolean {
@@ -228,31 +244,21 @@ export class PinJournal {
       if (systemCode(error) === 'ENOENT') return { lines: 0, isTorn: false };
       throw error;
     }
-    let rest = '';
-    let lines = 0;
+    const lines = new PinLines((isSet, words, owner) => {
+      if (isSet) this.table.addWords(words, owner);
+      else this.table.removeWords(words, owner);
+    });
     try {
       const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
       for (;;) {
         const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
         if (bytesRead === 0) break;
-        const complete = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
-        // What follows the last line break is no line yet; at the end it is one that was being written when the power went.
-        rest = complete.pop() ?? '';
-        lines += complete.length;
-        for (const line of complete) this.#take(line);
+        lines.take(buffer.subarray(0, bytesRead));
       }
     } finally {
       await file.close();
     }
-    return { lines, isTorn: rest !== '' };
-  }
-
-  #take(line: string): void {
-    const hash = line.slice(1, 65);
-    const owner = line.slice(66);
-    if (!isBlobHash(hash) || line[65] !== ' ' || !ownerPattern.test(owner)) return;
-    if (line[0] === '+') this.table.add(hash, owner);
-    else if (line[0] === '-') this.table.remove(hash, owner);
+    return { lines: lines.count, isTorn: lines.isTorn };
   }
 
   async #rewrite(temporary: string): Promise<void> {

@@ -111,8 +111,11 @@ class FileBlobStore implements types.BlobStore {
     try {
       await prepareLayout(this.#layout, files);
       await Promise.all([this.#hasher.start(), this.#pieceHasher.start()]);
-      for (const folder of await this.#hasher.scan(this.#layout.blobs)) index.load(folder);
+      // A thread lists the folders meanwhile.
+      const scanning = this.#hasher.scan(this.#layout.blobs);
+      scanning.catch(() => undefined);
       await pins.start(shelf.temporary());
+      for (const folder of await scanning) index.load(folder);
     } catch (error) {
       await pins.stop();
       await Promise.all([this.#hasher.stop(), this.#pieceHasher.stop()]);

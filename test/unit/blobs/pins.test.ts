@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { PinLines } from '../../../node/src/blobs/pin-lines.ts';
 import { PinJournal } from '../../../node/src/blobs/pins.ts';
 import { systemFileCalls } from '../../../node/src/system/file-calls.ts';
 import { temporaryFolder } from './helpers.ts';
@@ -35,5 +36,25 @@ describe('the journal of the pins', () => {
         .map((line) => line.trim())
         .sort(),
     );
+  });
+
+  it('reads the same lines however they are cut into pieces, and no others', () => {
+    const hash = hashOf(7);
+    const good = [`+${hash} a`, `-${hash} b`, `+${hash} b`, `+${hash} ${'o'.repeat(200)}`];
+    const bad = ['', '+', `*${hash} a`, `+${hash} `, `+${hash}a`, `+${hash} a b`, `+${hash.slice(1)} a`];
+    const others = [`+${hash.toUpperCase().replace('0', 'A')} a`, 'x'.repeat(9_000), `+${hash} é`];
+    const text = `${good.flatMap((line, i) => [line, bad[i], bad[i + 4], ...others]).join('\n')}\n+${hash} torn`;
+    const bytes = Buffer.from(text, 'latin1');
+    for (const length of [1, 7, 66, 4_096, 5_000, bytes.length]) {
+      const read: string[] = [];
+      const lines = new PinLines((isSet, words, owner) => {
+        const digits = Buffer.from(words.slice().buffer).toString('hex');
+        read.push(`${isSet ? '+' : '-'}${digits} ${owner}`);
+      });
+      for (let at = 0; at < bytes.length; at += length) lines.take(bytes.subarray(at, at + length));
+      assert.deepEqual(read, good, `in pieces of ${length}`);
+      assert.equal(lines.count, text.split('\n').length - 1);
+      assert.ok(lines.isTorn);
+    }
   });
 });
