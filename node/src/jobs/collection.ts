@@ -1,10 +1,11 @@
 import { CuadroError, attemptKey, type JobId, type TaskIndex, type TaskResult } from '@cuadro/protocol';
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
+import { nextTurn } from '../system/turn.ts';
 import type { Collected } from './collected.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
-import { type CollectedTask, CollectionNotes, keptBlob } from './notes.ts';
-import { takeBackUnfinished } from './orphans.ts';
+import { type CollectedTask, CollectionNotes, keptBlob, oursOf } from './notes.ts';
+import { recallFolders, takeBackUnfinished } from './orphans.ts';
 import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
 /**
@@ -12,6 +13,8 @@ import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
  * fsyncs, little to look at again after a crash.
  */
 const TASKS_PER_NOTE = 32;
+/** Tasks looked at in one turn of the event loop, where nothing of them is to be collected. */
+const TASKS_PER_TURN = 32 * TASKS_PER_NOTE;
 /** What could not be collected is tried again after this long, in milliseconds. */
 const RETRY_MS = 10_000;
 /** So many tasks in a row that can't be collected mean that the folder is at fault: the rest waits for the next try. */
@@ -72,8 +75,10 @@ class FolderCollection implements Collection {
   readonly #waiting = new Map<JobId, Set<TaskIndex> | 'all'>();
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
+  /** The notes are known. Until then changes wait: a job looked at without them would be collected again. */
   #started = false;
   #starting: Promise<void> | undefined;
+  #recalling: Promise<void> | undefined;
 
   constructor(components: JobsComponents, init: { onCollected: (job: JobId) => void }) {
     this.#components = components;
@@ -86,57 +91,71 @@ class FolderCollection implements Collection {
   }
 
   async #start(): Promise<void> {
-    const { store, driver, temporaries } = this.#components;
     await takeBackUnfinished(this.#components);
-    const isDeleted = (job: JobId): boolean => driver.queries.jobRecord(job)?.deleted !== undefined;
-    const useless: string[] = [];
-    for (const [key, value] of await store.listLocal('job/')) {
+    for (const [key, value] of await this.#components.store.listLocal('job/')) {
       const job = key.slice('job/'.length);
-      if (isDeleted(job)) useless.push(key);
+      if (this.#isDeleted(job)) await this.#forget([key]);
       else this.#jobs.set(job, emptyCollection(value as LocalJob));
     }
+    for (const [id, local] of await recallFolders(this.#components, (job) => this.#jobs.has(job)))
+      this.#jobs.set(id, emptyCollection(local));
+    // There is a note of every frame: the node answers meanwhile.
+    this.#recalling = this.#recall();
+  }
+
+  async #recall(): Promise<void> {
+    const { clock, driver, logger } = this.#components;
+    const { signal } = this.#stop;
+    while (!this.#started && !signal.aborted) {
+      try {
+        await this.#recallNotes(signal);
+        this.#started = true;
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn("What was collected can't be read; it is tried again.", { error: String(error) });
+        await clock.sleep(RETRY_MS, { signal }).catch(() => undefined);
+      }
+    }
+    for (const id of this.#jobs.keys()) {
+      if (driver.queries.jobRecord(id) === undefined) continue;
+      this.changed(id);
+      this.#onCollected(id);
+    }
+    // Of jobs that came meanwhile.
+    if (this.#waiting.size > 0) this.#collect();
+  }
+
+  async #recallNotes(signal: AbortSignal): Promise<void> {
+    const { store, temporaries } = this.#components;
+    const useless: string[] = [];
     await store.eachLocalText('collected/', (key, text) => {
+      // Ends the reading.
+      signal.throwIfAborted();
       const [, job, task] = key.split('/') as [string, string, string];
       const known = this.#jobs.get(job);
       if (known !== undefined) known.notes.add(Number(task), text);
-      else if (isDeleted(job)) useless.push(key);
+      else if (this.#isDeleted(job)) useless.push(key);
     });
     await this.#forget(useless);
-    await this.#recallFolders();
     for (const { local } of this.#jobs.values()) await temporaries.sweep(local.folder);
-    // Only now: a job looked at without its notes would be collected all over again.
-    this.#started = true;
-    for (const id of this.#jobs.keys()) {
-      if (driver.queries.jobRecord(id) !== undefined) this.changed(id);
-    }
+    signal.throwIfAborted();
   }
 
-  /** A damaged note of where a job's files go costs what only it said (SPEC R172): the record names the folder too. */
-  async #recallFolders(): Promise<void> {
-    const { store, driver, signer, logger } = this.#components;
-    for (const id of driver.queries.jobIds()) {
-      const record = driver.queries.jobRecord(id);
-      if (record === undefined || record.deleted !== undefined || this.#jobs.has(id)) continue;
-      if (record.spec.author !== signer.peer) continue;
-      const local: LocalJob = { folder: record.spec.outputFolder, overwrite: false };
-      await store.setLocal({ [localJobKey(id)]: local });
-      this.#jobs.set(id, emptyCollection(local));
-      logger.warn('What this machine had noted of a job was damaged; its folder is known from the record.', {
-        job: id,
-      });
-    }
+  #isDeleted(job: JobId): boolean {
+    return this.#components.driver.queries.jobRecord(job)?.deleted !== undefined;
   }
 
   async stop(): Promise<void> {
     this.#stop.abort(new CuadroError('node-stopping'));
     for (const job of this.#jobs.values()) job.cancelRetry?.();
+    await this.#recalling;
     await this.#loop;
   }
 
   changed(job: JobId, indices?: readonly TaskIndex[]): void {
-    if (!this.#started || this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted) return;
     const waiting = this.#waiting.get(job);
-    if (indices === undefined) this.#waiting.set(job, 'all');
+    if (indices === undefined || !this.#started) this.#waiting.set(job, 'all');
     else if (waiting !== 'all') {
       // Progress of running tasks comes many times a second, and is nothing to collect.
       const news = indices.filter((index) => this.#resultOf(job, index) !== undefined);
@@ -144,7 +163,7 @@ class FolderCollection implements Collection {
       if (waiting === undefined) this.#waiting.set(job, new Set(news));
       else for (const index of news) waiting.add(index);
     }
-    this.#collect();
+    if (this.#started) this.#collect();
   }
 
   #collect(): void {
@@ -176,18 +195,21 @@ class FolderCollection implements Collection {
 
   state(job: JobId): CollectionState | undefined {
     const known = this.#jobs.get(job);
-    if (known === undefined) return undefined;
+    // A part of the notes would say that less was collected than was.
+    if (known === undefined || !this.#started) return undefined;
     const { notes, problem } = known;
     const { collected, keptForeign } = notes;
     return { collected, keptForeign, ...(problem !== undefined && { problem }) };
   }
 
   async collected(job: JobId): Promise<Collected | undefined> {
+    await this.#recalling;
     const known = await this.#jobOf(job);
     return known && { folder: known.local.folder, notes: known.notes };
   }
 
   async settled(): Promise<void> {
+    await this.#recalling;
     while (this.#loop !== undefined) await this.#loop;
   }
 
@@ -225,6 +247,8 @@ class FolderCollection implements Collection {
     if (wanted === 'all') job.failed.clear();
     let inARow = 0;
     for (let start = 0; start < indices.length; start += TASKS_PER_NOTE) {
+      if (start % TASKS_PER_TURN === 0) await nextTurn();
+      this.#stop.signal.throwIfAborted();
       inARow = await this.#collectSome(id, job, indices.slice(start, start + TASKS_PER_NOTE), inARow);
       if (inARow < FAILURES_IN_A_ROW) continue;
       this.#tellProblem(id, job, 'all');
@@ -330,7 +354,7 @@ class FolderCollection implements Collection {
   ): Promise<CollectedTask> {
     const number = this.#components.driver.queries.plannedTask(id, index)?.number;
     const before = job.notes.get(index);
-    job.names ??= namesOf(job.notes);
+    job.names ??= OutputNames.of(job.notes);
     await sweepBelow(this.#components, job.local.folder, files);
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const { name: own, blob } of files) {
@@ -373,19 +397,4 @@ class FolderCollection implements Collection {
 
 function emptyCollection(local: LocalJob): JobCollection {
   return { local, notes: new CollectionNotes(), failed: new Map() };
-}
-
-/** The names that files of the job have in its folder already. */
-function namesOf(notes: CollectionNotes): OutputNames {
-  const names = new OutputNames();
-  for (const [index, { files, renamed }] of notes.all()) {
-    for (const own of Object.keys(files)) names.take(renamed?.[own] ?? own, { index, number: undefined });
-  }
-  return names;
-}
-
-/** The contents that mark a file of this name as one that we wrote. */
-function oursOf(task: CollectedTask | undefined, name: string): ReadonlySet<string> {
-  const written = task?.files[name];
-  return new Set([...(written === undefined ? [] : [written]), ...(task?.intended?.[name] ?? [])]);
 }

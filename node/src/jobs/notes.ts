@@ -138,6 +138,12 @@ const isShort = (held: string): boolean => !held.startsWith('{');
 /** What is kept counts as looked at, but never as ours. */
 export const keptBlob = (blob: string): string => KEPT + blob;
 
+/** The contents that mark a file of this name as one that we wrote. */
+export function oursOf(task: CollectedTask | undefined, name: string): ReadonlySet<string> {
+  const written = task?.files[name];
+  return new Set([...(written === undefined ? [] : [written]), ...(task?.intended?.[name] ?? [])]);
+}
+
 function parse(text: string): CollectedTask | undefined {
   try {
     const note = JSON.parse(text) as Partial<CollectedTask> | null;

@@ -1,6 +1,12 @@
 import { rmdir } from 'node:fs/promises';
 import type { JobId } from '@cuadro/protocol';
-import { type JobsComponents, localJobKey, submissionKey, type Submission } from './interface.ts';
+import {
+  type JobsComponents,
+  type LocalJob,
+  localJobKey,
+  submissionKey,
+  type Submission,
+} from './interface.ts';
 
 /**
  * Takes back what a submission has left that a killed node could not finish: its pins, its output folder where it
@@ -21,4 +27,27 @@ export async function takeBackUnfinished(
     }
     await store.setLocal({ [key]: undefined, ...(!accepted && { [localJobKey(job)]: undefined }) });
   }
+}
+
+/**
+ * Writes again where the files of these jobs go, by the record, which names the folder too: a damaged note of it costs
+ * what only it said (SPEC R172).
+ */
+export async function recallFolders(
+  { store, driver, signer, logger }: Pick<JobsComponents, 'store' | 'driver' | 'signer' | 'logger'>,
+  isKnown: (job: JobId) => boolean,
+): Promise<[JobId, LocalJob][]> {
+  const recalled: [JobId, LocalJob][] = [];
+  for (const id of driver.queries.jobIds()) {
+    const record = driver.queries.jobRecord(id);
+    if (record === undefined || record.deleted !== undefined || isKnown(id)) continue;
+    if (record.spec.author !== signer.peer) continue;
+    const local: LocalJob = { folder: record.spec.outputFolder, overwrite: false };
+    await store.setLocal({ [localJobKey(id)]: local });
+    recalled.push([id, local]);
+    logger.warn('What this machine had noted of a job was damaged; its folder is known from the record.', {
+      job: id,
+    });
+  }
+  return recalled;
 }

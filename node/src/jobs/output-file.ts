@@ -3,6 +3,7 @@ import { CuadroError, isSafePath, type OutputFile, type TaskIndex } from '@cuadr
 import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
+import type { CollectionNotes } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
 const NUMBER_DIGITS = 4;
@@ -13,6 +14,15 @@ const NUMBER_DIGITS = 4;
  */
 export class OutputNames {
   readonly #owners = new Map<string, TaskIndex>();
+
+  /** Those that files of a job have in its folder already. */
+  static of(notes: CollectionNotes): OutputNames {
+    const names = new OutputNames();
+    for (const [index, { files, renamed }] of notes.all()) {
+      for (const own of Object.keys(files)) names.take(renamed?.[own] ?? own, { index, number: undefined });
+    }
+    return names;
+  }
 
   /** The name under which this task's file stands, taken for it. */
   take(name: string, task: { index: TaskIndex; number: number | undefined }): string {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { createCollection } from '../../../node/src/jobs/collection.ts';
+import { type Collection, createCollection } from '../../../node/src/jobs/collection.ts';
 import { requeue } from '../../../node/src/jobs/control.ts';
 import { fetchJob } from '../../../node/src/jobs/fetch.ts';
+import type { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { nextTurn } from '../../../node/src/system/turn.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
@@ -193,4 +195,60 @@ describe('collecting', () => {
     assert.deepEqual(await node.store.listLocal('collected/'), []);
     await node.stop();
   });
+
+  it('says nothing of what it collected before it knows all of it, and loses nothing that comes meanwhile', async () => {
+    for (const text of ['one', 'two', 'three']) await disk.put(text);
+    const texts = ['one', 'two', 'three'];
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result(nameOf(grant), texts[grant.task] as string),
+    });
+    const first = await node.submit({ ...framesJob('1-3'), outputFolder: join(disk.base, 'first') });
+    await node.until(first.id, 'done');
+    const before = createCollection(node.components, { onCollected: () => undefined });
+    await before.start();
+    await before.settled();
+    await before.stop();
+    const gate = Promise.withResolvers<void>();
+    let fails = true;
+    const slow: typeof node.components.store = {
+      ...node.components.store,
+      getLocal: (key) => node.store.getLocal(key),
+      setLocal: (entries) => node.store.setLocal(entries),
+      listLocal: (prefix) => node.store.listLocal(prefix),
+      eachLocalText: async (prefix, each) => {
+        await node.store.eachLocalText(prefix, each);
+        if (fails) throw new Error('the disk reported an error');
+        await gate.promise;
+      },
+    };
+    const told: string[] = [];
+    const after = createCollection(
+      { ...node.components, store: slow },
+      { onCollected: (job) => told.push(job) },
+    );
+    await after.start();
+    assert.equal(after.state(first.id), undefined, 'some notes are read, and it could not be told which');
+    const second = await node.submit({ ...framesJob('1-2'), outputFolder: join(disk.base, 'second') });
+    await node.until(second.id, 'done');
+    after.changed(second.id, [0, 1]);
+    fails = false;
+    gate.resolve();
+    await untilTold(after, first.id, node.clock);
+    await after.settled();
+    assert.deepEqual(after.state(first.id), { collected: 3, keptForeign: 0 });
+    assert.ok(told.includes(first.id), 'who watches is told');
+    assert.deepEqual((await readdir(join(disk.base, 'second'))).sort(), ['f_1.png', 'f_2.png']);
+    await after.stop();
+    await node.stop();
+  });
 });
+
+/** Lets time pass until the notes were read, after a failure. */
+async function untilTold(collection: Collection, job: string, clock: ManualClock): Promise<void> {
+  while (collection.state(job) === undefined) {
+    await nextTurn();
+    clock.advance(10_000);
+  }
+}
