@@ -146,8 +146,9 @@ export class PinTable {
 
 /**
  * The table on disk: a journal of lines `+HASH OWNER`, `-HASH OWNER`, rewritten at start when it has grown. Lines
- * that wait together share one write and one sync. A torn last line is ignored, and goes at the next start. Every batch
- * begins with a line break, so that what a failed one left cannot spoil the next.
+ * that wait together share one write and one sync. A torn last line is ignored, and goes at the next start. What a batch
+ * left that could not be written is cut off, before anything follows: a part of a line would end as another one, and a
+ * removal that was taken back would be one again at the next start.
  */
 export class PinJournal {
   readonly table = new PinTable();
@@ -158,6 +159,9 @@ export class PinJournal {
   #flushed: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
+  /** As far as the journal is known to be durable. */
+  #goodBytes = 0;
+  #isSpoiled = false;
 
   constructor(components: { files: FileCalls }, init: { path: string }) {
     this.#files = components.files;
@@ -173,12 +177,16 @@ export class PinJournal {
     // What a process that was killed had written, this one found; a power cut now must not take it away again.
     await this.#file.datasync();
     await syncFolder(dirname(this.#path), this.#files);
+    this.#goodBytes = (await this.#files.stat(this.#path)).size;
+    this.#isSpoiled = false;
   }
 
   async stop(): Promise<void> {
     const file = this.#file;
     if (file === undefined) return;
     await (this.#flushed ?? this.#writing).catch(() => undefined);
+    // A disk that cannot even be cut has been told of already, by the batch that failed.
+    await this.#cut(file).catch(() => undefined);
     this.#file = undefined;
     await file.close();
   }
@@ -219,7 +227,7 @@ export class PinJournal {
   }
 
   #flush(): Promise<void> {
-    const text = `\n${this.#batch.join('\n')}\n`;
+    const text = `${this.#batch.join('\n')}\n`;
     this.#batch = [];
     this.#flushed = undefined;
     this.#writing = this.#write(text);
@@ -229,11 +237,26 @@ export class PinJournal {
   async #write(text: string): Promise<void> {
     if (this.#file === undefined) throw new StoreStoppedError();
     try {
+      await this.#cut(this.#file);
+      this.#isSpoiled = true;
       await this.#file.appendFile(text);
       await this.#file.datasync();
+      this.#goodBytes += Buffer.byteLength(text);
+      this.#isSpoiled = false;
+    } catch (error) {
+      // At once: a node that is killed before the next batch finds the rest, too. Else before that batch.
+      await this.#cut(this.#file).catch(() => undefined);
+      throw error;
     } finally {
       this.#busy = this.#flushed !== undefined;
     }
+  }
+
+  async #cut(file: OpenFile): Promise<void> {
+    if (!this.#isSpoiled) return;
+    await file.truncate(this.#goodBytes);
+    await file.datasync();
+    this.#isSpoiled = false;
   }
 
   async #load(): Promise<{ lines: number; isTorn: boolean }> {

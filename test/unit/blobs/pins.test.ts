@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { PinLines } from '../../../node/src/blobs/pin-lines.ts';
 import { PinJournal } from '../../../node/src/blobs/pins.ts';
-import { systemFileCalls } from '../../../node/src/system/file-calls.ts';
+import { type FileCalls, systemFileCalls } from '../../../node/src/system/file-calls.ts';
 import { temporaryFolder } from './helpers.ts';
 
 const hashOf = (i: number): string => (i * 2_654_435_761).toString(16).padStart(64, '0');
@@ -36,6 +36,49 @@ describe('the journal of the pins', () => {
         .map((line) => line.trim())
         .sort(),
     );
+  });
+
+  it('cuts off what a failed batch left, now or before the next, so that it never ends as another line', async (t) => {
+    const folder = temporaryFolder();
+    t.after(folder.remove);
+    const path = join(folder.path, 'pins.journal');
+    const failing = { write: false, cut: false };
+    const files: FileCalls = {
+      ...systemFileCalls,
+      open: async (...call) => {
+        const file = await systemFileCalls.open(...call);
+        return new Proxy(file, {
+          get(target, name) {
+            if (name === 'appendFile' && failing.write)
+              // As a disk that is full: a part of the line arrives.
+              return async (text: string) => {
+                await target.appendFile(text.slice(0, -2));
+                throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+              };
+            if (name === 'truncate' && failing.cut) return () => Promise.reject(new Error('no disk'));
+            const value: unknown = Reflect.get(target, name, target);
+            return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+          },
+        });
+      },
+    };
+    const [first, second, third] = [hashOf(1), hashOf(2), hashOf(3)] as const;
+    for (const cut of [false, true]) {
+      const journal = new PinJournal({ files }, { path });
+      await journal.start(`${path}.tmp`);
+      await journal.add(first, 'job-1');
+      Object.assign(failing, { write: true, cut });
+      await assert.rejects(journal.add(second, 'job-12'), { code: 'ENOSPC' });
+      await assert.rejects(journal.remove([first], 'job-1'), cut ? /no disk/ : { code: 'ENOSPC' });
+      Object.assign(failing, { write: false, cut: false });
+      await journal.add(third, 'job-3');
+      await journal.stop();
+      const again = new PinJournal({ files }, { path });
+      await again.start(`${path}.tmp`);
+      assert.deepEqual([...again.table.pinned()].sort(), [first, third].sort());
+      assert.deepEqual(again.table.owners(first), ['job-1']);
+      await again.stop();
+    }
   });
 
   it('reads the same lines however they are cut into pieces, and no others', () => {
