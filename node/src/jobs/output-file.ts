@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path';
 import { CuadroError, isSafePath, type OutputFile, type TaskIndex } from '@cuadro/protocol';
 import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
-import { makeFolder } from '../system/folders.ts';
+import type { FileCalls } from '../system/file-calls.ts';
+import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
 import type { CollectionNotes } from './notes.ts';
 
@@ -70,13 +71,13 @@ export async function sweepBelow(
 
 /** Writes one output file below a folder under a name, making the folders that it needs. */
 export async function writeOutput(
-  components: Pick<JobsComponents, 'blobs'>,
+  components: Pick<JobsComponents, 'blobs'> & { files?: FileCalls },
   file: { blob: string; name: string },
   folder: string,
   options: { overwrite: boolean; ours?: ReadonlySet<string>; signal: AbortSignal },
 ): Promise<CollectOutcome> {
   if (!isSafePath(file.name)) throw new CuadroError('path-unsafe', { path: file.name });
-  const destination = join(folder, file.name);
-  await makeFolder(dirname(destination));
-  return collectFile(components, file.blob, destination, options);
+  await makeFolder(folder, {}, components.files);
+  await makeFoldersBelow(folder, dirname(file.name), components.files);
+  return collectFile(components, file.blob, join(folder, file.name), options);
 }

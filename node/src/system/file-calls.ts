@@ -50,7 +50,10 @@ export interface FileCalls {
   rm(path: string, options?: { readonly force?: boolean; readonly recursive?: boolean }): Promise<void>;
   readdir(path: string): Promise<string[]>;
   /** With `recursive` it tells the first folder that it had to make. */
-  mkdir(path: string, options?: { readonly recursive?: boolean }): Promise<string | undefined>;
+  mkdir(
+    path: string,
+    options?: { readonly recursive?: boolean; readonly mode?: number },
+  ): Promise<string | undefined>;
   stat(path: string): Promise<FileFacts>;
   lstat(path: string): Promise<FileFacts>;
   access(path: string, mode: number): Promise<void>;

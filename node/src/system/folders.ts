@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { systemCode } from './files.ts';
+import { dirname, join } from 'node:path';
+import { type FileCalls, systemFileCalls } from './file-calls.ts';
+import { isUnwritable, syncFolder, systemCode } from './files.ts';
 
 /**
  * Folders at places that people name. Node's own recursive `mkdir` never ends where the system answers "no such
@@ -12,16 +12,45 @@ interface FolderOptions {
   mode?: number;
 }
 
-/** Makes a folder and the parents it lacks; one that is there is fine, and false. @throws the system's error. */
-export async function makeFolder(folder: string, options: FolderOptions = {}): Promise<boolean> {
+/**
+ * Makes a folder and the parents it lacks, with durable names; one that is there is fine, and false.
+ * @throws the system's error.
+ */
+export async function makeFolder(
+  folder: string,
+  options: FolderOptions = {},
+  files: FileCalls = systemFileCalls,
+): Promise<boolean> {
   try {
-    await mkdir(folder, options);
-    return true;
+    await files.mkdir(folder, options);
   } catch (error) {
-    if (await isFolder(folder)) return false;
-    if (systemCode(error) !== 'ENOENT' || (await isFolder(dirname(folder)))) throw error;
-    await makeFolder(dirname(folder), options);
-    return makeFolder(folder, options);
+    if (await isFolder(folder, files)) return false;
+    if (systemCode(error) !== 'ENOENT' || (await isFolder(dirname(folder), files))) throw error;
+    await makeFolder(dirname(folder), options, files);
+    return makeFolder(folder, options, files);
+  }
+  await syncFolder(dirname(folder), files);
+  return true;
+}
+
+/**
+ * Makes the folders of a path below a folder, with durable names. Those that are there are synced, too: a process that
+ * was killed may have made them a moment ago.
+ */
+export async function makeFoldersBelow(
+  folder: string,
+  path: string,
+  files: FileCalls = systemFileCalls,
+): Promise<void> {
+  let parent = folder;
+  for (const name of path.split('/').filter((name) => name !== '.')) {
+    const below = join(parent, name);
+    if (!(await makeFolder(below, {}, files)))
+      await syncFolder(parent, files).catch((error: unknown) => {
+        // Where nothing may be written nothing waits to be.
+        if (!isUnwritable(error)) throw error;
+      });
+    parent = below;
   }
 }
 
@@ -37,8 +66,8 @@ export function makeFolderSync(folder: string, options: FolderOptions = {}): voi
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
+async function isFolder(path: string, files: FileCalls): Promise<boolean> {
+  return files.stat(path).then(
     (stats) => stats.isDirectory(),
     () => false,
   );

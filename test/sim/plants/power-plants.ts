@@ -176,6 +176,13 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     to: '',
     within: 60,
   },
+  {
+    name: 'the name of a folder for collected files is not synced',
+    file: 'node/src/system/folders.ts',
+    from: 'await syncFolder(dirname(folder), files);',
+    to: '',
+    within: 60,
+  },
 ];
 
 export const POWER_PLANTS: readonly Plant[] = MISTAKES.map((mistake) => ({ ...mistake, simulator: 'power' }));

@@ -1,15 +1,17 @@
-import { collectFile } from '../../../node/src/blobs/collect.ts';
 import type { BlobArrival, BlobHash } from '../../../node/src/blobs/interface.ts';
 import { restoreTree, storeTree } from '../../../node/src/blobs/tree.ts';
+import { writeOutput } from '../../../node/src/jobs/output-file.ts';
 import { byHash, type Content } from './contents.ts';
 import { BrokenPromise, short } from './ledger.ts';
-import { DATA, type Life, OWNERS, type Scene } from './scene.ts';
+import { DATA, type Life, OUTPUT, OWNERS, PASSES, type Scene } from './scene.ts';
 
 /** What a node asks of its store, each noted in the ledger as it is promised. */
 export type Action = (scene: Scene, life: Life) => Promise<void>;
 
 /** So few that each is restored again after a power cut. */
 const TREES = 2;
+
+const NEVER = new AbortController().signal;
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 
@@ -233,7 +235,8 @@ const damage: Action = async ({ dice, ledger, volume, contents }) => {
 };
 
 const collect: Action = async ({ dice, ledger, outputs, contents }, { store, files, busy }) => {
-  const path = `/machine/output/frame-${dice.whole(1, 4)}`;
+  const name = `${dice.pick(PASSES)}frame-${dice.whole(1, 4)}`;
+  const path = `${OUTPUT}/${name}`;
   const { hash } = dice.pick(contents);
   if (busy.has(path)) return;
   busy.add(path);
@@ -243,7 +246,9 @@ const collect: Action = async ({ dice, ledger, outputs, contents }, { store, fil
   const mustBeHere = ledger.trusts([hash]);
   output.possible.add(hash);
   const outcome = await unless(['blob-not-found', 'blob-corrupt'], () =>
-    collectFile({ blobs: store, files }, hash, path, { ours: new Set(byHash.keys()) }),
+    writeOutput({ blobs: store, files }, { blob: hash, name }, OUTPUT, {
+      ...{ overwrite: false, ours: new Set(byHash.keys()), signal: NEVER },
+    }),
   );
   busy.delete(path);
   output.possible.clear();

@@ -41,4 +41,7 @@ export interface Output {
 }
 
 export const DATA = '/machine/data';
+export const OUTPUT = '/machine/output';
+/** The folders below it: itself, and one that is made for what is collected. */
+export const PASSES = ['', 'passes/'] as const;
 export const OWNERS = ['job-1', 'job-12', 'job-123', 'x'] as const;

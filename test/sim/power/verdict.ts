@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { SMALL, LARGE } from './contents.ts';
 import { BrokenPromise, short } from './ledger.ts';
 import type { FileNode } from './nodes.ts';
-import { DATA, type Life, OWNERS, type Scene } from './scene.ts';
+import { DATA, type Life, OUTPUT, OWNERS, PASSES, type Scene } from './scene.ts';
 
 /** Of how many blobs a new process is asked whether they are here; the others it hears of as they come. */
 const ASKED = 0.5;
@@ -97,9 +98,16 @@ async function judgeUsage(
 
 /** Collected files are whole, and those that were acknowledged are there. */
 async function judgeOutputs({ volume, outputs }: Scene, life: Life, drive: Drive): Promise<void> {
-  await drive(life.temporaries.sweep('/machine/output'));
-  for (const name of volume.folderAt('/machine/output').names.keys())
-    if (!outputs.has(`/machine/output/${name}`)) throw new BrokenPromise('swept', `output/${name} was left.`);
+  for (const pass of PASSES) {
+    const folder = join(OUTPUT, pass);
+    if (!volume.exists(folder)) continue;
+    await drive(life.temporaries.sweep(folder));
+    for (const name of volume.folderAt(folder).names.keys()) {
+      const path = join(folder, name);
+      if (!outputs.has(path) && !PASSES.some((below) => below === `${name}/`))
+        throw new BrokenPromise('swept', `${path} was left.`);
+    }
+  }
   for (const [path, { possible }] of outputs) {
     const found = volume.exists(path) ? volume.fileAt(path).sha() : undefined;
     if (!possible.has(found))

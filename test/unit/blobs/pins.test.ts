@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { PinLines } from '../../../node/src/blobs/pin-lines.ts';
 import { PinJournal } from '../../../node/src/blobs/pins.ts';
 import { type FileCalls, systemFileCalls } from '../../../node/src/system/file-calls.ts';
+import { disguised } from '../disguised.ts';
 import { temporaryFolder } from './helpers.ts';
 
 const hashOf = (i: number): string => (i * 2_654_435_761).toString(16).padStart(64, '0');
@@ -47,17 +48,15 @@ describe('the journal of the pins', () => {
       ...systemFileCalls,
       open: async (...call) => {
         const file = await systemFileCalls.open(...call);
-        return new Proxy(file, {
-          get(target, name) {
-            if (name === 'appendFile' && failing.write)
-              // As a disk that is full: a part of the line arrives.
-              return async (text: string) => {
-                await target.appendFile(text.slice(0, -2));
-                throw Object.assign(new Error('full'), { code: 'ENOSPC' });
-              };
-            if (name === 'truncate' && failing.cut) return () => Promise.reject(new Error('no disk'));
-            const value: unknown = Reflect.get(target, name, target);
-            return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+        return disguised(file, {
+          // As a disk that is full: a part of the line arrives.
+          appendFile: async (text) => {
+            await file.appendFile(failing.write ? text.slice(0, -2) : text);
+            if (failing.write) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+          },
+          truncate: async (sizeBytes) => {
+            if (failing.cut) throw new Error('no disk');
+            await file.truncate(sizeBytes);
           },
         });
       },

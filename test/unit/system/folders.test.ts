@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeFolder, makeFolderSync } from '../../../node/src/system/folders.ts';
+import { type FileCalls, systemFileCalls } from '../../../node/src/system/file-calls.ts';
+import { makeFolder, makeFoldersBelow, makeFolderSync } from '../../../node/src/system/folders.ts';
+import { disguised } from '../disguised.ts';
 
 let root: string;
 before(async () => {
@@ -11,7 +13,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true, force: true }));
 
-const ways: [name: string, make: (folder: string) => void | Promise<void>][] = [
+const ways: [name: string, make: (folder: string) => unknown][] = [
   ['makeFolder', makeFolder],
   ['makeFolderSync', makeFolderSync],
 ];
@@ -37,3 +39,30 @@ for (const [name, make] of ways) {
     await assert.rejects(async () => make('/proc/cuadro/a/b'), { code: 'ENOENT' });
   });
 }
+
+test('folders below one are made with durable names, and those that are there are synced as well', async () => {
+  const folder = join(root, 'below');
+  const synced: string[] = [];
+  const files: FileCalls = {
+    ...systemFileCalls,
+    open: async (path, ...more) => {
+      const file = await systemFileCalls.open(path, ...more);
+      return disguised(file, {
+        sync: () => {
+          synced.push(relative(root, path));
+          return file.sync();
+        },
+      });
+    },
+  };
+  await makeFolder(folder, {}, files);
+  assert.deepEqual(synced.splice(0), ['']);
+  await makeFoldersBelow(folder, '.', files);
+  assert.deepEqual(synced, []);
+  await makeFoldersBelow(folder, 'a/b', files);
+  assert.deepEqual(synced.splice(0), ['below', join('below', 'a')]);
+  // A process that was killed may have made them a moment ago.
+  await makeFoldersBelow(folder, 'a/b', files);
+  assert.deepEqual(synced, ['below', join('below', 'a')]);
+  assert.ok((await stat(join(folder, 'a', 'b'))).isDirectory());
+});

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { encode } from '@cuadro/protocol';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { contentOf, filesBelow, newStore } from '../blobs/helpers.ts';
-import { disguised, type Machine, peerOf, reaches, spoilt, TestFarm } from './machines.ts';
+import { disguised } from '../disguised.ts';
+import { type Machine, peerOf, reaches, spoilt, TestFarm } from './machines.ts';
 
 const MIB = 2 ** 20;
 const from = (...machines: Machine[]) => ({ holders: () => machines.map(({ peer }) => peer) });

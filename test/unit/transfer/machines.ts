@@ -120,16 +120,6 @@ export async function reaches(machine: Machine, ...others: Machine[]): Promise<v
   unsubscribe();
 }
 
-/** A store, or an arrival, whose answers are replaced: what a lying or failing holder serves. */
-export function disguised<T extends object = BlobStore>(real: T, other: Partial<T>): T {
-  return new Proxy(real, {
-    get(target, property) {
-      const value: unknown = Reflect.get(other, property) ?? Reflect.get(target, property, target);
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-  });
-}
-
 /** The same bytes with one of them changed. */
 export function spoilt(bytes: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(bytes);

@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BlobArrival, BlobStore } from '../../../node/src/blobs/interface.ts';
 import { contentOf } from '../blobs/helpers.ts';
-import {
-  disguised,
-  type Machine,
-  type MachineInit,
-  reaches,
-  spoilt,
-  storeBundle,
-  TestFarm,
-} from './machines.ts';
+import { disguised } from '../disguised.ts';
+import { type Machine, type MachineInit, reaches, spoilt, storeBundle, TestFarm } from './machines.ts';
 
 /** A bundle that several machines want at once (SPEC R151), over real stores and a network in memory. */
 
