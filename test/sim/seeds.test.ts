@@ -128,6 +128,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a second disk was injured before the first was healed: a frame of which each holder lost another file',
   },
   {
+    seed: 31n,
+    was: 'a coordinator counted for a while whom another had by now, since that came over a slow way',
+    profile: CALM,
+  },
+  {
     seed: 102n,
     was: 'a plan that an earlier job had as well, and that had rotted unread at its second holder, was said to be missing',
     profile: CALM,

@@ -282,7 +282,7 @@ const FARM_PLANTS: readonly Plant[] = [
     },
     // It has to sleep for long, while the others have a calm time.
     profile: { ...FOUNDED, machines: 3, faultyMs: 120_000, faultEveryMs: 8_000 },
-    within: 100,
+    within: 250,
   },
   {
     name: 'who follows another counts as vanished',
