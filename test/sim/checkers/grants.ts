@@ -34,6 +34,9 @@ interface Said {
 const MISSED_MAX = 2;
 const APART_MS = 400;
 
+/** Of beacons that are overtaken the sequence is lower by no more than this: by more, and they count anew (SPEC R117). */
+const OVERTAKEN_MAX = 16;
+
 /** Failed attempts, and such with which a machine vanished, after which a task is tried no more at its level (SPEC R54). */
 const FAILED_MAX = 3;
 const LOST_MAX = 5;
@@ -54,6 +57,8 @@ export class Grants implements Checker {
   readonly #heardAt = new Map<string, number>();
   /** By coordinator and task: what some machine said that it runs of it. */
   readonly #said = new Map<string, Said>();
+  /** The latest beacon that a machine heard of another, on whatever way. */
+  readonly #latestOf = new Map<string, number>();
   readonly #removed = new Set<PeerId>();
   /** Messages to a machine of whose removal the sender knew when it decided on them. */
   readonly #toRemoved = new WeakSet<Message>();
@@ -116,7 +121,18 @@ export class Grants implements Checker {
       seen.missedAt = now;
     }
     // One that came by way of others counts only where there is no connection (SPEC R104).
-    if (!isGossip) this.#hearHeld(machine, from, message);
+    const isOvertaken = this.#isOvertaken(machine, from, message);
+    if (!isGossip && !isOvertaken) this.#hearHeld(machine, from, message);
+  }
+
+  /** Whether a later beacon came before: then it renews nothing, whatever it lists (SPEC R117). */
+  #isOvertaken(machine: Machine, from: PeerId, { sequence }: Extract<Message, { kind: 'beacon' }>): boolean {
+    if (sequence === undefined) return false;
+    const key = `${machine.peer} ${from}`;
+    const latest = this.#latestOf.get(key) ?? Number.NEGATIVE_INFINITY;
+    const isOvertaken = sequence <= latest && latest - sequence <= OVERTAKEN_MAX;
+    if (!isOvertaken) this.#latestOf.set(key, sequence);
+    return isOvertaken;
   }
 
   /** When a machine heard the latest word of another that renews leases; undefined before the first. */
@@ -170,6 +186,7 @@ export class Grants implements Checker {
     for (const seen of this.#latest.values()) if (seen.to === peer) seen.hasEnded = true;
     for (const [key, { from }] of this.#said)
       if (from === peer || key.startsWith(peer)) this.#said.delete(key);
+    for (const key of this.#latestOf.keys()) if (key.includes(peer)) this.#latestOf.delete(key);
   }
 
   #told(name: string): void {
