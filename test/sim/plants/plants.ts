@@ -167,10 +167,12 @@ const FARM_PLANTS: readonly Plant[] = [
     within: 20,
   },
   {
-    name: 'pins are dropped at a start',
+    name: 'pins are dropped at a start, and not made again',
     file: 'node/src/jobs/pins.ts',
     from: 'record === undefined ? this.#isComplete : record.deleted !== undefined;',
     to: 'record === undefined ? this.#isComplete : record.deleted === undefined;',
+    // What the records promise is pinned at a start again (SPEC R171), which mends the mistake before it can harm.
+    also: { file: 'node/src/jobs/copy-watch.ts', from: '    await this.#pinPromised();\n', to: '' },
     within: 40,
   },
   {
