@@ -35,13 +35,13 @@ export class Arrivals {
   }
 
   async start(): Promise<void> {
-    const { layout, files, index } = this.#components.shelf;
+    const { layout, files, listing } = this.#components.shelf;
     const found: { hash: BlobHash; changedMs: number }[] = [];
     for (const name of await files.readdir(layout.incoming)) {
       const hash = blobOfPart(name);
       if (hash === undefined) continue;
       // Whole, and under its own name as well: a power cut may undo that the old one went.
-      if (index.get(hash) !== undefined) await this.#drop(hash);
+      if ((await listing.find(hash)) !== undefined) await this.#drop(hash);
       else found.push({ hash, changedMs: (await files.stat(join(layout.incoming, name))).mtimeMs });
     }
     for (const { hash } of found.sort((a, b) => a.changedMs - b.changedMs)) await this.#keep(hash);

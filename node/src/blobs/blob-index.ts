@@ -16,6 +16,8 @@ export class BlobIndex {
   /** The last use that the disk knows of. */
   readonly #notedMs = new Column();
   readonly #pins: PinTable;
+  /** What went while the folders are listed: a list that was made before must not bring it back. */
+  #gone: Set<BlobHash> | undefined = new Set();
   usedBytes = 0;
   /** Of those that somebody pins. */
   pinnedBytes = 0;
@@ -58,15 +60,30 @@ export class BlobIndex {
       this.#usedMs.set(known, Math.max(this.#usedMs.get(known), usedMs));
       return false;
     }
+    this.#gone?.delete(hash);
     this.#set(this.#rows.add(hash), sizeBytes, usedMs);
     return true;
   }
 
-  /** What stands on the disk at the start. */
+  /** What was found on the disk, until all is `loaded`; less is known of it than of what came or went since. */
   load({ hashes, sizes, usedMs }: ScannedFolder): void {
     this.#rows.reserve(sizes.length);
-    for (const [i, sizeBytes] of sizes.entries())
-      this.#set(this.#rows.addWords(hashes, i * WORDS), sizeBytes, usedMs[i] as number);
+    for (const [i, sizeBytes] of sizes.entries()) {
+      if (this.#rows.findWords(hashes, i * WORDS) !== undefined) continue;
+      const row = this.#rows.addWords(hashes, i * WORDS);
+      if (this.#gone?.has(this.#rows.hashOf(row)) === true) this.#rows.remove(row);
+      else this.#set(row, sizeBytes, usedMs[i] as number);
+    }
+  }
+
+  /** As `load`, of one. */
+  found(hash: BlobHash, sizeBytes: number, usedMs: number): void {
+    if (!this.has(hash) && this.#gone?.has(hash) !== true) this.add(hash, sizeBytes, usedMs);
+  }
+
+  /** All that stands on the disk is known. */
+  loaded(): void {
+    this.#gone = undefined;
   }
 
   #set(row: number, sizeBytes: number, usedMs: number): void {
@@ -91,6 +108,7 @@ export class BlobIndex {
     const row = this.#rows.find(hash);
     if (row === undefined) return undefined;
     const entry = this.#entry(row);
+    this.#gone?.add(hash);
     if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes -= entry.sizeBytes;
     this.#rows.remove(row);
     this.#sizes.clear(row);

@@ -1,8 +1,8 @@
 /** What a thread does that hashes, copies and scans: plain synchronous calls, since nothing else waits on its loop. */
 import { createHash, hash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { join } from 'node:path';
-import type { FileCallsSync } from '../system/file-calls.ts';
+import { basename, sep } from 'node:path';
+import type { FileCallsSync, FileFacts } from '../system/file-calls.ts';
 import type { HashJob, HashReply, ScannedFolder } from './hasher.ts';
 import { WORDS } from './hash-rows.ts';
 import { isBlobHash, piecesSuffix } from './layout.ts';
@@ -117,34 +117,40 @@ function digestFile(job: Extract<HashJob, { kind: 'digest' }>, fs: FileCallsSync
   }
 }
 
-/** Lists the blobs of a store, and removes piece lists whose blob is gone. */
-function scan(job: Extract<HashJob, { kind: 'scan' }>, fs: FileCallsSync): HashReply {
-  const folders: ScannedFolder[] = [];
-  for (const folderName of fs.readdirSync(job.root)) {
-    const folder = join(job.root, folderName);
-    if (!/^[0-9a-f]{2}$/.test(folderName)) continue;
-    const names = new Set(fs.readdirSync(folder));
-    const found: { hash: string; sizeBytes: number; usedMs: number }[] = [];
-    for (const name of names) {
-      const hash = name.endsWith(piecesSuffix) ? name.slice(0, -piecesSuffix.length) : name;
-      if (!isBlobHash(hash) || !hash.startsWith(folderName)) continue;
-      if (hash !== name) {
-        if (!names.has(hash)) fs.rmSync(join(folder, name), { force: true });
-        continue;
-      }
-      const stat = fs.lstatSync(join(folder, name));
-      if (stat.isFile()) found.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
+function scanFolder(folder: string, fs: FileCallsSync): ScannedFolder {
+  const prefix = basename(folder);
+  const names = new Set(fs.readdirSync(folder));
+  const found: { hash: string; sizeBytes: number; usedMs: number }[] = [];
+  const orphans: string[] = [];
+  for (const name of names) {
+    const hash = name.endsWith(piecesSuffix) ? name.slice(0, -piecesSuffix.length) : name;
+    if (!isBlobHash(hash) || !hash.startsWith(prefix)) continue;
+    if (hash !== name) {
+      if (!names.has(hash)) orphans.push(hash);
+      continue;
     }
-    const hashes = new Uint32Array(found.length * WORDS);
-    const bytes = Buffer.from(hashes.buffer);
-    for (const [i, { hash }] of found.entries()) bytes.write(hash, i * WORDS * 4, 'hex');
-    folders.push({
-      hashes,
-      sizes: Float64Array.from(found, ({ sizeBytes }) => sizeBytes),
-      usedMs: Float64Array.from(found, ({ usedMs }) => usedMs),
-    });
+    const stat = statOf(`${folder}${sep}${name}`, fs);
+    if (stat?.isFile() === true) found.push({ hash, sizeBytes: stat.size, usedMs: stat.mtimeMs });
   }
-  return { id: job.id, ok: true, folders };
+  const hashes = new Uint32Array(found.length * WORDS);
+  const bytes = Buffer.from(hashes.buffer);
+  for (const [i, { hash }] of found.entries()) bytes.write(hash, i * WORDS * 4, 'hex');
+  return {
+    hashes,
+    sizes: Float64Array.from(found, ({ sizeBytes }) => sizeBytes),
+    usedMs: Float64Array.from(found, ({ usedMs }) => usedMs),
+    orphans,
+  };
+}
+
+/** Undefined for a file that went since its folder was read: the store is at work. */
+function statOf(path: string, fs: FileCallsSync): FileFacts | undefined {
+  try {
+    return fs.lstatSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 type PieceJob = Extract<HashJob, { kind: 'read-piece' | 'write-piece' }>;
@@ -182,7 +188,7 @@ function writePiece(job: PieceJob, fs: FileCallsSync): HashReply {
 function perform(job: HashJob, fs: FileCallsSync): HashReply {
   switch (job.kind) {
     case 'scan':
-      return scan(job, fs);
+      return { id: job.id, ok: true, folders: job.folders.map((folder) => scanFolder(folder, fs)) };
     case 'digest':
       return digestFile(job, fs);
     case 'read-piece':

@@ -26,7 +26,7 @@ export type HashJob =
       readonly bytes: Uint8Array;
       readonly expected: string;
     }
-  | { readonly kind: 'scan'; readonly id: number; readonly root: string };
+  | { readonly kind: 'scan'; readonly id: number; readonly folders: readonly string[] };
 
 /** What stands in one folder, in columns, which are handed over and not copied. */
 export interface ScannedFolder {
@@ -35,6 +35,8 @@ export interface ScannedFolder {
   readonly sizes: Float64Array<ArrayBuffer>;
   /** Wall-clock milliseconds of the last use that was noted on disk. */
   readonly usedMs: Float64Array<ArrayBuffer>;
+  /** Blobs of which there is a piece list and nothing else. */
+  readonly orphans: readonly string[];
 }
 
 export type HashReply =
@@ -191,8 +193,9 @@ export class Hasher implements Startable {
     return reply.isRight === true;
   }
 
-  async scan(root: string): Promise<readonly ScannedFolder[]> {
-    const reply = await this.#post({ kind: 'scan', id: this.#nextId++, root });
+  /** What stands in each of these folders of a store. */
+  async scan(folders: readonly string[]): Promise<readonly ScannedFolder[]> {
+    const reply = await this.#post({ kind: 'scan', id: this.#nextId++, folders });
     if (!reply.ok) throw new HashJobError(reply);
     return reply.folders ?? [];
   }

@@ -32,7 +32,7 @@ export class Intake {
       return info;
     }
     // A file of a size that is here may be here itself: reading it twice is cheaper than writing it again.
-    if (this.#shelf.index.hasSize(sizeBytes)) {
+    if (!this.#shelf.listing.isDone || this.#shelf.index.hasSize(sizeBytes)) {
       const found = await this.#shelf.passOver(path, { signal });
       if (await this.#shelf.keepKnown(found.hash, options)) {
         if (mode === 'move') await this.#files.unlink(path);

@@ -67,6 +67,7 @@ class MemoryBlobStore implements types.BlobStore {
     this.#index = new BlobIndex(disk.pins);
     this.#digest = init.digest ?? digest;
     for (const [hash, content] of disk.contents) this.#index.add(hash, content.length, ++this.#uses);
+    this.#index.loaded();
   }
 
   async start(): Promise<void> {

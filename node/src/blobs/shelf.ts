@@ -25,6 +25,7 @@ import type { BlobGround } from './ground.ts';
 import { type FileDigest, type Hasher, HashJobError } from './hasher.ts';
 import type { BlobEvent, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
+import { Listing } from './listing.ts';
 import { blobLimits } from './options.ts';
 import { encodePieces } from './pieces.ts';
 import type { PinJournal } from './pins.ts';
@@ -51,6 +52,7 @@ export class Shelf {
   readonly digest: BlobGround['digest'];
   readonly layout: BlobLayout;
   readonly index: BlobIndex;
+  readonly listing: Listing;
   readonly pins: PinJournal;
   readonly reader: VerifiedReader;
   /** For use while the blob's own queue is held. */
@@ -75,6 +77,14 @@ export class Shelf {
     this.#clock = components.clock;
     this.#random = components.random;
     this.#hasher = components.hasher;
+    this.listing = new Listing({
+      ...components,
+      dropPieces: (hash) =>
+        this.#byHash.run(hash, async () => {
+          if ((await this.listing.find(hash)) !== undefined) return;
+          await this.files.rm(this.layout.piecesPathOf(hash), { force: true });
+        }),
+    });
     const reading = {
       files: this.files,
       digest: this.digest,
@@ -91,6 +101,11 @@ export class Shelf {
     });
   }
 
+  /** Resolves once the index knows all that is here. */
+  async listed(signal: AbortSignal): Promise<void> {
+    await this.listing.listed(signal).catch((error: unknown) => Promise.reject(this.explainWrite(error, 0)));
+  }
+
   temporary(): string {
     return join(this.layout.incoming, `${this.#random.name()}.tmp`);
   }
@@ -99,7 +114,7 @@ export class Shelf {
   keepKnown(hash: BlobHash, options: PutOptions & { signal: AbortSignal }): Promise<boolean> {
     expectHash(hash, options.expectedHash);
     return this.#byHash.run(hash, async () => {
-      const entry = this.index.get(hash);
+      const entry = await this.listing.find(hash);
       if (entry === undefined) return false;
       try {
         await this.verify(entry, options.signal, this.#readerWithin);

@@ -12,6 +12,8 @@ export interface SpaceComponents {
   readonly layout: BlobLayout;
   readonly index: BlobIndex;
   readonly options: BlobStoreOptions;
+  /** Resolves once the index knows all that is here. */
+  readonly listed: () => Promise<void>;
   /** Removes one blob; false when it could not be, or was pinned meanwhile. */
   readonly evict: (entry: IndexEntry) => Promise<boolean>;
   /** Gives up what was begun and nobody goes on with now; false where there is no such thing. */
@@ -75,7 +77,8 @@ export class Space {
   }
 
   async #makeRoom(sizeBytes: number, diskBytes: number): Promise<void> {
-    const { options, index } = this.#components;
+    const { options, index, listed } = this.#components;
+    await listed();
     let shortage = await this.#shortage(sizeBytes, diskBytes);
     if (shortage.bytes > 0 && (await this.#components.dropUnfinished())) {
       shortage = await this.#shortage(sizeBytes, diskBytes);
@@ -98,13 +101,15 @@ export class Space {
   }
 
   async collect(): Promise<GarbageReport> {
+    await this.#components.listed();
     const turn = this.#making.then(() => this.#evict(0, 0));
     this.#making = turn.catch(() => undefined);
     return turn;
   }
 
   async usage(): Promise<BlobUsage> {
-    const { options, index, layout, files } = this.#components;
+    const { options, index, layout, files, listed } = this.#components;
+    await listed();
     const { pinnedBytes } = index;
     const freeBytes = await freeDiskBytes(layout.blobs, files).catch(() => undefined);
     const state = {

@@ -111,21 +111,19 @@ class FileBlobStore implements types.BlobStore {
     try {
       await prepareLayout(this.#layout, files);
       await Promise.all([this.#hasher.start(), this.#pieceHasher.start()]);
-      // A thread lists the folders meanwhile.
-      const scanning = this.#hasher.scan(this.#layout.blobs);
-      scanning.catch(() => undefined);
       await pins.start(shelf.temporary());
-      for (const folder of await scanning) index.load(folder);
     } catch (error) {
       await pins.stop();
       await Promise.all([this.#hasher.stop(), this.#pieceHasher.stop()]);
       throw shelf.explainWrite(error, 0);
     }
+    const stop = new AbortController();
     const space = new Space({
       files,
       layout: this.#layout,
       index,
       options: this.#options,
+      listed: () => shelf.listed(stop.signal),
       evict: (entry) => shelf.evict(entry),
       dropUnfinished: () => arrivals.dropSuspended(),
     });
@@ -140,7 +138,7 @@ class FileBlobStore implements types.BlobStore {
     const temporaries =
       this.#components.temporaries ?? createTemporaryFiles({ random, files }, { owner: 'store' });
     const outlet = new Outlet({ shelf, hasher: this.#hasher, temporaries });
-    this.#life = { shelf, space, intake, outlet, arrivals, stop: new AbortController(), active: new Set() };
+    this.#life = { shelf, space, intake, outlet, arrivals, stop, active: new Set() };
   }
 
   stop(): Promise<void> {
@@ -166,7 +164,7 @@ class FileBlobStore implements types.BlobStore {
   has(hash: BlobHash): Promise<types.BlobInfo | undefined> {
     return this.#during(undefined, async ({ shelf }) => {
       assertBlobHash(hash);
-      const entry = shelf.index.get(hash);
+      const entry = await shelf.listing.find(hash);
       if (entry === undefined) return undefined;
       const stat = await this.#ground.files.lstat(this.#layout.pathOf(hash)).catch(() => undefined);
       if (stat?.size !== entry.sizeBytes) {
@@ -225,7 +223,7 @@ class FileBlobStore implements types.BlobStore {
 
   open(hash: BlobHash, options: types.OpenOptions = {}): Promise<types.BlobReader> {
     return this.#during(options.signal, async ({ shelf }, signal) => {
-      const entry = this.#entry(shelf, hash);
+      const entry = await this.#entry(shelf, hash);
       const { start, end } = options.range ?? { start: 0, end: entry.sizeBytes };
       if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end)) {
         throw new RangeError('A byte range needs 0 ≤ start ≤ end.');
@@ -240,7 +238,7 @@ class FileBlobStore implements types.BlobStore {
   async read(hash: BlobHash, options: types.ReadOptions = {}): Promise<Uint8Array> {
     const { maxBytes = this.#options.readBytesMax, ...rest } = options;
     const { lengthBytes, chunks } = await this.#during(rest.signal, async ({ shelf }) => {
-      const { sizeBytes } = this.#entry(shelf, hash);
+      const { sizeBytes } = await this.#entry(shelf, hash);
       if (sizeBytes > maxBytes) throw new BlobTooLargeError(sizeBytes, maxBytes);
       return this.open(hash, rest);
     });
@@ -251,13 +249,13 @@ class FileBlobStore implements types.BlobStore {
 
   manifest(hash: BlobHash, options: types.SignalOption = {}): Promise<types.BlobManifest> {
     return this.#during(options.signal, async ({ shelf }, signal) =>
-      shelf.reader.manifest(hash, this.#entry(shelf, hash).sizeBytes, signal),
+      shelf.reader.manifest(hash, (await this.#entry(shelf, hash)).sizeBytes, signal),
     );
   }
 
   materialize(hash: BlobHash, destination: string, options: types.MaterializeOptions = {}): Promise<void> {
     return this.#put(options.signal, async ({ shelf, outlet }, signal) => {
-      const entry = this.#entry(shelf, hash);
+      const entry = await this.#entry(shelf, hash);
       shelf.touch(entry);
       await outlet.materialize(entry, destination, { ...options, signal });
     });
@@ -319,6 +317,7 @@ class FileBlobStore implements types.BlobStore {
 
   async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
     const { shelf } = this.#alive();
+    await this.#during(options.signal, (life) => life.shelf.listed(life.stop.signal));
     // What is not here at all costs nothing to find, so it is told first.
     for (const hash of shelf.pins.table.pinned())
       if (!shelf.index.has(hash)) yield { hash, state: 'missing' };
@@ -342,9 +341,9 @@ class FileBlobStore implements types.BlobStore {
     return this.#life;
   }
 
-  #entry(shelf: Shelf, hash: BlobHash): IndexEntry {
+  async #entry(shelf: Shelf, hash: BlobHash): Promise<IndexEntry> {
     assertBlobHash(hash);
-    const entry = shelf.index.get(hash);
+    const entry = await shelf.listing.find(hash);
     if (entry === undefined) throw new BlobNotFoundError(hash);
     return entry;
   }

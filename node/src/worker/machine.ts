@@ -86,12 +86,13 @@ class LocalMachine implements Machine {
     this.#components = components;
   }
 
-  async start(): Promise<void> {
-    if (this.#running) return;
+  /** What the disk holds may take long to tell: it offers itself for work when that is known. */
+  start(): Promise<void> {
+    if (this.#running) return Promise.resolve();
     this.#running = true;
-    this.#usage = await this.#components.blobs.usage();
     this.#tryProbe();
     this.#look();
+    return Promise.resolve();
   }
 
   async stop(): Promise<void> {

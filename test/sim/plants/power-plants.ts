@@ -149,10 +149,24 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     within: 100,
   },
   {
+    name: 'what went while the folders are listed is brought back',
+    file: `${BLOBS}/blob-index.ts`,
+    from: 'if (this.#gone?.has(this.#rows.hashOf(row)) === true) this.#rows.remove(row);',
+    to: 'if (this.usedBytes < 0) this.#rows.remove(row);',
+    within: 2_000,
+  },
+  {
+    name: 'a blob that is not listed yet is said not to be here',
+    file: `${BLOBS}/listing.ts`,
+    from: 'if (facts?.isFile() === true && !this.#isDone)',
+    to: 'if (facts?.isFile() === true && this.#isDone)',
+    within: 20,
+  },
+  {
     name: 'half of a blob that is here stays',
     file: `${BLOBS}/arrivals.ts`,
-    from: 'if (index.get(hash) !== undefined) await this.#drop(hash);',
-    to: 'if (index.count < 0) await this.#drop(hash);',
+    from: 'if ((await listing.find(hash)) !== undefined) await this.#drop(hash);',
+    to: 'if ((await listing.find(hash))?.sizeBytes === -1) await this.#drop(hash);',
     within: 300,
   },
   {

@@ -15,7 +15,21 @@ export async function judge(scene: Scene, life: Life, drive: Drive): Promise<voi
   const here = blobsOnDisk(scene);
   judgePins(scene, life);
   judgeIncoming(scene);
-  await judgeUsage(scene, life, here, drive);
+  const isAskedFirst = scene.dice.chance(0.5);
+  if (!isAskedFirst) await judgeUsage(scene, life, here, drive);
+  await judgeBlobs(scene, life, here, drive);
+  // What was asked for one by one is counted once.
+  if (isAskedFirst) await judgeUsage(scene, life, here, drive);
+  judgePieceLists(scene);
+  await judgeOutputs(scene, life, drive);
+}
+
+async function judgeBlobs(
+  scene: Scene,
+  life: Life,
+  here: ReadonlyMap<string, FileNode>,
+  drive: Drive,
+): Promise<void> {
   for (const { hash } of [...SMALL, ...LARGE]) {
     const file = here.get(hash);
     const state = file === undefined ? 'absent' : file.sha() === hash ? 'whole' : 'damaged';
@@ -27,7 +41,16 @@ export async function judge(scene: Scene, life: Life, drive: Drive): Promise<voi
       throw new BrokenPromise('has', `${short(hash)} is ${state}, and the store says something else.`);
     scene.ledger.found(hash, state);
   }
-  await judgeOutputs(scene, life, drive);
+}
+
+/** Once it is known what is here, piece lists of nothing are gone. */
+function judgePieceLists({ volume }: Scene): void {
+  for (const [, folder] of volume.folderAt(`${DATA}/blobs`).names)
+    for (const name of folder.kind === 'folder' ? folder.names.keys() : []) {
+      const hash = name.replace(/\.pieces$/, '');
+      if (folder.kind === 'folder' && !folder.names.has(hash))
+        throw new BrokenPromise('swept', `${short(hash)} left its piece list.`);
+    }
 }
 
 /** Every blob of the store; none that is not whole, unless its disk changed it. */
@@ -39,10 +62,7 @@ function blobsOnDisk({ volume }: Scene): Map<string, FileNode> {
       const hash = name.replace(/\.pieces$/, '');
       if (file.kind !== 'file' || !hash.startsWith(folderName))
         throw new BrokenPromise('swept', `blobs/${folderName}/${name} is nothing of ours.`);
-      if (hash !== name) {
-        if (!folder.names.has(hash)) throw new BrokenPromise('swept', `${short(hash)} left its piece list.`);
-        continue;
-      }
+      if (hash !== name) continue;
       if (file.sha() !== hash && !file.isDamaged)
         throw new BrokenPromise('whole', `${short(hash)} stands there half-written, ${file.size} bytes.`);
       found.set(hash, file);

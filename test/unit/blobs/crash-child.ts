@@ -7,6 +7,8 @@ import { contentOf, newStore } from './helpers.ts';
 const [folder = '', seedText = '1'] = process.argv.slice(2);
 const store = newStore(folder);
 await store.start();
+// Puts wait until it is known what is here; a kill before that meets no put.
+await store.usage();
 writeSync(1, 'ready\n');
 let seed = Number(seedText);
 const lane = async (name: string): Promise<never> => {
