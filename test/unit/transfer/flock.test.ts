@@ -175,6 +175,32 @@ describe('a flock', () => {
     assert.ok(ask?.kind === 'some' && ask.bits.count > 0, 'what only it had is asked of the holder again');
   });
 
+  it('R152: knows who has a part of a file, and so its manifest', () => {
+    const made = flock();
+    made.told(SOURCE, undefined);
+    made.told(ONE, bitsOf(9));
+    made.told(TWO, bitsOf(10));
+    assert.deepEqual([...made.having(LARGE)], [SOURCE, ONE]);
+    assert.deepEqual([...made.having(SMALL)], [SOURCE, TWO]);
+    assert.deepEqual([...made.having('e'.repeat(64))], []);
+  });
+
+  it('R152: hopes for others as long as for any progress, where there were some', () => {
+    const made = flock();
+    made.told(SOURCE, undefined);
+    assert.equal(made.hopesUntilMs, 0);
+    made.found([ONE]);
+    assert.equal(made.hopesUntilMs, swarmLimits.giveUpMs);
+    assert.deepEqual(made.named, [ONE, SOURCE]);
+    const met = flock();
+    met.told(TWO, bitsOf(3));
+    met.without(TWO);
+    met.arrived(0, 7);
+    assert.equal(met.hopesUntilMs, 7 + swarmLimits.giveUpMs);
+    met.isGivenUp = true;
+    assert.equal(met.hopesUntilMs, 0);
+  });
+
   it('without others that fetch, its files come from their holders', () => {
     const made = flock();
     made.told(SOURCE, undefined);

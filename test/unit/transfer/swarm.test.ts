@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { BlobArrival, BlobStore } from '../../../node/src/blobs/interface.ts';
+import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
 import { type Machine, type MachineInit, reaches, spoilt, storeBundle, TestFarm } from './machines.ts';
@@ -8,7 +8,6 @@ import { type Machine, type MachineInit, reaches, spoilt, storeBundle, TestFarm 
 /** A bundle that several machines want at once (SPEC R151), over real stores and a network in memory. */
 
 const MIB = 2 ** 20;
-type Gate = PromiseWithResolvers<void>;
 /** Of asking what others have: in the first they are named, in the second asked. */
 const ROUNDS = 5;
 const TAKERS = ['one', 'two', 'three', 'four'];
@@ -79,54 +78,6 @@ describe('a swarm', () => {
     await source.stop();
     await Promise.all(fetches);
     for (const taker of [first, ...others]) await whole(taker, bundle);
-  });
-
-  it('R151: passes on what one has and has not yet made durable, where the source is gone', async (test) => {
-    const farm = new TestFarm(test, ['source', 'first', 'second']);
-    const [isThere, isKnown, isGone, mayFinish] = Array.from({ length: 4 }, () =>
-      Promise.withResolvers<void>(),
-    ) as [Gate, Gate, Gate, Gate];
-    let left = large.length;
-    let asked = 0;
-    let bundle = '';
-    const slow: MachineInit['disguise'] = (blobs) =>
-      disguised(blobs, {
-        receive: async (...call) => {
-          const arrival = await blobs.receive(...call);
-          const finish: BlobArrival['finish'] = async (...options) => {
-            if (--left === 0) isThere.resolve();
-            await mayFinish.promise;
-            return arrival.finish(...options);
-          };
-          return disguised(arrival, { finish });
-        },
-      });
-    // It serves no more once all is with the first, and goes once the second knows of that one.
-    const ending: MachineInit['disguise'] = (blobs) =>
-      disguised(blobs, {
-        has: (hash) => {
-          if (left === 0 && hash === bundle && ++asked === ROUNDS) isKnown.resolve();
-          return blobs.has(hash);
-        },
-        open: async (...call) => {
-          if (left === 0) await isGone.promise;
-          return blobs.open(...call);
-        },
-      });
-    const source = await farm.start('source', { disguise: ending });
-    const first = await farm.start('first', { disguise: slow });
-    const second = await farm.start('second');
-    for (const machine of [first, second]) await reaches(machine, source);
-    bundle = await storeBundle(source.blobs, large);
-    const holders = (): string[] => [source.peer];
-    const firstFetch = first.transfer.ensureTree(bundle, { holders });
-    await isThere.promise;
-    const secondFetch = second.transfer.ensureTree(bundle, { holders });
-    await Promise.race([isKnown.promise, secondFetch]);
-    farm.network.kill(source.peer);
-    isGone.resolve();
-    await secondFetch.finally(mayFinish.resolve);
-    await firstFetch;
   });
 
   it('R56: names one that passes on what does not fit, and brings all without it', async (test) => {

@@ -231,6 +231,7 @@ export class Engine {
 
   /** What nobody can be asked for now waits for a pause to end, is searched for, or is given up. */
   #careForStuck(turnOf: (want: Want, peer: PeerId) => Turn, flocksMs: number): void {
+    const nowMs = this.#components.clock.now();
     let wakeMs = flocksMs;
     const lost: Want[] = [];
     for (const want of this.#wants.values()) {
@@ -242,7 +243,10 @@ export class Engine {
         next = nextTurn(want, turnOf);
         if (next === 'now') this.kick();
       }
-      if (next === 'never') lost.push(want);
+      const { search, disputed, flock } = want;
+      const hopesUntilMs = search === 'done' && disputed.length === 0 ? (flock?.hopesUntilMs ?? 0) : 0;
+      if (next === 'never' && hopesUntilMs > nowMs) wakeMs = Math.min(wakeMs, hopesUntilMs);
+      else if (next === 'never') lost.push(want);
       else if (next !== 'now') wakeMs = Math.min(wakeMs, next);
     }
     this.#wakeAt(wakeMs);
@@ -285,13 +289,17 @@ export class Engine {
 
   #search(wants: readonly Want[]): void {
     const named = new Map(wants.map((want) => [want.hash, new Set(want.peers)]));
+    const flocks = new Set(wants.flatMap(({ flock }) => flock ?? []));
+    // Who has no file of a bundle whole may have parts of all.
+    const bundles = Array.from(flocks, ({ bundle }) => ({ hash: bundle, providedAs: bundle }));
     const found = (peer: PeerId, hash: BlobHash, by: FoundBy): void => {
+      for (const flock of flocks) if (flock.bundle === hash) flock.found([peer]);
       // Both ways may lead to the same one, and each is counted.
       if (named.get(hash)?.has(peer) === false) this.found[by] += 1;
       if (this.#wants.get(hash)?.has(peer) === true) this.kick();
     };
     const { searchMs } = this.#options;
-    const lane = searchHolders(this.#components, wants, {
+    const lane = searchHolders(this.#components, [...wants, ...bundles], {
       searchMs,
       signal: this.#stop.signal,
       found,

@@ -48,6 +48,8 @@ export class Flock {
   movedAtMs: number;
   /** It made no progress with others: from now on its holders alone are asked. */
   isGivenUp = false;
+  /** Whether there was ever anybody but its holders. */
+  #hasOthers = false;
 
   constructor(
     components: { readonly random: Pick<Random, 'float'> },
@@ -113,6 +115,12 @@ export class Flock {
     for (const peer of peers) if (!this.#peers.has(peer)) this.#named.add(peer);
   }
 
+  /** Others that hold the bundle's own file, found where no holder answers. */
+  found(peers: readonly PeerId[]): void {
+    this.#hasOthers = true;
+    this.name(peers);
+  }
+
   get named(): PeerId[] {
     return [...this.#named, ...this.#peers.keys()];
   }
@@ -131,6 +139,7 @@ export class Flock {
     this.#count(known?.bits, -1);
     this.#count(bits, 1);
     this.#named.delete(peer);
+    if (bits !== undefined) this.#hasOthers = true;
     const { askBytes = swarmLimits.askBytesFirst, failures = 0, notBeforeMs = 0 } = known ?? {};
     this.#peers.set(peer, { bits, askBytes, failures, notBeforeMs });
   }
@@ -263,6 +272,22 @@ export class Flock {
    */
   get isActive(): boolean {
     return !this.isGivenUp && this.#fetching > 0;
+  }
+
+  /** Until then others may get it further, though nobody can be asked now: one that is cut off is back in a moment. */
+  get hopesUntilMs(): number {
+    return this.isGivenUp || !this.#hasOthers ? 0 : this.movedAtMs + swarmLimits.giveUpMs;
+  }
+
+  /** Machines that have a part of a file: each has its manifest. */
+  *having(hash: BlobHash): Generator<PeerId> {
+    const range = this.units.of(hash);
+    if (range === undefined) return;
+    for (const [peer, { bits }] of this.#peers) {
+      let has = bits === undefined;
+      for (let i = 0; !has && i < range.count; i++) has = bits?.has(range.first + i) === true;
+      if (has) yield peer;
+    }
   }
 
   /** Takes pieces of a file to be asked for, at most `most`; they count as on their way. */

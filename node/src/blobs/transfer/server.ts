@@ -100,17 +100,18 @@ class BlobServer {
   }
 
   async #sendFiles(writer: FrameWriter, hashes: readonly BlobHash[]): Promise<void> {
-    const { blobs } = this.#components;
+    const { arrivalOf, blobs } = this.#components;
     for (const hash of hashes) {
       const answer = await orAbsent(async () => {
         const info = await blobs.has(hash);
-        if (info === undefined) return undefined;
-        if (info.sizeBytes <= transferLimits.wholeBytes)
+        if (info !== undefined && info.sizeBytes <= transferLimits.wholeBytes)
           return { head: { kind: 'file' as const, hash }, body: await blobs.read(hash) };
-        const { sizeBytes, pieces } = await blobs.manifest(hash);
+        // What is on its way here is passed on, its manifest first (SPEC R152).
+        const manifest = info === undefined ? arrivalOf(hash)?.manifest : await blobs.manifest(hash);
+        if (manifest === undefined) return undefined;
         return {
-          head: { kind: 'manifest' as const, hash, sizeBytes },
-          body: Buffer.from(pieces.join(''), 'hex'),
+          head: { kind: 'manifest' as const, hash, sizeBytes: manifest.sizeBytes },
+          body: Buffer.from(manifest.pieces.join(''), 'hex'),
         };
       });
       await this.#send(writer, answer?.head ?? { kind: 'absent', hash }, answer?.body);

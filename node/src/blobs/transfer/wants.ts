@@ -70,6 +70,7 @@ export class Want {
   /** Takes in who holds it by now. */
   refresh(self: PeerId): void {
     for (const { holders } of this.waiters) for (const peer of holders()) if (peer !== self) this.add(peer);
+    for (const peer of this.flock?.having(this.hash) ?? []) if (peer !== self) this.add(peer);
   }
 
   /** It said that it has the file. False where that changes nothing. */
