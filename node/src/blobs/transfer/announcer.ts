@@ -56,22 +56,26 @@ export class Announcer {
 
   #tell(): void {
     if (this.#stop.signal.aborted) return;
-    this.#telling ??= this.#tellAll().finally(() => {
+    this.#telling ??= this.#tellAll().then((isThrough) => {
       this.#telling = undefined;
+      // It was added after the last look.
+      if (isThrough && this.#waiting.size > 0) this.#tell();
     });
   }
 
-  async #tellAll(): Promise<void> {
+  /** Whether all was told; else it is tried with the next ones. */
+  async #tellAll(): Promise<boolean> {
     // Calls of one moment go together.
     await Promise.resolve();
     for (const hash of this.#waiting) {
-      if (this.#stop.signal.aborted) return;
+      if (this.#stop.signal.aborted) return false;
       try {
         await this.#mesh.provide(hash, { signal: this.#stop.signal });
         this.#waiting.delete(hash);
       } catch {
-        return;
+        return false;
       }
     }
+    return true;
   }
 }
