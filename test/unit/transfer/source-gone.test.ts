@@ -1,7 +1,8 @@
 import { describe, it, type TestContext } from 'node:test';
 import type { BlobArrival } from '../../../node/src/blobs/interface.ts';
 import { contentOf } from '../blobs/helpers.ts';
-import { disguised, type Machine, reaches, storeBundle, TestFarm } from './machines.ts';
+import { disguised } from '../disguised.ts';
+import { type Machine, reaches, storeBundle, TestFarm } from './machines.ts';
 
 /** A bundle whose source is gone, and of which one machine has all pieces and no file that is proved and durable. */
 
