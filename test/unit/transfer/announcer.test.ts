@@ -42,8 +42,8 @@ describe('an announcer', () => {
           if (isAlone) throw new Error('Nobody is there.');
           told.push(hash);
         },
-        subscribe: ({ peer }) => {
-          met = peer;
+        subscribe: (handlers) => {
+          met = (peer, state) => handlers.peer?.(peer, state);
           return () => undefined;
         },
       },
@@ -63,6 +63,6 @@ describe('an announcer', () => {
 });
 
 async function later(steps: number, action: () => void): Promise<void> {
-  for (let i = 0; i < steps; i++) await undefined;
+  for (let i = 0; i < steps; i++) await Promise.resolve();
   action();
 }
