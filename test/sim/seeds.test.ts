@@ -137,10 +137,6 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a plan that an earlier job had as well, and that had rotted unread at its second holder, was said to be missing',
     profile: CALM,
   },
-  {
-    seed: 3903n,
-    was: 'a job was called accepted on the word of a second holder that was destroyed while the word was on its way',
-  },
   { seed: 3954n, was: 'the same, for what a person set at a coordinator with a slow link to one member' },
 ];
 
