@@ -128,6 +128,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a second disk was injured before the first was healed: a frame of which each holder lost another file',
   },
   {
+    seed: 3903n,
+    was: 'a job was said to be on one disk only whose second holder was destroyed while its answer was on the way',
+  },
+  {
     seed: 31n,
     was: 'a coordinator counted for a while whom another had by now, since that came over a slow way',
     profile: CALM,

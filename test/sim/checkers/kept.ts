@@ -62,6 +62,8 @@ export class Kept implements Checker {
       const isHere = (hash: string): boolean => has(machine, hash) || hadOnce(machine, hash);
       return record !== undefined && contentOf(record, [machine]).every(isHere);
     });
+    // One may have been destroyed while its answer was on the way: then this is the loss that the promise speaks of.
+    if (copies.length === 1 && this.#farm.machines.some((one) => wasLostWithJob(one, job, at))) return;
     if (copies.length < 2)
       throw new Violation(
         'accepted jobs',
@@ -271,3 +273,10 @@ const isRemovedHolder = (machine: Machine, { holders }: TaskResult, files: reado
 /** Whether a machine that was destroyed had these files. */
 const wasLostWith = ({ lost }: Machine, files: readonly string[]): boolean =>
   lost !== undefined && files.every((hash) => lost.blobs.contents.has(hash));
+
+/** Whether a machine that was destroyed had all of a job that another one has. */
+function wasLostWithJob(machine: Machine, id: string, at: Machine): boolean {
+  const job = jobOn(at, id);
+  const hadRecord = machine.lost?.records.records.has(`job/${id}`) === true;
+  return job !== undefined && hadRecord && wasLostWith(machine, contentOf(job, [at]));
+}
