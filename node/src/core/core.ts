@@ -2,11 +2,14 @@ import {
   compareEpochs,
   recordKey,
   type Beacon,
+  type BlobHash,
   type Epoch,
   type Grant,
+  type JobId,
   type KnownRecord,
   type Message,
   type PeerId,
+  type Plan,
 } from '@cuadro/protocol';
 import { sayOwnClaim, takeOthersClaim } from './claims.ts';
 import { takeGap } from './doubt.ts';
@@ -36,10 +39,19 @@ import {
 } from './leases.ts';
 import type { Machine } from './machine.ts';
 import { takeRows } from './mirror.ts';
+import { PLAN_FIRST_TASKS } from './options.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
 import { isLate, speak, speechDeadline } from './pulse.ts';
 import { BrainQueries } from './queries.ts';
-import { askPlan, packDeadline, packSome, takePlan, takeRecord, withdrawRemoved } from './records-in.ts';
+import {
+  askPlan,
+  packDeadline,
+  packSome,
+  planTaken,
+  takePlan,
+  takeRecord,
+  withdrawRemoved,
+} from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
@@ -57,7 +69,12 @@ export function createCore({ records, term, ...init }: CoreInit): Core {
 /** The same, record by record as they are read: all of them as objects would take many times the memory. */
 export function loadCore(init: Omit<CoreInit, 'records' | 'term'>): CoreLoading {
   const brain = new Brain(init);
-  return { take: (record) => brain.take(record), end: (term) => brain.loaded(term) };
+  return {
+    take: (record) => brain.take(record),
+    wantedPlans: () => brain.wantedPlans(),
+    plan: (job, plan) => brain.plan(job, plan),
+    end: (term) => brain.loaded(term),
+  };
 }
 
 class Brain extends BrainQueries implements Core {
@@ -73,11 +90,25 @@ class Brain extends BrainQueries implements Core {
     takeRecord(this.state, record);
   }
 
+  wantedPlans(): { job: JobId; plan: BlobHash }[] {
+    const large = [...this.state.jobs.values()].filter(
+      ({ record, hasPlan }) => !hasPlan && record.spec.tasks >= PLAN_FIRST_TASKS,
+    );
+    return large.map(({ id, record }) => ({ job: id, plan: record.spec.plan }));
+  }
+
+  plan(job: JobId, plan: Plan): void {
+    takePlan(this.state, job, plan);
+  }
+
   /** All that was stored is there: what follows from it is derived once. */
   loaded(term: number): Core {
     const { state } = this;
     state.highestTerm = term;
-    for (const job of state.jobs.values()) job.loaded();
+    for (const job of state.jobs.values()) {
+      if (job.hasPlan) planTaken(state, job);
+      else job.loaded();
+    }
     state.isLoading = false;
     state.machine(state.self);
     state.settle(() => undefined);

@@ -143,6 +143,10 @@ export interface CoreInit {
 /** A brain that is given what was stored, in any order, and begins with `end` and the highest term ever persisted. */
 export interface CoreLoading {
   take(record: KnownRecord): void;
+  /** Jobs taken so far of which it spares much to give the plan before their tasks: each is looked at once then. */
+  wantedPlans(): { job: JobId; plan: BlobHash }[];
+  /** A plan, decoded and checked; those that are not given here are asked for after the start. */
+  plan(job: JobId, plan: Plan): void;
   end(term: number): Core;
 }
 

@@ -13,6 +13,7 @@ import {
   type Plan,
   type TaskIndex,
   type TaskRecord,
+  type TaskResult,
 } from '@cuadro/protocol';
 import { AwayResults } from './away-results.ts';
 import type { Lease } from './machine.ts';
@@ -151,7 +152,17 @@ export class Job {
     this.#unbindVersions();
   }
 
-  /** Its stored tasks are in the table: derives what follows from them. */
+  /** Takes a stored task. With the plan, what follows from it is derived at once; without, when all are there. */
+  load(record: TaskRecord): void {
+    if (!this.hasPlan) {
+      this.table.records.set(record.index, record);
+      return;
+    }
+    this.table.put(record);
+    this.#observe(record.index);
+  }
+
+  /** Its stored tasks are in the table, and there is no plan: derives what follows from them. */
   loaded(): void {
     for (const index of this.table.records.keys()) {
       this.table.refresh(index);
@@ -261,7 +272,7 @@ export class Job {
   #observe(index: TaskIndex): void {
     const record = this.table.effective(index);
     const result = record && countingResult(record);
-    this.#sawAt(this.#latestOf(index));
+    this.#sawAt(record && latestOf(record, result));
     if (result !== undefined) {
       const group = this.table.groupOf(index);
       const requires = this.table.view?.plan.groups[group]?.requires;
@@ -277,10 +288,7 @@ export class Job {
 
   #latestOf(index: TaskIndex): number | undefined {
     const record = this.table.effective(index);
-    if (record === undefined) return undefined;
-    let latest = countingResult(record)?.wallTime;
-    for (const { wallTime } of Object.values(record.failures)) latest = Math.max(latest ?? 0, wallTime);
-    return latest;
+    return record && latestOf(record, countingResult(record));
   }
 
   #sawAt(wallTime: number | undefined): void {
@@ -333,6 +341,12 @@ export class Job {
       },
     };
   }
+}
+
+function latestOf({ failures }: TaskRecord, result: TaskResult | undefined): number | undefined {
+  let latest = result?.wallTime;
+  for (const { wallTime } of Object.values(failures)) latest = Math.max(latest ?? 0, wallTime);
+  return latest;
 }
 
 /** Priority, then the farm-wide counter, then the submitter and the id (SPEC R50). */

@@ -115,5 +115,8 @@ export const THUMBNAILS_SHOWN = 4;
 /** Machines named in one sentence; more would not be read. */
 export const MACHINES_NAMED = 3;
 
+/** Jobs of fewer tasks get their plan after the start, with all that others wait for then; few have more. */
+export const PLAN_FIRST_TASKS = 1_000;
+
 /** Between two buckets of records that are packed after a start: 2 ms of every 25, so that nothing else waits. */
 export const PACK_EVERY_MS = 25;

@@ -19,7 +19,7 @@ import { noticeSetAside, stopLosers } from './results.ts';
 import type { Lease } from './machine.ts';
 import { lookAt } from './substitutes.ts';
 import type { BrainState } from './state.ts';
-import { TaskRecords } from './task-records.ts';
+import { HELD_MAX, TaskRecords } from './task-records.ts';
 import { withoutRemovedJob, withoutRemovedTask } from './withdrawals.ts';
 
 /** Records come in by merging only (SPEC R20); what changed is made durable and derived anew. */
@@ -214,8 +214,12 @@ function takeTask(state: BrainState, record: TaskRecord): void {
   const merged = state.isLoading ? met : withoutRemovedTask(met, state.removed());
   if (merged === before) return;
   if (!state.isLoading) state.out.persist.set(recordKey(merged), merged);
-  if (job === undefined || state.isLoading) {
+  if (job === undefined) {
     known.set(record.index, merged);
+    return;
+  }
+  if (state.isLoading) {
+    job.load(merged);
     return;
   }
   job.put(merged);
@@ -256,6 +260,13 @@ export function takePlan(state: BrainState, id: JobId, plan: Plan): void {
     return;
   }
   job.setPlan(plan);
+  if (!state.isLoading) planTaken(state, job);
+  // Its tasks are still to come, and each is looked at once: of very many none stays an object for long.
+  else if (job.record.spec.tasks > HELD_MAX) job.table.records.release();
+}
+
+/** The plan and the stored tasks of a job are there. */
+export function planTaken(state: BrainState, job: Job): void {
   placeListed(state, job);
   if (job.table.records.release()) state.packing.add(job);
   state.touch(job);
@@ -270,6 +281,8 @@ function jobListener(state: BrainState): JobListener {
       lookAt(state, job, index);
     },
     offered: (job) => {
+      // It gets its place when all is there.
+      if (state.isLoading) return;
       state.offersChanged();
       state.placeOffer(job, true);
     },

@@ -5,7 +5,7 @@ import { Packer } from './packer.ts';
 /** Records that stand as objects: what was written lately is read and written again soon. Some 8 MB. */
 const YOUNG_MAX = 4_096;
 /** While a node starts, which looks at each twice: more only of jobs that take it long anyway. Some 200 MB. */
-const HELD_MAX = 131_072;
+export const HELD_MAX = 131_072;
 
 /** The records of tasks whose indices follow each other, one after the other in one piece of memory. */
 interface Packed {

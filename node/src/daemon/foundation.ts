@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { type Config, type DoorView, RecordBytes } from '@cuadro/protocol';
 import type { BlobStore } from '../blobs/interface.ts';
 import { blobOptionsOf } from '../blobs/options.ts';
+import { localContent } from '../blobs/source.ts';
 import { createFileBlobStore } from '../blobs/store.ts';
 import { loadCore } from '../core/core.ts';
 import type { Core } from '../core/interface.ts';
+import { readPlan } from '../jobs/content.ts';
 import type { RenderLimits } from '../render/limits.ts';
 import type { Loaded, RecordStore } from '../store/interface.ts';
 import { createLevelStore } from '../store/level-store.ts';
@@ -93,16 +95,26 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
     { folder, options: blobOptionsOf(config) },
   );
   const loopDelay = await start(createLoopDelay());
-  // The folders of the blobs are listed in another thread, while the records are read.
   const brain = loadCore({ self: signer.peer, name: config.name });
   let records = 0;
   const trusted = trustedRecords({ logger }, (record) => {
     records++;
     brain.take(record);
   });
-  const loading = store.load({ each: (record) => trusted.take(record) });
+  const blobsStarted = start(blobs);
+  const loading = store.load({
+    each: (record) => trusted.take(record),
+    beforeTasks: async () => {
+      await blobsStarted;
+      for (const { job, plan: hash } of brain.wantedPlans()) {
+        // Where it can't be read, who asks for it later says why.
+        const plan = await readPlan({ blobs, content: localContent, logger }, hash).catch(() => undefined);
+        if (plan !== undefined) brain.plan(job, plan);
+      }
+    },
+  });
   loading.catch(() => undefined);
-  await start(blobs);
+  await blobsStarted;
   const { term, damaged, ...found } = await loading;
   // Files that are kept for jobs, and not one record: it is the records that are gone.
   const lacks = found.lacks ?? (records === 0 && blobs.pinOwners().length > 0 ? 'gone' : undefined);

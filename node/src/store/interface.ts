@@ -13,6 +13,8 @@ export interface StoreBatch {
 export interface LoadOptions {
   /** Called with each record as it is read, instead of a list of all: a million as objects would fill the memory. */
   each?(record: KnownRecord): void;
+  /** With `each`: awaited once, when all but the task records were given, and before the first of these. */
+  beforeTasks?(): Promise<void>;
 }
 
 /** What a start found of the records. */

@@ -123,6 +123,7 @@ class LevelStore implements RecordStore {
     const term = await this.#meta('term');
     const mayBeOld = this.#lacks === 'cut' || this.#lacks === 'rescued';
     const known = term === 'damaged' || mayBeOld ? new KnownTerms() : undefined;
+    let isBeforeTasks = true;
     const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
     try {
       let reading = iterator.nextv(READ_COUNT);
@@ -137,6 +138,11 @@ class LevelStore implements RecordStore {
             continue;
           }
           known?.see(record);
+          // The keys of tasks come after all others.
+          if (record.kind === 'task' && isBeforeTasks) {
+            isBeforeTasks = false;
+            await options.beforeTasks?.();
+          }
           if (options.each === undefined) records.push(record);
           else options.each(record);
         }

@@ -46,7 +46,11 @@ class MemoryStore implements RecordStore {
     const { records, term } = await this.#open();
     const read = [...records.keys()].sort().map((key) => recordFromBytes(records.get(key) as Uint8Array));
     const whole = read.filter((record) => record !== undefined);
-    if (options.each !== undefined) for (const record of whole) options.each(record);
+    const firstTask = whole.findIndex(({ kind }) => kind === 'task');
+    for (const [i, record] of options.each === undefined ? [] : whole.entries()) {
+      if (i === firstTask) await options.beforeTasks?.();
+      options.each?.(record);
+    }
     return { records: options.each === undefined ? whole : [], term, damaged: read.length - whole.length };
   }
 

@@ -10,6 +10,7 @@ import { newDisk, openRecords } from '../../sim/disk.ts';
 import { hostAtOnce } from '../sim-host.ts';
 import { createLevelStore } from '../../../node/src/store/level-store.ts';
 import { createMemoryStore, emptyDisk } from '../../../node/src/store/memory-store.ts';
+import { nextTurn } from '../../../node/src/system/turn.ts';
 
 const JOB = 'abcdefghijklmnop';
 const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
@@ -175,6 +176,21 @@ for (const implementation of implementations) {
         const loaded = await (await open()).load({ each: (record) => each.push(record) });
         assert.deepEqual(loaded, { records: [], term: 7, damaged: 0 });
         assert.deepEqual(each, [farm, ...tasks]);
+      }));
+
+    it('waits once before the tasks, and gives what is none of them before', () =>
+      withStore(async (open) => {
+        const store = await open();
+        await store.write({ put: [doneTask(0), farm, doneTask(1)], remove: [], term: 3 });
+        const told: string[] = [];
+        await (await open()).load({
+          each: (record) => told.push(record.kind),
+          beforeTasks: async () => {
+            await nextTurn();
+            told.push('waited');
+          },
+        });
+        assert.deepEqual(told, ['farm', 'waited', 'task', 'task']);
       }));
 
     it('is empty, with term 0, at first', () =>

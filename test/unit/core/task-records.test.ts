@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { JobRecord, TaskRecord } from '@cuadro/protocol';
+import type { JobRecord, Plan, TaskRecord } from '@cuadro/protocol';
 import type { Core, CoreInput } from '../../../node/src/core/interface.ts';
 import { loadCore } from '../../../node/src/core/core.ts';
 import { TaskRecords } from '../../../node/src/core/task-records.ts';
-import { BELEN, CARMEN, deleted, framesPlan, jobRecord, SELF } from './farm.ts';
+import { BELEN, capabilities, CARMEN, deleted, framesPlan, jobRecord, SELF, withRequest } from './farm.ts';
 import { rendered } from './rendered.ts';
 
 type WithoutNow = CoreInput extends infer T ? (T extends unknown ? Omit<T, 'now'> : never) : never;
@@ -258,5 +258,56 @@ describe('a start with many results', () => {
     }
     assert.ok(wakes > 400, `${wakes} buckets, each in a step of its own`);
     assert.deepEqual(shown(), before);
+  });
+});
+
+describe('a start that has the plan before the tasks', () => {
+  const TASKS = 1_200;
+  const RUNS = 3;
+  const plan = framesPlan(`1-${TASKS}`);
+  const job = withRequest(jobRecord(plan), 'redo', [105, 107, 1_100], 1);
+  const made = (index: number): TaskRecord => (index % 7 === 0 ? failedOnce(index) : rendered(index));
+  const records = Array.from({ length: TASKS - 100 }, (_, i) => ({ ...made(TASKS - 1 - i), job: job.id }));
+
+  function started(isFirst: boolean): unknown {
+    const loading = loadCore({ self: SELF, name: 'alba' });
+    loading.take(job);
+    assert.deepEqual(loading.wantedPlans(), [{ job: job.id, plan: job.spec.plan }]);
+    if (isFirst) loading.plan(job.id, plan);
+    assert.equal(loading.wantedPlans().length, isFirst ? 0 : 1);
+    for (const record of records) loading.take(record);
+    const core = loading.end(0);
+    const asks = core.step({ kind: 'start', now: 1 }).some(({ kind }) => kind === 'need-plan');
+    assert.equal(asks, !isFirst);
+    if (!isFirst) core.step({ kind: 'plan', job: job.id, plan, now: 1 });
+    core.step({ kind: 'wake', now: 10_000 });
+    const worker = { capabilities: capabilities(), slots: RUNS, bundles: [], accepting: true };
+    const runs = core
+      .step({ kind: 'worker', ...worker, now: 10_000 })
+      .flatMap((effect) => (effect.kind === 'run' ? effect.grant.task : []));
+    assert.ok(runs.length >= RUNS);
+    const pages = (['open', 'rendered', 'failed'] as const).map((state) =>
+      core.tasks(job.id, { offset: 0, limit: TASKS, state }),
+    );
+    return [core.job(job.id), runs, pages, core.tasksWithResult(job.id)];
+  }
+
+  it('knows the same as one that gets it afterwards', () => {
+    assert.deepEqual(started(true), started(false));
+  });
+
+  it('asks for no plan of a small job beforehand, and for one that makes no sense afterwards', () => {
+    const loading = loadCore({ self: SELF, name: 'alba' });
+    loading.take(jobRecord(framesPlan('1-999'), { id: 1 }));
+    loading.take(jobRecord(plan, { id: 2 }));
+    const [wanted] = loading.wantedPlans();
+    assert.equal(wanted?.job, jobRecord(plan, { id: 2 }).id);
+    const group = plan.groups[0] as Plan['groups'][number];
+    loading.plan(wanted.job, { ...plan, groups: [{ ...group, after: [{ group: 1, match: 'all' }] }] });
+    const asked = loading
+      .end(0)
+      .step({ kind: 'start', now: 1 })
+      .filter(({ kind }) => kind === 'need-plan');
+    assert.equal(asked.length, 2);
   });
 });
