@@ -1,5 +1,5 @@
 import type { ScannedFolder } from './hasher.ts';
-import { Column, HashRows, WORDS } from './hash-rows.ts';
+import { Column, type HashRows, ROWS_OF, WORDS } from './hash-rows.ts';
 import type { BlobHash, BlobInfo } from './interface.ts';
 import type { PinTable } from './pins.ts';
 
@@ -8,44 +8,46 @@ export interface IndexEntry extends BlobInfo {
   readonly usedMs: number;
 }
 
-/** What is on disk, in memory: sizes, sums, and who was used last; 70 bytes a blob, since a season has millions. */
+const BLOBS = ROWS_OF.blobs;
+
+/**
+ * What is on disk, in memory: sizes, sums, and who was used last; 65 bytes a blob, and 25 of one that is pinned, since a
+ * season has millions.
+ */
 export class BlobIndex {
-  readonly #rows = new HashRows();
+  readonly #rows: HashRows;
   readonly #sizes = new Column();
   readonly #usedMs = new Column();
   /** The last use that the disk knows of. */
   readonly #notedMs = new Column();
-  readonly #pins: PinTable;
   /** What went while the folders are listed: a list that was made before must not bring it back. */
   #gone: Set<BlobHash> | undefined = new Set();
+  count = 0;
   usedBytes = 0;
   /** Of those that somebody pins. */
   pinnedBytes = 0;
 
   constructor(pins: PinTable) {
-    this.#pins = pins;
-    pins.watch((words, isPinned) => {
-      const row = this.#rows.findWords(words, 0);
-      if (row !== undefined) this.pinnedBytes += (isPinned ? 1 : -1) * this.#sizes.get(row);
+    this.#rows = pins.rows;
+    // Those of an earlier life.
+    this.#rows.clear(BLOBS);
+    pins.watch((row, isPinned) => {
+      if (this.#rows.has(row, BLOBS)) this.pinnedBytes += (isPinned ? 1 : -1) * this.#sizes.get(row);
     });
   }
 
-  get count(): number {
-    return this.#rows.size;
-  }
-
   get(hash: BlobHash): IndexEntry | undefined {
-    const row = this.#rows.find(hash);
+    const row = this.#rows.find(hash, BLOBS);
     return row === undefined ? undefined : this.#entry(row);
   }
 
   has(hash: BlobHash): boolean {
-    return this.#rows.find(hash) !== undefined;
+    return this.#rows.find(hash, BLOBS) !== undefined;
   }
 
   /** One after the other; those that come meanwhile may be left out. */
   *hashes(): Generator<BlobHash> {
-    for (const row of this.#rows.rows()) yield this.#rows.hashOf(row);
+    for (const row of this.#rows.rows(BLOBS)) yield this.#rows.hashOf(row);
   }
 
   /** A file of a size that nobody has cannot be here already. */
@@ -55,13 +57,13 @@ export class BlobIndex {
 
   /** Returns false when it was here already. */
   add(hash: BlobHash, sizeBytes: number, usedMs: number): boolean {
-    const known = this.#rows.find(hash);
+    const known = this.#rows.find(hash, BLOBS);
     if (known !== undefined) {
       this.#usedMs.set(known, Math.max(this.#usedMs.get(known), usedMs));
       return false;
     }
     this.#gone?.delete(hash);
-    this.#set(this.#rows.add(hash), sizeBytes, usedMs);
+    this.#set(this.#rows.add(hash, BLOBS), sizeBytes, usedMs);
     return true;
   }
 
@@ -69,11 +71,16 @@ export class BlobIndex {
   load({ hashes, sizes, usedMs }: ScannedFolder): void {
     this.#rows.reserve(sizes.length);
     for (const [i, sizeBytes] of sizes.entries()) {
-      if (this.#rows.findWords(hashes, i * WORDS) !== undefined) continue;
-      const row = this.#rows.addWords(hashes, i * WORDS);
-      if (this.#gone?.has(this.#rows.hashOf(row)) === true) this.#rows.remove(row);
+      if (this.#rows.findWords(hashes, i * WORDS, BLOBS) !== undefined) continue;
+      const row = this.#rows.addWords(hashes, i * WORDS, BLOBS);
+      if (this.#hasGone(row)) this.#rows.remove(row, BLOBS);
       else this.#set(row, sizeBytes, usedMs[i] as number);
     }
+  }
+
+  /** Of most lists none has gone: then no hash is made a text of. */
+  #hasGone(row: number): boolean {
+    return this.#gone !== undefined && this.#gone.size > 0 && this.#gone.has(this.#rows.hashOf(row));
   }
 
   /** As `load`, of one. */
@@ -90,13 +97,14 @@ export class BlobIndex {
     this.#sizes.set(row, sizeBytes);
     this.#usedMs.set(row, usedMs);
     this.#notedMs.set(row, usedMs);
+    this.count += 1;
     this.usedBytes += sizeBytes;
-    if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes += sizeBytes;
+    if (this.#rows.has(row, ROWS_OF.pins)) this.pinnedBytes += sizeBytes;
   }
 
   /** Notes a use; true where the disk is to be told of it, since the last that it knows is `intervalMs` away. */
   touch(hash: BlobHash, usedMs: number, intervalMs: number): boolean {
-    const row = this.#rows.find(hash);
+    const row = this.#rows.find(hash, BLOBS);
     if (row === undefined) return false;
     this.#usedMs.set(row, usedMs);
     if (Math.abs(usedMs - this.#notedMs.get(row)) < intervalMs) return false;
@@ -105,13 +113,14 @@ export class BlobIndex {
   }
 
   remove(hash: BlobHash): IndexEntry | undefined {
-    const row = this.#rows.find(hash);
+    const row = this.#rows.find(hash, BLOBS);
     if (row === undefined) return undefined;
     const entry = this.#entry(row);
     this.#gone?.add(hash);
-    if (this.#pins.isPinnedRow(this.#rows, row)) this.pinnedBytes -= entry.sizeBytes;
-    this.#rows.remove(row);
+    if (this.#rows.has(row, ROWS_OF.pins)) this.pinnedBytes -= entry.sizeBytes;
+    this.#rows.remove(row, BLOBS);
     this.#sizes.clear(row);
+    this.count -= 1;
     this.usedBytes -= entry.sizeBytes;
     return entry;
   }
@@ -119,8 +128,8 @@ export class BlobIndex {
   /** What may be evicted, least recently used first. */
   evictable(): IndexEntry[] {
     const found: IndexEntry[] = [];
-    for (const row of this.#rows.rows())
-      if (!this.#pins.isPinnedRow(this.#rows, row)) found.push(this.#entry(row));
+    for (const row of this.#rows.rows(BLOBS))
+      if (!this.#rows.has(row, ROWS_OF.pins)) found.push(this.#entry(row));
     return found.sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
   }
 

@@ -9,6 +9,10 @@ const PAGE_ROWS = 4_096;
 const SLOTS_MIN = 1_024;
 const FREE = -1;
 
+/** Who a row belongs to, by bits: most blobs are pinned, and both tables keep the one hash. */
+export const ROWS_OF = { pins: 1, blobs: 2, all: 3 } as const;
+export type RowsOf = (typeof ROWS_OF)[keyof typeof ROWS_OF];
+
 /** A column of one number for each row, in pages as the rows are. */
 export class Column {
   readonly #pages: Float64Array[] = [];
@@ -36,8 +40,9 @@ export class Column {
 }
 
 /**
- * A set of hashes that gives each a row, a small number for columns beside it: 32 bytes and a slot, where a string in
- * a Map takes five times that. A row stays the same until its hash is removed, and is then given to the next.
+ * Two sets of hashes that share what they have in common. Each hash has a row, a small number for columns beside it: 32
+ * bytes and a slot, where a string in a Map takes five times that. A row stays the same until neither set has its hash,
+ * and is then given to the next.
  */
 export class HashRows {
   readonly #pages: Uint32Array[] = [];
@@ -45,21 +50,33 @@ export class HashRows {
   #slots = new Int32Array(SLOTS_MIN).fill(FREE);
   /** Rows that were given back, the last one first. */
   readonly #free: number[] = [];
-  #isTaken = new Uint8Array(PAGE_ROWS);
+  /** Which sets each row's hash is in; 0 of a row that was given back. */
+  #of = new Uint8Array(PAGE_ROWS);
   #rows = 0;
   readonly #words = new Uint32Array(WORDS);
 
+  /** Hashes that are in either set. */
   get size(): number {
     return this.#rows - this.#free.length;
   }
 
-  /** Undefined for a hash that is not here, and for what is no hash. */
-  find(hash: BlobHash): number | undefined {
-    return readWords(hash, this.#words) ? this.findWords(this.#words, 0) : undefined;
+  /** Undefined for a hash that is not in the set, and for what is no hash. */
+  find(hash: BlobHash, of: RowsOf = ROWS_OF.all): number | undefined {
+    return readWords(hash, this.#words) ? this.findWords(this.#words, 0, of) : undefined;
   }
 
   /** As `find`, of a hash's bytes as words, beginning at the one with this number. */
-  findWords(words: Uint32Array, at: number): number | undefined {
+  findWords(words: Uint32Array, at: number, of: RowsOf = ROWS_OF.all): number | undefined {
+    const row = this.#find(words, at);
+    return row !== undefined && this.has(row, of) ? row : undefined;
+  }
+
+  /** Whether the row's hash is in the set. */
+  has(row: number, of: RowsOf): boolean {
+    return ((this.#of[row] as number) & of) !== 0;
+  }
+
+  #find(words: Uint32Array, at: number): number | undefined {
     const mask = this.#slots.length - 1;
     for (let slot = mixed(words, at) & mask; ; slot = (slot + 1) & mask) {
       const row = this.#slots[slot] as number;
@@ -68,36 +85,45 @@ export class HashRows {
     }
   }
 
-  /** The row here of what has this row there. */
-  findOf(other: HashRows, row: number): number | undefined {
-    return this.findWords(other.#page(row), (row % PAGE_ROWS) * WORDS);
-  }
-
   /** Its row, new or not. The caller sets its columns. */
-  add(hash: BlobHash): number {
+  add(hash: BlobHash, of: RowsOf = ROWS_OF.all): number {
     if (!readWords(hash, this.#words)) throw new RangeError('It is no hash.');
-    return this.addWords(this.#words, 0);
+    return this.addWords(this.#words, 0, of);
   }
 
   /** As `add`, of a hash's bytes as words, beginning at the one with this number. */
-  addWords(words: Uint32Array, at: number): number {
-    const known = this.findWords(words, at);
-    if (known !== undefined) return known;
+  addWords(words: Uint32Array, at: number, of: RowsOf = ROWS_OF.all): number {
+    const known = this.#find(words, at);
+    if (known !== undefined) {
+      (this.#of[known] as number) |= of;
+      return known;
+    }
     this.reserve(1);
     const row = this.#free.pop() ?? this.#rows++;
     if (row >= this.#pages.length * PAGE_ROWS) this.#pages.push(new Uint32Array(PAGE_ROWS * WORDS));
-    if (row >= this.#isTaken.length) {
-      const more = new Uint8Array(2 * this.#isTaken.length);
-      more.set(this.#isTaken);
-      this.#isTaken = more;
+    if (row >= this.#of.length) {
+      const more = new Uint8Array(2 * this.#of.length);
+      more.set(this.#of);
+      this.#of = more;
     }
-    this.#isTaken[row] = 1;
+    this.#of[row] = of;
     this.#page(row).set(words.subarray(at, at + WORDS), (row % PAGE_ROWS) * WORDS);
     this.#place(row);
     return row;
   }
 
-  remove(row: number): void {
+  /** Takes the row's hash out of the set. */
+  remove(row: number, of: RowsOf = ROWS_OF.all): void {
+    (this.#of[row] as number) &= ~of;
+    if (this.#of[row] === 0) this.#giveBack(row);
+  }
+
+  /** Takes all out of the set. */
+  clear(of: RowsOf): void {
+    for (const row of this.rows(of)) this.remove(row, of);
+  }
+
+  #giveBack(row: number): void {
     const mask = this.#slots.length - 1;
     let slot = this.#slotOf(row);
     while (this.#slots[slot] !== row) slot = (slot + 1) & mask;
@@ -109,7 +135,6 @@ export class HashRows {
       slot = next;
     }
     this.#slots[slot] = FREE;
-    this.#isTaken[row] = 0;
     this.#free.push(row);
   }
 
@@ -118,9 +143,9 @@ export class HashRows {
     return Buffer.from(buffer, (row % PAGE_ROWS) * WORDS * 4, WORDS * 4).toString('hex');
   }
 
-  /** Rows that are taken. Whoever comes or goes on the way may be met or not; all others are, once. */
-  *rows(): Generator<number> {
-    for (let row = 0; row < this.#rows; row++) if (this.#isTaken[row] === 1) yield row;
+  /** Rows of a set. Whoever comes or goes on the way may be met or not; all others are, once. */
+  *rows(of: RowsOf = ROWS_OF.all): Generator<number> {
+    for (let row = 0; row < this.#rows; row++) if (this.has(row, of)) yield row;
   }
 
   #page(row: number): Uint32Array {

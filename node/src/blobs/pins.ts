@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { FileCalls, OpenFile } from '../system/file-calls.ts';
 import { createFileSynced, syncFolder, systemCode } from '../system/files.ts';
 import { StoreStoppedError } from './errors.ts';
-import { Column, HashRows, readWords, WORDS } from './hash-rows.ts';
+import { Column, HashRows, readWords, ROWS_OF, WORDS } from './hash-rows.ts';
 import type { BlobHash, PinOwner } from './interface.ts';
 import { blobLimits } from './options.ts';
 import { ownerPattern, PinLines } from './pin-lines.ts';
@@ -18,9 +18,12 @@ export function assertPinOwner(owner: PinOwner): void {
   }
 }
 
+const PINS = ROWS_OF.pins;
+
 /** Who needs which blob, in memory: most have one owner, and take 50 bytes then. */
 export class PinTable {
-  readonly #rows = new HashRows();
+  /** The blobs of the store have theirs here too. */
+  readonly rows = new HashRows();
   /** The owner of each row by its number; the first of them where there are several. */
   readonly #firsts = new Column();
   /** The others. */
@@ -30,14 +33,11 @@ export class PinTable {
   readonly #owners: { name: PinOwner; pins: number }[] = [];
   readonly #free: number[] = [];
   readonly #words = new Uint32Array(WORDS);
-  #watcher: (words: Uint32Array, isPinned: boolean) => void = () => undefined;
+  #watcher: (row: number, isPinned: boolean) => void = () => undefined;
   size = 0;
 
-  /**
-   * Tells when a blob, by the words of its hash, gets its first owner or loses its last one; whoever watched before
-   * belongs to an earlier life.
-   */
-  watch(watcher: (words: Uint32Array, isPinned: boolean) => void): void {
+  /** Tells when a hash gets its first owner or loses its last one; whoever watched before belongs to an earlier life. */
+  watch(watcher: (row: number, isPinned: boolean) => void): void {
     this.#watcher = watcher;
   }
 
@@ -48,15 +48,15 @@ export class PinTable {
 
   /** As `add`, of the words of a hash. */
   addWords(words: Uint32Array, owner: PinOwner): boolean {
-    const known = this.#rows.findWords(words, 0);
+    const known = this.rows.findWords(words, 0, PINS);
     if (known !== undefined && this.#has(known, this.#numbers.get(owner))) return false;
-    const row = known ?? this.#rows.addWords(words, 0);
+    const row = known ?? this.rows.addWords(words, 0, PINS);
     const number = this.#numberOf(owner);
     if (known === undefined) this.#firsts.set(row, number);
     else this.#others.set(row, [...(this.#others.get(row) ?? []), number]);
     (this.#owners[number] as { pins: number }).pins += 1;
     this.size += 1;
-    if (known === undefined) this.#watcher(words, true);
+    if (known === undefined) this.#watcher(row, true);
     return true;
   }
 
@@ -65,17 +65,19 @@ export class PinTable {
   }
 
   removeWords(words: Uint32Array, owner: PinOwner): boolean {
-    const row = this.#rows.findWords(words, 0);
+    const row = this.rows.findWords(words, 0, PINS);
     const number = this.#numbers.get(owner);
     if (row === undefined || number === undefined || !this.#has(row, number)) return false;
     const [first, ...others] = this.#of(row).filter((other) => other !== number);
     if (others.length > 0) this.#others.set(row, others);
     else this.#others.delete(row);
-    if (first === undefined) this.#rows.remove(row);
-    else this.#firsts.set(row, first);
+    if (first !== undefined) this.#firsts.set(row, first);
     this.#release(owner, number);
     this.size -= 1;
-    if (first === undefined) this.#watcher(words, false);
+    if (first === undefined) {
+      this.rows.remove(row, PINS);
+      this.#watcher(row, false);
+    }
     return true;
   }
 
@@ -85,16 +87,11 @@ export class PinTable {
   }
 
   isPinned(hash: BlobHash): boolean {
-    return this.#rows.find(hash) !== undefined;
-  }
-
-  /** Of what has this row in another table. */
-  isPinnedRow(rows: HashRows, row: number): boolean {
-    return this.#rows.findOf(rows, row) !== undefined;
+    return this.rows.find(hash, PINS) !== undefined;
   }
 
   owners(hash: BlobHash): PinOwner[] {
-    const row = this.#rows.find(hash);
+    const row = this.rows.find(hash, PINS);
     return row === undefined ? [] : this.#of(row).map((number) => this.#owners[number]?.name as PinOwner);
   }
 
@@ -102,7 +99,7 @@ export class PinTable {
     const number = this.#numbers.get(owner);
     const found: BlobHash[] = [];
     if (number === undefined) return found;
-    for (const row of this.#rows.rows()) if (this.#has(row, number)) found.push(this.#rows.hashOf(row));
+    for (const row of this.rows.rows(PINS)) if (this.#has(row, number)) found.push(this.rows.hashOf(row));
     return found;
   }
 
@@ -112,7 +109,7 @@ export class PinTable {
 
   /** One after the other; those that come meanwhile may be left out. */
   *pinned(): Generator<BlobHash> {
-    for (const row of this.#rows.rows()) yield this.#rows.hashOf(row);
+    for (const row of this.rows.rows(PINS)) yield this.rows.hashOf(row);
   }
 
   #of(row: number): number[] {

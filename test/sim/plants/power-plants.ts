@@ -143,7 +143,7 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
     to: 'const entry = this.index.remove(hash);',
     also: {
       file: `${BLOBS}/blob-index.ts`,
-      from: 'if (!this.#pins.isPinnedRow(this.#rows, row)) found.push(this.#entry(row));',
+      from: 'if (!this.#rows.has(row, ROWS_OF.pins)) found.push(this.#entry(row));',
       to: 'found.push(this.#entry(row));',
     },
     within: 100,
@@ -151,8 +151,8 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
   {
     name: 'what went while the folders are listed is brought back',
     file: `${BLOBS}/blob-index.ts`,
-    from: 'if (this.#gone?.has(this.#rows.hashOf(row)) === true) this.#rows.remove(row);',
-    to: 'if (this.usedBytes < 0) this.#rows.remove(row);',
+    from: 'if (this.#hasGone(row)) this.#rows.remove(row, BLOBS);',
+    to: 'if (this.usedBytes < 0) this.#rows.remove(row, BLOBS);',
     within: 2_000,
   },
   {
