@@ -201,10 +201,24 @@ describe('a flock', () => {
     assert.equal(met.hopesUntilMs, 0);
   });
 
+  it('R151: takes one piece at random as long as it is new, and each once', () => {
+    const firsts = Array.from({ length: 20 }, (_, seed) => flock(seed).take(LARGE, 4, 0));
+    assert.ok(firsts.every(({ length }) => length === 1));
+    assert.ok(new Set(firsts.flat()).size > pieces.length / 2, String(firsts));
+    const made = flock(3);
+    const all = pieces.flatMap(() => made.take(LARGE, 4, 0));
+    assert.deepEqual(
+      all.toSorted((a, b) => a - b),
+      pieces,
+    );
+    assert.deepEqual(made.take(LARGE, 4, 0), []);
+  });
+
   it('without others that fetch, its files come from their holders', () => {
     const made = flock();
     made.told(SOURCE, undefined);
     assert.equal(made.isActive, false);
+    made.isNew = false;
     assert.deepEqual(made.take(LARGE, 4, 0), [0, 1, 2, 3]);
     assert.equal(made.wantedOf(LARGE), 6);
     made.missed([1]);

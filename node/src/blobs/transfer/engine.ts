@@ -8,6 +8,7 @@ import type { Flock } from './flock.ts';
 import { Flocks } from './flocks.ts';
 import { swarmLimits, transferLimits, type TransferOptions } from './limits.ts';
 import { type FoundBy, searchHolders } from './search.ts';
+import { shuffled } from './shuffled.ts';
 import { type PiecesState, type Turn, Want, type Waiter } from './wants.ts';
 
 export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'stop' | 'wantOf'> {
@@ -341,14 +342,6 @@ export class Engine {
 /** Whether something of it is to be asked of its holders. */
 function hasWork(want: Want): boolean {
   return !want.isWithOthers && (want.state.kind === 'queued' || want.piecesToAsk > 0);
-}
-
-function shuffled<T>(items: T[], random: Pick<Random, 'float'>): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random.float() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
-  return items;
 }
 
 function nextTurn(want: Want, turnOf: (want: Want, peer: PeerId) => Turn): Turn {

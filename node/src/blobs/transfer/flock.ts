@@ -48,6 +48,8 @@ export class Flock {
   movedAtMs: number;
   /** It made no progress with others: from now on its holders alone are asked. */
   isGivenUp = false;
+  /** Those who fetch it too have hardly had the time to be named. */
+  isNew = true;
   /** Whether there was ever anybody but its holders. */
   #hasOthers = false;
 
@@ -290,14 +292,21 @@ export class Flock {
     }
   }
 
-  /** Takes pieces of a file to be asked for, at most `most`; they count as on their way. */
+  /**
+   * Takes pieces of a file to be asked for, at most `most`; they count as on their way. As long as it is new it takes one,
+   * at random: all who begin together ask the same holder, and so each has something for the others before any has
+   * what another one has.
+   */
   take(hash: BlobHash, most: number, nowMs: number): number[] {
     const range = this.units.of(hash);
     const taken: number[] = [];
-    for (let i = 0; range !== undefined && i < range.count && taken.length < most; i++) {
-      if (!this.#wanted.remove(range.first + i)) continue;
-      this.#out.set(range.first + i, { sinceMs: nowMs, from: undefined });
-      taken.push(i);
+    const start = this.isNew && range !== undefined ? Math.floor(this.#random.float() * range.count) : 0;
+    const bound = this.isNew ? Math.min(1, most) : most;
+    for (let i = 0; range !== undefined && i < range.count && taken.length < bound; i++) {
+      const piece = (start + i) % range.count;
+      if (!this.#wanted.remove(range.first + piece)) continue;
+      this.#out.set(range.first + piece, { sinceMs: nowMs, from: undefined });
+      taken.push(piece);
     }
     return taken;
   }

@@ -92,6 +92,7 @@ export class Flocks {
     const asked = new Set<PeerId>();
     for (let round = 0; !signal.aborted; round++) {
       flock.name(holders());
+      flock.isNew = round < swarmLimits.newRounds;
       // One that hangs keeps nobody else waiting.
       for (const peer of this.#chosen(flock)) {
         if (asked.has(peer)) continue;

@@ -79,6 +79,8 @@ export const swarmLimits = {
   /** Others are asked what they have so often, in milliseconds; more often in the beginning. */
   tellMs: 1_000,
   tellFirstMs: 250,
+  /** In the first of these rounds all are named to each other, in the second asked; until then little is asked for. */
+  newRounds: 3,
   /** Machines asked at a time: enough to know of every unit, and bounded in a farm of a hundred. */
   tellPeers: 12,
   /** For so long whoever asked counts as fetching, in milliseconds. */

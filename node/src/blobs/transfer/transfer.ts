@@ -13,6 +13,7 @@ import { Peers } from './peers.ts';
 import { PieceMemory } from './piece-memory.ts';
 import { createBlobServer } from './server.ts';
 import { SwarmDesk } from './swarm-desk.ts';
+import { shuffled } from './shuffled.ts';
 import type { Waiter } from './wants.ts';
 
 export interface TransferComponents {
@@ -184,7 +185,9 @@ class MeshTransfer implements Transfer {
     over.promise.catch(() => undefined);
     const onAbort = (): void => over.reject(options.signal?.reason);
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    const waits = missing.map(async (blob) => {
+    // Who fetches it too begins elsewhere: each has something for the others.
+    const inOrder = flock === undefined ? missing : shuffled([...missing], this.#components.random);
+    const waits = inOrder.map(async (blob) => {
       const waiter: Waiter = {
         holders: options.holders,
         ...(options.pin !== undefined && { pin: options.pin }),
