@@ -12,9 +12,9 @@ import {
   type Plan,
 } from '@cuadro/protocol';
 import { sayOwnClaim, takeOthersClaim } from './claims.ts';
+import { nextDeadline } from './deadlines.ts';
 import { takeGap } from './doubt.ts';
 import {
-  electionDeadline,
   follow,
   peerChanged,
   isKnownPulse,
@@ -30,7 +30,6 @@ import type { Job } from './job.ts';
 import {
   endOverdueLeases,
   heard,
-  leaseDeadline,
   renewListed,
   takeBackJob,
   takeBeacon,
@@ -39,22 +38,21 @@ import {
 } from './leases.ts';
 import type { Machine } from './machine.ts';
 import { takeRows } from './mirror.ts';
-import { PLAN_FIRST_TASKS } from './options.ts';
 import { beginEarly, giveBackEarly, takeEnd, takeGrants, takeProgress, takeStop } from './own-work.ts';
-import { isLate, speak, speechDeadline } from './pulse.ts';
+import { isLate, speak } from './pulse.ts';
 import { BrainQueries } from './queries.ts';
 import {
   askPlan,
-  packDeadline,
   packSome,
   planTaken,
   takePlan,
   takeRecord,
+  wantedPlans,
   withdrawRemoved,
 } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
-import { runSubstitutes, substitutesDeadline } from './substitutes.ts';
+import { runSubstitutes } from './substitutes.ts';
 import { isLost } from './silence.ts';
 import { BrainState } from './state.ts';
 import { StepOutput } from './step-output.ts';
@@ -91,10 +89,7 @@ class Brain extends BrainQueries implements Core {
   }
 
   wantedPlans(): { job: JobId; plan: BlobHash }[] {
-    const large = [...this.state.jobs.values()].filter(
-      ({ record, hasPlan }) => !hasPlan && record.spec.tasks >= PLAN_FIRST_TASKS,
-    );
-    return large.map(({ id, record }) => ({ job: id, plan: record.spec.plan }));
+    return wantedPlans(this.state);
   }
 
   plan(job: JobId, plan: Plan): void {
@@ -352,15 +347,7 @@ class Brain extends BrainQueries implements Core {
   }
 
   #wakeEffects(): CoreEffect[] {
-    const { state } = this;
-    const wakeAt = earliest([
-      leaseDeadline(state),
-      electionDeadline(state),
-      speechDeadline(state),
-      state.worker.earlyDeadline(),
-      substitutesDeadline(state),
-      packDeadline(state),
-    ]);
+    const wakeAt = nextDeadline(this.state);
     if (wakeAt === this.#wakeAt) return [];
     this.#wakeAt = wakeAt;
     return [{ kind: 'wake-at', at: wakeAt }];
@@ -410,10 +397,4 @@ class Brain extends BrainQueries implements Core {
       }
     }
   }
-}
-
-function earliest(times: readonly (number | undefined)[]): number | undefined {
-  let first: number | undefined;
-  for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time;
-  return first;
 }

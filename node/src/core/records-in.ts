@@ -3,6 +3,7 @@ import {
   PlanView,
   recordKey,
   taskKey,
+  type BlobHash,
   type JobId,
   type JobRecord,
   type KnownRecord,
@@ -14,7 +15,7 @@ import {
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
 import { placeListed, releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
-import { PACK_EVERY_MS } from './options.ts';
+import { PACK_EVERY_MS, PLAN_FIRST_TASKS } from './options.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
 import type { Lease } from './machine.ts';
 import { lookAt } from './substitutes.ts';
@@ -246,6 +247,14 @@ function orphansOf(state: BrainState, job: JobId): TaskRecords {
   const orphans = state.orphans.get(job) ?? new TaskRecords();
   state.orphans.set(job, orphans);
   return orphans;
+}
+
+/** Plans of large jobs that spare much where they come before the tasks. */
+export function wantedPlans(state: BrainState): { job: JobId; plan: BlobHash }[] {
+  const large = [...state.jobs.values()].filter(
+    ({ record, hasPlan }) => !hasPlan && record.spec.tasks >= PLAN_FIRST_TASKS,
+  );
+  return large.map(({ id, record }) => ({ job: id, plan: record.spec.plan }));
 }
 
 /** A plan that was asked for. One that makes no sense is counted; its job goes on waiting and says so. */
