@@ -132,6 +132,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a job was said to be on one disk only whose second holder was destroyed while its answer was on the way',
   },
   {
+    seed: 7041n,
+    was: 'one beacon of a member that stays with another freed what it had listed, whose result was on its way',
+  },
+  {
     seed: 31n,
     was: 'a coordinator counted for a while whom another had by now, since that came over a slow way',
     profile: CALM,

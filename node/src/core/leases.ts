@@ -140,6 +140,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
   const { reign } = state;
   // The first beacon in a reign answers the collection: what it leaves out had ended before, or never arrived.
   const isAnswer = machine.followsSince === undefined;
+  const isFirst = isAnswer && machine.followsAnother !== true; // Who stays with another has answered before.
   if (reign.role === 'leading') {
     reign.collecting?.waiting.delete(machine.peer);
     // Who answers a collection and stays with another makes no follower: followers decide which of two reigns stays.
@@ -173,7 +174,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     }
     if (isUnsaid(state, lease)) continue;
     const isOlder = state.epoch === undefined || compareEpochs(lease.attempt.epoch, state.epoch) < 0;
-    const isFreed = isAnswer && isOlder;
+    const isFreed = isFirst && isOlder;
     const sinceMs = state.now - (lease.missedAt ?? Number.NEGATIVE_INFINITY);
     // Also answers may have been held up, each for another coordinator's asking.
     if (!isFreed && sinceMs < state.options.beaconIntervalMs / 2) continue;

@@ -25,6 +25,20 @@ describe('R43: who answers a collection', () => {
     assert.equal(followersTold(farm.advance(500)), 1);
   });
 
+  it('and stays with another keeps what it listed until two of its beacons leave that out (R52)', () => {
+    const farm = standing();
+    const job = learn(farm, framesPlan('1'), BELEN);
+    const follows = { term: 9, peer: DOLORES };
+    const grant = grantOf({ term: 0, peer: DOLORES }, 1, job, 0);
+    const runs: number[] = [];
+    for (const listed of [[grant], [], []]) {
+      farm.message(BELEN, { ...beaconOf(BELEN, listed), follows });
+      runs.push(farm.core.task(job, 0)?.attempts.length ?? 0);
+      farm.advance(1_000);
+    }
+    assert.deepEqual(runs, [1, 1, 0]);
+  });
+
   it('counts as a follower again once it is heard on its new connection (R112)', () => {
     const farm = standing();
     const follows = farm.core.epoch as never;
