@@ -17,10 +17,11 @@ import {
 } from '@cuadro/protocol';
 import { AwayResults } from './away-results.ts';
 import type { Lease } from './machine.ts';
-import { DURATIONS_KEPT, THUMBNAILS_SHOWN } from './options.ts';
+import { DURATIONS_KEPT } from './options.ts';
 import { coarseToFineOrder, sequentialOrder } from './order.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { failedOn, TaskTable, type TableListener } from './tasks.ts';
+import { NewestThumbnails } from './thumbnails.ts';
 
 /** What a job tells the brain. */
 export interface JobListener {
@@ -61,7 +62,7 @@ export class Job {
   readonly #listener: JobListener;
   readonly #spoilers = new Map<TaskIndex, PeerId[]>();
   readonly #durations = new Map<number, number[]>();
-  readonly #thumbnails: { at: number; index: TaskIndex }[] = [];
+  readonly #thumbnails = new NewestThumbnails();
 
   constructor(record: JobRecord, listener: JobListener) {
     this.id = record.id;
@@ -258,9 +259,11 @@ export class Job {
 
   /** Thumbnails of the newest results, newest first. */
   thumbnails(): { task: TaskIndex; blob: BlobHash }[] {
-    return this.#thumbnails.flatMap(({ index }) => {
-      const blob = this.result(index)?.thumbnail;
-      return blob === undefined ? [] : { task: index, blob };
+    const { records } = this.table;
+    return this.#thumbnails.of({
+      count: records.size,
+      indices: () => records.keys(),
+      result: (index) => this.result(index),
     });
   }
 
@@ -280,7 +283,7 @@ export class Job {
         this.#keepDuration(group, result.renderMs);
         this.#observeVersion(index, result);
       }
-      if (result.thumbnail !== undefined) this.#keepThumbnail(index, result.wallTime);
+      if (result.thumbnail !== undefined) this.#thumbnails.keep(index, result.wallTime);
     }
     const spoilers = result === undefined ? [] : failedOn(record).filter((peer) => peer !== result.peer);
     this.#setSpoilers(index, spoilers);
@@ -302,18 +305,6 @@ export class Job {
       durations.push(renderMs);
       if (durations.length > DURATIONS_KEPT) durations.shift();
     }
-  }
-
-  #keepThumbnail(index: TaskIndex, at: number): void {
-    const last = this.#thumbnails.at(-1);
-    if (this.#thumbnails.length >= THUMBNAILS_SHOWN && last !== undefined && at < last.at) return;
-    const kept = this.#thumbnails;
-    const known = kept.findIndex((other) => other.index === index);
-    if (known >= 0) kept.splice(known, 1);
-    // Newest first, and of one time the later task.
-    const place = kept.findIndex((other) => at > other.at || (at === other.at && index > other.index));
-    kept.splice(place < 0 ? kept.length : place, 0, { at, index });
-    if (kept.length > THUMBNAILS_SHOWN) kept.pop();
   }
 
   #setSpoilers(index: TaskIndex, peers: PeerId[]): void {

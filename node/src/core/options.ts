@@ -112,6 +112,9 @@ export const DURATIONS_KEPT = 63;
 /** Thumbnails shown for a job. */
 export const THUMBNAILS_SHOWN = 4;
 
+/** Tasks of a job up to which all are looked at when one of its newest thumbnails went: some milliseconds. */
+export const THUMBNAILS_SOUGHT_MAX = 10_000;
+
 /** Machines named in one sentence; more would not be read. */
 export const MACHINES_NAMED = 3;
 

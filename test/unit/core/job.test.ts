@@ -254,7 +254,13 @@ describe('the figures of a job', () => {
     assert.deepEqual(shown(), [4, 3, 2, 6], 'and one that was made anew stands once');
     assert.equal(job.thumbnails()[0]?.blob, '4b');
     job.setRecord(withRequest(job.record, 'redo', [3], 1));
-    assert.deepEqual(shown(), [4, 2, 6], 'of one that was discarded nothing is left');
+    assert.deepEqual(
+      shown(),
+      [4, 2, 6, 1],
+      'of one that was discarded nothing is left, and the next has its place',
+    );
+    job.put(task(4, { wallTime: 8, thumbnail: '4c' }));
+    assert.deepEqual(shown(), [2, 6, 1, 5], 'one that counts now and is older gives its place to others');
   });
 
   it('are when the latest of its results and failures was, as far as they count', () => {
