@@ -62,7 +62,7 @@ export class HashRows {
 
   /** Undefined for a hash that is not in the set, and for what is no hash. */
   find(hash: BlobHash, of: RowsOf = ROWS_OF.all): number | undefined {
-    return readWords(hash, this.#words) ? this.findWords(this.#words, 0, of) : undefined;
+    return putWords(hash, this.#words) ? this.findWords(this.#words, 0, of) : undefined;
   }
 
   /** As `find`, of a hash's bytes as words, beginning at the one with this number. */
@@ -87,7 +87,7 @@ export class HashRows {
 
   /** Its row, new or not. The caller sets its columns. */
   add(hash: BlobHash, of: RowsOf = ROWS_OF.all): number {
-    if (!readWords(hash, this.#words)) throw new RangeError('It is no hash.');
+    if (!putWords(hash, this.#words)) throw new RangeError('It is no hash.');
     return this.addWords(this.#words, 0, of);
   }
 
@@ -176,7 +176,7 @@ export class HashRows {
 }
 
 /** The bytes of a hash as words; false of what is no hash. */
-export function readWords(hash: BlobHash, into: Uint32Array): boolean {
+export function putWords(hash: BlobHash, into: Uint32Array): boolean {
   if (!isBlobHash(hash)) return false;
   Buffer.from(into.buffer, into.byteOffset, into.byteLength).write(hash, 'hex');
   return true;

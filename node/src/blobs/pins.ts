@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { FileCalls, OpenFile } from '../system/file-calls.ts';
 import { createFileSynced, syncFolder, systemCode } from '../system/files.ts';
 import { StoreStoppedError } from './errors.ts';
-import { Column, HashRows, readWords, ROWS_OF, WORDS } from './hash-rows.ts';
+import { Column, HashRows, putWords, ROWS_OF, WORDS } from './hash-rows.ts';
 import type { BlobHash, PinOwner } from './interface.ts';
 import { blobLimits } from './options.ts';
 import { ownerPattern, PinLines } from './pin-lines.ts';
@@ -61,7 +61,7 @@ export class PinTable {
   }
 
   remove(hash: BlobHash, owner: PinOwner): boolean {
-    return readWords(hash, this.#words) && this.removeWords(this.#words, owner);
+    return putWords(hash, this.#words) && this.removeWords(this.#words, owner);
   }
 
   removeWords(words: Uint32Array, owner: PinOwner): boolean {
@@ -82,7 +82,7 @@ export class PinTable {
   }
 
   #wordsOf(hash: BlobHash): Uint32Array {
-    if (!readWords(hash, this.#words)) throw new RangeError('It is no hash.');
+    if (!putWords(hash, this.#words)) throw new RangeError('It is no hash.');
     return this.#words;
   }
 
