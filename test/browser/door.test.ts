@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DEPARTURE, type DoorView, leavingSentence, type NodeView } from '@cuadro/protocol';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import type { Api } from '../../node/src/api/server.ts';
 import { signinAddress } from '../../node/src/system/node-file.ts';
 import { doorView, NEWCOMER } from '../unit/api/door.ts';
@@ -43,6 +43,8 @@ const stuck = leavingSentence(DEPARTURE.stuck);
 
 describe('the door in the dashboard', () => {
   let browser: Browser;
+  /** One at a time: each draws as long as it is open. */
+  let context: BrowserContext | undefined;
   let node: FakeNode;
   let api: Api;
   before(async () => {
@@ -64,7 +66,8 @@ describe('the door in the dashboard', () => {
   });
 
   async function open(path: string, colorScheme: 'dark' | 'light' = 'dark', width = 1280): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    await context?.close();
+    context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
     const page = await context.newPage();
     await page.goto(signinAddress({ address: api.address, token: TOKEN }));
     await page.goto(`${api.address}${path}`);

@@ -24,6 +24,7 @@ export interface Stage {
   readonly requests: string[];
   /** What pages complained about. */
   readonly complaints: string[];
+  /** Opens a page, in place of the one before. */
   open(path: string, options?: { width?: number; height?: number; theme?: 'dark' | 'light' }): Promise<Page>;
   /** Ends the node and starts it again on the same port. */
   restart(whileDown: () => Promise<void>): Promise<void>;
@@ -45,7 +46,7 @@ export async function openStage(): Promise<Stage> {
     executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',
     args: CHROMIUM_FLAGS,
   });
-  const contexts: BrowserContext[] = [];
+  let context: BrowserContext | undefined;
   const requests: string[] = [];
   const complaints: string[] = [];
   return {
@@ -59,8 +60,9 @@ export async function openStage(): Promise<Stage> {
       return node;
     },
     async open(path, { width = 1280, height = 800, theme = 'dark' } = {}) {
-      const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
-      contexts.push(context);
+      // Its dot breathes as long as it is open, drawn without a GPU: dozens of them kept all cores busy.
+      await context?.close();
+      context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
       const page = await context.newPage();
       page.on('request', (request) => requests.push(request.url()));
       page.on('pageerror', (error) => complaints.push(String(error)));
@@ -80,7 +82,7 @@ export async function openStage(): Promise<Stage> {
       client = connectNode(dataFolder);
     },
     async close() {
-      for (const context of contexts) await context.close();
+      await context?.close();
       await browser.close();
       await node.stop();
       await rm(folder, { recursive: true, force: true });
