@@ -1,8 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CuadroError } from '@cuadro/protocol';
-import { reasonOf, syncFolder, systemCode } from '../system/files.ts';
-import { makeFolder } from '../system/folders.ts';
+import { reasonOf, systemCode } from '../system/files.ts';
+import { makeFolder, syncNames } from '../system/folders.ts';
 import type { Random } from '../system/interface.ts';
 import type { TemporaryFiles } from '../system/temporary-files.ts';
 
@@ -59,7 +59,7 @@ async function newFolder(components: { random: Random }, base: string, name: str
     const folder = join(base, number === 1 ? name : `${name}-${number}`);
     try {
       await mkdir(folder);
-      await syncFolder(base);
+      await syncNames(base);
       return folder;
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw error;
@@ -67,6 +67,6 @@ async function newFolder(components: { random: Random }, base: string, name: str
   }
   const folder = join(base, `${name}-${components.random.name()}`);
   await mkdir(folder);
-  await syncFolder(base);
+  await syncNames(base);
   return folder;
 }

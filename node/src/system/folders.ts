@@ -29,8 +29,17 @@ export async function makeFolder(
     await makeFolder(dirname(folder), options, files);
     return makeFolder(folder, options, files);
   }
-  await syncFolder(dirname(folder), files);
+  await syncNames(dirname(folder), files);
   return true;
+}
+
+/** Makes the names in a folder durable that others may have closed to reading: then that is theirs to care for. */
+export async function syncNames(folder: string, files: FileCalls = systemFileCalls): Promise<void> {
+  try {
+    await syncFolder(folder, files);
+  } catch (error) {
+    if (!isUnwritable(error)) throw error;
+  }
 }
 
 /**
@@ -45,11 +54,7 @@ export async function makeFoldersBelow(
   let parent = folder;
   for (const name of path.split('/').filter((name) => name !== '.')) {
     const below = join(parent, name);
-    if (!(await makeFolder(below, {}, files)))
-      await syncFolder(parent, files).catch((error: unknown) => {
-        // Where nothing may be written nothing waits to be.
-        if (!isUnwritable(error)) throw error;
-      });
+    if (!(await makeFolder(below, {}, files))) await syncNames(parent, files);
     parent = below;
   }
 }

@@ -193,7 +193,7 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
   {
     name: 'the name of a folder for collected files is not synced',
     file: 'node/src/system/folders.ts',
-    from: 'await syncFolder(dirname(folder), files);',
+    from: 'await syncNames(dirname(folder), files);',
     to: '',
     within: 60,
   },

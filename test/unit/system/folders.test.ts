@@ -66,3 +66,16 @@ test('folders below one are made with durable names, and those that are there ar
   assert.deepEqual(synced, ['below', join('below', 'a')]);
   assert.ok((await stat(join(folder, 'a', 'b'))).isDirectory());
 });
+
+test('a folder is made in one that may not be read', async () => {
+  const closed: FileCalls = {
+    ...systemFileCalls,
+    open: () => Promise.reject(Object.assign(new Error('closed'), { code: 'EACCES' })),
+  };
+  assert.equal(await makeFolder(join(root, 'in-closed'), {}, closed), true);
+  const broken: FileCalls = {
+    ...systemFileCalls,
+    open: () => Promise.reject(Object.assign(new Error('broken'), { code: 'EIO' })),
+  };
+  await assert.rejects(makeFolder(join(root, 'in-broken'), {}, broken), { code: 'EIO' });
+});
