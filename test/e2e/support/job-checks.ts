@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import type { JobView, TaskView } from '@cuadro/protocol';
 import { checkStore } from '../../../node/src/daemon/store-check.ts';
 import { until } from '../../../scripts/farm/local-farm.ts';
@@ -46,9 +47,24 @@ export async function checkJob(
   assert.equal(verified.filmFrames, frames);
   const names = (await allTasks(submitter, job.id)).flatMap(({ files }) => files.map(({ name }) => name));
   assert.deepEqual(await filesBelow(verified.folder), names.sort(), 'one file for each result, and no other');
-  const lists = await Promise.all(nodes.map(async (node) => (await allTasks(node, job.id)).map(resultOf)));
-  for (const list of lists) assert.deepEqual(list, lists[0], 'all nodes show the same results');
+  await sameEverywhere(nodes, job.id);
   return verified.frames;
+}
+
+/**
+ * Waits until all nodes show the same results. A job is done once each of its tasks has a result, so the word that
+ * one of them is held twice may still be on its way, for as long as its sender and a node find no connection.
+ */
+async function sameEverywhere(nodes: readonly Asked[], job: string): Promise<void> {
+  const readAll = () => Promise.all(nodes.map(async (node) => (await allTasks(node, job)).map(resultOf)));
+  await until('all nodes to show the same results', async () => {
+    const [first, ...others] = await readAll();
+    return others.every((list) => isDeepStrictEqual(list, first));
+  }).catch(async (error: unknown) => {
+    const [first, ...others] = await readAll();
+    for (const list of others) assert.deepEqual(list, first, 'all nodes show the same results');
+    throw error;
+  });
 }
 
 function resultOf({ name, state, files }: TaskView) {
