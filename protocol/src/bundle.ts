@@ -1,3 +1,4 @@
+import { parsedBy } from './checked-by.ts';
 import { z } from 'zod';
 import { decode } from './codec.ts';
 import { blobHashSchema, type BlobHash } from './ids.ts';
@@ -34,7 +35,8 @@ export const bundleSchema = z.object({
 });
 
 /** What a bundle's blob says. @throws MalformedBytesError (SPEC R4), or zod's error for bytes that are no bundle. */
-export const readBundle = (bytes: Uint8Array): Bundle => bundleSchema.parse(decode(bytes, BUNDLE_BYTES_MAX));
+export const readBundle = (bytes: Uint8Array): Bundle =>
+  parsedBy(bundleSchema, decode(bytes, BUNDLE_BYTES_MAX));
 
 /** Whether a relative path stays in its folder on every system: no `..`, no root, no drive, no backslash (SPEC R62). */
 export function isSafePath(path: string): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkedBy } from './checked-by.ts';
 import { counterSchema } from './fields.ts';
 import { compareCanonical } from './codec.ts';
 import { mergeMaps } from './fields.ts';
@@ -121,7 +122,7 @@ export function diaryEntries(records: Iterable<DiaryRecord>): ToldEntry[] {
   const told: ToldEntry[] = [];
   for (const { peer, entries } of records) {
     for (const { sequence, wallTime, event } of Object.values(entries)) {
-      const parsed = diaryEventSchema.safeParse(event);
+      const parsed = checkedBy(diaryEventSchema, event);
       if (parsed.success) told.push({ peer, sequence, at: wallTime, event: parsed.data });
     }
   }

@@ -1,6 +1,7 @@
 export * from './api.ts';
 export * from './bundle.ts';
 export * from './canonical.ts';
+export * from './checked-by.ts';
 export * from './codec.ts';
 export * from './content.ts';
 export * from './derive.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkedBy } from './checked-by.ts';
 import { decode, encode, MalformedBytesError } from './codec.ts';
 import {
   attemptIdSchema,
@@ -210,7 +211,7 @@ export const encodeMessage = (message: Message): Uint8Array => encode(message);
 /** A member's message, or undefined for bytes that are none: the caller counts them and names the sender. */
 export function decodeMessage(bytes: Uint8Array): Message | undefined {
   try {
-    const parsed = messageSchema.safeParse(decode(bytes, MESSAGE_BYTES_MAX));
+    const parsed = checkedBy(messageSchema, decode(bytes, MESSAGE_BYTES_MAX));
     return parsed.success ? parsed.data : undefined;
   } catch (error) {
     if (error instanceof MalformedBytesError) return undefined;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkedBy } from './checked-by.ts';
 import { encode } from './codec.ts';
 import type { PeerId } from './ids.ts';
 import { signatureSchema, type Field } from './fields.ts';
@@ -163,7 +164,7 @@ function* fieldParts(
 const writtenBy = z.object({ peer: z.string(), signature: signatureSchema });
 
 function fieldPart(domain: Domain, subject: string, field: unknown): Part | undefined {
-  const parsed = writtenBy.safeParse(field);
+  const parsed = checkedBy(writtenBy, field);
   if (!parsed.success) return UNSIGNED;
   return { ...parsed.data, domain, subject, content: field as object };
 }

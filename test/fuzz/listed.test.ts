@@ -9,7 +9,8 @@ import { NOT_FUZZED } from './listed.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const EXPORT = /^export (?:async )?(?:function|const) ((?:decode|read|parse)[A-Z]\w*|decode)\b/gm;
 /** Where bytes, JSON or values of unknown form become known ones. */
-const DOOR = /\bsafeParse\(|[sS]chema\.parse\(|\bJSON\.parse\(|\bdecode\(\w|decoder\.decode\(/;
+const DOOR =
+  /\b(safeParse|checkedBy|parsedBy)\(|[sS]chema\.parse\(|\bJSON\.parse\(|\bdecode\(\w|decoder\.decode\(/;
 
 /** Exports by file and name, and files in which something is read by a schema, as JSON or as CBOR. */
 function readersIn(path: string): string[] {

@@ -145,7 +145,7 @@ class ApiServer implements Api {
         void this.#sendError(error, request, reply);
       },
     });
-    app.setValidatorCompiler(validatorCompiler);
+    app.setValidatorCompiler(validator);
     // Views are made by this node and typed; checking 5,000 of them again would only stall its loop.
     app.setSerializerCompiler(() => (data) => JSON.stringify(data));
     app.setErrorHandler((error, request, reply) => this.#sendError(error, request, reply));
@@ -287,6 +287,20 @@ function isTaken(error: unknown): boolean {
 function isApiPath(url: string): boolean {
   return /^\/api(?:[/?]|$)/.test(url);
 }
+
+/** What makes zod throw (protocol/src/checked-by.ts) is a bad request as any other. */
+const validator: typeof validatorCompiler = (route) => {
+  const validate = validatorCompiler(route);
+  return (data: unknown) => {
+    try {
+      return validate(data) as { value: unknown } | { error: Error };
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      const why = 'a value in it cannot be read';
+      return { error: new CuadroError('request-invalid', { why }, { cause: error }) };
+    }
+  };
+};
 
 function isUndefinedSchema(schema: Route['body']): boolean {
   return schema.def.type === 'undefined';

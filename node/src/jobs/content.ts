@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import {
   PLAN_BYTES_MAX,
   decode,
+  parsedBy,
   planSchema,
   type Plan,
   CuadroError,
@@ -113,5 +114,5 @@ export async function readPlan(
   };
   await content.ensure(hash, {}, { ...options, onWaiting });
   if ((await blobs.has(hash)) === undefined) return undefined;
-  return planSchema.parse(decode(await blobs.read(hash, { maxBytes: PLAN_BYTES_MAX }), PLAN_BYTES_MAX));
+  return parsedBy(planSchema, decode(await blobs.read(hash, { maxBytes: PLAN_BYTES_MAX }), PLAN_BYTES_MAX));
 }

@@ -1,4 +1,4 @@
-import { decode, encode, type FarmId, farmIdSchema } from '@cuadro/protocol';
+import { checkedBy, decode, encode, type FarmId, farmIdSchema } from '@cuadro/protocol';
 import { z } from 'zod';
 import { ADDRESS_LENGTH_MAX, ADDRESSES_PER_PEER_MAX, HELLO_BYTES_MAX } from './limits.ts';
 
@@ -17,7 +17,7 @@ export const encodeHello = (hello: Hello): Uint8Array => encode(hello);
 /** Undefined for what is no hello. */
 export function decodeHello(bytes: Uint8Array): Hello | undefined {
   try {
-    const parsed = helloSchema.safeParse(decode(bytes, HELLO_BYTES_MAX));
+    const parsed = checkedBy(helloSchema, decode(bytes, HELLO_BYTES_MAX));
     return parsed.success ? parsed.data : undefined;
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 import {
+  checkedBy,
   compareBuckets,
   compareGroups,
   compareText,
@@ -145,7 +146,7 @@ export class Asking {
   async #answer(): Promise<SyncAnswer> {
     const message = await this.#frames.read();
     if (message === undefined) throw new SyncEndedError('stream-ended');
-    const answer = syncAnswerSchema.safeParse(message);
+    const answer = checkedBy(syncAnswerSchema, message);
     if (!answer.success) throw new SyncFault('malformed-frame');
     return answer.data;
   }

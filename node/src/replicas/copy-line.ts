@@ -1,4 +1,4 @@
-import { holdAnswerSchema, type HoldItem, type HoldOutcome, type PeerId } from '@cuadro/protocol';
+import { checkedBy, holdAnswerSchema, type HoldItem, type HoldOutcome, type PeerId } from '@cuadro/protocol';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock } from '../system/interface.ts';
@@ -93,7 +93,7 @@ export class CopyLine {
   async #read(stream: MeshStream): Promise<void> {
     const reader = new FrameReader(stream.chunks);
     for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
-      const answer = holdAnswerSchema.safeParse(frame.head);
+      const answer = checkedBy(holdAnswerSchema, frame.head);
       if (!answer.success) throw new FrameError('That is no answer about holding something.');
       if (answer.data.kind === 'outcomes') {
         // One that nobody asked for says nothing.

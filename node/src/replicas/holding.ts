@@ -1,4 +1,5 @@
 import {
+  checkedBy,
   attemptKey,
   blobsOfResult,
   BUNDLE_BYTES_MAX,
@@ -102,7 +103,7 @@ class HoldSession {
   async run(): Promise<void> {
     const reader = new FrameReader(this.#stream.chunks);
     for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
-      const request = holdRequestSchema.safeParse(frame.head);
+      const request = checkedBy(holdRequestSchema, frame.head);
       if (!request.success || frame.body.length > 0)
         throw new FrameError('That is no request to hold something.');
       this.#outstanding += request.data.items.length;

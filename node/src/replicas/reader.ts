@@ -1,4 +1,5 @@
 import {
+  checkedBy,
   decode,
   gossipedRecordsSchema,
   GOSSIPED_BATCH_BYTES_MAX,
@@ -66,7 +67,7 @@ class BytesReader implements RecordReader {
       if (!(error instanceof MalformedBytesError)) throw error;
       return undefined;
     }
-    const parsed = gossipedRecordsSchema.safeParse(message);
+    const parsed = checkedBy(gossipedRecordsSchema, message);
     return parsed.success ? parsed.data.records : undefined;
   }
 
@@ -91,6 +92,6 @@ class BytesReader implements RecordReader {
 
   #general(bytes: Uint8Array): KnownRecord | undefined {
     const value = decode(bytes);
-    return knownRecordSchema.safeParse(value).success ? (value as KnownRecord) : undefined;
+    return checkedBy(knownRecordSchema, value).success ? (value as KnownRecord) : undefined;
   }
 }

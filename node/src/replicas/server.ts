@@ -1,4 +1,5 @@
 import {
+  checkedBy,
   carriedBytes,
   compareGroups,
   DIGEST_BYTES,
@@ -38,7 +39,7 @@ export async function serveExchange(components: ServeComponents): Promise<void> 
   for (;;) {
     const message = await components.frames.read();
     if (message === undefined) return;
-    const request = syncRequestSchema.safeParse(message);
+    const request = checkedBy(syncRequestSchema, message);
     if (!request.success) throw new SyncFault('malformed-frame');
     await answer(components, request.data);
   }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { decode, encode, knownRecordSchema, type KnownRecord } from '@cuadro/protocol';
+import { checkedBy, decode, encode, knownRecordSchema, type KnownRecord } from '@cuadro/protocol';
 import { TaskReader } from './task-reader.ts';
 
 /**
@@ -42,7 +42,7 @@ function readAny(canonical: Uint8Array): KnownRecord | undefined {
     const value = decode(canonical, Number.POSITIVE_INFINITY);
     // The value as it was stored, and not what the schema makes of it: that would drop what a newer version has put
     // into its depth, and with it change the record's digest (SPEC R26, R45).
-    return knownRecordSchema.safeParse(value).success ? (value as KnownRecord) : undefined;
+    return checkedBy(knownRecordSchema, value).success ? (value as KnownRecord) : undefined;
   } catch {
     return undefined;
   }

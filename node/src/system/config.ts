@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Config, configSchema, CuadroError, DEFAULT_PORT, LOBBY_PORT_DEFAULT } from '@cuadro/protocol';
+import {
+  checkedBy,
+  type Config,
+  configSchema,
+  CuadroError,
+  DEFAULT_PORT,
+  LOBBY_PORT_DEFAULT,
+} from '@cuadro/protocol';
 import { isNoSpace, reasonOf, systemCode, writeFileDurably } from './files.ts';
 import type { Random } from './interface.ts';
 
@@ -64,7 +71,7 @@ export async function saveConfig(
   dataFolder: string,
   change: Partial<Config>,
 ): Promise<Config> {
-  const checkedChange = configSchema.partial().safeParse(change);
+  const checkedChange = checkedBy(configSchema.partial(), change);
   if (!checkedChange.success) {
     const [issue] = checkedChange.error.issues;
     const why = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not readable'}`;
@@ -100,7 +107,7 @@ async function readSet(dataFolder: string): Promise<Record<string, unknown>> {
 }
 
 function checked(dataFolder: string, value: unknown): Config {
-  const parsed = configSchema.safeParse(value);
+  const parsed = checkedBy(configSchema, value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw invalid(

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { checkedBy } from '../checked-by.ts';
 import { CuadroError } from '../errors.ts';
 import { encode } from '../codec.ts';
 import { PLAN_BYTES_MAX } from '../limits.ts';
@@ -29,10 +30,10 @@ export function jobType(name: string, types: ReadonlyMap<string, JobType> = JOB_
  * @throws CuadroError `settings-invalid` with the first finding in one sentence, or the compiler's own error.
  */
 export function compileJob(type: JobType, input: unknown): { settings: Record<string, unknown>; plan: Plan } {
-  const parsed = type.settings.safeParse(input);
+  const parsed = checkedBy(type.settings, input);
   if (!parsed.success) throw settingsInvalid(type, parsed.error);
   const plan = type.compile(parsed.data);
-  const read = planSchema.safeParse(plan);
+  const read = checkedBy(planSchema, plan);
   if (!read.success) throw settingsInvalid(type, read.error);
   const bytes = encode(plan).length;
   if (bytes > PLAN_BYTES_MAX) {

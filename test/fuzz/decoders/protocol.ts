@@ -3,6 +3,7 @@ import {
   blobsAnswerSchema,
   blobsRequestSchema,
   bundleSchema,
+  checkedBy,
   compileJob,
   CuadroError,
   decode,
@@ -25,13 +26,14 @@ import {
   placeOf,
   planSchema,
   PlanView,
+  readBundle,
   RecordBytes,
   recordKey,
   syncAnswerSchema,
   syncRequestSchema,
   verifyRecord,
 } from '@cuadro/protocol';
-import type { z } from 'zod';
+import { type z, ZodError } from 'zod';
 import { RecordDoor } from '../../../node/src/replicas/door.ts';
 import { assertTreePaths } from '../../../node/src/blobs/tree-path.ts';
 import { TreePathUnsafeError } from '../../../node/src/blobs/errors.ts';
@@ -80,9 +82,9 @@ function shaped(name: string, schema: z.ZodType, covers: readonly string[], limi
     open: () => ({
       read: (bytes) =>
         refusing([MalformedBytesError], () => {
-          const parsed = schema.safeParse(decode(bytes, limitBytes));
+          const parsed = checkedBy(schema, decode(bytes, limitBytes));
           if (!parsed.success) return undefined;
-          demand(schema.safeParse(parsed.data).success, 'What was read is refused when it is read again.');
+          demand(checkedBy(schema, parsed.data).success, 'What was read is refused when it is read again.');
           return parsed.data;
         }),
     }),
@@ -116,7 +118,7 @@ function readAndMerge(): (bytes: Uint8Array) => Verdict {
   return (bytes) =>
     refusing([MalformedBytesError], () => {
       const value = decode(bytes);
-      if (!knownRecordSchema.safeParse(value).success) return undefined;
+      if (!checkedBy(knownRecordSchema, value).success) return undefined;
       const record = value as KnownRecord;
       verifyRecord(record, verify);
       for (const other of signedRecords) {
@@ -135,7 +137,7 @@ function readAndMerge(): (bytes: Uint8Array) => Verdict {
 
 function readPlan(bytes: Uint8Array): Verdict {
   return refusing([MalformedBytesError, CuadroError, RangeError], () => {
-    const parsed = planSchema.safeParse(decode(bytes));
+    const parsed = checkedBy(planSchema, decode(bytes));
     if (!parsed.success) return undefined;
     const view = new PlanView(parsed.data);
     if (view.taskCount > 0) {
@@ -149,12 +151,11 @@ function readPlan(bytes: Uint8Array): Verdict {
   });
 }
 
-function readBundle(bytes: Uint8Array): Verdict {
-  return refusing([MalformedBytesError, TreePathUnsafeError], () => {
-    const parsed = bundleSchema.safeParse(decode(bytes));
-    if (!parsed.success) return undefined;
-    assertTreePaths(parsed.data.files.map(({ path }) => path));
-    return parsed.data;
+function readBundleFiles(bytes: Uint8Array): Verdict {
+  return refusing([MalformedBytesError, ZodError, TreePathUnsafeError], () => {
+    const { files } = readBundle(bytes);
+    assertTreePaths(files.map(({ path }) => path));
+    return files;
   });
 }
 
@@ -194,7 +195,11 @@ export const protocolDecoders: readonly Decoder[] = [
   }),
   decoder<Uint8Array>({
     name: 'message',
-    covers: ['protocol/src/messages.ts decodeMessage', 'protocol/src/messages.ts'],
+    covers: [
+      'protocol/src/messages.ts decodeMessage',
+      'protocol/src/messages.ts',
+      'protocol/src/checked-by.ts',
+    ],
     sources: ['protocol/src/messages.ts'],
     input: cborOf(messageSchema),
     open: () => ({
@@ -261,7 +266,7 @@ export const protocolDecoders: readonly Decoder[] = [
     ],
     sources: ['protocol/src/bundle.ts', 'node/src/blobs/tree-path.ts'],
     input: cborOf(bundleSchema),
-    open: () => ({ read: readBundle }),
+    open: () => ({ read: readBundleFiles }),
   }),
   decoder<Uint8Array>({
     name: 'job-settings',

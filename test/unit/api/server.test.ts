@@ -241,6 +241,13 @@ describe('errors (SPEC R90)', () => {
     ['a wrong word', 'setJob', { job: JOB_A }, { desired: 'on' }, /desired/],
     ['a missing field', 'fetchJob', { job: JOB_A }, {}, /to/],
     ['a list where an object belongs', 'submit', {}, [], /object/],
+    [
+      'an object whose length cannot be compared',
+      'fetchJob',
+      { job: JOB_A },
+      { to: { length: { toString: '' } } },
+      /read/,
+    ],
     ['a hash that is none', 'blob', { hash: 'xyz' }, undefined, /SHA-256/],
   ];
   for (const [title, name, params, body, pattern] of invalid) {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { ZodError } from 'zod';
 import {
   blobsAnswerSchema,
   bundleSchema,
+  compileJob,
   CuadroError,
   decode,
   decodeMessage,
@@ -12,6 +14,7 @@ import {
   holdRequestSchema,
   knownRecordSchema,
   type KnownRecord,
+  JOB_TYPES,
   lobbyAddress,
   lobbyAnswerSchema,
   lobbyRequestSchema,
@@ -19,7 +22,9 @@ import {
   mergeRecords,
   parseAttemptKey,
   parseFrames,
+  messageSchema,
   planSchema,
+  readBundle,
   RecordBytes,
   recordKey,
   syncAnswerSchema,
@@ -132,6 +137,21 @@ describe('records of the right form, with anything in the places that this versi
       }),
       RUNS,
     );
+  });
+});
+
+describe('objects whose `length` is one that cannot be compared', () => {
+  const strange = { length: { toString: '' } };
+  const bytes = encode({ kind: 'grants', epoch: strange, grants: strange });
+
+  it('R4: are no message, no record, no bundle and no settings', () => {
+    assert.throws(() => messageSchema.safeParse(decode(bytes)), TypeError);
+    assert.equal(decodeMessage(bytes), undefined);
+    const door = new RecordDoor({ verify, bytes: new RecordBytes(), held: () => undefined });
+    assert.equal(door.read(encode({ kind: 'job', id: strange })).kind, 'refused');
+    assert.throws(() => readBundle(encode({ files: strange })), ZodError);
+    for (const type of JOB_TYPES.values())
+      assert.throws(() => compileJob(type, { frames: strange, message: strange }), CuadroError);
   });
 });
 

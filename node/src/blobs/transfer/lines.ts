@@ -1,4 +1,10 @@
-import { blobsAnswerSchema, type BlobsAnswer, type BlobsRequest, type PeerId } from '@cuadro/protocol';
+import {
+  checkedBy,
+  blobsAnswerSchema,
+  type BlobsAnswer,
+  type BlobsRequest,
+  type PeerId,
+} from '@cuadro/protocol';
 import type { Mesh, MeshStream } from '../../mesh/interface.ts';
 import type { Clock } from '../../system/interface.ts';
 import { FrameError, FrameReader, FrameWriter, isNonsense, type MemoryFor, StallGuard } from './frames.ts';
@@ -108,7 +114,7 @@ export class Lines {
       for (let last = false; !last; ) {
         const frame = await line.guard.watch(() => line.reader.next());
         if (frame === undefined) throw new FrameError('The stream ended before the answer.', 'frame-cut');
-        const answer = blobsAnswerSchema.safeParse(frame.head);
+        const answer = checkedBy(blobsAnswerSchema, frame.head);
         if (!answer.success) throw new FrameError('That is no answer about stored files.');
         last = await take(answer.data, frame.body);
       }

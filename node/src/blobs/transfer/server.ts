@@ -1,4 +1,10 @@
-import { blobsRequestSchema, type BlobsAnswer, type BlobsRequest, type PeerId } from '@cuadro/protocol';
+import {
+  checkedBy,
+  blobsRequestSchema,
+  type BlobsAnswer,
+  type BlobsRequest,
+  type PeerId,
+} from '@cuadro/protocol';
 import type { MeshStream, StreamHandler } from '../../mesh/interface.ts';
 import type { Clock } from '../../system/interface.ts';
 import { BlobStoreError } from '../errors.ts';
@@ -59,7 +65,7 @@ class BlobServer {
       for (;;) {
         const frame = await reader.next();
         if (frame === undefined) break;
-        const request = blobsRequestSchema.safeParse(frame.head);
+        const request = checkedBy(blobsRequestSchema, frame.head);
         if (!request.success || (frame.body.length > 0 && request.data.kind !== 'some'))
           throw new FrameError('That is no request for stored files.');
         await this.#answer(stream.peer, { request: request.data, body: frame.body }, writer);
