@@ -10,7 +10,7 @@ export function checkedBy<S extends z.ZodType>(schema: S, value: unknown): z.Zod
     return schema.safeParse(value);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    return NEVER.safeParse(value) as z.ZodSafeParseError<never>;
+    return NEVER.safeParse(value);
   }
 }
 
