@@ -126,6 +126,7 @@ export class VerifiedReader {
     const first = Math.floor(start / pieceBytes);
     const last = pieceCount(end, pieceBytes);
     let handle: OpenFile | undefined;
+    let memory = into;
     try {
       // One piece is read by the name of the file, in one call of the thread.
       if (last - first > 1) handle = await files.open(layout.pathOf(hash));
@@ -133,12 +134,15 @@ export class VerifiedReader {
       for (let index = first; index < last; index += 1) {
         signal.throwIfAborted();
         const offset = index * pieceBytes;
-        const bytes = memoryFor(Math.min(pieceBytes, sizeBytes - offset), into);
+        const bytes = memoryFor(Math.min(pieceBytes, sizeBytes - offset), memory);
+        memory = bytes;
         if (!(await pieceHasher.readPiece({ file, offset, bytes, expected: pieces[index] as string }))) {
           await quarantine(hash);
           throw new BlobCorruptError(hash);
         }
-        yield bytes.subarray(Math.max(0, start - offset), Math.min(bytes.length, end - offset));
+        const wanted = bytes.subarray(Math.max(0, start - offset), Math.min(bytes.length, end - offset));
+        // Memory between threads is collected late: a gigabyte that was read lay there whole.
+        yield into === undefined ? Buffer.from(wanted) : wanted;
       }
     } catch (error) {
       if (signal.aborted || error instanceof BlobCorruptError) throw error;
