@@ -143,9 +143,9 @@ export class HashRows {
     return Buffer.from(buffer, (row % PAGE_ROWS) * WORDS * 4, WORDS * 4).toString('hex');
   }
 
-  /** Rows of a set. Whoever comes or goes on the way may be met or not; all others are, once. */
-  *rows(of: RowsOf = ROWS_OF.all): Generator<number> {
-    for (let row = 0; row < this.#rows; row++) if (this.has(row, of)) yield row;
+  /** Rows of a set, from this one on. Whoever comes or goes on the way may be met or not; all others are, once. */
+  *rows(of: RowsOf = ROWS_OF.all, from = 0): Generator<number> {
+    for (let row = from; row < this.#rows; row++) if (this.has(row, of)) yield row;
   }
 
   #page(row: number): Uint32Array {

@@ -29,8 +29,11 @@ export class PinTable {
   /** The others. */
   readonly #others = new Map<number, number[]>();
   readonly #numbers = new Map<PinOwner, number>();
-  /** By number, with how many they pin; a number whose owner is gone is given to the next. */
-  readonly #owners: { name: PinOwner; pins: number }[] = [];
+  /**
+   * By number, with how many they pin, and a row before which there is none of theirs: those of a job mostly stand
+   * together. A number whose owner is gone is given to the next.
+   */
+  readonly #owners: { name: PinOwner; pins: number; from: number }[] = [];
   readonly #free: number[] = [];
   readonly #words = new Uint32Array(WORDS);
   #watcher: (row: number, isPinned: boolean) => void = () => undefined;
@@ -54,7 +57,9 @@ export class PinTable {
     const number = this.#numberOf(owner);
     if (known === undefined) this.#firsts.set(row, number);
     else this.#others.set(row, [...(this.#others.get(row) ?? []), number]);
-    (this.#owners[number] as { pins: number }).pins += 1;
+    const pinner = this.#owners[number] as { pins: number; from: number };
+    pinner.pins += 1;
+    pinner.from = Math.min(pinner.from, row);
     this.size += 1;
     if (known === undefined) this.#watcher(row, true);
     return true;
@@ -99,7 +104,11 @@ export class PinTable {
     const number = this.#numbers.get(owner);
     const found: BlobHash[] = [];
     if (number === undefined) return found;
-    for (const row of this.rows.rows(PINS)) if (this.#has(row, number)) found.push(this.rows.hashOf(row));
+    const { pins, from } = this.#owners[number] as { pins: number; from: number };
+    for (const row of this.rows.rows(PINS, from)) {
+      if (this.#has(row, number)) found.push(this.rows.hashOf(row));
+      if (found.length === pins) break;
+    }
     return found;
   }
 
@@ -128,7 +137,7 @@ export class PinTable {
     // A copy: a name that was cut out of a longer text would keep all of it.
     const name = Buffer.from(owner).toString();
     this.#numbers.set(name, number);
-    this.#owners[number] = { name, pins: 0 };
+    this.#owners[number] = { name, pins: 0, from: Number.POSITIVE_INFINITY };
     return number;
   }
 
