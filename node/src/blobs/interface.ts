@@ -85,10 +85,7 @@ export interface ByteRange {
 export interface OpenOptions extends SignalOption {
   /** Default: the whole blob. A range that leaves the blob is refused with a RangeError. */
   readonly range?: ByteRange;
-  /**
-   * Memory that may be used for what is read, where it is shared between threads and a piece fits: a chunk then lasts
-   * until the next one is asked for.
-   */
+  /** Memory that may be used for what is read, where it is shared between threads and a piece fits. */
   readonly into?: Uint8Array;
 }
 
@@ -96,7 +93,7 @@ export interface BlobReader extends BlobInfo {
   /** Length of what `chunks` yields. */
   readonly lengthBytes: number;
   /**
-   * Verified bytes, at most a piece per chunk; read once. Throws `blob-corrupt` in the place of the first piece
+   * Verified bytes, at most a piece per chunk; read once. A chunk lasts until the next one is asked for. Throws `blob-corrupt` in the place of the first piece
    * that is damaged: nothing unverified is ever yielded.
    */
   readonly chunks: AsyncIterable<Uint8Array>;

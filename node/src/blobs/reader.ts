@@ -126,6 +126,7 @@ export class VerifiedReader {
     const first = Math.floor(start / pieceBytes);
     const last = pieceCount(end, pieceBytes);
     let handle: OpenFile | undefined;
+    // Used again for each piece: memory between threads is collected late, and a gigabyte that was read lay there whole.
     let memory = into;
     try {
       // One piece is read by the name of the file, in one call of the thread.
@@ -140,9 +141,7 @@ export class VerifiedReader {
           await quarantine(hash);
           throw new BlobCorruptError(hash);
         }
-        const wanted = bytes.subarray(Math.max(0, start - offset), Math.min(bytes.length, end - offset));
-        // Memory between threads is collected late: a gigabyte that was read lay there whole.
-        yield into === undefined ? Buffer.from(wanted) : wanted;
+        yield bytes.subarray(Math.max(0, start - offset), Math.min(bytes.length, end - offset));
       }
     } catch (error) {
       if (signal.aborted || error instanceof BlobCorruptError) throw error;

@@ -18,6 +18,7 @@ import type * as types from './interface.ts';
 import { assertBlobHash, type BlobLayout, blobLayout, prepareLayout } from './layout.ts';
 import { type BlobStoreOptions, blobLimits, defaultBlobStoreOptions } from './options.ts';
 import { Outlet } from './outlet.ts';
+import { isShared } from './pieces.ts';
 import { PinJournal } from './pins.ts';
 import { Shelf } from './shelf.ts';
 import { Space } from './space.ts';
@@ -242,9 +243,16 @@ class FileBlobStore implements types.BlobStore {
       if (sizeBytes > maxBytes) throw new BlobTooLargeError(sizeBytes, maxBytes);
       return this.open(hash, rest);
     });
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunks) parts.push(chunk);
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, lengthBytes);
+    let bytes: Uint8Array | undefined;
+    let filled = 0;
+    for await (const chunk of chunks) {
+      // Of a small one all is read at once, into memory that is nobody's else.
+      if (chunk.length === lengthBytes && !isShared(chunk)) return chunk;
+      bytes ??= Buffer.allocUnsafeSlow(lengthBytes);
+      bytes.set(chunk, filled);
+      filled += chunk.length;
+    }
+    return bytes ?? new Uint8Array();
   }
 
   manifest(hash: BlobHash, options: types.SignalOption = {}): Promise<types.BlobManifest> {

@@ -74,7 +74,8 @@ export function createContentReader(components: {
 
 async function* catalogued(chunks: AsyncIterable<Uint8Array>, hash: BlobHash): AsyncIterable<Uint8Array> {
   try {
-    yield* chunks;
+    // Sent while the next one is read: each gets memory of its own.
+    for await (const chunk of chunks) yield Buffer.from(chunk);
   } catch (error) {
     throw cataloguedError(error, hash);
   }

@@ -63,7 +63,7 @@ describe('a damaged blob is never served', () => {
     const got: Uint8Array[] = [];
     await assert.rejects(
       async () => {
-        for await (const chunk of (await store.open(hash)).chunks) got.push(chunk);
+        for await (const chunk of (await store.open(hash)).chunks) got.push(Buffer.from(chunk));
       },
       { code: 'blob-corrupt' },
     );
