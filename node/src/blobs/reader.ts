@@ -6,7 +6,7 @@ import type { Hasher } from './hasher.ts';
 import type { BlobHash, BlobManifest, BlobReader, ByteRange } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
-import { decodePieces, encodePieces, manifestOf, memoryFor, pieceCount } from './pieces.ts';
+import { decodePieces, encodePieces, isShared, manifestOf, memoryFor, pieceCount } from './pieces.ts';
 
 export interface ReaderComponents extends Omit<BlobGround, 'spawn'> {
   readonly layout: BlobLayout;
@@ -150,6 +150,20 @@ export class VerifiedReader {
       await handle?.close();
     }
   }
+}
+
+/** All that a reader gives, in memory of its own. */
+export async function wholeOf({ lengthBytes, chunks }: BlobReader): Promise<Uint8Array> {
+  let bytes: Uint8Array | undefined;
+  let filled = 0;
+  for await (const chunk of chunks) {
+    // Of a small blob all is read at once, into memory that is nobody's else.
+    if (chunk.length === lengthBytes && !isShared(chunk)) return chunk;
+    bytes ??= Buffer.allocUnsafeSlow(lengthBytes);
+    bytes.set(chunk, filled);
+    filled += chunk.length;
+  }
+  return bytes ?? new Uint8Array();
 }
 
 /** Keeps the list of a new blob beside it in memory form. */

@@ -18,8 +18,8 @@ import type * as types from './interface.ts';
 import { assertBlobHash, type BlobLayout, blobLayout, prepareLayout } from './layout.ts';
 import { type BlobStoreOptions, blobLimits, defaultBlobStoreOptions } from './options.ts';
 import { Outlet } from './outlet.ts';
-import { isShared } from './pieces.ts';
 import { PinJournal } from './pins.ts';
+import { wholeOf } from './reader.ts';
 import { Shelf } from './shelf.ts';
 import { Space } from './space.ts';
 
@@ -238,21 +238,12 @@ class FileBlobStore implements types.BlobStore {
 
   async read(hash: BlobHash, options: types.ReadOptions = {}): Promise<Uint8Array> {
     const { maxBytes = this.#options.readBytesMax, ...rest } = options;
-    const { lengthBytes, chunks } = await this.#during(rest.signal, async ({ shelf }) => {
+    const reader = await this.#during(rest.signal, async ({ shelf }) => {
       const { sizeBytes } = await this.#entry(shelf, hash);
       if (sizeBytes > maxBytes) throw new BlobTooLargeError(sizeBytes, maxBytes);
       return this.open(hash, rest);
     });
-    let bytes: Uint8Array | undefined;
-    let filled = 0;
-    for await (const chunk of chunks) {
-      // Of a small one all is read at once, into memory that is nobody's else.
-      if (chunk.length === lengthBytes && !isShared(chunk)) return chunk;
-      bytes ??= Buffer.allocUnsafeSlow(lengthBytes);
-      bytes.set(chunk, filled);
-      filled += chunk.length;
-    }
-    return bytes ?? new Uint8Array();
+    return wholeOf(reader);
   }
 
   manifest(hash: BlobHash, options: types.SignalOption = {}): Promise<types.BlobManifest> {
