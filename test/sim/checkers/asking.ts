@@ -1,8 +1,9 @@
-import { compareEpochs, type Message, type PeerId } from '@cuadro/protocol';
+import type { Message, PeerId } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
+import { newerEpoch } from './rules.ts';
 
 /** A new coordinator waits so long for answers (SPEC R43), by a clock that is wrong by two in a hundred. */
 const WAITS_MS = 95;
@@ -49,7 +50,7 @@ export class Asking implements Checker {
     // What the coordinator before granted it, and it begins only now, is no grant of its own.
     const grants = effects.some(
       (effect) =>
-        (effect.kind === 'run' && compareEpochs(effect.grant.attempt.epoch, epoch) === 0) ||
+        (effect.kind === 'run' && newerEpoch(effect.grant.attempt.epoch, epoch) === 0) ||
         (effect.kind === 'send' && effect.message.kind === 'grants'),
     );
     if (!grants || now - reign.since >= WAITS_MS) return;
