@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { decoder, demand, type Decoder } from './decoder.ts';
 import { chunkSeed, CHUNK, inputAt, runDecoder } from './run.ts';
 import { inputText } from './inputs.ts';
@@ -83,4 +85,31 @@ test('a decoder that computes too long for an input is caught, and the input is 
   const { failures, inputs } = await runDecoder(stalls, { seed: 1, inputs: 100, inputMsMax: 100 });
   assert.match(failures[0]?.why ?? '', /The input took \d+ ms/);
   assert.equal(inputs, 19);
+});
+
+test('a decoder that keeps what it was given is caught, and one that fills a cache at first is not', async () => {
+  const before = globalThis.gc;
+  setFlagsFromString('--expose-gc');
+  globalThis.gc = runInNewContext('gc') as NodeJS.GCFunction;
+  /** Keeps some megabytes of each hundredth input of one chunk. */
+  const keepingIn = (chunk: number): Decoder => {
+    const kept: Uint8Array[] = [];
+    let at = 0;
+    return wrong(() => {
+      const isKept = Math.floor(at / CHUNK) === chunk && at % 100 === 0;
+      if (isKept) kept.push(new Uint8Array(3 * 2 ** 20));
+      at += 1;
+    });
+  };
+  try {
+    const inputs = 4 * CHUNK;
+    const leak = await runDecoder(keepingIn(3), { seed: 1, inputs });
+    assert.match(leak.failures[0]?.why ?? '', /^It keeps \d+ bytes\.$/);
+    const cache = await runDecoder(keepingIn(0), { seed: 1, inputs });
+    assert.deepEqual(cache.failures, []);
+    assert.ok(cache.growthBytes !== undefined, 'it was measured');
+  } finally {
+    if (before === undefined) delete globalThis.gc;
+    else globalThis.gc = before;
+  }
 });
