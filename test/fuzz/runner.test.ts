@@ -109,7 +109,6 @@ test('a decoder that keeps what it was given is caught, and one that fills a cac
     assert.deepEqual(cache.failures, []);
     assert.ok(cache.growthBytes !== undefined, 'it was measured');
   } finally {
-    if (before === undefined) delete globalThis.gc;
-    else globalThis.gc = before;
+    Object.assign(globalThis, { gc: before });
   }
 });
