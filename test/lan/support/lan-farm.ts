@@ -97,9 +97,13 @@ export class LanNode {
     return reigns.map(({ name, term, cause, at }) => ({ name, term, cause, at }));
   }
 
-  /** Counts from its page of metrics, by their one label: `counts('cuadro_accused_total')`. */
+  /**
+   * Counts from its page of metrics, by their one label: `counts('cuadro_accused_total')`. What the page does not have
+   * under this name is no count of none: then a test that wants none would hold for ever.
+   */
   async counts(name: string): Promise<Record<string, number>> {
     const page = await this.client.text('metrics', {});
+    if (!page.includes(`# TYPE ${name} counter\n`)) throw new RangeError(`No metrics are called ${name}.`);
     const lines = page.matchAll(new RegExp(`^${name}\\{\\w+="([^"]*)"\\} (\\d+)$`, 'gm'));
     return Object.fromEntries([...lines].map(([, label, count]) => [label, Number(count)]));
   }
