@@ -130,8 +130,11 @@ export class Faults {
       const others = machines.filter((other) => other !== one && !other.isGone && !other.isRemoved);
       // A job that was deleted there is one for those who have not heard that yet.
       const jobs = [one, ...others].flatMap(jobsOn).filter(({ id }) => jobOn(one, id) !== undefined);
-      return jobs.every((job) =>
-        contentOf(job, machines).every((hash) => others.some((other) => isGood(other, hash))),
+      // Of a job whose files others have, for one of their own, they may know nothing.
+      return jobs.every(
+        (job) =>
+          others.some((other) => jobOn(other, job.id) !== undefined) &&
+          contentOf(job, machines).every((hash) => others.some((other) => isGood(other, hash))),
       );
     });
     if (machine === undefined) return;
@@ -265,11 +268,8 @@ export class Faults {
     this.#count('slow link');
     this.#note('slow link', { between: two.map(({ name }) => name), delayMs: Math.round(delayMs) });
     const [a, b] = two;
-    for (const [from, to] of [
-      [a, b],
-      [b, a],
-    ] as const)
-      this.#delay(from, to, { delayMs, ms });
+    this.#delay(a, b, { delayMs, ms });
+    this.#delay(b, a, { delayMs, ms });
   }
 
   #delay(from: Machine, to: Machine, { delayMs, ms }: { delayMs: number; ms: number }): void {

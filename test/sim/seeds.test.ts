@@ -146,6 +146,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     profile: CALM,
   },
   { seed: 3954n, was: 'the same, for what a person set at a coordinator with a slow link to one member' },
+  {
+    seed: 30n,
+    was: 'a machine was left off that alone knew of a job, whose plan others had for one of their own',
+    profile: { faultEveryMs: 1_200 },
+  },
 ];
 
 describe('seeds that found something', () => {
