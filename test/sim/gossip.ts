@@ -69,7 +69,10 @@ export class Gossip {
           // A node that was restarted has forgotten what it heard.
           timeline.after(dice.between(500, 20_000), () =>
             host.deliver(() => {
-              if (host.life !== life) this.#wire.of(to).mesh?.hearGossip(topic, self, bytes);
+              const { mesh } = this.#wire.of(to);
+              if (host.life === life || mesh?.running !== true) return;
+              traffic.replayed += 1;
+              mesh.hearGossip(topic, self, bytes);
             }),
           );
         }

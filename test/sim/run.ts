@@ -60,6 +60,7 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
     faults.plan(people);
     await faultyPhase(farm, faults, people);
     usedShare = await healedPhase(farm, faults, people, checkers);
+    farm.tally.outcome('old gossip heard once more', farm.wire.traffic.replayed);
   } catch (error) {
     const rule = error instanceof Violation ? error.rule : 'error';
     failure = { rule, sentence: (error as Error).message, error };

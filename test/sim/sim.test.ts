@@ -21,6 +21,7 @@ const RARE: ReadonlySet<string> = new Set([
   'outcome: rendered in one copy',
   'outcome: farms merged',
   'outcome: farms with jobs merged',
+  'outcome: old gossip heard once more',
 ]);
 
 describe(`whole farms, simulated from seed ${FIRST}`, () => {

@@ -82,6 +82,7 @@ export const KINDS = {
     'farms merged',
     'farms with jobs merged',
     'equal at a quiet moment',
+    'old gossip heard once more',
   ],
 } as const satisfies Record<string, readonly string[]>;
 

@@ -24,6 +24,8 @@ export interface Station {
 export interface Traffic {
   parcels: number;
   gossiped: number;
+  /** Gossip that a node heard which its process had heard before it was started anew. */
+  replayed: number;
 }
 
 const FIRST_PORT = 20_001;
@@ -38,7 +40,7 @@ const SEARCH_EVERY_MS = 30_000;
 export class SimWire implements MemoryWire {
   readonly timeline: Timeline;
   readonly dice: Dice;
-  readonly traffic: Traffic = { parcels: 0, gossiped: 0 };
+  readonly traffic: Traffic = { parcels: 0, gossiped: 0, replayed: 0 };
   readonly #stations = new Map<PeerId, Station>();
   /** In the order in which they first had to do with each other, and by either of the two. */
   readonly #pairs: Pair[] = [];
