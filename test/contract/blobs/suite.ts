@@ -322,6 +322,19 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.deepEqual((await store.receive(manifest)).missing(), [0, 1], 'the pieces went too');
     });
 
+    it('goes on by another manifest with what fits that one too', async () => {
+      const store = await started();
+      const pieces = [bytesOf(1_048_576), bytesOf(5)] as const;
+      const made = { hash: '3'.repeat(64), sizeBytes: 1_048_581, pieceBytes: 1_048_576 };
+      const first = await store.receive({ ...made, pieces: pieces.map(sha256) });
+      await first.write(0, pieces[0]);
+      await first.write(1, pieces[1]);
+      await first.suspend();
+      const second = await store.receive({ ...made, pieces: ['5'.repeat(64), sha256(pieces[1])] });
+      assert.deepEqual(second.missing(), [0]);
+      await second.suspend();
+    });
+
     it('refuses a blob in pieces that it has no room for, before the first piece', async () => {
       const store = await started(newFolder(), 1_000_000);
       const manifest = { hash: '4'.repeat(64), sizeBytes: 1_048_577, pieceBytes: 1_048_576 };
