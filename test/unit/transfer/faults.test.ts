@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { encode } from '@cuadro/protocol';
+import { encode, type BlobsAnswer, type BlobsRequest } from '@cuadro/protocol';
+import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { Engine } from '../../../node/src/blobs/transfer/engine.ts';
+import { defaultTransferOptions, swarmLimits } from '../../../node/src/blobs/transfer/limits.ts';
+import { Lines } from '../../../node/src/blobs/transfer/lines.ts';
+import { Peers } from '../../../node/src/blobs/transfer/peers.ts';
+import { PieceMemory } from '../../../node/src/blobs/transfer/piece-memory.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { createSeededRandom } from '../../../node/src/system/random.ts';
 import { contentOf, filesBelow, newStore } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
-import { type Machine, peerOf, reaches, spoilt, TestFarm } from './machines.ts';
+import { type Machine, peerOf, reaches, silent, spoilt, TestFarm } from './machines.ts';
 
 const MIB = 2 ** 20;
 const from = (...machines: Machine[]) => ({ holders: () => machines.map(({ peer }) => peer) });
@@ -110,6 +118,99 @@ describe('holders that lie', () => {
     }
     await odd.transfer.fetch(mine.hash, from(here));
   });
+});
+
+describe("a machine of a swarm whose pieces don't fit another one's manifest", () => {
+  const pieceBytes = MIB;
+  /** As large as what is fetched with others, and few enough pieces for who has all to be asked too. */
+  const content = contentOf(13, swarmLimits.bytesMin);
+  const wrong = contentOf(14, content.length);
+  const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+  const pieceOf = (bytes: Uint8Array, index: number): Uint8Array =>
+    bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
+  const indices = [...Array(content.length / pieceBytes).keys()];
+  const [hash, bundle, another] = [hashOf(content), 'b'.repeat(64), 'a'.repeat(64)];
+  const [liar, honest] = ['liar', 'honest'];
+  /** More than may be asked; from then on there is no answer, so that who asks without a pause comes to an end. */
+  const REQUESTS_MAX = 200;
+
+  /**
+   * Fetches a file of a bundle of two; the first manifest is the liar's, who says that it has all, and serves so many
+   * pieces. The other one has all, or fetches too and has this file.
+   */
+  async function fetching(init: { liarServes: number; isSwarm: boolean }): Promise<{
+    clock: ManualClock;
+    peers: Peers;
+    asked: () => number;
+    state: () => string;
+  }> {
+    const clock = new ManualClock();
+    const blobs = createMemoryBlobStore({ digest: (bytes) => Promise.resolve(hashOf(bytes)) });
+    await blobs.start();
+    const random = createSeededRandom(1);
+    const memory = new PieceMemory({ clock });
+    const mesh = {
+      self: 'here',
+      reachable: () => [liar, honest],
+      open: () => Promise.reject(new Error('Nothing is opened.')),
+      findProviders: async function* () {},
+    };
+    let asked = 0;
+    let served = 0;
+    const answers = function* (
+      peer: string,
+      request: BlobsRequest,
+    ): Generator<[BlobsAnswer, Uint8Array | undefined]> {
+      const bytes = peer === liar ? wrong : content;
+      if (request.kind === 'parts') {
+        const whole = peer === liar || !init.isSwarm;
+        yield [{ kind: 'parts', bundle, whole, others: [] }, whole ? undefined : Uint8Array.of(0xff, 0)];
+      } else if (request.kind === 'get') {
+        const names = indices.map((index) => hashOf(pieceOf(bytes, index)));
+        yield [{ kind: 'manifest', hash, sizeBytes: content.length }, Buffer.from(names.join(''), 'hex')];
+      } else if (request.kind === 'pieces') {
+        for (const index of request.pieces) {
+          if (peer === liar && ++served > init.liarServes) throw new Error('The way to it failed.');
+          yield [{ kind: 'piece', index }, pieceOf(bytes, index)];
+        }
+      } else if (request.kind === 'some') yield [{ kind: 'given' }, undefined];
+    };
+    const lines = disguised(new Lines({ mesh, clock, memory }, defaultTransferOptions), {
+      exchange: async (peer, request, take) => {
+        if (peer === honest && request.kind === 'pieces' && ++asked > REQUESTS_MAX)
+          await new Promise(() => undefined);
+        for (const [answer, body = new Uint8Array()] of answers(peer, request))
+          if (await take(answer, body)) return;
+      },
+    });
+    const peers = new Peers({ clock, logger: silent }, defaultTransferOptions);
+    const received = (): void => undefined;
+    const engine = new Engine(
+      { blobs, clock, logger: silent, lines, memory, mesh, peers, random, received },
+      defaultTransferOptions,
+    );
+    const files = [
+      { path: 'file', blob: hash, sizeBytes: content.length },
+      { path: 'another', blob: another, sizeBytes: 1 },
+    ];
+    const holders = (): string[] => [liar, honest];
+    const wanted = { hash, sizeBytes: content.length };
+    const flock = engine.flocks.join(bundle, { files, missing: [wanted], holders });
+    const want = engine.join(wanted, { holders }, { providedAs: bundle, flock });
+    let state = 'under way';
+    void want.done.promise.then(
+      () => (state = 'here'),
+      (error: unknown) => (state = String(error)),
+    );
+    return { clock, peers, asked: () => asked, state: () => state };
+  }
+
+  for (const liarServes of [0, 1])
+    it(`R56: brings all where the liar serves ${liarServes} of what it made up, and nobody else fetches it`, async () => {
+      const { clock, peers, state } = await fetching({ liarServes, isSwarm: false });
+      await clock.advanceSettled(swarmLimits.giveUpMs);
+      assert.deepEqual([state(), Object.keys(peers.liars)], ['here', []]);
+    });
 });
 
 describe('holders that go', () => {

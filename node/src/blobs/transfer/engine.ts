@@ -9,6 +9,7 @@ import { Flocks } from './flocks.ts';
 import { swarmLimits, transferLimits, type TransferOptions } from './limits.ts';
 import { type FoundBy, searchHolders } from './search.ts';
 import { shuffled } from './shuffled.ts';
+import { travelsWhole } from './units.ts';
 import { type PiecesState, type Turn, Want, type Waiter } from './wants.ts';
 
 export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'stop' | 'wantOf'> {
@@ -187,7 +188,8 @@ export class Engine {
       if (wants.length > 0 && bytes + comingBytes > transferLimits.requestBytes) break;
       bytes += comingBytes;
       want.state = { kind: 'asked' };
-      want.flock?.take(want.hash, 1, this.#components.clock.now());
+      // The manifest of a large one takes the place of none of its pieces.
+      if (travelsWhole(want.sizeBytes ?? 0)) want.flock?.take(want.hash, 1, this.#components.clock.now());
       wants.push(want);
       if (wants.length >= transferLimits.requestFiles) break;
     }
@@ -276,6 +278,8 @@ export class Engine {
   #startOver(want: Want, state: PiecesState): void {
     want.spend(state.manifestFrom);
     want.settleDisputes();
+    // What fitted that manifest is asked for again, of whoever gives the next.
+    want.flock?.lostFile(want.hash);
     want.state = { kind: 'storing' };
     const lane = state.arrival
       .suspend()
