@@ -205,6 +205,23 @@ describe("a machine of a swarm whose pieces don't fit another one's manifest", (
     return { clock, peers, asked: () => asked, state: () => state };
   }
 
+  it('R56: is asked again after a pause each time, and brings all once nobody gets further with that manifest', async () => {
+    const { clock, peers, asked, state } = await fetching({ liarServes: 0, isSwarm: true });
+    await clock.advanceSettled(swarmLimits.giveUpMs - 1_000);
+    assert.equal(state(), 'under way');
+    // Two lanes, and a pause that grows to a second.
+    const most = (2 * swarmLimits.giveUpMs) / 1_000;
+    assert.ok(asked() > 4 && asked() <= most, `asked ${asked()} times`);
+    await clock.advanceSettled(4_000);
+    assert.deepEqual([state(), Object.keys(peers.liars)], ['here', []]);
+  });
+
+  it('R56: is not given up: it brings all of it as one of the swarm once the manifest is proved wrong', async () => {
+    const { clock, peers, state } = await fetching({ liarServes: Infinity, isSwarm: true });
+    await clock.advanceSettled(swarmLimits.giveUpMs / 2);
+    assert.deepEqual([state(), Object.keys(peers.liars)], ['here', [liar]]);
+  });
+
   for (const liarServes of [0, 1])
     it(`R56: brings all where the liar serves ${liarServes} of what it made up, and nobody else fetches it`, async () => {
       const { clock, peers, state } = await fetching({ liarServes, isSwarm: false });

@@ -248,12 +248,12 @@ export class Exchanges {
     state: PiecesState,
     index: number,
     body: Uint8Array,
-  ): Promise<void> {
+  ): Promise<'unfit' | void> {
+    const { clock } = this.#components;
     try {
       await state.arrival.write(index, body);
       // Another machine may have brought it as well.
-      if (want.flock?.arrived(want.flock.unitOf(want.hash, index), this.#components.clock.now()) === false)
-        return;
+      if (want.flock?.arrived(want.flock.unitOf(want.hash, index), clock.now()) === false) return;
       state.left -= 1;
       want.brought(peer, body.length);
     } catch (error) {
@@ -263,7 +263,11 @@ export class Exchanges {
       want.missed(state, [index]);
       // Its own manifest it must fit; where it doesn't fit another's, either of the two may be wrong.
       if (peer === state.manifestFrom) this.#lied(peer, want, `piece ${index}`);
-      else want.dispute(peer);
+      else {
+        want.dispute(peer);
+        want.flock?.disputed(peer, clock.now());
+      }
+      return 'unfit';
     } finally {
       this.#components.memory.give(body);
     }
@@ -320,12 +324,15 @@ function manifestIn(answer: Extract<BlobsAnswer, { kind: 'manifest' }>, body: Ui
 class Backlog {
   readonly #storing = new Set<Promise<void>>();
   #bytes = 0;
+  /** Without what did not fit: that brought nothing. */
   totalBytes = 0;
 
-  async add(bytes: number, storing: Promise<void>): Promise<void> {
+  async add(bytes: number, storing: Promise<'unfit' | void>): Promise<void> {
     this.#bytes += bytes;
-    this.totalBytes += bytes;
-    const tracked = storing.finally(() => {
+    const counted = storing.then((outcome) => {
+      if (outcome !== 'unfit') this.totalBytes += bytes;
+    });
+    const tracked = counted.finally(() => {
       this.#bytes -= bytes;
       this.#storing.delete(tracked);
     });

@@ -255,6 +255,14 @@ export class Flock {
     if (known.failures >= transferLimits.failuresPerHolder) this.without(peer);
   }
 
+  /** What it sent doesn't fit what another one said: it pauses as after a failure, but may be the honest one of the two. */
+  disputed(peer: PeerId, nowMs: number): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined || known.notBeforeMs > nowMs) return;
+    known.failures = Math.min(known.failures + 1, transferLimits.failuresPerHolder - 1);
+    known.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** known.failures;
+  }
+
   /** The next moment at which something may be asked again, of those after `nowMs`. */
   nextMs(nowMs: number): number {
     let next = Number.POSITIVE_INFINITY;
