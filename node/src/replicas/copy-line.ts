@@ -41,12 +41,18 @@ export class CopyLine {
     this.#owed.set(item.id, item);
     this.#queue.push(item);
     this.#watch();
+    this.#writeAll();
+  }
+
+  #writeAll(): void {
     if (this.#writing) return;
     this.#writing = true;
     void this.#write()
       .catch((error: unknown) => this.close(error))
       .finally(() => {
         this.#writing = false;
+        // It was asked after the last look: nobody else would come for it.
+        if (this.#queue.length > 0 && !this.#ended) this.#writeAll();
       });
   }
 
