@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import { contentOf } from '../blobs/helpers.ts';
-import { type Machine, reaches, storeBundle, TestFarm } from './machines.ts';
+import { type Machine, reaches, spoilt, storeBundle, TestFarm } from './machines.ts';
 
 const MIB = 2 ** 20;
 
@@ -31,6 +31,23 @@ describe('fetching bundles', () => {
     assert.equal(here.blobs.pinnedBy('job').length, 5);
     const total = 4 * MIB + 10;
     assert.deepEqual([told.at(-1)?.doneBytes, told.at(-1)?.sizeBytes], [total, total]);
+  });
+
+  it('brings of a changed scene only what changed, whatever the others are called by now', async (test) => {
+    const farm = new TestFarm(test, ['here', 'there']);
+    const here = await farm.start('here');
+    const there = await farm.start('there');
+    await reaches(here, there);
+    const holders = (): string[] => [there.peer];
+    const [geometry, stone, wood] = [contentOf(7, 3 * MIB), contentOf(8, 40_000), contentOf(9, 2 * MIB)];
+    await here.transfer.ensureTree(await storeBundle(there.blobs, [geometry, stone, wood]), { holders });
+    const before = there.transfer.status().sentBytes;
+    const changed = spoilt(wood);
+    const hash = await storeBundle(there.blobs, [changed, stone, geometry, stone]);
+    await here.transfer.ensureTree(hash, { holders });
+    const list = (await there.blobs.has(hash))?.sizeBytes ?? 0;
+    const names = 32 * (changed.length / MIB);
+    assert.equal(there.transfer.status().sentBytes - before, list + names + changed.length);
   });
 
   it('is found through a provider record when the submitter is off', async (test) => {
