@@ -7,7 +7,8 @@ import { encode, signJobSpec, type JobRecord } from '@cuadro/protocol';
 import type { BlobEvent, BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createMemoryBlobStore, emptyBlobDisk } from '../../../node/src/blobs/memory.ts';
 import { blobLayout } from '../../../node/src/blobs/layout.ts';
-import { createCopyWatch } from '../../../node/src/jobs/copy-watch.ts';
+import { createCopyWatch, type CopyWatchComponents } from '../../../node/src/jobs/copy-watch.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
@@ -216,6 +217,44 @@ describe('the copies that this machine says it holds (SPEC R24)', () => {
     assert.ok(toldOfMany.records <= 3 * toldOfFew.records, 'twice the files, twice the work');
     assert.ok(toldOfMany.lists <= toldOfFew.lists + 1);
     await many.node.stop();
+  });
+});
+
+describe('the slow check of all that is stored', () => {
+  it('reads one file after another, none while this machine renders, and all again a day after', async () => {
+    const clock = new ManualClock();
+    let read = 0;
+    let running: string[] = [];
+    const watch = createCopyWatch({
+      blobs: {
+        subscribe: () => () => undefined,
+        check: async function* () {
+          for (let i = 0; i < 4; i++) {
+            read += 1;
+            yield { hash: String(i).repeat(64), state: 'ok' };
+          }
+        },
+      },
+      driver: { queries: { jobIds: () => [], nodes: () => [{ here: true, live: { running } }] } },
+      clock,
+    } as unknown as CopyWatchComponents);
+    await watch.start();
+    await clock.advanceSettled(0);
+    assert.equal(read, 1);
+    await clock.advanceSettled(250);
+    assert.equal(read, 2, 'four in a second');
+    running = ['an attempt'];
+    await clock.advanceSettled(600_000);
+    assert.equal(read, 2, 'nothing meanwhile');
+    running = [];
+    await clock.advanceSettled(10_000);
+    await clock.advanceSettled(250);
+    assert.equal(read, 4);
+    await clock.advanceSettled(86_000_000);
+    assert.equal(read, 4);
+    await clock.advanceSettled(500_000);
+    assert.ok(read > 4, 'the next day');
+    await watch.stop();
   });
 });
 
