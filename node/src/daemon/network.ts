@@ -216,6 +216,11 @@ function measure(
   metrics.countersOf('cuadro_holders_found_total', help, () =>
     Object.entries(transfer.status().found).map(([by, count]) => [{ by }, count]),
   );
+  metrics.countersOf(
+    'cuadro_misfits_total',
+    'What a machine sent of files that did not fit, by machine',
+    () => Object.entries(transfer.status().liars).map(([machine, { count }]) => [{ machine }, count]),
+  );
   return metrics;
 }
 
