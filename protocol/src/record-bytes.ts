@@ -24,15 +24,18 @@ export class RecordBytes {
     const known = this.#recent.get(record);
     if (known !== undefined) return known;
     const bytes = this.#older.get(record) ?? encode(record);
-    this.remember(record, bytes);
+    this.#keep(record, bytes);
     return bytes;
   }
 
   /** `bytes` are the record's canonical ones, which whoever read it has checked. Nobody may change them. */
   remember(record: KnownRecord, bytes: Uint8Array): void {
-    const own = ownMemory(bytes);
-    this.#recent.set(record, own);
-    this.#recentBytes += own.length;
+    this.#keep(record, ownMemory(bytes));
+  }
+
+  #keep(record: KnownRecord, bytes: Uint8Array): void {
+    this.#recent.set(record, bytes);
+    this.#recentBytes += bytes.length;
     // Two generations forget what wasn't asked for lately, at the cost of one map each.
     if (this.#recent.size >= this.#half || this.#recentBytes >= REMEMBERED_BYTES / 2) {
       this.#older = this.#recent;
@@ -42,7 +45,7 @@ export class RecordBytes {
   }
 }
 
-/** A record that is a small part of a message would keep all of it. */
+/** A record that is a small part of a message would keep all of it, or a block of what else was in it. */
 function ownMemory(bytes: Uint8Array): Uint8Array {
   return 2 * bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
