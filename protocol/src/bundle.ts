@@ -1,5 +1,5 @@
-import { parsedBy } from './checked-by.ts';
 import { z } from 'zod';
+import { parsedBy } from './checked-by.ts';
 import { decode } from './codec.ts';
 import { blobHashSchema, type BlobHash } from './ids.ts';
 import { BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX, PATH_LENGTH_MAX } from './limits.ts';

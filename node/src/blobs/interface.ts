@@ -93,8 +93,8 @@ export interface BlobReader extends BlobInfo {
   /** Length of what `chunks` yields. */
   readonly lengthBytes: number;
   /**
-   * Verified bytes, at most a piece per chunk; read once. A chunk lasts until the next one is asked for. Throws `blob-corrupt` in the place of the first piece
-   * that is damaged: nothing unverified is ever yielded.
+   * Verified bytes, at most a piece per chunk; read once. A chunk lasts until the next one is asked for. Throws
+   * `blob-corrupt` in the place of the first piece that is damaged: nothing unverified is ever yielded.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
 }

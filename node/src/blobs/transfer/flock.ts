@@ -248,19 +248,22 @@ export class Flock {
   }
 
   failed(peer: PeerId, nowMs: number): void {
-    const known = this.#peers.get(peer);
-    if (known === undefined || known.notBeforeMs > nowMs) return;
-    known.failures += 1;
-    known.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** known.failures;
-    if (known.failures >= transferLimits.failuresPerHolder) this.without(peer);
+    const known = this.#pause(peer, nowMs, transferLimits.failuresPerHolder);
+    if (known !== undefined && known.failures >= transferLimits.failuresPerHolder) this.without(peer);
   }
 
   /** What it sent doesn't fit what another one said: it pauses as after a failure, but may be the honest one of the two. */
   disputed(peer: PeerId, nowMs: number): void {
+    this.#pause(peer, nowMs, transferLimits.failuresPerHolder - 1);
+  }
+
+  /** Longer each time, up to so many; of several failures at once the first counts. */
+  #pause(peer: PeerId, nowMs: number, failuresMax: number): FlockPeer | undefined {
     const known = this.#peers.get(peer);
-    if (known === undefined || known.notBeforeMs > nowMs) return;
-    known.failures = Math.min(known.failures + 1, transferLimits.failuresPerHolder - 1);
+    if (known === undefined || known.notBeforeMs > nowMs) return undefined;
+    known.failures = Math.min(known.failures + 1, failuresMax);
     known.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** known.failures;
+    return known;
   }
 
   /** The next moment at which something may be asked again, of those after `nowMs`. */
