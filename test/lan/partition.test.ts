@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
 import type { JobView, TaskDetail } from '@cuadro/protocol';
-import { checkJob, doneEverywhere } from '../e2e/support/job-checks.ts';
+import { agreed, checkJob, doneEverywhere } from '../e2e/support/job-checks.ts';
 import { until } from '../e2e/support/wait.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { onHosts } from './support/hosts.ts';
@@ -79,7 +78,7 @@ describe('a farm of four whose network is cut in two', () => {
       const jobs = [job, ...own.map(({ submitted }) => submitted.job)];
       for (const { id } of jobs) await doneEverywhere(nodes, { id, name: id });
       const endedAt = performance.now();
-      const views = await agreed(nodes, jobs);
+      const { tasks: views } = await agreed(nodes, (node) => shownBy(node, jobs));
       tellFigure(
         t,
         'network cut in two, until all show the same after the last end',
@@ -113,20 +112,6 @@ const isResult = ({ state }: TaskDetail['attempts'][number]): boolean =>
 async function madeBy(half: readonly LanNode[], job: JobView): Promise<number> {
   const { tasks } = await (half[0] as LanNode).client.call('tasks', { params: { job: job.id } });
   return tasks.filter(({ machine }) => half.some(({ name }) => name === machine)).length;
-}
-
-/** Waits until all nodes show the same of jobs and tasks, to the last attempt; gives all tasks. */
-async function agreed(nodes: readonly LanNode[], jobs: readonly JobView[]): Promise<TaskDetail[]> {
-  let last: Shown[] = [];
-  try {
-    return await until('all nodes to show the same', async () => {
-      last = await Promise.all(nodes.map((node) => shownBy(node, jobs)));
-      return last.every((shown) => isDeepStrictEqual(shown, last[0])) && last[0]?.tasks;
-    });
-  } catch (error) {
-    for (const shown of last) assert.deepEqual(shown, last[0]);
-    throw error;
-  }
 }
 
 interface Shown {

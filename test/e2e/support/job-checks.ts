@@ -8,6 +8,9 @@ import { filesBelow } from './media.ts';
 
 /** What must be true of a job in the end, whatever happened to the machines of its farm meanwhile. */
 
+/** Until those whose network lost packets are of one mind again. */
+const AGREED_MS = 120_000;
+
 type NamedJob = Pick<JobView, 'id' | 'name'>;
 
 export const viewOf = async (node: Asked | undefined, job: string): Promise<JobView | undefined> =>
@@ -47,24 +50,33 @@ export async function checkJob(
   assert.equal(verified.filmFrames, frames);
   const names = (await allTasks(submitter, job.id)).flatMap(({ files }) => files.map(({ name }) => name));
   assert.deepEqual(await filesBelow(verified.folder), names.sort(), 'one file for each result, and no other');
-  await sameEverywhere(nodes, job.id);
+  // A job is done once each of its tasks has a result: the word that one of them is held twice may be on its way, for
+  // as long as its sender and a node find no connection.
+  await agreed(nodes, async (node) => (await allTasks(node, job.id)).map(resultOf), AGREED_MS);
   return verified.frames;
 }
 
-/**
- * Waits until all nodes show the same results. A job is done once each of its tasks has a result, so the word that
- * one of them is held twice may still be on its way, for as long as its sender and a node find no connection.
- */
-async function sameEverywhere(nodes: readonly Asked[], job: string): Promise<void> {
-  const readAll = () => Promise.all(nodes.map(async (node) => (await allTasks(node, job)).map(resultOf)));
-  await until('all nodes to show the same results', async () => {
-    const [first, ...others] = await readAll();
-    return others.every((list) => isDeepStrictEqual(list, first));
-  }).catch(async (error: unknown) => {
-    const [first, ...others] = await readAll();
-    for (const list of others) assert.deepEqual(list, first, 'all nodes show the same results');
+/** Waits until all nodes show the same of something, and gives it; where they never do, it fails with the difference. */
+export async function agreed<N, T>(
+  nodes: readonly N[],
+  show: (node: N) => Promise<T>,
+  limitMs = 60_000,
+): Promise<T> {
+  let last: T[] = [];
+  try {
+    await until(
+      'all nodes to show the same',
+      async () => {
+        last = await Promise.all(nodes.map(show));
+        return last.every((shown) => isDeepStrictEqual(shown, last[0]));
+      },
+      limitMs,
+    );
+  } catch (error) {
+    for (const shown of last) assert.deepEqual(shown, last[0], 'all nodes show the same');
     throw error;
-  });
+  }
+  return last[0] as T;
 }
 
 function resultOf({ name, state, files }: TaskView) {
