@@ -73,6 +73,8 @@ async function run(context: BenchContext): Promise<Measured> {
     tcp: rounded(of('tcp')),
     tls: rounded(of('tls')),
     noise: rounded(of('noise'), 1),
+    kept: rounded(of('mesh-noise-kept'), 1),
+    ratioToKept: rounded(of('transfer') / of('mesh-noise-kept'), 3),
     cpuMsPerMB,
     loopDelayP99Ms: rounded(median(delays), 1),
     megabytes: MEGABYTES,

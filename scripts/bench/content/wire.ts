@@ -1,5 +1,9 @@
+import { createHash, hash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { noise } from '@chainsafe/libp2p-noise';
 import type { Libp2p, Stream } from '@libp2p/interface';
@@ -7,8 +11,10 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { blobLimits } from '../../../node/src/blobs/options.ts';
 import { STREAM_WINDOW_BYTES } from '../../../node/src/mesh/limits.ts';
 import { fastNoise } from '../../../node/src/mesh/noise-crypto.ts';
+import { BulkStream } from '../../../node/src/mesh/stream.ts';
 
 /**
  * Bare wires, as baselines of the bench `transfer`: bytes from one process to another and nothing done with them.
@@ -17,12 +23,19 @@ import { fastNoise } from '../../../node/src/mesh/noise-crypto.ts';
  * passed.
  */
 
-/** `noise`: libp2p's streams with noise as it comes; `mesh-noise`: with the mesh's, which prepares its keys. */
-export const WIRES = ['tcp', 'tls', 'noise', 'mesh-noise'] as const;
+/**
+ * `noise`: libp2p's streams with noise as it comes; `mesh-noise`: with the mesh's, which prepares its keys; `mesh-noise-kept`:
+ * the same into a file, each piece and the whole hashed, and synced at the end: the least that a verified and durable copy is.
+ */
+export const WIRES = ['tcp', 'tls', 'noise', 'mesh-noise', 'mesh-noise-kept'] as const;
 export type Wire = (typeof WIRES)[number];
+type StreamWire = Exclude<Wire, 'tcp' | 'tls'>;
+const isStreamWire = (wire: Wire): wire is StreamWire => wire !== 'tcp' && wire !== 'tls';
 
 /** As the transfer writes. */
 const CHUNK_BYTES = 256 * 1024;
+/** As the store cuts a file of this size. */
+const PIECE_BYTES = blobLimits.pieceBytesMin;
 const PROTOCOL = '/bench/1';
 const chunk = Buffer.alloc(CHUNK_BYTES, 7);
 
@@ -51,7 +64,7 @@ async function pour(socket: Socket, bytes: number): Promise<void> {
   say({ cpuSeconds: cpuSeconds() });
 }
 
-async function libp2p(wire: 'noise' | 'mesh-noise', listen: string[]): Promise<Libp2p> {
+async function libp2p(wire: StreamWire, listen: string[]): Promise<Libp2p> {
   return createLibp2p({
     addresses: { listen },
     transports: [tcp()],
@@ -63,7 +76,7 @@ async function libp2p(wire: 'noise' | 'mesh-noise', listen: string[]): Promise<L
 
 async function serve(wire: Wire, at: string, bytes: number): Promise<void> {
   const told = (address: string): void => say({ address });
-  if (wire === 'noise' || wire === 'mesh-noise') {
+  if (isStreamWire(wire)) {
     const node = await libp2p(wire, [`/ip4/${at}/tcp/0`]);
     await node.handle(PROTOCOL, (stream) => void pourStream(stream, bytes));
     told(String(node.getMultiaddrs()[0]));
@@ -97,10 +110,10 @@ interface Taken {
 }
 
 async function take(wire: Wire, address: string, bytes: number): Promise<Taken> {
-  if (wire === 'noise' || wire === 'mesh-noise') {
+  if (isStreamWire(wire)) {
     const node = await libp2p(wire, []);
     const stream = await node.dialProtocol(multiaddr(address), PROTOCOL);
-    return taken(stream, bytes);
+    return wire === 'mesh-noise-kept' ? kept(held(stream), bytes) : taken(stream, bytes);
   }
   const [host = '', port = ''] = address.split(':');
   const place = { host, port: Number(port) };
@@ -125,7 +138,57 @@ async function taken(parts: AsyncIterable<{ readonly byteLength: number }>, byte
     left -= part.byteLength;
     if (left <= 0) break;
   }
+  if (left > 0) throw new Error(`The stream ended ${left} bytes early.`);
   return { seconds: (performance.now() - startedAt) / 1_000, cpuSeconds: cpuSeconds() };
+}
+
+/** What comes, held back while it is worked on. */
+const held = (stream: Stream): AsyncIterable<Uint8Array> =>
+  new BulkStream({ stream, peer: 'sender', now: () => performance.now(), closed: () => undefined }).chunks;
+
+/** As `taken`, into a file: in pieces as the store makes them, of which the next comes while one is written. */
+async function kept(parts: AsyncIterable<Uint8Array>, bytes: number): Promise<Taken> {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-bench-kept-'));
+  const file = await open(join(folder, 'file'), 'wx');
+  try {
+    const startedAt = performance.now();
+    const cpuSeconds = processorTime();
+    const whole = createHash('sha256');
+    const pieces: string[] = [];
+    const buffers = [Buffer.alloc(PIECE_BYTES), Buffer.alloc(PIECE_BYTES)] as const;
+    let writing: Promise<unknown> = Promise.resolve();
+    let [filling, other] = buffers;
+    let [filled, left] = [0, bytes];
+    const write = async (): Promise<void> => {
+      const piece = filling.subarray(0, filled);
+      whole.update(piece);
+      pieces.push(hash('sha256', piece));
+      await writing;
+      writing = file.write(piece);
+      [filling, other] = [other, filling];
+      filled = 0;
+    };
+    for await (const part of parts) {
+      for (let at = 0; at < part.length; ) {
+        const next = part.subarray(at, at + PIECE_BYTES - filled);
+        filling.set(next, filled);
+        filled += next.length;
+        at += next.length;
+        if (filled === PIECE_BYTES) await write();
+      }
+      left -= part.length;
+      if (left <= 0) break;
+    }
+    if (left > 0) throw new Error(`The stream ended ${left} bytes early.`);
+    if (filled > 0) await write();
+    await writing;
+    whole.digest();
+    await file.sync();
+    return { seconds: (performance.now() - startedAt) / 1_000, cpuSeconds: cpuSeconds() };
+  } finally {
+    await file.close();
+    await rm(folder, { recursive: true });
+  }
 }
 
 if (import.meta.main) {
