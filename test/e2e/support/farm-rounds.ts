@@ -33,6 +33,10 @@ const BOTH_SHARE = 0.2;
 
 export interface FarmRoundsReport {
   rounds: number;
+  /** Nodes that were killed: some rounds kill the coordinator as well. */
+  kills: number;
+  /** Rounds by the stage at whose moment they killed. */
+  aimed: Record<Stage, number>;
   jobs: number;
   frames: number;
   /** For how long nobody led after each loss of a coordinator, as the next one saw it. */
@@ -43,10 +47,24 @@ export interface FarmRoundsReport {
   interrupted: Record<Stage | 'nothing', number>;
 }
 
+/** Nothing done yet. */
+export const emptyReport = (): FarmRoundsReport => ({
+  rounds: 0,
+  kills: 0,
+  aimed: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0 },
+  jobs: 0,
+  frames: 0,
+  givenUp: 0,
+  leaderlessMs: [],
+  interrupted: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0, nothing: 0 },
+});
+
 interface Init {
   rounds: number;
   seed: number;
   say?: (line: string) => void;
+  /** Filled as it goes, so that also of a run that fails it can be told how far it came. */
+  report?: FarmRoundsReport;
 }
 
 export async function farmRounds(house: House, init: Init): Promise<FarmRoundsReport> {
@@ -72,20 +90,14 @@ class Rounds {
   readonly #random: () => number;
   readonly #jobs: StrikeJob[] = [];
   readonly #unanswered: { name: string; submitter: number }[] = [];
-  readonly #report: FarmRoundsReport = {
-    rounds: 0,
-    jobs: 0,
-    frames: 0,
-    givenUp: 0,
-    leaderlessMs: [],
-    interrupted: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0, nothing: 0 },
-  };
+  readonly #report: FarmRoundsReport;
   #submitted = 0;
 
   constructor(farm: LocalFarm, blend: string, init: Init) {
     this.#farm = farm;
     this.#blend = blend;
     this.#init = init;
+    this.#report = init.report ?? emptyReport();
     this.#random = seededRandom(init.seed);
   }
 
@@ -98,6 +110,8 @@ class Rounds {
       const stage = this.#pick(STAGES);
       if (await this.#isShortOfWork()) await this.#submit(this.#pick(this.#farm.living));
       const { victims, interrupted } = await this.#strike(stage);
+      this.#report.aimed[stage]++;
+      this.#report.kills += victims.length;
       await pause(this.#random() * AWAY_WITHIN_MS);
       for (const index of victims) {
         await checkStopped(this.#farm.node(index).dataFolder);
