@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { type Host, Lan, whyNoHosts } from '../../test/lan/support/hosts.ts';
 import { byBitTorrent } from './content/bittorrent.ts';
+import { RestingLoop, saidOf } from './content/delays.ts';
 import type { Fetched, Looked } from './content/member.ts';
 import { type Member, startMembers } from './content/members.ts';
 import { overWire } from './content/over-wire.ts';
@@ -17,7 +19,8 @@ export const bench: Bench = {
     `seconds for a bundle of ${MEGABYTES} MB in ${FILES} files from one node to ${TAKERS} that all want it at once, the slowest: ` +
     `real mesh, transfer and store, each on a host of its own in network namespaces, each link limited to ${LINK_MEGABITS} Mbit/s ` +
     'both ways. The baseline is one copy of as many bytes by raw TCP between two of the hosts. The ratio is slowest ÷ baseline. ' +
-    'Beside it the same by aria2, a BitTorrent client, where that is installed.',
+    'Beside it the same by aria2, a BitTorrent client, where that is installed. All hosts are this one machine, so the nodes wait ' +
+    'for its processors: how late their loops ran is told with that wait and without it, beside the loop of a process at rest.',
   run,
 };
 
@@ -81,15 +84,29 @@ async function swarm(context: BenchContext, members: readonly Member[], ideal: n
   const fileBytes = Math.ceil((MEGABYTES * 1_000_000) / FILES);
   const { bundle } = await source.ask<{ bundle: string }>({ do: 'make', seed: 1, files: FILES, fileBytes });
   await source.ask({ do: 'look' });
+  const resting = new RestingLoop();
+  await resting.start();
+  const startedAt = performance.now();
   const fetched = await Promise.all(
     takers.map((taker) => taker.ask<Fetched>({ do: 'fetch', bundle, holders: [source.number] })),
   );
-  const { sentBytes, cpuSeconds } = await source.ask<Looked>({ do: 'look' });
+  const tookSeconds = (performance.now() - startedAt) / 1_000;
+  const fromSource = await source.ask<Looked>({ do: 'look' });
+  const { sentBytes, cpuSeconds } = fromSource;
+  // Who had all early served the others from then on.
+  const afterwards = await Promise.all(takers.map((taker) => taker.ask<Looked>({ do: 'look' })));
+  const looks = [fromSource, ...fetched, ...afterwards];
+  const delays = resting.beside(looks);
+  await resting.stop();
   await Promise.all(members.map((member) => member.end()));
   const seconds = fetched.map((one) => one.seconds);
   const slowest = Math.max(...seconds);
   const received = fetched.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
   context.say(`Each: ${seconds.map((one) => one.toFixed(1)).join(', ')} s.`);
+  const cpuSecondsOfAll = looks.reduce((sum, look) => sum + look.cpuSeconds, 0);
+  const processorShare = cpuSecondsOfAll / (availableParallelism() * tookSeconds);
+  context.say(saidOf(delays));
+  context.say(`The nodes took ${(processorShare * 100).toFixed(0)} % of all processors.`);
   return {
     value: rounded(slowest, 1),
     unit: 's',
@@ -102,7 +119,8 @@ async function swarm(context: BenchContext, members: readonly Member[], ideal: n
     sourceCpuS: rounded(cpuSeconds, 1),
     takerCpuS: rounded(median(fetched.map((one) => one.cpuSeconds)), 1),
     residentMB: rounded(Math.max(...fetched.map(({ residentMB }) => residentMB))),
-    loopDelayP99Ms: rounded(Math.max(...fetched.map(({ loopDelayP99Ms }) => loopDelayP99Ms)), 1),
+    ...delays,
+    processorShare: rounded(processorShare, 2),
     megabytes: MEGABYTES,
   };
 }

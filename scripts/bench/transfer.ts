@@ -1,3 +1,4 @@
+import { type Delays, RestingLoop, saidOf } from './content/delays.ts';
 import type { Fetched, Looked } from './content/member.ts';
 import { startMembers } from './content/members.ts';
 import { overWire } from './content/over-wire.ts';
@@ -16,7 +17,7 @@ export const bench: Bench = {
     'p50: real mesh, transfer and store in processes of their own on loopback. The baseline is a bare libp2p stream with ' +
     "the same noise between two processes, bytes thrown away; beside it raw TCP, node:tls, and libp2p's noise as it comes. " +
     'The ratio is transfer ÷ baseline. Processor time of both ends is told beside it, in ms for each MB: a busy machine ' +
-    'changes it least.',
+    'changes it least. How late the loops of both nodes ran is told beside a process at rest.',
   run,
 };
 
@@ -34,7 +35,8 @@ async function run(context: BenchContext): Promise<Measured> {
     receivingMs.push((receivingSeconds * 1_000) / MEGABYTES);
     cpu.set(what, { sendingMs, receivingMs });
   };
-  const delays: number[] = [];
+  const delays: Delays[] = [];
+  const resting = new RestingLoop();
   for (let round = 1; round <= ROUNDS; round++) {
     for (const wire of WIRES) {
       const took = await overWire(context, { wire, bytes: BYTES });
@@ -48,12 +50,16 @@ async function run(context: BenchContext): Promise<Measured> {
       fileBytes: BYTES,
     });
     await from.ask({ do: 'look' });
+    await resting.start();
     const fetched = await to.ask<Fetched>({ do: 'fetch', bundle, holders: [from.number] });
     const sender = await from.ask<Looked>({ do: 'look' });
     note('transfer', fetched.seconds);
     noteCpu('transfer', sender.cpuSeconds, fetched.cpuSeconds);
-    delays.push(Math.max(sender.loopDelayP99Ms, fetched.loopDelayP99Ms));
+    const late = resting.beside([sender, fetched]);
+    await resting.stop();
+    delays.push(late);
     context.say(`${[...speeds].map(([what, all]) => `${what} ${all.at(-1)?.toFixed(0)}`).join(', ')} MB/s.`);
+    context.say(saidOf(late));
   }
   await Promise.all([from.end(), to.end()]);
   const of = (what: Wire | 'transfer'): number => median(speeds.get(what) ?? []);
@@ -76,7 +82,9 @@ async function run(context: BenchContext): Promise<Measured> {
     kept: rounded(of('mesh-noise-kept'), 1),
     ratioToKept: rounded(of('transfer') / of('mesh-noise-kept'), 3),
     cpuMsPerMB,
-    loopDelayP99Ms: rounded(median(delays), 1),
+    loopDelayP99Ms: median(delays.map(({ loopDelayP99Ms }) => loopDelayP99Ms)),
+    ownDelayP99Ms: median(delays.flatMap(({ ownDelayP99Ms }) => ownDelayP99Ms ?? [])),
+    idleDelayP99Ms: median(delays.map(({ idleDelayP99Ms }) => idleDelayP99Ms)),
     megabytes: MEGABYTES,
   };
 }

@@ -216,6 +216,9 @@ function measure(
   metrics.countersOf('cuadro_holders_found_total', help, () =>
     Object.entries(transfer.status().found).map(([by, count]) => [{ by }, count]),
   );
+  metrics.countersOf('cuadro_file_requests_total', 'Requests for files made of other machines, by kind', () =>
+    Object.entries(transfer.status().requests).map(([kind, count]) => [{ kind }, count]),
+  );
   metrics.countersOf(
     'cuadro_misfits_total',
     'What a machine sent of files that did not fit, by machine',

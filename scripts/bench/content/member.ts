@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { type BlobHash, encode, type PeerId, readBundle } from '@cuadro/protocol';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
-import type { Transfer } from '../../../node/src/blobs/transfer/interface.ts';
+import type { Transfer, TransferStatus } from '../../../node/src/blobs/transfer/interface.ts';
 import { defaultTransferOptions } from '../../../node/src/blobs/transfer/limits.ts';
 import { Lines } from '../../../node/src/blobs/transfer/lines.ts';
 import { PieceMemory } from '../../../node/src/blobs/transfer/piece-memory.ts';
@@ -19,6 +19,7 @@ import { identityOf } from '../../../node/src/system/identity.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import { createLoopDelay, type LoopDelay } from '../../../node/src/system/metrics.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { OwnDelay } from '../own-delay.ts';
 
 /**
  * One machine of the benches that move files: store, transfer and mesh, composed as in a node, and nothing else. A
@@ -55,8 +56,12 @@ export interface Looked {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly residentMB: number;
+  /** Requests made of others, by kind. */
+  readonly requests: TransferStatus['requests'];
   /** Since the last look. */
   readonly loopDelayP99Ms: number;
+  /** The same without what the process waited for a processor; null where the system doesn't count it. */
+  readonly ownDelayP99Ms: number | null;
   readonly cpuSeconds: number;
   /** Members that sent what didn't fit. */
   readonly liars: readonly number[];
@@ -82,6 +87,7 @@ interface Parts {
   readonly blobs: BlobStore;
   readonly transfer: Transfer;
   readonly delay: LoopDelay;
+  readonly ownDelay: OwnDelay;
 }
 
 async function start(init: MemberInit): Promise<Parts> {
@@ -94,11 +100,13 @@ async function start(init: MemberInit): Promise<Parts> {
   const served = init.spoils === true ? spoiling(blobs) : blobs;
   const transfer = createTransfer({ mesh, blobs: served, clock, random, logger });
   const delay = createLoopDelay();
+  const ownDelay = new OwnDelay();
+  ownDelay.start();
   await mkdir(folder, { recursive: true });
   for (const part of [blobs, transfer, mesh, delay]) await part.start();
   const peers = Array.from({ length: members }, (_, i) => peerOf(i + 1));
   mesh.setMembership({ farm: FARM, members: new Set(peers) });
-  return { init, mesh, blobs, transfer, delay };
+  return { init, mesh, blobs, transfer, delay, ownDelay };
 }
 
 function spoiling(blobs: BlobStore): BlobStore {
@@ -194,17 +202,21 @@ async function cover(
 
 let cpuBefore = process.cpuUsage();
 
-function look({ init, transfer, delay }: Parts): Looked {
-  const { sentBytes, receivedBytes, liars } = transfer.status();
+function look({ init, transfer, delay, ownDelay }: Parts): Looked {
+  const { sentBytes, receivedBytes, requests, liars } = transfer.status();
   const { user, system } = process.cpuUsage(cpuBefore);
   const p99Ms = delay.percentileMs(99);
+  const ownP99Ms = ownDelay.percentileMs(99);
   delay.reset();
+  ownDelay.reset();
   cpuBefore = process.cpuUsage();
   return {
     sentBytes,
     receivedBytes,
     residentMB: process.memoryUsage.rss() / 1e6,
+    requests,
     loopDelayP99Ms: p99Ms,
+    ownDelayP99Ms: Number.isNaN(ownP99Ms) ? null : ownP99Ms,
     cpuSeconds: (user + system) / 1e6,
     liars: Array.from({ length: init.members }, (_, i) => i + 1).filter((number) => peerOf(number) in liars),
   };
@@ -261,6 +273,7 @@ async function main(init: MemberInit): Promise<void> {
     );
   });
   await once(lines, 'close');
+  parts.ownDelay.stop();
   for (const part of [parts.delay, parts.mesh, parts.transfer, parts.blobs]) await part.stop();
 }
 

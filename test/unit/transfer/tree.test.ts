@@ -73,7 +73,7 @@ describe('fetching bundles', () => {
     for (const { blob } of bundle.files) assert.notEqual(await late.blobs.has(blob), undefined);
   });
 
-  it('brings 10,000 small files', async (test) => {
+  it('R55: brings 10,000 small files by few requests, hundreds in each', async (test) => {
     const farm = new TestFarm(test, ['here', 'there']);
     const here = await farm.start('here');
     const memory = createMemoryBlobStore();
@@ -88,5 +88,9 @@ describe('fetching bundles', () => {
     assert.equal(bundle.files.length, 10_000);
     assert.equal(here.blobs.pinnedBy('job').length, 10_001);
     assert.equal((await here.blobs.usage()).blobs, 10_001);
+    const { get, have, pieces, some } = here.transfer.status().requests;
+    // As many requests as it takes at 512 files each; the bundle itself is a file, and larger than what travels whole.
+    assert.ok(get <= Math.ceil(10_000 / 512) + 2, `${get} requests for small files`);
+    assert.ok(have + pieces + some <= 2, `${have + pieces + some} other requests`);
   });
 });

@@ -1,4 +1,4 @@
-import type { Bundle, PeerId } from '@cuadro/protocol';
+import type { BlobsRequest, Bundle, PeerId } from '@cuadro/protocol';
 import type { SignalOption, Startable } from '../../system/interface.ts';
 import type { BlobHash, BlobInfo, PinOwner } from '../interface.ts';
 
@@ -29,9 +29,11 @@ export interface TransferStatus {
   readonly active: readonly ({ readonly hash: BlobHash } & FetchProgress)[];
   readonly receivedBytes: number;
   readonly sentBytes: number;
-  /** Machines that sent what didn't fit, how often, and of which file last. */
+  /** Requests made of others, by kind: of small files each asks for many. */
+  readonly requests: Readonly<Record<BlobsRequest['kind'], number>>;
   /** Holders that no caller knew, by how they were found: they said so when asked, or a provider record named them. */
   readonly found: Readonly<Record<'asked' | 'record', number>>;
+  /** Machines that sent what didn't fit, how often, and of which file last. */
   readonly liars: Readonly<Record<PeerId, { readonly count: number; readonly hash: BlobHash }>>;
 }
 

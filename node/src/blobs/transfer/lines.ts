@@ -32,6 +32,8 @@ export class Lines {
   readonly #idle = new Map<PeerId, Line[]>();
   readonly #open = new Set<Line>();
   #closed = false;
+  /** Requests made of others, by kind: each costs a round trip at least. */
+  readonly requests: Record<BlobsRequest['kind'], number> = { have: 0, get: 0, pieces: 0, parts: 0, some: 0 };
 
   constructor(
     components: { mesh: Pick<Mesh, 'open'>; clock: Clock; memory: PieceMemory },
@@ -109,6 +111,7 @@ export class Lines {
     take: TakeAnswer,
   ): Promise<void> {
     try {
+      this.requests[request.kind] += 1;
       await line.writer.write(request, body);
       await line.writer.flush();
       for (let last = false; !last; ) {

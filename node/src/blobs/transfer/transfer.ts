@@ -142,6 +142,7 @@ class MeshTransfer implements Transfer {
       active: [...this.#engine.wants].map((want) => ({ hash: want.hash, ...want.progress })),
       receivedBytes: this.#receivedBytes,
       sentBytes: this.#sentBytes,
+      requests: { ...this.#lines.requests },
       liars: this.#peers.liars,
       found: { ...this.#engine.found },
     };
