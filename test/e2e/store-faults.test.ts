@@ -132,6 +132,20 @@ test('flipped bits: no wrong byte is served, and the damaged copies are had from
   assert.deepEqual(await heldByBoth(job), hashes);
 });
 
+test('R136: a flipped bit in a frame that nobody asks for is found after a start, and the frame had again', async () => {
+  const job = await submit();
+  const hashes = await heldByBoth(job);
+  const hash = hashes[1] as string;
+  await farm.stop(1);
+  await flipBit(storedAt(sick.dataFolder, hash), FRAME_BYTES / 3);
+  await startAgain();
+  await until('the damaged frame to be named', async () => {
+    const log = await readFile(join(sick.dataFolder, 'node.log'), 'utf8');
+    return log.split('\n').some((line) => line.includes('A stored file is damaged') && line.includes(hash));
+  });
+  assert.deepEqual(await heldByBoth(job), hashes);
+});
+
 test('a full disk: the node says so and takes no work, the other does it, and with room it works again', async (t) => {
   if (!canMount) return t.skip('needs the right to mount');
   const { stdout } = await run('df', ['--output=avail', '-B1', sick.dataFolder]);

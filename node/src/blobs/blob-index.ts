@@ -45,9 +45,10 @@ export class BlobIndex {
     return this.#rows.find(hash, BLOBS) !== undefined;
   }
 
-  /** One after the other; those that come meanwhile may be left out. */
-  *hashes(): Generator<BlobHash> {
-    for (const row of this.#rows.rows(BLOBS)) yield this.#rows.hashOf(row);
+  /** In their order, those after one alone where it is given; those that come meanwhile may be left out. */
+  *hashes(after: BlobHash = ''): Generator<BlobHash> {
+    for (let byte = Number.parseInt(after.slice(0, 2) || '0', 16); byte < 256; byte++)
+      for (const hash of this.#rows.beginningWith(byte, BLOBS)) if (hash > after) yield hash;
   }
 
   /** A file of a size that nobody has cannot be here already. */

@@ -130,6 +130,11 @@ export interface GarbageReport {
   readonly evictedBytes: number;
 }
 
+export interface CheckOptions extends SignalOption {
+  /** Goes on behind this one: only what comes after it in the order is read. */
+  readonly after?: BlobHash | undefined;
+}
+
 export interface BlobCheck {
   readonly hash: BlobHash;
   /** `missing`: pinned, but not here. `corrupt`: damaged, and now in quarantine. */
@@ -193,8 +198,11 @@ export interface BlobStore extends Startable {
   usage(): Promise<BlobUsage>;
   /** Evicts unpinned blobs, least recently used first, until quota and reserve hold. */
   collectGarbage(): Promise<GarbageReport>;
-  /** Every pin without a blob, then every blob read and verified, one at a time; what is damaged goes to quarantine. */
-  check(options?: SignalOption): AsyncIterable<BlobCheck>;
+  /**
+   * Every pin without a blob, then every blob read and verified, one at a time in the order of their hashes; what is
+   * damaged goes to quarantine.
+   */
+  check(options?: CheckOptions): AsyncIterable<BlobCheck>;
   /** Listeners are called synchronously; the returned function removes the listener. */
   subscribe(listener: (event: BlobEvent) => void): () => void;
 }

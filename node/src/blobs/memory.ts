@@ -275,9 +275,9 @@ class MemoryBlobStore implements types.BlobStore {
     return this.#evictFor(0);
   }
 
-  async *check(): AsyncGenerator<types.BlobCheck> {
+  async *check({ after }: types.CheckOptions = {}): AsyncGenerator<types.BlobCheck> {
     for (const hash of this.#pins.pinned()) if (!this.#contents.has(hash)) yield { hash, state: 'missing' };
-    for (const hash of this.#index.hashes()) yield { hash, state: 'ok' };
+    for (const hash of this.#index.hashes(after)) yield { hash, state: 'ok' };
   }
 
   subscribe(listener: (event: types.BlobEvent) => void): () => void {

@@ -314,13 +314,13 @@ class FileBlobStore implements types.BlobStore {
     return this.#during(undefined, ({ space }) => space.collect());
   }
 
-  async *check(options: types.SignalOption = {}): AsyncGenerator<types.BlobCheck> {
+  async *check(options: types.CheckOptions = {}): AsyncGenerator<types.BlobCheck> {
     const { shelf } = this.#alive();
     await this.#during(options.signal, (life) => life.shelf.listed(life.stop.signal));
     // What is not here at all costs nothing to find, so it is told first.
     for (const hash of shelf.pins.table.pinned())
       if (!shelf.index.has(hash)) yield { hash, state: 'missing' };
-    for (const hash of shelf.index.hashes()) {
+    for (const hash of shelf.index.hashes(options.after)) {
       const state = await this.#during(options.signal, (life, signal) => checkOne(life.shelf, hash, signal));
       if (state !== undefined) yield { hash, state };
     }

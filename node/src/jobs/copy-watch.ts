@@ -9,6 +9,7 @@ import {
   type KnownRecord,
   type TaskRecord,
 } from '@cuadro/protocol';
+import { isBlobHash } from '../blobs/layout.ts';
 import type { Startable } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
@@ -32,7 +33,14 @@ const GONE_TOGETHER = 100_000;
  */
 const LIST_BYTES_MAX = 2 ** 20;
 
-export type CopyWatchComponents = Pick<JobsComponents, 'blobs' | 'clock' | 'driver' | 'logger' | 'signer'>;
+/** How far the check came is noted at most so often, in milliseconds: after a kill a minute's files are read again. */
+const NOTE_EVERY_MS = 60_000;
+/** The file that was read last of a check that has not come to its end, in the node's own notes. */
+const READ_LAST_KEY = 'check/last';
+
+export type CopyWatchComponents = Pick<JobsComponents, 'blobs' | 'clock' | 'driver' | 'logger' | 'signer'> & {
+  store: Pick<JobsComponents['store'], 'getLocal' | 'setLocal'>;
+};
 
 /**
  * Takes this machine's word back for copies that turn out damaged or gone (SPEC R24), whoever met the damage: a
@@ -60,6 +68,12 @@ class CopyWatch implements Startable {
 
   start(): Promise<void> {
     this.#unsubscribe ??= this.#components.blobs.subscribe((event) => {
+      if (event.type === 'blob-corrupt') {
+        const { hash } = event;
+        this.#components.logger.warn('A stored file is damaged: it was put aside, and is served no more.', {
+          hash,
+        });
+      }
       if (event.type === 'blob-corrupt' || event.type === 'blob-missing') {
         this.#lost(event.hash, event.pinnedBy);
       } else if (event.type === 'blob-stored') {
@@ -89,20 +103,36 @@ class CopyWatch implements Startable {
   }
 
   async #check(): Promise<void> {
-    const { blobs, clock } = this.#components;
+    const { blobs, clock, store } = this.#components;
     const { signal } = this.#stop;
     await this.#pinPromised();
+    // A machine that is on for some hours a day would else read the first files each day, and the last never.
+    const last = await store.getLocal(READ_LAST_KEY).catch(() => undefined);
+    const after = typeof last === 'string' && isBlobHash(last) ? last : undefined;
     let missing = 0;
-    for await (const { hash, state } of blobs.check({ signal })) {
+    let notedMs = clock.now();
+    let isNoted = after !== undefined;
+    for await (const { hash, state } of blobs.check({ signal, after })) {
       if (state === 'missing') {
         // What is damaged is told as an event; a file that was gone before this start is seen only here.
         this.#lost(hash, blobs.pins(hash));
         await this.#afterLost(++missing);
         continue;
       }
+      if (clock.now() - notedMs >= NOTE_EVERY_MS) {
+        notedMs = clock.now();
+        isNoted = true;
+        await this.#noteLast(hash);
+      }
       await clock.sleep(CHECK_PAUSE_MS, { signal });
       while (this.#isBusy()) await clock.sleep(BUSY_PAUSE_MS, { signal });
     }
+    if (isNoted) await this.#noteLast(undefined);
+  }
+
+  /** Where it can't be noted, some files are read again after the next start, and nothing is lost. */
+  async #noteLast(hash: BlobHash | undefined): Promise<void> {
+    await this.#components.store.setLocal({ [READ_LAST_KEY]: hash }).catch(() => undefined);
   }
 
   /**

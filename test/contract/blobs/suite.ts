@@ -354,6 +354,21 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       ]);
     });
 
+    it('R136: checks in the order of the hashes, also behind one of them only', async () => {
+      const store = await started();
+      const hashes: string[] = [];
+      for (let i = 0; i < 40; i++) hashes.push((await store.putBytes(bytesOf(i))).hash);
+      hashes.sort();
+      const checked = async (after?: string): Promise<string[]> => {
+        const seen: string[] = [];
+        for await (const { hash } of store.check({ after })) seen.push(hash);
+        return seen;
+      };
+      assert.deepEqual(await checked(), hashes);
+      assert.deepEqual(await checked(hashes[24]), hashes.slice(25));
+      assert.deepEqual(await checked('f'.repeat(64)), []);
+    });
+
     it('obeys an abort, and refuses when stopped', async () => {
       const store = await started();
       const reason = new Error('enough');

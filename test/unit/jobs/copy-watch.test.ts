@@ -236,6 +236,7 @@ describe('the slow check of all that is stored', () => {
         },
       },
       driver: { queries: { jobIds: () => [], nodes: () => [{ here: true, live: { running } }] } },
+      store: { getLocal: async () => undefined, setLocal: async () => undefined },
       clock,
     } as unknown as CopyWatchComponents);
     await watch.start();

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { countingResult, type BlobHash, type KnownRecord } from '@cuadro/protocol';
+import type { BlobCheck, BlobStore, CheckOptions } from '../../../node/src/blobs/interface.ts';
+import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { createCopyWatch, type CopyWatchComponents } from '../../../node/src/jobs/copy-watch.ts';
+import { createMemoryStore, emptyDisk } from '../../../node/src/store/memory-store.ts';
+import { createSystemClock } from '../../../node/src/system/clock.ts';
+import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { flipBit, storedAt } from '../../e2e/support/damage.ts';
+import { contentOf } from '../blobs/helpers.ts';
+import { JOB, madeResult, startKeeper, submittedJob } from '../replicas/keepers.ts';
+import { reaches, silent, TestFarm } from '../transfer/machines.ts';
+
+describe('R136: the slow check of all that is stored', () => {
+  /** Blobs in memory, and what a check has read of them. */
+  async function manyBlobs(count: number) {
+    const digest = async (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+    const blobs = createMemoryBlobStore({ digest });
+    await blobs.start();
+    const hashes: BlobHash[] = [];
+    for (let i = 0; i < count; i++) hashes.push((await blobs.putBytes(Buffer.from(`${i}`))).hash);
+    const read: BlobHash[] = [];
+    const watched: Pick<BlobStore, 'check' | 'subscribe'> = {
+      subscribe: (listener) => blobs.subscribe(listener),
+      check: async function* (options: CheckOptions = {}): AsyncGenerator<BlobCheck> {
+        for await (const checked of blobs.check(options)) {
+          read.push(checked.hash);
+          yield checked;
+        }
+      },
+    };
+    return { blobs: watched, hashes: hashes.sort(), read };
+  }
+
+  it('goes on where it was, however often the machine is started, and then begins anew', async () => {
+    const { blobs, hashes, read } = await manyBlobs(1_000);
+    const disk = emptyDisk();
+    /** An evening of this many minutes, and what was read in it. */
+    const evening = async (minutes: number): Promise<BlobHash[]> => {
+      const clock = new ManualClock();
+      const store = createMemoryStore(disk);
+      await store.start();
+      const watch = createCopyWatch({
+        blobs,
+        store,
+        clock,
+        driver: { queries: { jobIds: () => [], nodes: () => [] } },
+        logger: silent,
+      } as unknown as CopyWatchComponents);
+      read.length = 0;
+      await watch.start();
+      for (let second = 0; second < minutes * 60; second++) await clock.advanceSettled(1_000);
+      await watch.stop();
+      await store.stop();
+      return [...read];
+    };
+    const all = new Set<BlobHash>();
+    let evenings = 0;
+    let before = '';
+    for (; all.size < hashes.length; evenings++) {
+      assert.ok(evenings < 10, `${all.size} files of ${hashes.length} in ${evenings} evenings`);
+      const seen = await evening(1.5);
+      assert.ok((seen[0] ?? '') > before, 'none that was read a minute before the end is read again');
+      for (const hash of seen) all.add(hash);
+      // Four in a second, and noted after a minute.
+      before = seen[200] ?? before;
+    }
+    assert.ok(evenings >= 3, `${evenings} evenings`);
+    assert.equal((await evening(1.5))[0], hashes[0], 'that was the end: from the begin');
+  });
+
+  it('begins anew where the note is damaged, or is no hash', async () => {
+    for (const text of ['garbled', JSON.stringify('/etc/passwd')]) {
+      const { blobs, hashes, read } = await manyBlobs(3);
+      const disk = emptyDisk();
+      disk.local.set('check/last', text);
+      const clock = new ManualClock();
+      const store = createMemoryStore(disk);
+      await store.start();
+      const queries = { jobIds: () => [], nodes: () => [] };
+      const rest = { driver: { queries }, logger: silent };
+      const watch = createCopyWatch({ blobs, store, clock, ...rest } as unknown as CopyWatchComponents);
+      await watch.start();
+      for (let second = 0; second < 5; second++) await clock.advanceSettled(1_000);
+      await watch.stop();
+      assert.deepEqual(read, hashes);
+    }
+  });
+
+  it('finds a flipped bit that nobody asked for: says it, serves it no more, and has it again from another', async (test) => {
+    const farm = new TestFarm(test, ['sound', 'sick']);
+    const sound = await startKeeper(farm, 'sound', { members: ['sound', 'sick'] });
+    const sick = await startKeeper(farm, 'sick', { members: ['sound', 'sick'] });
+    await reaches(sound, sick);
+    const job = await submittedJob(sound);
+    await sound.records.merge([job]);
+    await sick.records.until(() => sick.records.jobRecord(JOB)?.holders.plan[sick.peer] !== undefined);
+    const contents = [contentOf(1, 70_000), contentOf(2, 3_000_000)];
+    await sound.records.merge([await madeResult(sound, 0, contents)]);
+    const holders = () => {
+      const task = sick.records.taskRecord(JOB, 0);
+      return (task && countingResult(task))?.holders;
+    };
+    await sick.records.until(() => holders()?.[sick.peer]?.held === true);
+    const [small = '', large = ''] = contents.map((bytes) =>
+      createHash('sha256').update(bytes).digest('hex'),
+    );
+
+    for (const [hash, at] of [
+      [small, 69_999],
+      [large, 1_500_000],
+    ] as const) {
+      await flipBit(storedAt(farm.folderOf('sick'), hash), at);
+      const before = holders()?.[sick.peer]?.counter ?? 0;
+      const said: string[] = [];
+      let served: unknown;
+      const store = createMemoryStore(emptyDisk());
+      await store.start();
+      const watch = createCopyWatch({
+        blobs: sick.blobs,
+        clock: createSystemClock(),
+        store,
+        logger: {
+          ...silent,
+          warn: (text: string, fields?: object) => void said.push(`${text} ${JSON.stringify(fields)}`),
+        },
+        signer: { peer: sick.peer },
+        driver: {
+          queries: {
+            jobIds: sick.records.jobIds,
+            jobRecord: sick.records.jobRecord,
+            taskRecord: sick.records.taskRecord,
+            tasksWithResult: () => [0],
+            nodes: () => [],
+          },
+          // What it takes back is heard by the other, who then asks it to hold the same again.
+          merge: async (records: KnownRecord[]) => {
+            served = await sick.blobs.has(hash);
+            await sick.records.merge(records);
+            await sound.records.merge(records);
+          },
+        },
+      } as unknown as CopyWatchComponents);
+      await watch.start();
+      await sick.records.until(() => (holders()?.[sick.peer]?.counter ?? 0) >= before + 2);
+      await watch.stop();
+      assert.deepEqual(
+        said.map((text) => (text.includes(`"hash":"${hash}"`) ? text.replace(/ \{.*/, '') : 'of another')),
+        [
+          'A stored file is damaged: it was put aside, and is served no more.',
+          'Stored files are damaged or gone; this machine no longer counts as holding them.',
+        ],
+      );
+      assert.equal(served, undefined, 'not here until it came again');
+      assert.equal(holders()?.[sick.peer]?.held, true);
+      const bytes = await sick.blobs.read(hash);
+      assert.equal(createHash('sha256').update(bytes).digest('hex'), hash);
+    }
+    assert.equal(readdirSync(join(farm.folderOf('sick'), 'quarantine')).length, 2);
+  });
+});
