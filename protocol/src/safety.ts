@@ -3,23 +3,31 @@ import { heldBy, type Holders } from './fields.ts';
 import type { PeerId } from './ids.ts';
 import type { JobRecord, TaskRecord, TaskResult } from './records.ts';
 
-/** A file that a result names; what it needs to be whole, or what only helps to look at it. */
+/** A file that a result names: one that whoever holds the result holds, or one that only helps to look at it. */
 export interface NamedBlob {
   hash: string;
   sizeBytes?: number;
   needed: boolean;
 }
 
-/** Everything that a result names, each file once. A thumbnail's or preview's loss loses nothing. */
+/**
+ * Everything that a result names, each file once (SPEC R137). Previews are needed as the files are, since a film is made
+ * of them where the frames are no pictures that it can take. A thumbnail's or a log's loss loses nothing.
+ */
 export function blobsOfResult(result: TaskResult): NamedBlob[] {
   const named = new Map<string, NamedBlob>();
   for (const { blob, sizeBytes } of result.files) named.set(blob, { hash: blob, sizeBytes, needed: true });
-  const extras = [result.thumbnail, result.log, ...result.files.map(({ preview }) => preview)];
-  for (const hash of extras) {
-    if (hash !== undefined && !named.has(hash)) named.set(hash, { hash, needed: false });
-  }
+  const add = (hash: string | undefined, needed: boolean): void => {
+    if (hash !== undefined && !named.has(hash)) named.set(hash, { hash, needed });
+  };
+  for (const { preview } of result.files) add(preview, true);
+  for (const hash of [result.thumbnail, result.log]) add(hash, false);
   return [...named.values()];
 }
+
+/** What a machine promises that says it holds the result: of these it lacks none, or it doesn't hold it. */
+export const promisedBlobs = (result: TaskResult): string[] =>
+  blobsOfResult(result).flatMap(({ hash, needed }) => (needed ? [hash] : []));
 
 /** What would be left of a job without one machine (SPEC R58). */
 export interface Safety {

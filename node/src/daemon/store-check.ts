@@ -6,6 +6,7 @@ import {
   CuadroError,
   type KnownRecord,
   type PeerId,
+  promisedBlobs,
   readBundle,
   recordKey,
 } from '@cuadro/protocol';
@@ -106,7 +107,7 @@ function promised(record: KnownRecord, peer: PeerId): BlobHash[] {
   if (record.kind !== 'task') return [];
   return Object.values(record.results)
     .filter(({ holders }) => holders[peer]?.held === true)
-    .flatMap(({ files }) => files.flatMap(({ blob, preview }) => (preview ? [blob, preview] : [blob])));
+    .flatMap(promisedBlobs);
 }
 
 /** The bundle of which the record says that `peer` holds it, with all that belongs to it. */

@@ -1,5 +1,6 @@
 import {
   BUNDLE_BYTES_MAX,
+  promisedBlobs,
   readBundle,
   type BlobHash,
   type HolderEntry,
@@ -150,9 +151,9 @@ class CopyWatch implements Startable {
       await this.#pinScene(record);
       for (const index of queries.tasksWithResult(id)) {
         if (++looked % RESULTS_PER_TURN === 0) await this.#turn();
-        for (const { holders, files } of Object.values(queries.taskRecord(id, index)?.results ?? {})) {
-          if (!isHeldBy(holders, signer.peer)) continue;
-          for (const { blob } of files) await this.#pin(blob, id);
+        for (const result of Object.values(queries.taskRecord(id, index)?.results ?? {})) {
+          if (!isHeldBy(result.holders, signer.peer)) continue;
+          for (const hash of promisedBlobs(result)) await this.#pin(hash, id);
         }
       }
     }
@@ -288,10 +289,8 @@ class CopyWatch implements Startable {
 
 /** The task's record where this machine says that it holds a result of which a file is gone. */
 function taskWithout(task: TaskRecord, gone: ReadonlySet<BlobHash>, peer: string): TaskRecord | undefined {
-  const isGone = (hash: BlobHash | undefined): boolean => hash !== undefined && gone.has(hash);
   const named = Object.entries(task.results).filter(
-    ([, { files, holders }]) =>
-      isHeldBy(holders, peer) && files.some(({ blob, preview }) => isGone(blob) || isGone(preview)),
+    ([, result]) => isHeldBy(result.holders, peer) && promisedBlobs(result).some((hash) => gone.has(hash)),
   );
   if (named.length === 0) return undefined;
   const results = Object.fromEntries(

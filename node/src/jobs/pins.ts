@@ -1,4 +1,5 @@
 import {
+  blobsOfResult,
   BUNDLE_BYTES_MAX,
   readBundle,
   JOB_ENDS,
@@ -93,11 +94,9 @@ export async function releaseUnnamed(
     if (index % TASKS_PER_TURN === 0) await nextTurn();
     signal.throwIfAborted();
     const task = queries.taskRecord(id, index);
-    for (const { files, thumbnail, log } of Object.values(task?.results ?? {})) {
-      for (const { blob, preview } of files) drop(unnamed, blob, preview);
-      drop(unnamed, thumbnail, log);
-    }
-    for (const { log } of Object.values(task?.failures ?? {})) drop(unnamed, log);
+    for (const result of Object.values(task?.results ?? {}))
+      for (const { hash } of blobsOfResult(result)) unnamed.delete(hash);
+    for (const { log } of Object.values(task?.failures ?? {})) if (log !== undefined) unnamed.delete(log);
   }
   // Work that began meanwhile may pin what was unnamed a moment ago.
   if (!isAtRest()) return;
@@ -110,8 +109,4 @@ async function namedBySpec(blobs: JobsComponents['blobs'], { spec }: JobRecord):
   const bytes = await blobs.read(spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
   const { files } = readBundle(bytes);
   return [spec.plan, spec.bundle, ...files.map(({ blob }) => blob)];
-}
-
-function drop(from: Set<BlobHash>, ...hashes: (BlobHash | undefined)[]): void {
-  for (const hash of hashes) if (hash !== undefined) from.delete(hash);
 }

@@ -229,7 +229,7 @@ class HoldSession {
     const needed = named.filter((blob) => blob.needed);
     if (needed.length > 0) await this.#fetch(record.job, needed, options);
     const extras = named.filter((blob) => !blob.needed);
-    // Small pictures and logs: what can't be had is no reason to hold nothing.
+    // A thumbnail and a log: what can't be had is no reason to hold nothing.
     if (extras.length > 0) await this.#fetch(record.job, extras, options).catch(() => undefined);
     const key = attemptKey(result.attempt);
     const counter = holdingCounter(mesh.self, [result.holders, known?.results[key]?.holders]);

@@ -18,16 +18,16 @@ const signal = new AbortController().signal;
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 let folder: string;
-let blob: Record<'plan' | 'bundle' | 'scene' | 'frame', string>;
+let blob: Record<'plan' | 'bundle' | 'scene' | 'frame' | 'preview' | 'thumbnail', string>;
 
-/** A node with a scene, its plan and one frame, all of which it promised to hold. */
+/** A node with a scene, its plan and one frame, all of which it promised to hold, and a thumbnail of that. */
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cuadro-doctor-'));
   const started: Startable[] = [];
   const { blobs, store, signer } = await openFoundation({ dataFolder: folder }, started);
   const put = async (bytes: Uint8Array): Promise<string> => (await blobs.putBytes(bytes, { pin: JOB })).hash;
   const scene = await put(bytesOf('a scene'));
-  const [plan, bundle, frame] = await Promise.all([
+  const [plan, bundle, frame, preview, thumbnail] = await Promise.all([
     put(bytesOf('a plan')),
     put(
       encode({
@@ -38,16 +38,18 @@ beforeEach(async () => {
       }),
     ),
     put(bytesOf('a frame')),
+    put(bytesOf('a preview')),
+    put(bytesOf('a thumbnail')),
   ]);
-  blob = { plan, bundle, scene, frame };
+  blob = { plan, bundle, scene, frame, preview, thumbnail };
   const held = { [signer.peer]: { held: true, counter: 1 } };
   const { spec, ...rest } = jobRecord(JOB);
   const { signature: _, author: __, ...unsigned } = spec;
   const job = { ...rest, spec: signJobSpec(signer, { ...unsigned, plan, bundle }) };
   const task = doneTask(JOB, 3);
   const results = Object.entries(task.results).map(([key, result]) => {
-    const files = result.files.map((file) => ({ ...file, blob: frame, sizeBytes: 7 }));
-    return [key, { ...result, peer: signer.peer, holders: held, files }] as const;
+    const files = result.files.map((file) => ({ ...file, blob: frame, sizeBytes: 7, preview }));
+    return [key, { ...result, peer: signer.peer, holders: held, files, thumbnail }] as const;
   });
   await store.write({
     put: [
@@ -73,13 +75,13 @@ describe('a check of the store', () => {
         badRecords: 0,
         rescued: false,
         badNotes: [],
-        files: 4,
+        files: 6,
         fileBytes: undefined,
         corrupt: [],
         missing: [],
       },
     );
-    assert.deepEqual(seen, [1, 2, 3, 4]);
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
     assert.deepEqual(await checkStore(folder, { signal }), report);
   });
 
@@ -93,8 +95,8 @@ describe('a check of the store', () => {
     assert.ok(aside.length === 1 && aside[0]?.startsWith(blob.frame), 'kept for a look');
   });
 
-  for (const part of ['plan', 'bundle', 'scene', 'frame'] as const) {
-    test(`names a promised ${part} that is gone, and who promised it`, async () => {
+  for (const part of ['plan', 'bundle', 'scene', 'frame', 'preview'] as const) {
+    test(`R137: names a promised ${part} that is gone, and who promised it`, async () => {
       await rm(pathOf(blob[part]));
       const { missing, corrupt } = await checkStore(folder, { signal });
       assert.deepEqual(corrupt, []);
@@ -102,9 +104,15 @@ describe('a check of the store', () => {
         missing.map(({ hash }) => hash),
         [blob[part]],
       );
-      assert.match(missing[0]?.record ?? '', part === 'frame' ? /^task\b/ : /^job\b/);
+      assert.match(missing[0]?.record ?? '', part === 'frame' || part === 'preview' ? /^task\b/ : /^job\b/);
     });
   }
+
+  test('R137: says nothing of a thumbnail that is gone, since nothing is lost with it', async () => {
+    await rm(pathOf(blob.thumbnail));
+    const report = await checkStore(folder, { signal });
+    assert.deepEqual([report.missing, isClean(report)], [[], true]);
+  });
 
   test('counts records that can not be trusted', async () => {
     const started: Startable[] = [];
@@ -137,7 +145,7 @@ describe('cuadro doctor --store', () => {
   test('says in two lines that all is whole, and with code 7 what is not', async () => {
     const whole = await runCaptured(['doctor', '--store', '--data', folder]);
     assert.equal(whole.exit, 0);
-    assert.match(whole.out, /^2 records and 4 files \(.*\) were read\.\nAll are whole, .*\n$/);
+    assert.match(whole.out, /^2 records and 6 files \(.*\) were read\.\nAll are whole, .*\n$/);
     await rm(pathOf(blob.frame));
     const hurt = await runCaptured(['doctor', '--store', '--data', folder]);
     assert.equal(hurt.exit, 7);

@@ -55,6 +55,41 @@ describe('the copies that this machine says it holds (SPEC R24)', () => {
     await node.stop();
   });
 
+  it('R137: holds no frame whose preview is damaged, and still one whose thumbnail is', async () => {
+    for (const text of ['a frame', 'its preview', 'its thumbnail']) await disk.put(text);
+    let isMaking = true;
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => {
+        if (!isMaking) return undefined;
+        const made = disk.result(nameOf(grant), 'a frame');
+        if (made.kind !== 'result') return made;
+        const preview = disk.hashOf('its preview');
+        return {
+          ...made,
+          files: made.files.map((file) => ({ ...file, preview })),
+          thumbnail: disk.hashOf('its thumbnail'),
+        };
+      },
+    });
+    const { id } = await node.submit(framesJob('1'));
+    await node.until(id, 'done');
+    isMaking = false;
+    for (const text of ['a frame', 'its preview', 'its thumbnail']) await disk.put(text, id);
+    const damaged = async (text: string): Promise<void> => {
+      await disk.damage(text);
+      await assert.rejects(disk.blobs.read(disk.hashOf(text)), { code: 'blob-corrupt' });
+      await node.driver.flushed();
+    };
+    await damaged('its thumbnail');
+    assert.equal(node.core.task(id, 0)?.state, 'rendered');
+    await damaged('its preview');
+    await turnsUntil(() => node.core.task(id, 0)?.state === 'open');
+    assert.equal(node.core.task(id, 0)?.state, 'open');
+    await node.stop();
+  });
+
   it('finds a file that went while the node was off, at the next start', async () => {
     const { node, job } = await twoDone();
     await node.stop();

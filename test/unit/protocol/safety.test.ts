@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   blobsOfResult,
+  promisedBlobs,
   emptyTask,
   safetyWithout,
   type Holders,
@@ -91,7 +92,7 @@ describe('R58: safe without a machine', () => {
   }
 });
 
-test('R57: a result names its files, and the pictures that it can be without, each once', () => {
+test('R57, R137: a result names its files, their previews, and what it can be without, each once', () => {
   const result: TaskResult = {
     ...resultOf(1, 'done', by(A)),
     files: [
@@ -105,7 +106,8 @@ test('R57: a result names its files, and the pictures that it can be without, ea
   assert.deepEqual(blobsOfResult(result), [
     { hash: 'one', sizeBytes: 10, needed: true },
     { hash: 'two', sizeBytes: 20, needed: true },
+    { hash: 'preview', needed: true },
     { hash: 'log', needed: false },
-    { hash: 'preview', needed: false },
   ]);
+  assert.deepEqual(promisedBlobs(result), ['one', 'two', 'preview']);
 });
