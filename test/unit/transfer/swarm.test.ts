@@ -80,6 +80,49 @@ describe('a swarm', () => {
     for (const taker of [first, ...others]) await whole(taker, bundle);
   });
 
+  it('R151: brings a bundle to one that is late from all who have it by then, not from its holder alone', async (test) => {
+    const farm = new TestFarm(test, ['source', 'early', 'late']);
+    const asked = Promise.withResolvers<void>();
+    const counting = { bundle: '', times: 0 };
+    // The late one begins with the large files once it knows of the early one.
+    const source: MachineInit = {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          manifest: async (...call) => {
+            if (counting.bundle !== '') await asked.promise;
+            return blobs.manifest(...call);
+          },
+        }),
+    };
+    const first = await farm.start('source', source);
+    const early = await farm.start('early', {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          has: (hash) => {
+            // Twice for the first question at most: by the third it is asked once more, and was heard before.
+            if (hash === counting.bundle && ++counting.times === 3) asked.resolve();
+            return blobs.has(hash);
+          },
+        }),
+    });
+    await reaches(early, first);
+    const bundle = await storeBundle(first.blobs, contents);
+    const holders = (): string[] => [first.peer];
+    await early.transfer.ensureTree(bundle, { holders, pin: 'job' });
+    const sentBefore = first.transfer.status().sentBytes;
+    const late = await farm.start('late');
+    await reaches(late, first, early);
+    counting.bundle = bundle;
+    await late.transfer.ensureTree(bundle, { holders, pin: 'job' });
+    await whole(late, bundle);
+    const fromFirst = first.transfer.status().sentBytes - sentBefore;
+    const fromEarly = early.transfer.status().sentBytes;
+    assert.ok(
+      fromEarly > bundleBytes / 4,
+      `${fromEarly} bytes from the early one, ${fromFirst} from the source`,
+    );
+  });
+
   it('R56: names one that passes on what does not fit, and brings all without it', async (test) => {
     const farm = new TestFarm(test, ['source', 'liar', ...TAKERS]);
     const [source, ...takers] = (await swarmOf(farm, ['source', ...TAKERS])) as [Machine, ...Machine[]];

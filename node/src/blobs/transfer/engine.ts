@@ -43,7 +43,8 @@ export class Engine {
     this.#exchanges = new Exchanges({ ...components, end, wantOf, stop: this.#stop.signal });
     const isTrusted = (peer: PeerId): boolean =>
       components.peers.turnOf(peer, components.clock.now()) !== 'never';
-    this.flocks = new Flocks({ ...components, isTrusted, kick: this.kick });
+    const whole = this.#whole.bind(this);
+    this.flocks = new Flocks({ ...components, isTrusted, whole, kick: this.kick });
   }
 
   get wants(): IterableIterator<Want> {
@@ -290,6 +291,12 @@ export class Engine {
         this.kick();
       });
     this.#lanes.add(lane);
+  }
+
+  /** Once nobody fetches a bundle too, its files come from holders: not of those alone who were named in the beginning. */
+  #whole(flock: Flock, peer: PeerId): void {
+    for (const want of this.#wants.values())
+      if (want.flock === flock && want.holders < swarmLimits.wholeHolders) want.has(peer);
   }
 
   #search(wants: readonly Want[]): void {

@@ -135,8 +135,8 @@ export class Flock {
     return this.#peers.get(peer);
   }
 
-  /** It said what it has: all, or these. */
-  told(peer: PeerId, bits: Bits | undefined): void {
+  /** It said what it has: all, or these. True where it has all, and did not say so before. */
+  told(peer: PeerId, bits: Bits | undefined): boolean {
     const known = this.#peers.get(peer);
     this.#count(known?.bits, -1);
     this.#count(bits, 1);
@@ -144,6 +144,7 @@ export class Flock {
     if (bits !== undefined) this.#hasOthers = true;
     const { askBytes = swarmLimits.askBytesFirst, failures = 0, notBeforeMs = 0 } = known ?? {};
     this.#peers.set(peer, { bits, askBytes, failures, notBeforeMs });
+    return bits === undefined && (known === undefined || known.bits !== undefined);
   }
 
   /** It has nothing of it, is gone, or is not to be asked any more. */

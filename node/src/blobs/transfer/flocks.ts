@@ -16,6 +16,8 @@ export interface FlocksComponents {
   readonly lines: Lines;
   /** Whether a machine may be asked anything. */
   readonly isTrusted: (peer: PeerId) => boolean;
+  /** A machine has all of a bundle: it is a holder like those who were named. */
+  readonly whole: (flock: Flock, peer: PeerId) => void;
   /** Something may be asked for now. */
   readonly kick: () => void;
 }
@@ -122,7 +124,7 @@ export class Flocks {
   }
 
   async #ask(flock: Flock, peer: PeerId, signal: AbortSignal): Promise<void> {
-    const { mesh, lines } = this.#components;
+    const { mesh, lines, whole } = this.#components;
     const asking = lines.exchange(
       peer,
       { kind: 'parts', bundle: flock.bundle },
@@ -133,7 +135,8 @@ export class Flocks {
         }
         if (answer.kind !== 'parts' || answer.bundle !== flock.bundle)
           throw new FrameError('That is no answer to what was asked.');
-        flock.told(peer, answer.whole ? undefined : new Bits(flock.units.count, body));
+        if (flock.told(peer, answer.whole ? undefined : new Bits(flock.units.count, body)))
+          whole(flock, peer);
         const reachable = new Set(mesh.reachable());
         flock.name(answer.others.filter((other) => reachable.has(other)));
         return true;

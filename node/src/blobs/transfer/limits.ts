@@ -98,6 +98,8 @@ export const swarmLimits = {
   givenMs: 20_000,
   /** Pause after a holder had nothing to give that it had not given to others. */
   restMs: 500,
+  /** A file takes no more holders than these from those of its flock that have all: as many have lanes at a time. */
+  wholeHolders: 4,
   /** Without any progress for so long the bundle is fetched from its holders alone. */
   giveUpMs: 15_000,
   /** Bundles whose units are remembered for those who ask. */

@@ -93,6 +93,11 @@ export class Want {
     return this.#holdings.keys();
   }
 
+  /** How many machines are thought to have it, or were. */
+  get holders(): number {
+    return this.#holdings.size;
+  }
+
   turnOf(peer: PeerId, nowMs: number): Turn {
     const holding = this.#holdings.get(peer);
     if (holding?.standing !== 'usable') return 'never';
