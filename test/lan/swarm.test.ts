@@ -56,6 +56,7 @@ describe('a bundle that several hosts want at once', onHosts, () => {
         before: (number) => hostOf(nameOf(number)).inside,
         special: (number) => ({
           spoils: nameOf(number) === 'spoiler',
+          countsSenders: true,
           ...(nameOf(number) === 'full' && { folder: join(smallDisk, 'member') }),
         }),
       },
@@ -104,16 +105,28 @@ describe('a bundle that several hosts want at once', onHosts, () => {
     const before = await sentSoFar();
     const early = [fetched('a', bundle), fetched('b', bundle)];
     await covered(bundle, 'a', 'b');
-    await fetched('c', bundle);
+    const { receivedFrom } = await fetched('c', bundle);
     await Promise.all(early);
     const copies = await sentCopies(before);
+    // Its first fetch, so all that it ever received is of this one.
+    const shareOf = (name: Name): number => (receivedFrom[member(name).number] ?? 0) / BUNDLE_BYTES;
+    tellFigure(
+      t,
+      'three hosts, one of them late: percent of its copy that the late one had from the source',
+      shareOf('source') * 100,
+      '',
+    );
     tellFigure(
       t,
       'three hosts, one of them late: percent of one copy that the source sent',
       copies * 100,
       '',
     );
-    assert.ok(copies < 2.5, `the source sent ${copies} copies to three`);
+    // While the others fetch it is asked for the end alone; once they have all, it is one holder of three like them.
+    assert.ok(shareOf('source') < 0.5, `${shareOf('source')} of the late one's copy came from the source`);
+    const fromOthers = shareOf('a') + shareOf('b');
+    assert.ok(fromOthers > 0.5, `${fromOthers} of the late one's copy came from those who came before it`);
+    assert.ok(copies < 2, `the source sent ${copies} copies to three`);
   });
 
   it('R151: waits for nobody who has a slow link, and reaches that one as well', async (t: TestContext) => {

@@ -39,6 +39,8 @@ export interface MemberInit {
   readonly listen: string;
   /** A machine whose memory is bad: one bit of each piece that it serves is another one. */
   readonly spoils?: boolean;
+  /** It counts what came from each of the others, which costs a little for every chunk. */
+  readonly countsSenders?: boolean;
 }
 
 export type MemberCommand =
@@ -58,6 +60,8 @@ export interface Looked {
   readonly residentMB: number;
   /** Requests made of others, by kind. */
   readonly requests: TransferStatus['requests'];
+  /** What came by its own requests from each member, by number, heads and all; nothing where it doesn't count them. */
+  readonly receivedFrom: Readonly<Record<number, number>>;
   /** Since the last look. */
   readonly loopDelayP99Ms: number;
   /** The same without what the process waited for a processor; null where the system doesn't count it. */
@@ -88,6 +92,7 @@ interface Parts {
   readonly transfer: Transfer;
   readonly delay: LoopDelay;
   readonly ownDelay: OwnDelay;
+  readonly receivedFrom: Readonly<Record<number, number>>;
 }
 
 async function start(init: MemberInit): Promise<Parts> {
@@ -98,7 +103,9 @@ async function start(init: MemberInit): Promise<Parts> {
   );
   const blobs = createFileBlobStore({ clock, random }, { folder: join(folder, 'store') });
   const served = init.spoils === true ? spoiling(blobs) : blobs;
-  const transfer = createTransfer({ mesh, blobs: served, clock, random, logger });
+  const receivedFrom: Record<number, number> = {};
+  const opened = init.countsSenders === true ? countingSenders(mesh, init.members, receivedFrom) : mesh;
+  const transfer = createTransfer({ mesh: opened, blobs: served, clock, random, logger });
   const delay = createLoopDelay();
   const ownDelay = new OwnDelay();
   ownDelay.start();
@@ -106,7 +113,35 @@ async function start(init: MemberInit): Promise<Parts> {
   for (const part of [blobs, transfer, mesh, delay]) await part.start();
   const peers = Array.from({ length: members }, (_, i) => peerOf(i + 1));
   mesh.setMembership({ farm: FARM, members: new Set(peers) });
-  return { init, mesh, blobs, transfer, delay, ownDelay };
+  return { init, mesh, blobs, transfer, delay, ownDelay, receivedFrom };
+}
+
+/** The same, where what comes on streams that are opened here is counted by the member at their other end. */
+function countingSenders(mesh: Mesh, members: number, received: Record<number, number>): Mesh {
+  const numbers = new Map(Array.from({ length: members }, (_, i) => [peerOf(i + 1), i + 1]));
+  const open: Mesh['open'] = async (...call) => {
+    const stream = await mesh.open(...call);
+    const number = numbers.get(stream.peer) ?? 0;
+    const chunks = counted(stream.chunks, (bytes) => (received[number] = (received[number] ?? 0) + bytes));
+    return {
+      peer: stream.peer,
+      chunks,
+      write: (...one) => stream.write(...one),
+      end: () => stream.end(),
+      abort: (reason) => stream.abort(reason),
+    };
+  };
+  return withOther(mesh, { open });
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    count(chunk.length);
+    yield chunk;
+  }
 }
 
 function spoiling(blobs: BlobStore): BlobStore {
@@ -114,9 +149,14 @@ function spoiling(blobs: BlobStore): BlobStore {
     const reader = await blobs.open(...call);
     return { ...reader, chunks: spoilt(reader.chunks) };
   };
-  return new Proxy(blobs, {
+  return withOther(blobs, { open });
+}
+
+/** The real thing, with some of its calls replaced. */
+function withOther<T extends object>(real: T, other: Partial<T>): T {
+  return new Proxy(real, {
     get(target, property) {
-      if (property === 'open') return open;
+      if (property in other) return Reflect.get(other, property);
       const value: unknown = Reflect.get(target, property, target);
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
     },
@@ -202,7 +242,7 @@ async function cover(
 
 let cpuBefore = process.cpuUsage();
 
-function look({ init, transfer, delay, ownDelay }: Parts): Looked {
+function look({ init, transfer, delay, ownDelay, receivedFrom }: Parts): Looked {
   const { sentBytes, receivedBytes, requests, liars } = transfer.status();
   const { user, system } = process.cpuUsage(cpuBefore);
   const p99Ms = delay.percentileMs(99);
@@ -215,6 +255,7 @@ function look({ init, transfer, delay, ownDelay }: Parts): Looked {
     receivedBytes,
     residentMB: process.memoryUsage.rss() / 1e6,
     requests,
+    receivedFrom: { ...receivedFrom },
     loopDelayP99Ms: p99Ms,
     ownDelayP99Ms: Number.isNaN(ownP99Ms) ? null : ownP99Ms,
     cpuSeconds: (user + system) / 1e6,

@@ -79,7 +79,9 @@ export async function startMembers(
     readonly listen: (number: number) => string;
     readonly before?: (number: number) => readonly string[];
     /** What is special about one. */
-    readonly special?: (number: number) => Pick<MemberInit, 'spoils'> & { readonly folder?: string };
+    readonly special?: (
+      number: number,
+    ) => Pick<MemberInit, 'spoils' | 'countsSenders'> & { readonly folder?: string };
     /** The address by which others are to reach what listens at one; the same without it. */
     readonly reachedAt?: (address: string) => Promise<string>;
   },
