@@ -85,6 +85,36 @@ describe('a flock', () => {
     assert.deepEqual([...ask.bits.bytes], [...bitsOf(3, 4, 5, 6, 7, 8, 9, 10).bytes]);
   });
 
+  it('R151: asks each of several who have all for its share, which is the same for all who fetch, and then for others', () => {
+    const [made, same] = [flock(1), flock(2)];
+    for (const name of [SOURCE, TWO]) made.told(name, undefined);
+    for (const name of [TWO, SOURCE]) same.told(name, undefined);
+    for (const one of [made, same]) one.told(ONE, bitsOf(10));
+    const sharesOf = (one: Flock): (number[] | undefined)[] =>
+      [SOURCE, TWO].map((name) => {
+        const ask = one.ask(name, 0);
+        return ask?.kind === 'some' ? [...ask.bits.bytes] : undefined;
+      });
+    const shares = [bitsOf(0, 2, 4, 6, 8), bitsOf(1, 3, 5, 7, 9)].map(({ bytes }) => [...bytes]);
+    assert.deepEqual(sharesOf(made), shares);
+    assert.deepEqual(sharesOf(same), shares);
+    for (const unit of [0, 2, 4, 6, 8]) made.arrived(unit, 0);
+    made.answered(SOURCE, swarmLimits.askBytesFirst);
+    const helping = made.ask(SOURCE, 0);
+    assert.ok(helping?.kind === 'some');
+    assert.deepEqual(
+      [...helping.bits.bytes],
+      [...bitsOf(1, 3, 5, 7, 9).bytes],
+      'more than the other chose from is left',
+    );
+    made.answered(SOURCE, swarmLimits.askBytesFirst);
+    for (const unit of [1, 3, 5, 7]) made.arrived(unit, 0);
+    assert.equal(made.ask(SOURCE, swarmLimits.lateMs - 1), undefined, 'the last one is on its way');
+    const late = made.ask(SOURCE, swarmLimits.lateMs);
+    assert.ok(late?.kind === 'some');
+    assert.deepEqual([...late.bits.bytes], [...bitsOf(9).bytes]);
+  });
+
   it('R151: asks the others for what the fewest have, each unit of one', () => {
     const made = flock();
     made.told(ONE, bitsOf(0, 1, 2));

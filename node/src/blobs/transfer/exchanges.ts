@@ -236,6 +236,7 @@ export class Exchanges {
       else if (!(error instanceof Abandoned)) flock.failed(peer, clock.now());
     }
     await stored.settled();
+    flock.answered(peer, bytes);
     flock.brought(peer, stored.totalBytes, clock.now() - startedMs);
     for (const [want, state] of grown) {
       if (state.left === 0 && want.state === state) await this.#finish(want, state);

@@ -13,6 +13,8 @@ export interface FlockPeer {
   failures: number;
   /** It is not asked before, by the clock of the transfer. */
   notBeforeMs: number;
+  /** What it was asked for of its choice, and did not answer yet, in bytes. */
+  choosingBytes: number;
 }
 
 /** What is asked of a machine in one request. */
@@ -25,7 +27,7 @@ export type FlockAsk =
 /**
  * One bundle that is fetched here, and the machines that have it or fetch it too. Who fetches tells the others what it
  * has (SPEC R151), so most of it comes from them: a machine that has all is asked for what nobody else has, and
- * chooses itself, so that each takes something else away; the others are asked for what the fewest have. The first
+ * chooses itself, so that each takes something else away; of several such ones each for its share; the others are asked for what the fewest have. The first
  * units of all are random, since the choice begins at a random place.
  */
 export class Flock {
@@ -143,7 +145,8 @@ export class Flock {
     this.#named.delete(peer);
     if (bits !== undefined) this.#hasOthers = true;
     const { askBytes = swarmLimits.askBytesFirst, failures = 0, notBeforeMs = 0 } = known ?? {};
-    this.#peers.set(peer, { bits, askBytes, failures, notBeforeMs });
+    const choosingBytes = known?.choosingBytes ?? 0;
+    this.#peers.set(peer, { bits, askBytes, failures, notBeforeMs, choosingBytes });
     return bits === undefined && (known === undefined || known.bits !== undefined);
   }
 
@@ -168,8 +171,12 @@ export class Flock {
     const known = this.#peers.get(peer);
     if (known === undefined || known.notBeforeMs > nowMs) return undefined;
     if (known.bits === undefined) {
-      const bits = this.#onlyWhole();
-      if (bits.count > 0) return { kind: 'some', bits, bytes: known.askBytes };
+      const bits = this.#shareOf(peer, nowMs);
+      if (bits === undefined) return undefined;
+      if (bits.count > 0) {
+        known.choosingBytes += known.askBytes;
+        return { kind: 'some', bits, bytes: known.askBytes };
+      }
       // Towards the end everybody helps; before, whoever has all has more to do than anybody else.
       if (this.#wanted.count > swarmLimits.tailUnits) return undefined;
     }
@@ -181,14 +188,39 @@ export class Flock {
     return units.length === 0 ? undefined : { kind: 'these', units };
   }
 
-  /** Wanted units that no machine has that fetches too. */
-  #onlyWhole(): Bits {
+  /**
+   * Wanted units that no machine has that fetches too, and of which this one, that has all, is asked. Nobody knows what
+   * it will choose, so several that have all are asked for different ones, or much would come twice: each for its share,
+   * which is the same for all who know of the same ones. Once its own is on its way it helps with the others' shares,
+   * and with what is on its way elsewhere when nothing has come for a while. Undefined where it is not asked now.
+   */
+  #shareOf(peer: PeerId, nowMs: number): Bits | undefined {
+    const sharing = [...this.#peers].filter(([, { bits }]) => bits === undefined).sort(byName);
+    const left = sharing.map(() => 0);
+    const shareAt = (unit: number): number => unit % sharing.length;
+    this.#eachOnlyWhole((unit) => (left[shareAt(unit)] = (left[shareAt(unit)] ?? 0) + 1));
+    // How many units one has chosen, and not given yet, follows from their mean size.
+    const isMore = sharing.map(([, { choosingBytes }], i) => {
+      return (left[i] ?? 0) > choosingBytes / this.units.meanBytes;
+    });
+    const own = sharing.findIndex(([name]) => name === peer);
+    const isAlone = sharing.length === 1;
+    const isLate = nowMs - this.movedAtMs >= swarmLimits.lateMs;
+    const isAsked = sharing.map((_, i) => {
+      if (isMore[own] === true) return i === own;
+      return isAlone || isLate || isMore[i] === true;
+    });
     const bits = new Bits(this.units.count);
+    this.#eachOnlyWhole((unit) => isAsked[shareAt(unit)] === true && bits.add(unit));
+    return bits.count > 0 || left.every((count) => count === 0) ? bits : undefined;
+  }
+
+  /** Wanted units that no machine has that fetches too. */
+  #eachOnlyWhole(visit: (unit: number) => unknown): void {
     this.#wanted.walk((unit) => {
-      if (this.#having[unit] === 0) bits.add(unit);
+      if (this.#having[unit] === 0) visit(unit);
       return true;
     });
-    return bits;
   }
 
   /** Wanted units that it has, those first that the fewest have; where nothing is left, those that are late. */
@@ -230,6 +262,12 @@ export class Flock {
         break;
     }
     return chosen;
+  }
+
+  /** It answered a request for what it chooses, or will not any more. */
+  answered(peer: PeerId, askedBytes: number): void {
+    const known = this.#peers.get(peer);
+    if (known !== undefined) known.choosingBytes = Math.max(0, known.choosingBytes - askedBytes);
   }
 
   /** What came of one request, so that the next asks for what it brings in a second. */
@@ -336,6 +374,8 @@ export class Flock {
     return (this.units.of(hash)?.first ?? Number.NaN) + piece;
   }
 }
+
+const byName = ([a]: [PeerId, unknown], [b]: [PeerId, unknown]): number => (a < b ? -1 : 1);
 
 /** Pieces of one request: no head grows long. */
 const PIECES_MAX = 16;

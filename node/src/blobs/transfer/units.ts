@@ -23,18 +23,23 @@ export class Units {
   readonly #firsts: number[] = [];
   readonly #fileOf = new Map<BlobHash, number>();
   readonly count: number;
+  /** How large one is, of all. */
+  readonly meanBytes: number;
 
   constructor({ files }: Pick<Bundle, 'files'>) {
     let count = 0;
+    let bytes = 0;
     for (const { blob, sizeBytes } of files) {
       if (this.#fileOf.has(blob)) continue;
       this.#fileOf.set(blob, this.#hashes.length);
       this.#hashes.push(blob);
       this.#sizes.push(sizeBytes);
+      bytes += sizeBytes;
       this.#firsts.push(count);
       count += travelsWhole(sizeBytes) ? 1 : pieceCount(sizeBytes);
     }
     this.count = count;
+    this.meanBytes = Math.max(1, bytes / Math.max(1, count));
   }
 
   /** Its files, identical ones once. */
