@@ -3,7 +3,7 @@ import { checkedBy } from './checked-by.ts';
 import { counterSchema } from './fields.ts';
 import { compareCanonical } from './codec.ts';
 import { mergeMaps } from './fields.ts';
-import { peerIdSchema, type PeerId } from './ids.ts';
+import { blobHashSchema, peerIdSchema, type PeerId } from './ids.ts';
 import { NAME_LENGTH_MAX, SENTENCE_LENGTH_MAX } from './limits.ts';
 
 /**
@@ -54,6 +54,13 @@ export const diaryEventSchema = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('back'), machine: peerIdSchema }),
   /** So many results that it alone held for a while are on a second machine now. */
   z.looseObject({ kind: z.literal('copied'), results: z.int().min(0) }),
+  /** That machine sent so often, since the entry before, what does not fit a file's hash; the last such file. */
+  z.looseObject({
+    kind: z.literal('misfit'),
+    machine: peerIdSchema,
+    hash: blobHashSchema,
+    count: z.int().min(1),
+  }),
 ]);
 export type DiaryEvent = z.infer<typeof diaryEventSchema>;
 
@@ -127,4 +134,20 @@ export function diaryEntries(records: Iterable<DiaryRecord>): ToldEntry[] {
     }
   }
   return told.sort((a, b) => (a.peer === b.peer ? a.sequence - b.sequence : a.peer < b.peer ? -1 : 1));
+}
+
+/** How often each machine sent what does not fit since a time, as those tell that it was sent to (SPEC R138). */
+export function misfitsSince(records: Iterable<DiaryRecord>, from: number): Map<PeerId, number> {
+  const counts = new Map<PeerId, number>();
+  for (const { entries } of records) {
+    for (const { wallTime, event } of Object.values(entries)) {
+      // Few are of this kind, and each look at the whole would take its time.
+      if (event.kind !== 'misfit' || wallTime < from) continue;
+      const parsed = checkedBy(diaryEventSchema, event);
+      if (!parsed.success || parsed.data.kind !== 'misfit') continue;
+      const { machine, count } = parsed.data;
+      counts.set(machine, (counts.get(machine) ?? 0) + count);
+    }
+  }
+  return counts;
 }

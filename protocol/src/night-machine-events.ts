@@ -86,10 +86,10 @@ export function momentEvents(
     return [
       {
         id: `${moment.kind} ${peer} ${sequence}`,
+        machines: [peer],
         ...moment,
         at,
         lasts: false,
-        machines: [peer],
       },
     ];
   });
@@ -120,7 +120,7 @@ function momentSentence(
   { nameOf }: Names,
   { peer, at, event }: { peer: PeerId; at: number; event: DiaryEvent },
   stretches: readonly Stretch[],
-): Pick<NightEvent, 'kind' | 'sentence' | 'tone'> | undefined {
+): (Pick<NightEvent, 'kind' | 'sentence' | 'tone'> & Partial<Pick<NightEvent, 'machines'>>) | undefined {
   const name = nameOf(peer);
   switch (event.kind) {
     case 'started':
@@ -131,6 +131,13 @@ function momentSentence(
         kind: 'copied',
         sentence: `${counted(event.results, 'result')} that only ${name} held ${event.results === 1 ? 'is' : 'are'} on a second machine now.`,
         tone: 'good',
+      };
+    case 'misfit':
+      return {
+        kind: 'misfit',
+        sentence: misfitSentence(name, nameOf(event.machine), event),
+        tone: 'bad',
+        machines: [event.machine, peer],
       };
     case 'leads':
       return {
@@ -143,6 +150,20 @@ function momentSentence(
     default:
       return undefined;
   }
+}
+
+/** Of a hash as much as people compare. */
+const HASH_SHOWN = 12;
+
+function misfitSentence(
+  name: string,
+  liar: string,
+  { hash, count }: Extract<DiaryEvent, { kind: 'misfit' }>,
+): string {
+  const file = `the file ${hash.slice(0, HASH_SHOWN)}`;
+  return count === 1
+    ? `${liar} sent ${name} a wrong piece of ${file}. It was dropped, and ${liar} was not asked for a while.`
+    : `${liar} sent ${name} ${count} wrong pieces, the last of ${file}. They were dropped, and ${liar} was not asked for a while.`;
 }
 
 /** A coordinator is found to be gone within seconds, and says so within two minutes. */

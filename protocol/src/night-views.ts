@@ -12,6 +12,7 @@ export const nightKindSchema = z.enum([
   'attempts-lost',
   'rendered-again',
   'copied',
+  'misfit',
   'joined',
   'coordinator',
   'power-cut',

@@ -219,6 +219,8 @@ export const activityViewSchema = z.object({
       name: z.string(),
       results: z.int(),
       failures: z.int(),
+      /** What it sent to others that did not fit a file's hash (SPEC R138), as far as their diaries go back. */
+      misfits: z.int(),
       /** For each bar: milliseconds of rendering that gave a result, of all its slots together. */
       busyMs: z.array(z.number()),
       /** For each bar: failed attempts. */

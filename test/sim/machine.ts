@@ -265,7 +265,7 @@ export class Machine {
       signer,
       driver,
     };
-    const diary = this.#components.keepsDiary === true ? diaryOf(core, jobs) : undefined;
+    const diary = this.#components.keepsDiary === true ? diaryOf(core, jobs, network.misfits) : undefined;
     this.life = { clock, core, driver, network, farm, blobs, worker, diary, jobs };
     const isComplete = damaged === 0;
     const parts: Startable[] = [
@@ -356,11 +356,16 @@ export class Machine {
   }
 }
 
-function diaryOf(core: Core, { clock, logger, store, driver, copies }: Life['jobs']): Diary {
+function diaryOf(
+  core: Core,
+  { clock, logger, store, driver, copies }: Life['jobs'],
+  misfits: Network['misfits'],
+): Diary {
   return createDiary({
     ...{ clock, logger, store, queries: core },
     merge: (own) => driver.merge(own),
     confirm: (own) => copies.confirm(own),
     heldAlone: () => copies.state(),
+    misfits,
   });
 }

@@ -52,8 +52,14 @@ export const machineTerms = {
 export const activityTerms = {
   title: 'The last 12 hours',
   now: 'now',
-  total: (results: number, failures: number) =>
-    `${results.toLocaleString('en-US')} ${results === 1 ? 'result' : 'results'}${failures > 0 ? `, ${activityTerms.failed(failures)}` : ''}`,
+  total: ({ results, failures, misfits }: { results: number; failures: number; misfits: number }) =>
+    [
+      `${results.toLocaleString('en-US')} ${results === 1 ? 'result' : 'results'}`,
+      ...(failures > 0 ? [activityTerms.failed(failures)] : []),
+      ...(misfits > 0 ? [activityTerms.misfits(misfits)] : []),
+    ].join(', '),
+  /** Sent to others, who dropped them. */
+  misfits: (n: number) => `${n.toLocaleString('en-US')} wrong ${n === 1 ? 'piece' : 'pieces'} sent`,
   failed: (n: number) => `${n.toLocaleString('en-US')} failed`,
   label: (name: string, total: string, busy: string) =>
     `${name}, the last 12 hours: ${total}; it rendered ${busy} of the time`,

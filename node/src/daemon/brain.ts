@@ -70,6 +70,7 @@ export function assembleBrain(
     merge: (own) => driver.merge(own),
     confirm: (own) => copies.confirm(own),
     heldAlone: () => copies.state(),
+    misfits: network.misfits,
   });
   // Pins come before anything can be submitted; the diary's last word goes out before all else stops.
   const parts: LifecyclePart[] = [

@@ -4,7 +4,7 @@ import type { Driver, DriverComponents } from '../driver.ts';
 import { unreachableMesh } from '../farm/unreachable-mesh.ts';
 import { localContent, type ContentSource } from '../blobs/source.ts';
 import { soleSafekeeping, type Safekeeping } from '../jobs/interface.ts';
-import type { Transfer } from '../blobs/transfer/interface.ts';
+import type { Transfer, TransferStatus } from '../blobs/transfer/interface.ts';
 import type { FarmComponents } from '../farm/interface.ts';
 import type { Mesh, PeerState } from '../mesh/interface.ts';
 import { createMesh } from '../mesh/mesh.ts';
@@ -34,6 +34,8 @@ export interface Network {
   onPeerBack(listener: () => void): void;
   /** What the driver sends by, and whom it tells of what is durable. */
   readonly out: Pick<DriverComponents, 'send' | 'gossip' | 'publish' | 'onDurable'>;
+  /** What other machines sent that did not fit the hash of a file. */
+  readonly misfits: () => TransferStatus['liars'];
   /** Puts what this node saw of others onto the page of metrics. */
   measure(metrics: Metrics): Metrics;
   /** Parts in the order of their start. */
@@ -148,6 +150,7 @@ export function networkOver(
       publish: (records) => sync.publish(records),
       onDurable: (put, removed) => sync.persisted(put, removed),
     },
+    misfits: () => transfer.status().liars,
     measure: (metrics) => measure(metrics, mesh, { sync, transfer, queries }),
     parts: [
       { name: 'records', component: sync },
@@ -187,6 +190,7 @@ function offline({ signer }: Foundation): Network {
     changed: () => undefined,
     onPeerBack: () => undefined,
     out: { send: () => undefined, gossip: () => undefined, publish: () => undefined },
+    misfits: () => ({}),
     measure: (metrics) => metrics,
     parts: [],
   };

@@ -12,6 +12,7 @@ import type { Clock, Logger } from '../system/interface.ts';
 import { Absences } from './absences.ts';
 import type { Diary, ToldRest } from './interface.ts';
 import { ALIVE_EVERY_MS, ALONE_MIN_MS, LOOK_EVERY_MS, SLEPT_MIN_MS } from './limits.ts';
+import { MisfitNews, type Misfits } from './misfits.ts';
 import { Rests } from './rests.ts';
 
 export interface DiaryComponents {
@@ -24,6 +25,8 @@ export interface DiaryComponents {
   confirm(records: readonly KnownRecord[]): Promise<unknown>;
   /** Results that this machine alone holds; undefined while there is nobody to give them to. */
   heldAlone(): { results: number } | undefined;
+  /** What other machines sent that did not fit the hash of a file (SPEC R138). */
+  misfits: () => Misfits;
 }
 
 /** When the node was last alive, by its wall clock. */
@@ -37,6 +40,7 @@ class OwnDiary implements Diary {
   readonly #components: DiaryComponents;
   readonly #rests: Rests;
   readonly #absences: Absences;
+  readonly #misfits: MisfitNews;
   #sequence = 0;
   #running = false;
   #cancel: (() => void) | undefined;
@@ -51,6 +55,7 @@ class OwnDiary implements Diary {
     this.#components = components;
     this.#rests = new Rests(components);
     this.#absences = new Absences(components);
+    this.#misfits = new MisfitNews(components);
   }
 
   async start(): Promise<void> {
@@ -70,6 +75,7 @@ class OwnDiary implements Diary {
   async stop(): Promise<void> {
     if (!this.#running) return;
     this.#cancel?.();
+    for (const { at, event } of this.#misfits.news({ isLast: true })) this.#write(at, event);
     const record = this.#write(this.#components.clock.wallTime(), { kind: 'ended' });
     this.#running = false;
     await this.#writing;
@@ -109,7 +115,8 @@ class OwnDiary implements Diary {
       this.#write(clock.wallTime(), { kind: 'woke', forMs: Math.round(lateMs) });
       this.#absences.forget();
     }
-    for (const { at, event } of [...this.#rests.news(), ...this.#absences.news()]) this.#write(at, event);
+    const news = [...this.#rests.news(), ...this.#absences.news(), ...this.#misfits.news()];
+    for (const { at, event } of news) this.#write(at, event);
     this.#noteReign();
     this.#noteCopies(now);
     this.#noteAlive(now);

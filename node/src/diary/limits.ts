@@ -15,3 +15,5 @@ export const REST_AGAIN_MIN_MS = 60_000;
 export const ALIVE_EVERY_MS = 60_000;
 /** Results that were held alone for less had their second copy made at once, which is no news. */
 export const ALONE_MIN_MS = 30_000;
+/** A machine that goes on sending what does not fit is told of again after this long: it must not fill the diary. */
+export const MISFIT_AGAIN_MS = 3_600_000;

@@ -1,4 +1,4 @@
-import type { ActivityView, PeerId, TaskRecord } from '@cuadro/protocol';
+import { misfitsSince, type ActivityView, type PeerId, type TaskRecord } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Clock } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
@@ -12,7 +12,7 @@ const KEPT_MS = 10_000;
 const HOUR_MS = 3_600_000;
 
 export interface ActivityComponents {
-  queries: Pick<CoreQueries, 'jobs' | 'nodes' | 'taskRecord'>;
+  queries: Pick<CoreQueries, 'jobs' | 'nodes' | 'taskRecord' | 'diaryRecords'>;
   clock: Clock;
 }
 
@@ -47,6 +47,10 @@ async function walk({ queries, clock }: ActivityComponents, hours: number): Prom
   const start = end - hours * HOUR_MS;
   const rows = new Map<PeerId, Row>();
   for (const { peer, name } of queries.nodes()) rows.set(peer, emptyRow(peer, name));
+  for (const [peer, misfits] of misfitsSince(queries.diaryRecords(), start)) {
+    const row = rows.get(peer);
+    if (row !== undefined) row.misfits = misfits;
+  }
   let looked = 0;
   for (const { id, counts, changedAt } of queries.jobs()) {
     if (changedAt === undefined || changedAt < start) continue;
@@ -64,6 +68,7 @@ const emptyRow = (peer: PeerId, name: string): Row => ({
   name,
   results: 0,
   failures: 0,
+  misfits: 0,
   busyMs: new Array<number>(ACTIVITY_BARS).fill(0),
   failed: new Array<number>(ACTIVITY_BARS).fill(0),
 });

@@ -15,6 +15,7 @@ import {
 } from '@cuadro/protocol';
 import { createDiary } from '../../../node/src/diary/diary.ts';
 import type { Diary } from '../../../node/src/diary/interface.ts';
+import type { Misfits } from '../../../node/src/diary/misfits.ts';
 import { createMemoryStore, emptyDisk, type MemoryDisk } from '../../../node/src/store/memory-store.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { farmView, nodeView, SELF } from '../api/fakes.ts';
@@ -32,6 +33,7 @@ class House {
   record: NodeRecord | undefined;
   leads = false;
   alone: { results: number } | undefined = { results: 0 };
+  misfits: Misfits = {};
   confirmed: KnownRecord[] = [];
   diary!: Diary;
 
@@ -64,6 +66,7 @@ class House {
       merge: async (records) => this.put(records),
       confirm: async (records) => void this.confirmed.push(...records),
       heldAlone: () => this.alone,
+      misfits: () => this.misfits,
     });
     await this.diary.start();
     return this;
@@ -217,6 +220,35 @@ describe('the diary of a machine', () => {
     house.alone = { results: 0 };
     await house.clock.advanceSettled(MINUTE_MS);
     assert.deepEqual(house.entries.at(-1)?.event, { kind: 'copied', results: 3 });
+  });
+
+  it('R138: who sent a wrong piece is told at once, then once an hour, and before an order to end', async () => {
+    const house = await new House().start();
+    const [hash, other] = ['a'.repeat(64), 'b'.repeat(64)];
+    const misfits = (): object[] =>
+      house.entries.flatMap(({ event }) => (event.kind === 'misfit' ? [event] : []));
+    const one = { kind: 'misfit', machine: OTHER, hash, count: 1 };
+    house.misfits = { [OTHER]: { count: 1, hash } };
+    await house.clock.advanceSettled(4_000);
+    assert.deepEqual(misfits(), [one]);
+    house.misfits = { [OTHER]: { count: 5, hash: other } };
+    await house.clock.advanceSettled(50 * MINUTE_MS);
+    assert.deepEqual(misfits(), [one], 'a flood fills no diary');
+    await house.clock.advanceSettled(11 * MINUTE_MS);
+    const four = { ...one, hash: other, count: 4 };
+    assert.deepEqual(misfits(), [one, four]);
+    house.misfits = { [OTHER]: { count: 7, hash } };
+    await house.clock.advanceSettled(MINUTE_MS);
+    await house.diary.stop();
+    assert.deepEqual(misfits(), [one, four, { ...one, count: 2 }]);
+    assert.equal(house.kinds.at(-1), 'ended');
+    const next = await new House(house).start();
+    await next.clock.advanceSettled(MINUTE_MS);
+    assert.equal(
+      next.kinds.filter((kind) => kind === 'misfit').length,
+      3,
+      'known after a restart, and told once',
+    );
   });
 
   it('R125: it stays within its pages, and the newest entries stand', () => {

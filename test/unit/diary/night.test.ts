@@ -135,6 +135,22 @@ describe('what the night is told from', () => {
     });
   }
 
+  it('R138: a machine that sent wrong pieces is named with the machine that it sent them to, and the file', () => {
+    const hash = `abcdef012345${'6'.repeat(52)}`;
+    const misfit = (machine: string, count: number): DiaryEvent => ({ kind: 'misfit', machine, hash, count });
+    const view = tell(
+      diary(...firsts, [60, 'alba', misfit('belen', 1)], [70, 'carmen', misfit('belen', 12)]),
+    );
+    assert.deepEqual(told(view), ['60 - misfit belen alba', '70 - misfit belen carmen']);
+    assert.deepEqual(
+      view.events.map(({ sentence }) => sentence),
+      [
+        'belen sent alba a wrong piece of the file abcdef012345. It was dropped, and belen was not asked for a while.',
+        'belen sent carmen 12 wrong pieces, the last of the file abcdef012345. They were dropped, and belen was not asked for a while.',
+      ],
+    );
+  });
+
   it('R127: a new coordinator says what became of the one before', () => {
     const leads: DiaryEvent = { kind: 'leads', cause: 'lost', term: 2, leaderlessMs: 700, before: 'belen' };
     const ends: [ToldEntry[], RegExp][] = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { emptyTask, type TaskRecord } from '@cuadro/protocol';
+import { emptyTask, type DiaryRecord, type TaskRecord } from '@cuadro/protocol';
 import { ACTIVITY_BARS, createActivity } from '../../../node/src/jobs/activity.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { JOB_A, SELF } from '../api/fakes.ts';
@@ -34,7 +34,7 @@ function record(index: number, result: { endMs: number; renderMs: number }, fail
   };
 }
 
-function activityOf(tasks: readonly TaskRecord[]) {
+function activityOf(tasks: readonly TaskRecord[], diaries: readonly DiaryRecord[] = []) {
   const clock = new ManualClock({ wallTimeMs: END - 1 });
   let walks = 0;
   const activity = createActivity({
@@ -54,6 +54,7 @@ function activityOf(tasks: readonly TaskRecord[]) {
       },
       nodes: () => [nodeView()],
       taskRecord: (_, index) => tasks[index],
+      diaryRecords: () => [...diaries],
     },
   });
   return { activity, clock, walks: () => walks };
@@ -69,6 +70,30 @@ describe('what the machines did', () => {
     assert.deepEqual(row?.busyMs.slice(-4), [0, BAR_MS / 2, BAR_MS, BAR_MS / 2]);
     assert.deepEqual([row.results, row.failures], [1, 1]);
     assert.equal(row.failed.indexOf(1), ACTIVITY_BARS - 1);
+  });
+
+  it('R138: counts the wrong pieces that a machine sent, as those say in their diaries that it sent them to', async () => {
+    const misfit = (sequence: number, count: number, wallTime: number) => ({
+      [String(sequence)]: {
+        sequence,
+        wallTime,
+        event: { kind: 'misfit', machine: SELF, hash: 'a'.repeat(64), count },
+      },
+    });
+    const page = (peer: string, entries: DiaryRecord['entries']): DiaryRecord => ({
+      ...{ kind: 'diary', peer, page: 0, entries },
+    });
+    const old = END - 13 * 3_600_000;
+    const odd = { '4': { sequence: 4, wallTime: END - 1, event: { kind: 'misfit', machine: 7 } } };
+    const diaries = [
+      page('12D3KooWXxxxxxxxxxxx', { ...misfit(1, 50, old), ...misfit(2, 3, END - BAR_MS), ...odd }),
+      page('12D3KooWYyyyyyyyyyyy', misfit(1, 1, END - 2)),
+    ];
+    const { machines } = await activityOf([], diaries).activity.read(12);
+    assert.deepEqual(
+      machines.map(({ peer, misfits }) => [peer, misfits]),
+      [[SELF, 4]],
+    );
   });
 
   it('leaves out what is older, and cuts what began before', async () => {

@@ -83,7 +83,7 @@ export class CuadroActivity extends LitElement {
     const slots = Math.max(node.slots, 1);
     const shares = row.busyMs.map((ms) => Math.min(1, ms / (barMs * slots)));
     const busy = shares.reduce((sum, share) => sum + share, 0) / Math.max(shares.length, 1);
-    const text = activityTerms.total(row.results, row.failures);
+    const text = activityTerms.total(row);
     const bars = shares.map((share, bar) => {
       const failed = row.failed[bar] ?? 0;
       // What is more than nothing shows.
