@@ -2,8 +2,6 @@ import {
   checkedBy,
   attemptKey,
   blobsOfResult,
-  BUNDLE_BYTES_MAX,
-  readBundle,
   heldBy,
   holdRequestSchema,
   type BlobHash,
@@ -16,7 +14,7 @@ import {
   type PeerId,
   type TaskRecord,
 } from '@cuadro/protocol';
-import { BlobUnreachableError, StoreFullError, StoreUnwritableError } from '../blobs/errors.ts';
+import { BlobUnreachableError } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
 import type { FetchOptions, Transfer } from '../blobs/transfer/interface.ts';
@@ -25,6 +23,7 @@ import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import { GroupMerge } from './group-merge.ts';
+import { HeldFiles, isNoRoom } from './held-files.ts';
 import { holdingCounter, isHeldByTwo, isJobHeldByTwo, withHolder } from './needs.ts';
 
 export interface HoldingComponents {
@@ -54,11 +53,14 @@ class Refused extends Error {
 export class Holding {
   readonly #components: HoldingComponents;
   readonly #options: CopyOptions;
+  /** Of all streams: what several of them ask for is one file. */
+  readonly #files: HeldFiles;
   readonly #streams = new Map<PeerId, number>();
 
   constructor(components: HoldingComponents, options: CopyOptions) {
     this.#components = components;
     this.#options = options;
+    this.#files = new HeldFiles(components);
   }
 
   start(): void {
@@ -69,7 +71,7 @@ export class Holding {
     const open = this.#streams.get(stream.peer) ?? 0;
     if (open >= copyLimits.streamsPerPeer) return stream.abort(new Error('Too many streams.'));
     this.#streams.set(stream.peer, open + 1);
-    const session = new HoldSession(this.#components, stream, this.#options);
+    const session = new HoldSession({ ...this.#components, files: this.#files }, stream, this.#options);
     try {
       await session.run();
     } finally {
@@ -84,6 +86,7 @@ export class Holding {
 /** One stream: many things at once, each answered as soon as it is durable. */
 class HoldSession {
   readonly #components: HoldingComponents;
+  readonly #files: HeldFiles;
   readonly #stream: MeshStream;
   readonly #writer: FrameWriter;
   readonly #gone = new AbortController();
@@ -93,8 +96,13 @@ class HoldSession {
   #writing: Promise<void> | undefined;
   #cancelWorking: (() => void) | undefined;
 
-  constructor(components: HoldingComponents, stream: MeshStream, options: CopyOptions) {
+  constructor(
+    components: HoldingComponents & { readonly files: HeldFiles },
+    stream: MeshStream,
+    options: CopyOptions,
+  ) {
     this.#components = components;
+    this.#files = components.files;
     this.#stream = stream;
     this.#writer = new FrameWriter(stream, new StallGuard(components.clock, stream, options.stallMs));
     this.#merges = new GroupMerge((records) => components.merge(stream.peer, records));
@@ -145,7 +153,7 @@ class HoldSession {
 
   #reasonOf(error: unknown): HoldRefusal {
     if (error instanceof Refused) return error.reason;
-    if (error instanceof StoreFullError || error instanceof StoreUnwritableError) return 'no-room';
+    if (isNoRoom(error)) return 'no-room';
     if (!(error instanceof BlobUnreachableError)) {
       const { peer } = this.#stream;
       this.#components.logger.warn('A copy for another machine failed.', { peer, error: String(error) });
@@ -227,10 +235,10 @@ class HoldSession {
     const named = blobsOfResult(result);
     const options = this.#fetching(record.job, heldBy(result.holders));
     const needed = named.filter((blob) => blob.needed);
-    if (needed.length > 0) await this.#fetch(record.job, needed, options);
+    if (needed.length > 0) await this.#files.fetch(record.job, needed, options);
     const extras = named.filter((blob) => !blob.needed);
     // A thumbnail and a log: what can't be had is no reason to hold nothing.
-    if (extras.length > 0) await this.#fetch(record.job, extras, options).catch(() => undefined);
+    if (extras.length > 0) await this.#files.fetch(record.job, extras, options).catch(() => undefined);
     const key = attemptKey(result.attempt);
     const counter = holdingCounter(mesh.self, [result.holders, known?.results[key]?.holders]);
     const holders = withHolder(result.holders, mesh.self, counter);
@@ -253,8 +261,8 @@ class HoldSession {
       ...heldBy(record.holders.plan),
       ...heldBy(record.holders.bundle),
     ]);
-    await this.#fetch(record.id, [{ hash: plan }], options);
-    if (bundle !== undefined) await this.#fetchTree(record.id, bundle, options);
+    await this.#files.fetch(record.id, [{ hash: plan }], options);
+    if (bundle !== undefined) await this.#files.fetchTree(record.id, bundle, options);
     const counter = holdingCounter(mesh.self, [record.holders.plan, known?.holders.plan]);
     const bundleCounter = holdingCounter(mesh.self, [record.holders.bundle, known?.holders.bundle]);
     const kept: JobRecord = {
@@ -283,7 +291,7 @@ class HoldSession {
   async #holdBlobs(job: string, blobs: readonly BlobHash[]): Promise<Record<string, never>> {
     this.#requireJob(job);
     const wanted = blobs.map((hash) => ({ hash }));
-    await this.#fetch(job, wanted, this.#fetching(job, []));
+    await this.#files.fetch(job, wanted, this.#fetching(job, []));
     return {};
   }
 
@@ -297,38 +305,5 @@ class HoldSession {
   #fetching(job: string, others: readonly PeerId[]): FetchOptions {
     const holders = [this.#stream.peer, ...others];
     return { holders: () => holders, pin: job, signal: this.#gone.signal };
-  }
-
-  async #fetch(job: string, wanted: readonly { hash: BlobHash }[], options: FetchOptions): Promise<void> {
-    const { blobs, transfer } = this.#components;
-    const fresh = wanted.map(({ hash }) => hash).filter((hash) => !blobs.pins(hash).includes(job));
-    await transfer.fetchMany(wanted, options).catch((error: unknown) => this.#unpin(job, fresh, error));
-  }
-
-  async #fetchTree(job: string, bundle: BlobHash, options: FetchOptions): Promise<void> {
-    const { blobs, transfer } = this.#components;
-    const before = new Set(blobs.pinnedBy(job));
-    await transfer.ensureTree(bundle, options).catch(async (error: unknown) => {
-      const named = await this.#filesOf(bundle).catch(() => []);
-      return this.#unpin(
-        job,
-        [bundle, ...named].filter((hash) => !before.has(hash)),
-        error,
-      );
-    });
-  }
-
-  async #filesOf(bundle: BlobHash): Promise<BlobHash[]> {
-    const bytes = await this.#components.blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX });
-    return readBundle(bytes).files.map(({ blob }) => blob);
-  }
-
-  /** Pins of a copy that did not come to be are taken back: they would keep room for nothing. */
-  async #unpin(job: string, hashes: readonly BlobHash[], cause: unknown): Promise<never> {
-    const { blobs } = this.#components;
-    for (const hash of hashes) {
-      if (blobs.pins(hash).includes(job)) await blobs.unpin(hash, job).catch(() => undefined);
-    }
-    throw cause;
   }
 }

@@ -1,59 +1,227 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { describe, it } from 'node:test';
-import { countingResult, heldBy, type TaskRecord, type TaskResult } from '@cuadro/protocol';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  countingResult,
+  encode,
+  heldBy,
+  type JobRecord,
+  type TaskRecord,
+  type TaskResult,
+} from '@cuadro/protocol';
+import { StoreFullError } from '../../../node/src/blobs/errors.ts';
+import { HeldFiles } from '../../../node/src/replicas/held-files.ts';
 import { contentOf } from '../blobs/helpers.ts';
+import { disguised } from '../disguised.ts';
 import { reaches, TestFarm } from '../transfer/machines.ts';
 import { JOB, type Keeper, madeResult, startKeeper, submittedJob } from './keepers.ts';
 
 const NAMES = ['maker', 'other'] as const;
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+/** Two machines that know each other and a job, whose content only the first one holds. */
+async function twoKeepers(
+  test: TestContext,
+  ofOther: Parameters<typeof startKeeper>[2] = {},
+): Promise<[maker: Keeper, other: Keeper]> {
+  const farm = new TestFarm(test, NAMES);
+  const keepers: Keeper[] = [];
+  for (const name of NAMES) {
+    const copyOptions = { jobCopies: 1 };
+    const init = { members: NAMES, copyOptions, options: { searchMs: 100 } };
+    keepers.push(await startKeeper(farm, name, { ...init, ...(name === 'other' && ofOther) }));
+  }
+  const [maker, other] = keepers as [Keeper, Keeper];
+  await reaches(maker, other);
+  const job = await submittedJob(maker);
+  for (const { records } of keepers) await records.merge([job]);
+  return [maker, other];
+}
+
+/** What a machine has made, with more that its results name. */
+async function named(
+  maker: Keeper,
+  index: number,
+  more: { content: Uint8Array; preview?: string; thumbnail?: string },
+): Promise<TaskRecord> {
+  const { content, preview, thumbnail } = more;
+  const task = await madeResult(maker, index, [content]);
+  const results = Object.entries(task.results).map(([key, made]): [string, TaskResult] => {
+    const files = made.files.map((file) => ({ ...file, ...(preview !== undefined && { preview }) }));
+    return [key, { ...made, files, ...(thumbnail !== undefined && { thumbnail }) }];
+  });
+  return { ...task, results: Object.fromEntries(results) };
+}
+
+function holdersOf({ records }: Keeper, index: number): string[] {
+  const task = records.taskRecord(JOB, index);
+  return heldBy((task && countingResult(task))?.holders ?? {});
+}
+
+/** Resolves once whoever it asked has answered. */
+async function answered({ copies }: Keeper): Promise<void> {
+  while (copies.state().asked > 0) await new Promise((next) => setImmediate(next));
+}
+
 describe('R137: what a machine has that holds a result', () => {
   it('are its files and their previews before it answers, and the thumbnail where that can be had', async (test) => {
-    const farm = new TestFarm(test, NAMES);
-    const keepers: Keeper[] = [];
-    for (const name of NAMES)
-      keepers.push(
-        await startKeeper(farm, name, {
-          members: NAMES,
-          copyOptions: { jobCopies: 1 },
-          options: { searchMs: 100 },
-        }),
-      );
-    const [maker, other] = keepers as [Keeper, Keeper];
-    await reaches(maker, other);
-    const job = await submittedJob(maker);
-    for (const { records } of keepers) await records.merge([job]);
+    const [maker, other] = await twoKeepers(test);
     const preview = contentOf(5, 5_000);
-    const named = { preview: hashOf(preview), thumbnail: 'a'.repeat(64) };
-    const result = async (
-      index: number,
-      { isWithPreview }: { isWithPreview: boolean },
-    ): Promise<TaskRecord> => {
-      const task = await madeResult(maker, index, [contentOf(index, 1_000)]);
-      const results = Object.entries(task.results).map(([key, made]): [string, TaskResult] => {
-        const files = made.files.map((file) => ({
-          ...file,
-          ...(isWithPreview && { preview: named.preview }),
-        }));
-        return [key, { ...made, files, thumbnail: named.thumbnail }];
-      });
-      return { ...task, results: Object.fromEntries(results) };
-    };
-    const held = (index: number): string[] => {
-      const task = maker.records.taskRecord(JOB, index);
-      return heldBy((task && countingResult(task))?.holders ?? {});
-    };
-    // Its preview is nowhere, and the thumbnails of both are.
-    await maker.records.merge([await result(0, { isWithPreview: true })]);
-    await maker.records.merge([await result(1, { isWithPreview: false })]);
-    await maker.records.until(() => held(1).length === 2);
-    while (maker.copies.state().asked > 0) await new Promise((next) => setImmediate(next));
-    assert.deepEqual(held(0), [maker.peer]);
+    const missing = { preview: hashOf(preview), thumbnail: 'a'.repeat(64) };
+    // The preview of the first is nowhere, and the thumbnails of both are.
+    const first = await named(maker, 0, { content: contentOf(0, 1_000), ...missing });
+    const second = await named(maker, 1, { content: contentOf(1, 1_000), thumbnail: missing.thumbnail });
+    await maker.records.merge([first, second]);
+    await maker.records.until(() => holdersOf(maker, 1).length === 2);
+    await answered(maker);
+    assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
     await maker.blobs.putBytes(preview, { pin: JOB });
-    await maker.records.until(() => held(0).length === 2);
-    assert.deepEqual(other.blobs.pins(named.preview), [JOB]);
-    assert.deepEqual(Buffer.from(await other.blobs.read(named.preview)), preview);
+    await maker.records.until(() => holdersOf(maker, 0).length === 2);
+    assert.deepEqual(other.blobs.pins(missing.preview), [JOB]);
+    assert.deepEqual(Buffer.from(await other.blobs.read(missing.preview)), preview);
+  });
+});
+
+describe('R57: a file that was here for nobody', () => {
+  it('is fetched again where it goes between the look for it and its pin', async (test) => {
+    const content = contentOf(1, 3_000);
+    const went: string[] = [];
+    const [maker, other] = await twoKeepers(test, {
+      store: { quotaBytes: 5_000 },
+      disguise: (blobs) => {
+        blobs.subscribe((event) => event.type === 'blob-evicted' && went.push(event.hash));
+        return disguised(blobs, {
+          pin: async (hash, owner) => {
+            // Something else comes, for which there is no room beside it.
+            if (went.length === 0) await blobs.putBytes(contentOf(2, 4_000));
+            await blobs.pin(hash, owner);
+          },
+        });
+      },
+    });
+    await other.blobs.putBytes(content);
+    await maker.records.merge([await named(maker, 0, { content })]);
+    await maker.records.until(() => holdersOf(maker, 0).length === 2);
+    assert.equal(went[0], hashOf(content), 'it went');
+    assert.deepEqual(Buffer.from(await other.blobs.read(hashOf(content))), content);
+  });
+});
+
+describe('R139: results that have a file in common', () => {
+  it('keep it where one of them can not be held', async (test) => {
+    const [maker, other] = await twoKeepers(test);
+    const black = contentOf(3, 1_000);
+    const first = await named(maker, 0, { content: black, preview: 'a'.repeat(64) });
+    const second = await named(maker, 1, { content: black });
+    await maker.records.merge([first, second]);
+    await maker.records.until(() => holdersOf(maker, 1).length === 2);
+    await answered(maker);
+    assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
+    assert.deepEqual(other.blobs.pins(hashOf(black)), [JOB], 'it answers for that');
+  });
+
+  const [X, Y, Z] = ['a'.repeat(64), 'b'.repeat(64), 'c'.repeat(64)] as const;
+  const full = new StoreFullError(1, 0, 'Full.');
+
+  /** Copies of which each ends when the test says so. */
+  function house(isJobHere = true) {
+    const pinned = new Set<string>();
+    const ends: PromiseWithResolvers<void>[] = [];
+    const begin = async (): Promise<void> => {
+      const end = Promise.withResolvers<void>();
+      ends.push(end);
+      await end.promise;
+    };
+    const tree = { version: 1 as const, main: '0', files: [{ path: '0', blob: Y, sizeBytes: 1 }], remap: [] };
+    const files = new HeldFiles({
+      blobs: {
+        read: async () => encode(tree),
+        pins: (hash) => (pinned.has(hash) ? [JOB] : []),
+        pinnedBy: () => [...pinned],
+        unpin: async (hash) => void pinned.delete(hash),
+      },
+      transfer: {
+        // As the transfer does: whatever has come is pinned, also where the rest doesn't come.
+        fetchMany: (wanted) => {
+          for (const { hash } of wanted) pinned.add(hash);
+          return begin();
+        },
+        ensureTree: async (bundle) => {
+          for (const hash of [bundle, Y]) pinned.add(hash);
+          await begin();
+          return tree;
+        },
+      },
+      queries: { jobRecord: () => (isJobHere ? ({} as JobRecord) : undefined) },
+    });
+    const options = { holders: () => [], pin: JOB };
+    const fetch = (...hashes: string[]) =>
+      files
+        .fetch(
+          JOB,
+          hashes.map((hash) => ({ hash })),
+          options,
+        )
+        .catch(() => undefined);
+    const fetchTree = (bundle: string) => files.fetchTree(JOB, bundle, options).catch(() => undefined);
+    return { pinned, ends, fetch, fetchTree };
+  }
+
+  const cases: [what: string, ends: readonly ('held' | Error)[], pinned: readonly string[]][] = [
+    ['one fails first', [full, 'held'], [X, Z]],
+    ['one fails last', ['held', full], [X, Z]],
+    ['both fail for want of room', [full, full], []],
+    ['files of one are out of reach', [new Error('gone'), full], [X, Y]],
+  ];
+  for (const [what, ends, expected] of cases) {
+    it(`take back only what none counts on: ${what}`, async () => {
+      for (const order of [
+        [0, 1],
+        [1, 0],
+      ]) {
+        const copies = house();
+        const running = [copies.fetch(X, Y), copies.fetch(X, Z)];
+        for (const at of order) {
+          const end = ends[at];
+          if (end === 'held') copies.ends[at]?.resolve();
+          else copies.ends[at]?.reject(end);
+          await running[at];
+        }
+        const other = ends[0] === 'held' ? [X, Y] : expected;
+        assert.deepEqual([...copies.pinned].sort(), other);
+      }
+    });
+  }
+
+  it('keep what was pinned before, and nothing of a job that is gone', async () => {
+    const copies = house();
+    copies.pinned.add(X);
+    const one = copies.fetch(X, Y);
+    copies.ends[0]?.reject(full);
+    await one;
+    assert.deepEqual([...copies.pinned], [X]);
+    const gone = house(false);
+    const none = gone.fetch(X, Y);
+    gone.ends[0]?.reject(new Error('The asker is gone.'));
+    await none;
+    assert.deepEqual([...gone.pinned], []);
+  });
+
+  it('keep a scene that another copy of has come to be, or is under way', async () => {
+    const copies = house();
+    const running = [copies.fetchTree(X), copies.fetchTree(X), copies.fetchTree(X)];
+    copies.ends[0]?.reject(full);
+    await running[0];
+    assert.deepEqual([...copies.pinned].sort(), [X, Y]);
+    copies.ends[1]?.resolve();
+    await running[1];
+    copies.ends[2]?.reject(full);
+    await running[2];
+    assert.deepEqual([...copies.pinned].sort(), [X, Y]);
+    const alone = house();
+    const failed = alone.fetchTree(X);
+    alone.ends[0]?.reject(new Error('gone'));
+    await failed;
+    assert.deepEqual([...alone.pinned], []);
   });
 });
