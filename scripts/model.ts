@@ -63,6 +63,13 @@ export const MODEL_RUNS: readonly ModelRun[] = [
     violates: 'never_an_older_epoch',
     bounds: ['TERMS=1'],
   },
+  {
+    name: 'planted: who stays answers each pulse with a higher term',
+    model: 'succession.pml',
+    switches: ['RETURNER', 'RISES_AT_EACH_PULSE'],
+    violates: 'terms_settle',
+    bounds: [],
+  },
   { name: 'no task stuck after any faults', model: 'leases.pml', switches: SMALL, bounds: ['NO_FAILURES'] },
   {
     name: 'done is held twice',
@@ -111,6 +118,13 @@ export const MODEL_RUNS: readonly ModelRun[] = [
     model: 'leases.pml',
     switches: ['ADOPTS_A_SECOND', ...SMALL],
     violates: 'one_lease',
+    bounds: [],
+  },
+  {
+    name: 'planted: no further attempt has a name',
+    model: 'leases.pml',
+    switches: ['NO_FURTHER_ATTEMPTS', ...SMALL],
+    violates: 'attempts_suffice',
     bounds: [],
   },
   {

@@ -277,7 +277,11 @@ inline may_record_lost(me, x) {
  */
 #define IS_FREE(me) (role[me] == LEADING && IS_WANTED(me) && leased[me] == 0)
 #define MAY_GRANT(me, x) (IS_FREE(me) && MAY_HAVE_WORK(x) && PLACES(me, x) < WANTS)
+#ifdef NO_FURTHER_ATTEMPTS
+#define GRANTED GRANTS
+#else
 #define GRANTED (phase == FAULTS -> GRANTS : ATTEMPTS)
+#endif
 
 /* The lowest id that is free. */
 inline pick_attempt() {

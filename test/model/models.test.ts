@@ -29,6 +29,21 @@ describe('the models', () => {
     });
   }
 
+  it('each property of the models is violated by a planted fault', () => {
+    for (const model of new Set(MODEL_RUNS.map((one) => one.model))) {
+      const source = readFileSync(join(models, model), 'utf8');
+      const asked = new Set(Array.from(source.matchAll(/\brequire\((\w+), /g), ([, name = '']) => name));
+      asked.delete('property');
+      const violated = MODEL_RUNS.filter((one) => one.model === model).map(({ violates }) => violates);
+      assert.ok(asked.size >= 4, `${model} asks for something`);
+      assert.deepEqual(
+        [...asked].filter((name) => !violated.includes(name)),
+        [],
+        `nothing violates it in ${model}`,
+      );
+    }
+  });
+
   it('a search that was cut short proves nothing', () => {
     const cut = verdictOf(
       'error: max search depth too small\nState-vector 9 byte, depth reached 5, errors: 0',

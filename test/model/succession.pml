@@ -5,11 +5,12 @@
  * Two phases. While there are FAULTS any message may be lost or late, any deadline may come at any time, and nodes
  * crash and come back. Then the farm is HEALED: nothing is lost any more, and time passes in rounds. Two questions:
  *   - one_coordinator_in_time: ROUNDS rounds after the last fault there is one coordinator, and all others follow its
- *     epoch. Since the rounds are counted, this excludes every livelock, that of mutual yields among them.
+ *     epoch. Since the rounds are counted, this excludes every livelock over several, that of mutual yields among them.
  *   - incumbent_stays (with -DRETURNER): a coordinator that is followed never yields to a node that comes back, nor
  *     does its follower leave it; whether that node led, looks for a coordinator, or still follows one that is gone.
  * And in each step: never_an_older_epoch (no node follows an epoch below one that it has obeyed), terms_settle (healed,
- * the terms rise a bounded number of times).
+ * the terms rise by RISES at most: answers that go to and fro within one round, which thereby never ends, are seen by
+ * this alone).
  *
  * What is left out, and why that hides no violation of these, or where it might:
  *   - Connections and partitions. A partition is the loss of all messages across it, so the loss of any message at any
@@ -32,13 +33,33 @@
  */
 
 #ifndef TERMS
+#ifdef RETURNER
+#define TERMS 3
+#else
 #define TERMS 2
+#endif
 #endif
 #ifndef ROUNDS
 #define ROUNDS 7
 #endif
-/* Rises of the term once nothing is lost any more. */
-#define RISES 20
+/*
+ * How far the term rises above TERMS once nothing is lost any more: as small as it holds, with one less each search
+ * ends in a violation. Three that lead rise over each other's first pulses, and in pairs over what that brought, four
+ * times in all; a follower that missed the last of these stands once more, and is risen over. Where messages are
+ * overtaken, old pulses bring two more. Beside a followed coordinator a lone returner rises or stands once, and is
+ * risen over once.
+ */
+#ifndef RISES
+#ifdef RETURNER
+#define RISES 2
+#else
+#ifdef ANY_ORDER
+#define RISES 7
+#else
+#define RISES 5
+#endif
+#endif
+#endif
 #define NODES 3
 /* The peer of a fourth node, which only the returner knew and which is off. */
 #define GONE 3
@@ -245,13 +266,19 @@ inline renew(me) {
 #define MAY_YIELD(me) (epoch_in > node[me].epoch)
 #endif
 #endif
+/* Answering each pulse at once would go to and fro. */
+#ifdef RISES_AT_EACH_PULSE
+#define MUST_RISE(me) true
+#else
+#define MUST_RISE(me) (TERM(node[me].epoch) <= TERM(epoch_in))
+#endif
 
 /* mirrors node/src/core/election.ts: meet */
 inline meet(me) {
   if
   :: OUTRANKS(me) || node[me].told == UNKNOWN || told_in == UNKNOWN ->
     if
-    :: TERM(node[me].epoch) <= TERM(epoch_in) && MAY_RISE(me) && (phase == HEALED || TERM(epoch_in) < TERMS) ->
+    :: MUST_RISE(me) && MAY_RISE(me) && (phase == HEALED || TERM(epoch_in) < TERMS) ->
       deed = RAISE
     :: else
     fi
