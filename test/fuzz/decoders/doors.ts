@@ -1,17 +1,21 @@
 import {
   blobsRequestSchema,
+  checkedBy,
   decode,
   decodeMessage,
   encode,
   gossipedRecordsSchema,
   holdRequestSchema,
+  type KnownRecord,
   knownRecordSchema,
   lobbyAnswerSchema,
   lobbyRequestSchema,
   messageSchema,
+  verifyRecord,
 } from '@cuadro/protocol';
 import type { z } from 'zod';
 import type { MeshStream, StreamProtocol } from '../../../node/src/mesh/interface.ts';
+import { createVerifier } from '../../../node/src/system/identity.ts';
 import { nextTurn } from '../../../node/src/system/turn.ts';
 import { decoder, demand, type Decoder, type Reader, type Verdict } from '../decoder.ts';
 import type { Dice } from '../dice.ts';
@@ -20,7 +24,7 @@ import { joined, mutateBytes } from '../mutate.ts';
 import { cborLike, cborOf } from '../sources.ts';
 import { validOf } from '../valid.ts';
 import type { Wild } from '../wild-cbor.ts';
-import { signedRecords } from './signed-records.ts';
+import { JOB, signedRecords } from './signed-records.ts';
 import { WholeNode } from './whole-node.ts';
 
 /**
@@ -30,10 +34,13 @@ import { WholeNode } from './whole-node.ts';
 
 /** Inputs after which a new node goes on: what it takes adds up. */
 const INPUTS_PER_NODE = 4_000;
+const verify = createVerifier();
 /** The longest that lobby and mesh take of one message, and far more turns than any answer needs. */
 const TURNS_MAX = 200;
 
-type Door = (node: WholeNode, bytes: Uint8Array) => Promise<'must-be-refused' | 'open'>;
+/** What may come of an input: a refusal, which is counted and changes nothing; nothing, counted or not; anything. */
+type Fate = 'must-be-refused' | 'changes-nothing' | 'open';
+type Door = (node: WholeNode, bytes: Uint8Array) => Promise<Fate>;
 
 /** Reads with nodes that are replaced now and then; `say` puts an input to one. */
 async function withNode(sender: (node: WholeNode) => string, say: Door): Promise<Reader<Uint8Array>> {
@@ -51,11 +58,10 @@ async function withNode(sender: (node: WholeNode) => string, say: Door): Promise
     const after = node.refused();
     demand(node.errors.length === 0, `The node is wrong: ${node.errors.splice(0).join('; ')}`);
     const isRefused = after.count > before;
-    demand(isRefused || fate === 'open', 'What makes no sense is not counted.');
+    demand(isRefused || fate !== 'must-be-refused', 'What makes no sense is not counted.');
+    demand(fate === 'open' || node.digest() === digest, 'What may change nothing has changed something.');
     if (!isRefused) return 'taken';
     demand(after.peers.has(sender(node)), 'The sender is not named.');
-    if (fate === 'must-be-refused')
-      demand(node.digest() === digest, 'What was refused has changed something.');
     return 'refused';
   };
   return { read, close: () => node.stop() };
@@ -64,6 +70,14 @@ async function withNode(sender: (node: WholeNode) => string, say: Door): Promise
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await nextTurn();
 }
+
+const valueOf = (bytes: Uint8Array): unknown => {
+  try {
+    return decode(bytes);
+  } catch {
+    return undefined;
+  }
+};
 
 const parses = (schema: { safeParse(value: unknown): { success: boolean } }, bytes: Uint8Array): boolean => {
   try {
@@ -88,8 +102,35 @@ const sayRecords: Door = async (node, bytes) => {
   return parses(gossipedRecordsSchema, bytes) && bytes.length <= 32_768 ? 'open' : 'must-be-refused';
 };
 
+/**
+ * Whether a stream asks to hold records with good signatures, or files of a job that may be known: read up to the first
+ * frame that is none.
+ */
+function holdsSomething(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const end = at + 8 + view.getUint32(at);
+    const request = valueOf(bytes.subarray(at + 8, end));
+    const { data } = holdRequestSchema.safeParse(request);
+    if (end > bytes.length || data === undefined) return false;
+    for (const item of data.items) {
+      if (item.kind === 'blobs') {
+        if (item.job === JOB) return true;
+        continue;
+      }
+      const records = item.kind === 'records' ? item.records : [item.record];
+      if (records.some((each) => isGoodRecord(valueOf(each)))) return true;
+    }
+    at = end + view.getUint32(at + 4);
+  }
+  return false;
+}
+
+const isGoodRecord = (value: unknown): boolean =>
+  checkedBy(knownRecordSchema, value).success && verifyRecord(value as KnownRecord, verify);
+
 const streamed =
-  (protocol: StreamProtocol): Door =>
+  (protocol: StreamProtocol, fateOf: (bytes: Uint8Array) => Fate): Door =>
   async (node, bytes) => {
     let stream: MeshStream | undefined;
     void node.member.open(node.peer, protocol).then(
@@ -119,7 +160,7 @@ const streamed =
     await ended.promise;
     await settled();
     // Whether a stream was nonsense or only cut off is the frames' own to say; that is fuzzed for itself.
-    return 'open';
+    return fateOf(bytes);
   };
 
 const askLobby: Door = async (node, bytes) => {
@@ -197,14 +238,22 @@ export const doorDecoders: readonly Decoder[] = [
     covers: [],
     sources: [],
     input: transferInput((dice) => (dice.once(2) ? holdItem(dice) : message(dice, holdRequestSchema))),
-    open: () => withNode(byMember, streamed('hold')),
+    open: () =>
+      withNode(
+        byMember,
+        streamed('hold', (bytes) => (holdsSomething(bytes) ? 'open' : 'changes-nothing')),
+      ),
   }),
   decoder<Uint8Array>({
     name: 'node-blobs',
     covers: [],
     sources: ['node/src/blobs/transfer/server.ts'],
     input: transferInput((dice) => message(dice, blobsRequestSchema)),
-    open: () => withNode(byMember, streamed('blobs')),
+    open: () =>
+      withNode(
+        byMember,
+        streamed('blobs', () => 'changes-nothing'),
+      ),
   }),
   decoder<Uint8Array>({
     name: 'node-lobby',

@@ -38,7 +38,7 @@ export class WholeNode {
   /** Told at level error, which only mistakes of our own are. */
   readonly errors: string[] = [];
   readonly warnings: string[] = [];
-  /** Batches and small values that were written to its disk. */
+  /** Batches and small values that were written to its disk, and files that came or went. */
   writes = 0;
 
   private constructor() {
@@ -86,7 +86,8 @@ export class WholeNode {
       },
       { name: () => 'studio', version: '0', discovery: false },
     );
-    this.#views = () => [core.farm(), core.jobs(), core.nodes(), [...core.recordKeys()]];
+    blobs.subscribe(() => (this.writes += 1));
+    this.#views = () => [core.farm(), core.jobs(), core.nodes(), [...core.recordKeys()], blobs.pinOwners()];
     this.#starting = [store, blobs, this.#driver, this.#farm];
   }
 
@@ -123,7 +124,7 @@ export class WholeNode {
     return this.#mesh.status().lobbyAddresses;
   }
 
-  /** All that it shows of its records and of others: what a refused input may not change. */
+  /** All that it shows of its records, of others and of its files: what a refused input may not change. */
   digest(): string {
     return JSON.stringify([this.writes, this.#views()]);
   }
