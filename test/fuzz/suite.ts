@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Decoder } from './decoder.ts';
 import { runDecoder } from './run.ts';
 
@@ -16,11 +18,15 @@ const TAKEN_SHARE_MIN = 0.02;
 const TAKEN_SHARE_MAX = 0.9;
 
 export function testDecoders(decoders: readonly Decoder[]): void {
+  // What a decoder keeps is measured only where garbage can be collected.
+  setFlagsFromString('--expose-gc');
+  globalThis.gc ??= runInNewContext('gc') as NodeJS.GCFunction;
   for (const decoder of decoders) {
     test(`R4: whatever ${decoder.name} is given, it reads or refuses`, async () => {
       const report = await runDecoder(decoder, { seed: SEED, inputs: INPUTS });
       assert.deepEqual(report.failures, []);
       assert.equal(report.inputs, INPUTS);
+      assert.notEqual(report.growthBytes, undefined, 'whether it keeps what it is given is known');
       const share = report.taken / report.inputs;
       assert.ok(share >= TAKEN_SHARE_MIN, `only ${report.taken} of ${INPUTS} inputs were taken`);
       assert.ok(share <= TAKEN_SHARE_MAX, `${report.taken} of ${INPUTS} inputs were taken`);
