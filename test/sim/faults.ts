@@ -2,9 +2,10 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Checkers } from './checkers/checkers.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
+import { Fates } from './fates.ts';
+import { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
-import { contentOf, isGood, jobOn, jobsOn } from './on-disk.ts';
-import type { People } from './people.ts';
+import { isGood } from './on-disk.ts';
 import type { Fault } from './tally.ts';
 
 const HOUR_MS = 3_600_000;
@@ -19,32 +20,23 @@ export class Faults {
   readonly #dice: Dice;
   /** What ends the faults of now. */
   readonly #ends = new Set<() => void>();
-  /** When each began. */
-  readonly #at: number[] = [];
-  /** What may be lost by now: the promise is of one disk at a time. */
-  readonly #safety: Pick<Checkers, 'isSafe' | 'staysWhole'>;
+  readonly #safety: Pick<Checkers, 'staysWhole'>;
+  readonly log: FaultLog;
+  readonly fates: Fates;
 
   constructor(farm: SimFarm, safety: Pick<Checkers, 'isSafe' | 'staysWhole'>) {
     this.#farm = farm;
     this.#safety = safety;
     this.#dice = farm.dice.fork('faults');
-  }
-
-  get count(): number {
-    return this.#at.length;
-  }
-
-  /** The longest time without a fault, from the first on. */
-  longestPauseMs(untilMs: number): number {
-    const at = [...this.#at, untilMs];
-    return at.reduce((longest, ms, i) => (i === 0 ? longest : Math.max(longest, ms - (at[i - 1] ?? ms))), 0);
+    this.log = new FaultLog(farm.tally);
+    this.fates = new Fates({ farm, safety, dice: this.#dice, log: this.log });
   }
 
   /** Something goes wrong, somewhere. */
   strike(): void {
-    const before = this.count;
+    const before = this.log.count;
     // Some need what isn't there (a file to rot, a second machine): then it is something else.
-    for (let i = 0; i < TRIES && this.count === before; i++) this.#strikeOnce();
+    for (let i = 0; i < TRIES && this.log.count === before; i++) this.#strikeOnce();
   }
 
   #strikeOnce(): void {
@@ -70,51 +62,13 @@ export class Faults {
     strike();
   }
 
-  /** What happens once in a run, where its profile says so. */
-  plan(people: People): void {
-    const { profile, timeline } = this.#farm;
-    const once = (act: () => void): void => {
-      timeline.after(profile.faultyMs * this.#dice.between(0.2, 0.9), act);
-    };
-    if (profile.destroys) once(() => this.#destroy(people));
-    if (profile.removes)
-      once(() => {
-        this.#count('member removed');
-        people.remove(this.#machine());
-      });
-    if (profile.joins)
-      once(() => {
-        this.#count('member joined');
-        this.#farm.newMachine().start();
-        people.openDoor();
-      });
-  }
-
-  /** One machine may be lost at any moment; a further one only once everything is on two disks again. */
-  #destroy(people: People): void {
-    const { timeline, machines } = this.#farm;
-    const machine = this.#machine();
-    this.#note('destroy', { machine: machine.name });
-    this.#count(this.#farm.lostDisks === 0 ? 'disk destroyed' : 'further disk destroyed');
-    machine.destroy();
-    this.#farm.lostDisks += 1;
-    timeline.after(this.#dice.between(1_000, 10_000), () => people.remove(machine));
-    if (machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved).length < 3) return;
-    const again = (): void => {
-      if (this.#farm.isHealed) return;
-      if (this.#safety.isSafe()) this.#destroy(people);
-      else timeline.after(1_000, again);
-    };
-    timeline.after(1_000, again);
-  }
-
   /** All is well again: ways open, machines on, disks whole. */
   heal(): void {
     for (const end of [...this.#ends]) end();
     const { machines, wire } = this.#farm;
     wire.gossipLoss = 0;
     wire.gossipReplay = 0;
-    if (this.#farm.profile.staysOff) this.#switchOff();
+    if (this.#farm.profile.staysOff) this.fates.switchOff();
     for (const machine of machines) {
       if (machine.isGone) continue;
       machine.resume();
@@ -122,31 +76,8 @@ export class Faults {
     }
   }
 
-  /** Somebody goes home and takes a machine along, of which nobody else's work needs what it alone has. */
-  #switchOff(): void {
-    const { machines } = this.#farm;
-    const candidates = this.#dice.shuffled(machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved));
-    const machine = candidates.find((one) => {
-      const others = machines.filter((other) => other !== one && !other.isGone && !other.isRemoved);
-      // A job that was deleted there is one for those who have not heard that yet.
-      const jobs = [one, ...others].flatMap(jobsOn).filter(({ id }) => jobOn(one, id) !== undefined);
-      // Of a job whose files others have, for one of their own, they may know nothing.
-      return jobs.every(
-        (job) =>
-          others.some((other) => jobOn(other, job.id) !== undefined) &&
-          contentOf(job, machines).every((hash) => others.some((other) => isGood(other, hash))),
-      );
-    });
-    if (machine === undefined) return;
-    this.#count('left switched off');
-    this.#note('switched off', { machine: machine.name });
-    machine.crash('power');
-    machine.isOff = true;
-  }
-
   #count(kind: Fault): void {
-    this.#at.push(this.#farm.timeline.now);
-    this.#farm.tally.fault(kind);
+    this.log.add(kind, this.#farm.timeline.now);
   }
 
   #note(what: string, more?: unknown): void {
@@ -365,8 +296,8 @@ export class Faults {
   /** A file rots where another good copy is of it, and of all that it belongs to. */
   #damage(): void {
     // A run that loses a machine loses nothing else: the promise is of one at a time.
-    const { destroys, removes, staysOff } = this.#farm.profile;
-    if (destroys || removes || staysOff) return;
+    const { destroys, removes, leaves, staysOff } = this.#farm.profile;
+    if (destroys || removes || leaves > 0 || staysOff) return;
     const machine = this.#machine();
     const { contents } = machine.disk.blobs;
     const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);

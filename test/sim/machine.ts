@@ -9,6 +9,7 @@ import {
 import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import { createCore } from '../../node/src/core/core.ts';
 import type { Changes, Core, CoreEffect, CoreQueries } from '../../node/src/core/interface.ts';
+import { assembleDeparture } from '../../node/src/daemon/departure.ts';
 import { networkOver, type Network } from '../../node/src/daemon/network.ts';
 import { createDiary } from '../../node/src/diary/diary.ts';
 import type { Diary } from '../../node/src/diary/interface.ts';
@@ -19,6 +20,7 @@ import { readPlan } from '../../node/src/jobs/content.ts';
 import { createCopyWatch } from '../../node/src/jobs/copy-watch.ts';
 import type { JobsComponents } from '../../node/src/jobs/interface.ts';
 import { createPinKeeper } from '../../node/src/jobs/pins.ts';
+import type { Departure } from '../../node/src/replicas/departure.ts';
 import { createVerifier, identityOf, type Identity } from '../../node/src/system/identity.ts';
 import type { Clock, Logger, Startable } from '../../node/src/system/interface.ts';
 import type { Dice } from './dice.ts';
@@ -72,6 +74,7 @@ export interface Life {
   readonly farm: FarmMembership;
   readonly blobs: BlobStore;
   readonly worker: SimWorker;
+  readonly departure: Departure;
   readonly diary: Diary | undefined;
   /** What people's actions on jobs need. */
   readonly jobs: Omit<JobsComponents, 'temporaries'>;
@@ -94,8 +97,10 @@ export class Machine {
   isGone = false;
   /** It is left switched off. */
   isOff = false;
-  /** The farm has removed it. */
+  /** It is no member any more: the farm has removed it, or it has left. */
   isRemoved = false;
+  /** It has left in order: all that it held is with others. */
+  hasLeft = false;
   readonly #components: MachineComponents;
 
   constructor(components: MachineComponents, name: string, seed: Uint8Array) {
@@ -240,6 +245,9 @@ export class Machine {
       },
       { name: () => this.name, version: '0.0.0', discovery: true },
     );
+    const departure = assembleDeparture({ clock, logger, signer: this.identity }, network, core, (why) =>
+      farm.leave(why, { mayBeSilent: false }),
+    );
     const worker = new SimWorker(
       { host, clock, blobs, content: network.content, core, engine: this.#components.engine },
       {
@@ -247,6 +255,7 @@ export class Machine {
         machine: this.name,
         peer: this.peer,
         slots: this.slots,
+        leaving: () => departure.says(),
         input: (input) => {
           if (input.kind === 'worker') diary?.worker(input);
           driver.input(input);
@@ -266,7 +275,7 @@ export class Machine {
       driver,
     };
     const diary = this.#components.keepsDiary === true ? diaryOf(core, jobs, network.misfits) : undefined;
-    this.life = { clock, core, driver, network, farm, blobs, worker, diary, jobs };
+    this.life = { clock, core, driver, network, farm, blobs, worker, departure, diary, jobs };
     const isComplete = damaged === 0;
     const parts: Startable[] = [
       driver,
@@ -275,6 +284,7 @@ export class Machine {
       createPinKeeper(jobs, { isComplete }),
       createCopyWatch(jobs),
       ...(diary === undefined ? [] : [diary]),
+      departure,
     ];
     for (const part of parts) {
       await part.start();
@@ -317,6 +327,7 @@ export class Machine {
         network.changed(changes);
         this.life?.diary?.changed(changes);
         if (changes.members === true) farm().changed();
+        if (changes.members === true || changes.nodes.includes(this.peer)) this.life?.departure.changed();
         witness.changed(this, changes);
       },
       // A node whose records can't be written ends; whoever looks after the machine starts it again.

@@ -21,7 +21,7 @@ export type Deed =
       readonly tasks: readonly string[] | 'all' | 'failed';
     }
   | { readonly kind: 'delete' | 'change'; readonly job: string; readonly at: Machine }
-  | { readonly kind: 'remove'; readonly machine: Machine; readonly at: Machine };
+  | { readonly kind: 'remove' | 'left'; readonly machine: Machine; readonly at: Machine };
 
 /** How long a door is opened for. */
 const DOOR_MS = 600_000;
@@ -278,7 +278,8 @@ export class People {
   giveUpRemoved(): void {
     const { machines } = this.#farm;
     const [at] = this.#farm.up();
-    if (at === undefined || !machines.some(({ isRemoved }) => isRemoved)) return;
+    // One that has left has taken nothing along.
+    if (at === undefined || !machines.some(({ isRemoved, hasLeft }) => isRemoved && !hasLeft)) return;
     const members = machines.filter(({ isRemoved }) => !isRemoved);
     const open = jobsOn(at).filter(({ id }) => {
       const state = at.queries?.job(id)?.state ?? 'done';

@@ -26,6 +26,8 @@ export interface Profile {
   /** Whether the removed machine's node was changed: it takes no record of its removal, and goes on as a member. */
   readonly isStubborn?: boolean;
   readonly joins: boolean;
+  /** Machines that somebody has leave the farm in order. */
+  readonly leaves: number;
   /** Whether one machine is switched off when all else is healed, and stays so. */
   readonly staysOff: boolean;
   /** Mean time between two faults, and between two things that people do. */
@@ -35,6 +37,8 @@ export interface Profile {
 
 /** One run in so many goes through the codec and real signatures. */
 const EXACT_EVERY = 8;
+/** Share of runs in which machines leave, of those where none is lost. */
+const LEAVES = 0.35;
 
 export function profileOf(seed: bigint): Profile {
   const dice = new Dice(seed).fork('profile');
@@ -69,7 +73,15 @@ export function profileOf(seed: bigint): Profile {
     isStubborn: fate >= 0.2 && fate < 0.275,
     staysOff: fate >= 0.35 && fate < 0.7,
     joins: isFounded && machines < 7 && dice.chance(0.2),
+    leaves: isFounded && machines >= 3 && fate >= 0.35 ? leavesOf(seed, machines) : 0,
     faultEveryMs: dice.between(2_000, 7_000),
     actEveryMs: dice.between(2_000, 9_000),
   };
+}
+
+/** Thrown apart, so that all else of a seed stays as it was before machines left. Two at once leave two others. */
+function leavesOf(seed: bigint, machines: number): number {
+  const dice = new Dice(seed).fork('leaves');
+  if (!dice.chance(LEAVES)) return 0;
+  return machines >= 4 && dice.chance(0.3) ? 2 : 1;
 }

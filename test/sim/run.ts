@@ -4,6 +4,7 @@ import { Violation } from './checkers/checker.ts';
 import { Checkers } from './checkers/checkers.ts';
 import { SimFarm } from './farm.ts';
 import { Faults } from './faults.ts';
+import { Leavers } from './leavers.ts';
 import type { Machine, Witness } from './machine.ts';
 import { People } from './people.ts';
 import { profileOf, type Profile } from './profile.ts';
@@ -53,13 +54,14 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
   checkers.begin(farm);
   const faults = new Faults(farm, checkers);
   const people = new People(farm, (deed) => checkers.deed(deed));
+  const leavers = new Leavers(farm, (deed) => checkers.deed(deed));
   let failure: RunReport['failure'];
   let usedShare = 0;
   try {
     lookAround(farm, checkers);
-    faults.plan(people);
+    faults.fates.plan(people, leavers);
     await faultyPhase(farm, faults, people);
-    usedShare = await healedPhase(farm, faults, people, checkers);
+    usedShare = await healedPhase({ farm, faults, people, leavers, checkers });
     farm.tally.outcome('old gossip heard once more', farm.wire.traffic.replayed);
   } catch (error) {
     const rule = error instanceof Violation ? error.rule : 'error';
@@ -71,7 +73,7 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
     profile,
     virtualMs: farm.timeline.now,
     events: farm.timeline.events,
-    faults: faults.count,
+    faults: faults.log.count,
     jobs: people.jobs.length,
     results: checkers.results,
     tally: farm.tally,
@@ -146,7 +148,7 @@ async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promi
     });
   });
   await timeline.run(profile.faultyMs);
-  const pauseMs = faults.longestPauseMs(timeline.now);
+  const pauseMs = faults.log.longestPauseMs(timeline.now);
   if (pauseMs > FAULT_WITHIN_MS) throw new Error(`No fault for ${pauseMs} ms.`);
 }
 
@@ -160,12 +162,19 @@ const UNITE_MS = 10 * SETTLE_MS;
 /** Faults in the time of faults come at most so far apart. */
 const FAULT_WITHIN_MS = 10_000.1;
 
-async function healedPhase(
-  farm: SimFarm,
-  faults: Faults,
-  people: People,
-  checkers: Checkers,
-): Promise<number> {
+async function healedPhase({
+  farm,
+  faults,
+  people,
+  leavers,
+  checkers,
+}: {
+  farm: SimFarm;
+  faults: Faults;
+  people: People;
+  leavers: Leavers;
+  checkers: Checkers;
+}): Promise<number> {
   const { timeline } = farm;
   farm.isHealed = true;
   farm.workshop.isCalm = true;
@@ -182,11 +191,12 @@ async function healedPhase(
   let restMs = 0;
   while (timeline.now < begun + boundMs && restMs < CONVERGE_MS) {
     await timeline.run(timeline.now + LOOK_MS);
-    restMs = farm.isAtRest() ? restMs + LOOK_MS : 0;
+    restMs = farm.isAtRest() && !leavers.isUnderWay ? restMs + LOOK_MS : 0;
     if (restMs === 0) people.giveUpRemoved();
     const isLate = timeline.now >= begun + boundMs / 2 && restMs === 0;
     if (isLate && people.switchOn()) begun = timeline.now;
   }
+  if (leavers.isUnderWay) throw new Violation('leaving', `A machine has not left after ${boundMs} ms.`);
   checkers.end(restMs >= CONVERGE_MS, boundMs);
   return (timeline.now - begun) / boundMs;
 }

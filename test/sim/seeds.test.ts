@@ -5,7 +5,8 @@ import { simulate } from './run.ts';
 
 /** Three machines that know one another, and for long little goes wrong. */
 const CALM: Partial<Profile> = {
-  ...{ isFounded: true, isSplit: false, destroys: false, removes: false, joins: false, staysOff: false },
+  ...{ isFounded: true, isSplit: false, destroys: false, removes: false, joins: false, leaves: 0 },
+  staysOff: false,
   ...{ machines: 3, faultyMs: 120_000, faultEveryMs: 8_000 },
 };
 

@@ -17,11 +17,15 @@ const RARE: ReadonlySet<string> = new Set([
   'fault: member removed',
   'fault: member joined',
   'deed: open the door',
+  'deed: have a machine leave',
+  'deed: have it stay after all',
   'deed: merge two farms',
   'outcome: rendered in one copy',
   'outcome: farms merged',
   'outcome: farms with jobs merged',
   'outcome: old gossip heard once more',
+  'outcome: member left in order',
+  'outcome: leave refused',
 ]);
 
 describe(`whole farms, simulated from seed ${FIRST}`, () => {

@@ -53,6 +53,8 @@ export const KINDS = {
     'hours',
     'slots',
     'remove a machine',
+    'have a machine leave',
+    'have it stay after all',
     'open the door',
     'merge two farms',
   ],
@@ -83,6 +85,8 @@ export const KINDS = {
     'farms with jobs merged',
     'equal at a quiet moment',
     'old gossip heard once more',
+    'member left in order',
+    'leave refused',
   ],
 } as const satisfies Record<string, readonly string[]>;
 

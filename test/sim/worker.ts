@@ -52,6 +52,8 @@ export interface WorkerInit {
   readonly peer: PeerId;
   readonly machine: string;
   readonly slots: number;
+  /** How it stands with leaving the farm; undefined where the machine stays. */
+  readonly leaving: () => string | undefined;
   readonly input: (input: DriverInput) => void;
   readonly ended: (attempt: AttemptId, how: string) => void;
 }
@@ -301,9 +303,12 @@ export class SimWorker {
     const isAtWork = isWithinHours(wanted?.hours?.value, weekMinute(clock.wallTime()));
     const slots = Math.min(this.#init.slots, wanted?.slots?.value ?? this.#init.slots);
     const isWell = hasRoom && clock.now() >= this.#faultUntil;
-    const accepting = isWell && isAtWork && slots > 0;
+    const leaving = this.#init.leaving();
+    const accepting = leaving === undefined && isWell && isAtWork && slots > 0;
     this.#slots = slots;
     if (isWell && !isAtWork) this.#init.tally.outcome('outside its hours');
+    if (leaving !== undefined)
+      return { capabilities: CAPABILITIES, slots, bundles: [], accepting, idleReason: leaving };
     return {
       capabilities: CAPABILITIES,
       slots,

@@ -1,12 +1,13 @@
 import { leavingOf, members } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
 import { createDeparture, type Departure } from '../replicas/departure.ts';
+import type { Logger } from '../system/interface.ts';
 import type { Foundation } from './foundation.ts';
 import type { Network } from './network.ts';
 
 /** How this machine leaves its farm; one without a network stays. */
 export function assembleDeparture(
-  { clock, logger, signer }: Pick<Foundation, 'clock' | 'logger' | 'signer'>,
+  { clock, logger, signer }: Pick<Foundation, 'clock' | 'signer'> & { logger: Logger },
   { departing }: Pick<Network, 'departing'>,
   queries: Pick<CoreQueries, 'farmRecord' | 'memberRecords' | 'nodeRecord'>,
   leave: (reason: string) => Promise<boolean>,

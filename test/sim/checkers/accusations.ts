@@ -81,7 +81,9 @@ export class Accusations implements Checker {
     for (const accused of machines) {
       // What a node says waits for its disk.
       const isQuick = accused.disk.faults.writeMs <= QUICK_MS && !accused.disk.faults.broken;
-      const isWell = accused.isUp && !accused.isRemoved && !accused.host.isStalled && isQuick;
+      const isHere = accused.isUp && !accused.isRemoved && !accused.host.isStalled;
+      // Whose admission was signed by one that was leaving may be out again the next moment (SPEC R64).
+      const isWell = isHere && isQuick && accused.life?.farm.door().state === 'member';
       for (const judge of machines)
         if (!isWell || judge.isRemoved || !this.#isClear(accused, judge) || this.#sleepsApart(judge, accused))
           this.#hinderedAt.set(`${accused.peer} ${judge.peer}`, timeline.now);

@@ -7,6 +7,7 @@ import type { Checker, Grant } from './checker.ts';
 import { Accusations } from './accusations.ts';
 import { Asking } from './asking.ts';
 import { Converging } from './converging.ts';
+import { Departed } from './departed.ts';
 import { Discards } from './discards.ts';
 import { Ending } from './ending.ts';
 import { Grants } from './grants.ts';
@@ -45,6 +46,7 @@ export class Checkers implements Required<Checker> {
       new Discards(farm),
       new Outcomes(farm),
       new Members(farm),
+      new Departed(farm),
       new Led(farm),
       new Asking(farm),
       new Accusations(farm, grants),

@@ -68,7 +68,7 @@ export class Grants implements Checker {
   }
 
   deed(deed: Deed): void {
-    if (deed.kind === 'remove') this.#removed.add(deed.machine.peer);
+    if (deed.kind === 'remove' || deed.kind === 'left') this.#removed.add(deed.machine.peer);
   }
 
   sent(machine: Machine, to: PeerId, message: Message): void {

@@ -228,6 +228,16 @@ export class Kept implements Checker {
         throw new Violation('accepted jobs', `Nobody has a file of ${id} any more: ${hash.slice(0, 8)}.`);
   }
 
+  get #hasAnyLeft(): boolean {
+    return this.#farm.machines.some(({ hasLeft }) => hasLeft);
+  }
+
+  /** Where one has left the other copy may be on one that is off, until somebody switches that on. */
+  #whoKeeps(): Machine[] {
+    if (!this.#hasAnyLeft) return this.#farm.up();
+    return this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
+  }
+
   #stillThere(machine: Machine, shown: Shown): void {
     const { job: id, index, redo, attempt, by } = shown;
     if (this.#deleted.has(id)) return;
@@ -242,7 +252,10 @@ export class Kept implements Checker {
     const result = Object.values(task?.results ?? {}).find((one) => nameOf(one.attempt) === attempt);
     if (result === undefined)
       throw new Violation('done frames', `${what} is not known to ${machine.name} any more.`);
-    const holders = this.#farm.up().filter((one) => result.holders[one.peer]?.held === true);
+    const holders = this.#whoKeeps().filter((one) => result.holders[one.peer]?.held === true);
+    const counts = task && counting(task, job);
+    // Whoever leaves gives away what counts (SPEC R162), and no done that another one has taken the place of.
+    if (this.#hasAnyLeft && counts?.state === 'done' && nameOf(counts.attempt) !== attempt) return;
     if (!holders.some((one) => shown.files.every((hash) => isGood(one, hash))))
       throw new Violation('done frames', `${what} is held by nobody any more.`);
   }
@@ -250,10 +263,10 @@ export class Kept implements Checker {
 
 /**
  * Of a machine that was destroyed what was said to be there alone went with it; and what a removed machine signed
- * counts only as far as the farm knew it.
+ * counts only as far as the farm knew it. One that left in order has given away all of it before.
  */
 const isExcused = ({ machines, at }: { machines: number; at: Machine }): boolean =>
-  at.isRemoved || (at.isGone && machines < 2);
+  !at.hasLeft && (at.isRemoved || (at.isGone && machines < 2));
 
 /** On its disk, or known to its node, which is writing it: nodes are ahead of their disks by one write. */
 function holds(machine: Machine, { job, index }: TaskRecord, attempt: string): boolean {

@@ -40,6 +40,7 @@ const PROFILE: Partial<Profile> = {
   destroys: false,
   removes: false,
   joins: false,
+  leaves: 0,
   staysOff: false,
 };
 

@@ -34,6 +34,7 @@ const FOUNDED: Partial<Profile> = {
   destroys: false,
   removes: false,
   joins: false,
+  leaves: 0,
   staysOff: false,
 };
 
@@ -228,6 +229,15 @@ const FARM_PLANTS: readonly Plant[] = [
     // One that is honest ends its connections itself as soon as it hears of its removal.
     profile: { ...FOUNDED, machines: 4, removes: true, isStubborn: true },
     within: 20,
+  },
+  {
+    name: 'a machine leaves before others have taken what it holds',
+    file: `${REPLICAS}/departure.ts`,
+    from: 'return copies.leaving.isWhole() && results + jobs + asked === 0;',
+    to: 'return copies.leaving.isWhole() && results + jobs + asked >= 0;',
+    // Little is with one machine alone at any time, and that one has to be the one that leaves.
+    profile: { ...FOUNDED, machines: 4, leaves: 1 },
+    within: 60,
   },
   {
     name: 'fewer followers unseat more',
