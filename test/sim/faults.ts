@@ -11,8 +11,10 @@ import type { Fault } from './tally.ts';
 const HOUR_MS = 3_600_000;
 /** Share of restarts before which what is only cached is swept away. */
 const SWEPT = 0.3;
+/** What a write takes on a disk that is well, on average. */
+const WRITE_MS = 2;
 /** A fault out of reach is thrown again. */
-const TRIES = 20;
+const TRIES = 1_000;
 
 /** What goes wrong: each fault begins at once and ends by itself after a while, or when everything is healed. */
 export class Faults {
@@ -35,7 +37,11 @@ export class Faults {
   /** Something goes wrong, somewhere. */
   strike(): void {
     const before = this.log.count;
-    // Some need what isn't there (a file to rot, a second machine): then it is something else.
+    // Where nobody is there whom anything could befall, somebody comes back.
+    const { machines } = this.#farm;
+    if (!machines.some(isOn))
+      this.#dice.pick(machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved)).start();
+    // Some need what isn't there (a file to rot, a second machine), or befall who is off: then it is something else.
     for (let i = 0; i < TRIES && this.log.count === before; i++) this.#strikeOnce();
   }
 
@@ -76,6 +82,7 @@ export class Faults {
     }
   }
 
+  /** Only what has an effect counts: a disk that fails while its machine is off shows once that comes back, if at all. */
   #count(kind: Fault): void {
     this.log.add(kind, this.#farm.timeline.now);
   }
@@ -108,6 +115,7 @@ export class Faults {
 
   #crash(): void {
     const machine = this.#machine();
+    if (!isOn(machine)) return;
     const how = this.#dice.chance(0.5) ? 'killed' : 'power';
     this.#count(how === 'power' ? 'power cut' : 'killed');
     machine.crash(how);
@@ -119,8 +127,9 @@ export class Faults {
   }
 
   #stall(): void {
-    this.#count('stall');
     const machine = this.#machine();
+    if (!isAwake(machine)) return;
+    this.#count('stall');
     machine.stall();
     this.#lasting(this.#duration(), () => machine.resume());
   }
@@ -128,6 +137,7 @@ export class Faults {
   /** The whole machine sleeps, its clock as well: when it wakes, no time has passed for it. */
   #suspend(): void {
     const machine = this.#machine();
+    if (!isAwake(machine)) return;
     this.#count('suspend');
     machine.suspend();
     this.#lasting(this.#duration() * 2, () => machine.resume());
@@ -139,41 +149,54 @@ export class Faults {
     this.#lasting(ms, () => wire.heal(from, to));
   }
 
-  #cutBoth(a: PeerId, b: PeerId, ms: number): void {
-    this.#cut(a, b, ms);
-    this.#cut(b, a, ms);
+  #cutBoth(a: Machine, b: Machine, ms: number): void {
+    this.#cut(a.peer, b.peer, ms);
+    this.#cut(b.peer, a.peer, ms);
+  }
+
+  /** Whether something comes between two: both are there, and could talk. */
+  #parts(a: Machine, b: Machine): boolean {
+    return isOn(a) && isOn(b) && !this.#farm.wire.way(a.peer, b.peer).isCut;
   }
 
   #partition(): void {
-    this.#count('partition');
     const mixed = this.#dice.shuffled(this.#farm.machines);
     const size = this.#dice.whole(1, Math.max(1, mixed.length - 1));
     const [one, other] = [mixed.slice(0, size), mixed.slice(size)];
     const ms = this.#duration();
     this.#note('partition', { one: one.map(({ name }) => name), ms: Math.round(ms) });
-    for (const a of one) for (const b of other) this.#cutBoth(a.peer, b.peer, ms);
+    if (!one.some((a) => other.some((b) => this.#parts(a, b)))) return;
+    this.#count('partition');
+    for (const a of one) for (const b of other) this.#cutBoth(a, b, ms);
   }
 
   #isolate(): void {
-    this.#count('isolate');
     const machine = this.#machine();
     const ms = this.#duration();
+    if (!this.#partsFromAny(machine)) return;
+    this.#count('isolate');
     this.#note('isolate', { machine: machine.name, ms: Math.round(ms) });
-    for (const other of this.#farm.machines)
-      if (other !== machine) this.#cutBoth(machine.peer, other.peer, ms);
+    for (const other of this.#farm.machines) if (other !== machine) this.#cutBoth(machine, other, ms);
+  }
+
+  #partsFromAny(machine: Machine): boolean {
+    return this.#farm.machines.some((other) => other !== machine && this.#parts(machine, other));
   }
 
   #oneWay(): void {
     const machine = this.#machine();
+    if (!this.#partsFromAny(machine)) return;
     const ms = this.#duration();
     const isDeaf = this.#dice.chance(0.5);
-    this.#count(isDeaf ? 'deaf' : 'mute');
     this.#note(isDeaf ? 'deaf' : 'mute', { machine: machine.name, ms: Math.round(ms) });
+    let hasEffect = false;
     for (const other of this.#farm.machines) {
       if (other === machine || this.#dice.chance(0.3)) continue;
+      hasEffect ||= isDeaf ? this.#parts(other, machine) : this.#parts(machine, other);
       if (isDeaf) this.#cut(other.peer, machine.peer, ms);
       else this.#cut(machine.peer, other.peer, ms);
     }
+    if (hasEffect) this.#count(isDeaf ? 'deaf' : 'mute');
   }
 
   #two(): [Machine, Machine] | undefined {
@@ -183,17 +206,17 @@ export class Faults {
 
   #sickLink(): void {
     const two = this.#two();
-    if (two === undefined) return;
+    if (two === undefined || !this.#parts(...two)) return;
     const ms = this.#duration() * 2;
     this.#count('sick link');
     this.#note('sick link', { between: two.map(({ name }) => name), ms: Math.round(ms) });
-    this.#cutBoth(two[0].peer, two[1].peer, ms);
+    this.#cutBoth(...two, ms);
   }
 
   /** Two machines at the two ends of a bad radio link. */
   #slowLink(): void {
     const two = this.#two();
-    if (two === undefined) return;
+    if (two === undefined || !this.#parts(...two)) return;
     const ms = this.#duration() * 2;
     const delayMs = this.#dice.between(200, 3_000);
     this.#count('slow link');
@@ -215,23 +238,25 @@ export class Faults {
 
   /** A laptop on a bad cable. */
   #flap(): void {
-    this.#count('flap');
     const machine = this.#machine();
+    if (!this.#partsFromAny(machine)) return;
+    this.#count('flap');
     this.#note('flap', { machine: machine.name });
     let at = 0;
     for (let turn = 0; turn < 4; turn++) {
       const ms = this.#dice.between(300, 5_000);
       this.#farm.timeline.after(at, () => {
         for (const other of this.#farm.machines)
-          if (other !== machine && !this.#farm.isHealed) this.#cutBoth(machine.peer, other.peer, ms);
+          if (other !== machine && !this.#farm.isHealed) this.#cutBoth(machine, other, ms);
       });
       at += ms + this.#dice.between(300, 4_000);
     }
   }
 
   #slow(): void {
-    this.#count('slow machine');
     const machine = this.#machine();
+    if (!this.#partsFromAny(machine)) return;
+    this.#count('slow machine');
     const ms = this.#duration();
     const delayMs = this.#dice.between(20, 700);
     this.#note('slow', { machine: machine.name, delayMs: Math.round(delayMs), ms: Math.round(ms) });
@@ -243,8 +268,9 @@ export class Faults {
   }
 
   #lossy(): void {
-    this.#count('loss');
     const { wire, machines } = this.#farm;
+    if (!machines.some((machine) => this.#partsFromAny(machine))) return;
+    this.#count('loss');
     const share = this.#dice.between(0.02, 0.3);
     const ms = this.#duration();
     this.#note('lossy', { share: share.toFixed(2), ms: Math.round(ms) });
@@ -263,18 +289,22 @@ export class Faults {
   }
 
   #slowDisk(): void {
-    this.#count('slow disk');
-    const { name, disk } = this.#machine();
+    const machine = this.#machine();
+    const { name, disk } = machine;
+    if (disk.faults.writeMs > WRITE_MS) return;
+    if (isOn(machine)) this.#count('slow disk');
     this.#note('slow disk', { machine: name });
     disk.faults.writeMs = this.#dice.between(50, 1_000);
     this.#lasting(this.#duration(), () => {
-      disk.faults.writeMs = 2;
+      disk.faults.writeMs = WRITE_MS;
     });
   }
 
   #fullDisk(): void {
-    this.#count('full disk');
-    const { name, disk } = this.#machine();
+    const machine = this.#machine();
+    const { name, disk } = machine;
+    if (disk.faults.full) return;
+    if (isOn(machine)) this.#count('full disk');
     this.#note('full disk', { machine: name });
     disk.faults.full = true;
     this.#lasting(this.#duration(), () => {
@@ -283,8 +313,9 @@ export class Faults {
   }
 
   #brokenDisk(): void {
-    this.#count('broken disk');
     const machine = this.#machine();
+    if (machine.disk.faults.broken) return;
+    if (isOn(machine)) this.#count('broken disk');
     this.#note('broken disk', { machine: machine.name });
     machine.disk.faults.broken = true;
     this.#lasting(this.#duration(), () => {
@@ -299,6 +330,7 @@ export class Faults {
     const { destroys, removes, leaves, staysOff } = this.#farm.profile;
     if (destroys || removes || leaves > 0 || staysOff) return;
     const machine = this.#machine();
+    if (!isOn(machine)) return;
     const { contents } = machine.disk.blobs;
     const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);
     if (hash === undefined) return;
@@ -313,19 +345,28 @@ export class Faults {
   }
 
   #wallClock(): void {
+    const machine = this.#machine();
+    const { name, host } = machine;
+    if (!isOn(machine)) return;
     this.#count('wall clock jump');
-    const { name, host } = this.#machine();
     const byMs = this.#dice.between(-3 * HOUR_MS, 3 * HOUR_MS);
     this.#note('wall clock', { machine: name, byMs: Math.round(byMs) });
     host.faults.wallOffsetMs += byMs;
   }
 
   #badMachine(): void {
-    this.#count('bad machine');
-    const { name } = this.#machine();
+    const machine = this.#machine();
+    const { name } = machine;
     const { bad } = this.#farm.workshop;
+    if (bad.has(name)) return;
+    if (isOn(machine)) this.#count('bad machine');
     this.#note('bad machine', { machine: name });
     bad.add(name);
     this.#lasting(this.#duration(), () => void bad.delete(name));
   }
 }
+
+/** A member whose node runs: what befalls another one has no effect on the farm. */
+const isOn = ({ host, isRemoved }: Machine): boolean => host.isUp && !isRemoved;
+/** And doesn't stand still. */
+const isAwake = (machine: Machine): boolean => isOn(machine) && !machine.host.isStalled;

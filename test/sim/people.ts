@@ -75,10 +75,9 @@ export class People {
     this.#farm.note(at.peer, 'person', what);
   }
 
-  /** Somebody has something to render, whenever nothing else is. */
-  keepBusy(): void {
-    const at = this.#farm.isAtRest() ? this.#someMachine() : undefined;
-    if (at !== undefined) this.#submit(at);
+  /** Somebody at one of these has something to render, since little else is. */
+  keepBusy(able: readonly Machine[]): void {
+    if (able.length > 0) this.#submit(this.#dice.pick(able));
   }
 
   submit(at: Machine): void {

@@ -1,5 +1,6 @@
 import type { Changes } from '../../node/src/core/interface.ts';
 import { leftMs, SETTLE_MS } from './bound.ts';
+import { Busy } from './busy.ts';
 import { Violation } from './checkers/checker.ts';
 import { Checkers } from './checkers/checkers.ts';
 import { SimFarm } from './farm.ts';
@@ -130,9 +131,10 @@ export function lookAround(farm: SimFarm, checkers: Checkers): void {
 
 async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promise<void> {
   const { profile, timeline, dice } = farm;
+  const busy = new Busy(farm, people);
   for (const machine of farm.machines) timeline.after(dice.between(0, 3_000), () => machine.start());
   const again = (everyMs: number, act: () => void): void => {
-    timeline.after(Math.min(dice.longTailed(everyMs), 10_000), () => {
+    timeline.after(Math.min(dice.longTailed(everyMs), WITHIN_MS), () => {
       if (farm.isHealed) return;
       act();
       again(everyMs, act);
@@ -142,12 +144,12 @@ async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promi
     const [at] = farm.up().filter(({ queries }) => queries?.farmRecord() !== undefined);
     if (at !== undefined) people.submit(at);
     again(profile.actEveryMs, () => people.act());
-    again(profile.faultEveryMs, () => {
-      people.keepBusy();
-      faults.strike();
-    });
+    busy.begin();
+    faults.log.begin(timeline.now);
+    again(profile.faultEveryMs, () => faults.strike());
   });
   await timeline.run(profile.faultyMs);
+  busy.end();
   const pauseMs = faults.log.longestPauseMs(timeline.now);
   if (pauseMs > FAULT_WITHIN_MS) throw new Error(`No fault for ${pauseMs} ms.`);
 }
@@ -159,8 +161,9 @@ const LOOK_MS = 250;
 const LOOK_AROUND_MS = 500;
 /** People go to and fro between the machines of two farms so long at most. */
 const UNITE_MS = 10 * SETTLE_MS;
-/** Faults in the time of faults come at most so far apart. */
-const FAULT_WITHIN_MS = 10_000.1;
+/** Faults in the time of faults come at most so far apart; sums of times are not exact to the last digit. */
+const FAULT_WITHIN_MS = 10_000;
+const WITHIN_MS = FAULT_WITHIN_MS - 1;
 
 async function healedPhase({
   farm,
