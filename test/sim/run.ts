@@ -188,7 +188,7 @@ async function healedPhase({
   checkers.settled();
   const someone = farm.up()[0];
   if (someone !== undefined) people.release(someone);
-  const boundMs = leftMs(farm);
+  const boundMs = leftMs(farm, leavers);
   let begun = timeline.now;
   // At rest for as long as records may take to be the same everywhere.
   let restMs = 0;
