@@ -3,7 +3,7 @@
  * sources and simulates farms with it until one of them shows it; two at a time. Ends with code 1 where one is not
  * found within its stated number of seeds.
  */
-import { row, tryAll } from './planting.ts';
+import { brokenBy, row, tryAll } from './planting.ts';
 import { PLANTS } from './plants.ts';
 
 const BEDS = 2;
@@ -14,9 +14,11 @@ const begun = performance.now();
 const findings = await tryAll(chosen, { beds: BEDS, tell: (finding) => console.log(row(finding)) });
 const missed = findings.filter(({ found }) => found === undefined);
 
-console.log('\n| planted mistake | found at seed | within | broken promise |\n|---|---|---|---|');
-for (const { plant, found } of findings)
-  console.log(`| ${plant.name} | ${found?.seed ?? 'not found'} | ${plant.within} | ${found?.rule ?? '–'} |`);
+console.log('\n| planted mistake | breaks | found at seed | within | by the rule |\n|---|---|---|---|---|');
+for (const { plant, found } of findings) {
+  const seed = found?.seed ?? 'not found';
+  console.log(`| ${plant.name} | ${brokenBy(plant)} | ${seed} | ${plant.within} | ${found?.rule ?? '–'} |`);
+}
 console.log(
   `\n${chosen.length - missed.length} of ${chosen.length} planted mistakes found in ${((performance.now() - begun) / 1_000).toFixed(0)} s.`,
 );

@@ -125,8 +125,12 @@ export async function tryAll(
   return findings.sort((a, b) => plants.indexOf(a.plant) - plants.indexOf(b.plant));
 }
 
-/** One line of the table: name, seed, promise. */
-export const row = ({ plant: { name, within }, found }: Finding): string =>
+/** What a mistake breaks, as a table says it: a promise by its number in DESIGN.md section 1, or a rule by its name. */
+export const brokenBy = ({ breaks }: Pick<Plant, 'breaks'>): string =>
+  typeof breaks === 'number' ? `promise ${breaks}` : breaks;
+
+/** One line of the table: name, what it breaks, seed, and what the simulator says. */
+export const row = ({ plant, found }: Finding): string =>
   found === undefined
-    ? `✖ ${name} · not within ${within} seeds`
-    : `✔ ${name} · seed ${found.seed} of ${within} · ${found.rule}: ${found.sentence.slice(0, 100)}`;
+    ? `✖ ${plant.name} (${brokenBy(plant)}) · not within ${plant.within} seeds`
+    : `✔ ${plant.name} (${brokenBy(plant)}) · seed ${found.seed} of ${plant.within} · ${found.rule}: ${found.sentence.slice(0, 100)}`;

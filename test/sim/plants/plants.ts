@@ -12,6 +12,8 @@ export interface Edit {
 /** A mistake put into a copy of the sources, to see that the simulator finds it. */
 export interface Plant extends Edit {
   readonly name: string;
+  /** Which of the six promises of DESIGN.md section 1, or which rule that a checker watches beside them. */
+  readonly breaks: 1 | 2 | 3 | 4 | 5 | 6 | string;
   /** Where one rule is kept in two places, the other. */
   readonly also?: Edit;
   /** Which simulator finds it: whole farms, or the content store on a disk that loses power. */
@@ -41,6 +43,7 @@ const FOUNDED: Partial<Profile> = {
 const FARM_PLANTS: readonly Plant[] = [
   {
     name: 'an older redo wins a merge',
+    breaks: 5,
     file: 'protocol/src/merge.ts',
     from: 'return a.redo > b.redo ? a : b;',
     to: 'return a.redo < b.redo ? a : b;',
@@ -49,6 +52,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'the clock decides which result counts',
+    breaks: 5,
     file: 'protocol/src/derive.ts',
     from: 'return compareAttempts(a.attempt, b.attempt) < 0;',
     to: 'return a.wallTime > b.wallTime;',
@@ -57,6 +61,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a lost connection ends leases at once',
+    breaks: 'no two at once',
     file: `${CORE}/leases.ts`,
     from: '  setReachable(machine, false, state.now);\n  reachChanged(state, false);\n  // Who is capable',
     to: '  setReachable(machine, false, state.now);\n  reachChanged(state, false);\n  for (const lease of [...machine.leases.values()]) releaseLease(state, machine, lease);\n  // Who is capable',
@@ -64,6 +69,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'grants of any epoch are obeyed',
+    breaks: 'no older epoch',
     file: `${CORE}/worker-side.ts`,
     from: 'if (!this.obeys(epoch) || !ofEpoch || this.#held.has(key)) return false;',
     to: 'if (!ofEpoch || this.#held.has(key)) return false;',
@@ -77,6 +83,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a coordinator does not step down',
+    breaks: 'one coordinator',
     file: `${CORE}/election.ts`,
     from: 'else if (compareEpochs(pulse.epoch, reign.epoch) > 0) yieldTo(state, reign, pulse);',
     to: 'else if (pulse.epoch.term < 0) yieldTo(state, reign, pulse);',
@@ -84,6 +91,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'the term is not kept',
+    breaks: 'attempts',
     file: 'node/src/driver.ts',
     from: 'if (effect.term !== undefined) batch.term = effect.term;',
     to: '',
@@ -91,6 +99,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'effects come before what they stand on is durable',
+    breaks: 1,
     file: 'node/src/driver.ts',
     from: 'const batch = withoutRepeats(group.batch);',
     to: 'const batch = withoutRepeats(group.batch);\n    this.#finish(group);\n    group.effects = [];\n    group.waiters = [];',
@@ -99,6 +108,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'done before the second copy',
+    breaks: 1,
     file: `${REPLICAS}/needs.ts`,
     from: 'return by.length >= 2 && by[0] === self;',
     to: 'return by.length >= 1 && by[0] === self;',
@@ -107,6 +117,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a copy is promised without its files',
+    breaks: 1,
     file: `${REPLICAS}/holding.ts`,
     from: 'if (needed.length > 0) await this.#fetch(record.job, needed, options);',
     to: '',
@@ -115,6 +126,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a copy is promised without its record',
+    breaks: 1,
     file: `${REPLICAS}/holding.ts`,
     from: 'await this.#merges.add(held);\n    return { counter };',
     to: 'return { counter };',
@@ -123,6 +135,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a job is held without its plan',
+    breaks: 1,
     file: `${REPLICAS}/holding.ts`,
     from: 'await this.#fetch(record.id, [{ hash: plan }], options);',
     to: '',
@@ -131,6 +144,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a job is accepted before its second copy',
+    breaks: 1,
     file: `${REPLICAS}/copies.ts`,
     from: 'return record === undefined ? 1 : jobHolders(record, this.#peers.isLive).length;',
     to: 'return record === undefined ? 1 : 1 + jobHolders(record, this.#peers.isLive).length;',
@@ -139,6 +153,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'an exchange skips a bucket',
+    breaks: 4,
     file: `${REPLICAS}/opener.ts`,
     from: '.filter((bucket) => !sameDigest(theirs.get(bucket)?.digest, ours.get(bucket)?.digest))',
     to: '.filter((bucket) => bucket !== 0 && !sameDigest(theirs.get(bucket)?.digest, ours.get(bucket)?.digest))',
@@ -147,6 +162,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'replicas that differ are left so',
+    breaks: 4,
     file: `${REPLICAS}/schedule.ts`,
     from: 'since + DIFFERENCE_MS,',
     to: 'since + 1_000 * DIFFERENCE_MS,',
@@ -154,6 +170,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a requeue names more than it was asked for',
+    breaks: 5,
     file: 'node/src/jobs/control.ts',
     from: 'const discarded = chosen.filter(hasResult);',
     to: 'const discarded = [...chosen, ...chosen.map((index) => Math.max(0, index - 1))].filter(hasResult);',
@@ -162,6 +179,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'leases never end',
+    breaks: 'leases end',
     file: `${CORE}/leases.ts`,
     from: 'if (deadline === undefined || deadline > state.now) continue;\n    loseMachine(state, machine);',
     to: 'if (deadline === undefined || deadline > state.now) continue;',
@@ -169,6 +187,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'pins are dropped at a start, and not made again',
+    breaks: 1,
     file: 'node/src/jobs/pins.ts',
     from: 'record === undefined ? this.#isComplete : record.deleted !== undefined;',
     to: 'record === undefined ? this.#isComplete : record.deleted === undefined;',
@@ -178,6 +197,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'nobody stands after the leaderless time',
+    breaks: 'somebody leads',
     file: `${CORE}/election.ts`,
     from: 'return Math.min(successorTime(state, reign), leaderlessTime(state, reign));',
     to: 'return successorTime(state, reign);',
@@ -187,6 +207,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'what fails everywhere is tried for ever',
+    breaks: 2,
     file: `${CORE}/failure-policy.ts`,
     from: "if (countOf(record, 'failed') >= options.attemptsMax)",
     to: "if (countOf(record, 'failed') >= 1_000)",
@@ -195,6 +216,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'what takes machines down goes round for ever',
+    breaks: 2,
     file: `${CORE}/failure-policy.ts`,
     from: "if (countOf(record, 'lost') < options.lostMax) return undefined;",
     to: 'return undefined;',
@@ -202,6 +224,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a retry discards results',
+    breaks: 5,
     file: 'protocol/src/merge.ts',
     from: 'return mergeByRules(higher, atRetry(lower, higher.retry), TASK_RULES);',
     to: 'return higher;',
@@ -209,6 +232,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'what is done is granted again',
+    breaks: 'no needless work',
     file: `${CORE}/tasks.ts`,
     from: 'return this.#codes[index] === OPEN;\n  }\n\n  /** The first task that is open',
     to: 'return true;\n  }\n\n  /** The first task that is open',
@@ -216,6 +240,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'beacons that were held up count one by one',
+    breaks: 'no two at once',
     file: `${CORE}/leases.ts`,
     from: 'if (!isFreed && sinceMs < state.options.beaconIntervalMs / 2) continue;',
     to: '',
@@ -223,6 +248,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'removed members stay connected',
+    breaks: 3,
     file: 'node/src/farm/farm.ts',
     from: 'const members = [...roster.members.keys()].sort();',
     to: 'const members = [...roster.records.keys()].sort();',
@@ -232,6 +258,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a machine leaves before others have taken what it holds',
+    breaks: 1,
     file: `${REPLICAS}/departure.ts`,
     from: 'return copies.leaving.isWhole() && results + jobs + asked === 0;',
     to: 'return copies.leaving.isWhole() && results + jobs + asked >= 0;',
@@ -241,6 +268,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'fewer followers unseat more',
+    breaks: 'the incumbent stays',
     file: `${CORE}/election.ts`,
     from: 'Math.min(reign.followers, following) - pulse.followers ||',
     to: 'pulse.followers - Math.min(reign.followers, following) ||',
@@ -248,6 +276,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'the longer reign stays, whoever is followed',
+    breaks: 'the incumbent stays',
     file: `${CORE}/election.ts`,
     from: 'Math.min(reign.followers, following) - pulse.followers ||',
     to: '',
@@ -255,6 +284,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a node never doubts itself',
+    breaks: 'false accusation',
     file: 'node/src/driver.ts',
     from: 'if (!(lateMs >= GAP_MS)) return false;',
     to: 'if (!(lateMs >= GAP_MS) || lateMs > 0) return false;',
@@ -262,6 +292,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a node doubts itself only at its wake',
+    breaks: 'false accusation',
     file: 'node/src/driver.ts',
     from: 'this.#takeGap();\n    this.#step(input);',
     to: 'this.#step(input);',
@@ -269,6 +300,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'ends of pauses of before wake a new coordinator',
+    breaks: 'asks first',
     file: `${CORE}/leases.ts`,
     from: 'reign.collecting === undefined ? state.pauses.peek() : undefined;',
     to: 'state.pauses.peek();',
@@ -276,6 +308,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'leases of jobs without a plan are forgotten',
+    breaks: 'no two at once',
     file: `${CORE}/records-in.ts`,
     from: 'placeListed(state, job);\n',
     to: '',
@@ -283,6 +316,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a coordinator that slept keeps its followers',
+    breaks: 'the incumbent stays',
     file: `${CORE}/doubt.ts`,
     from: 'if (ms >= state.options.pulseIntervalMs * state.options.pulsesMissedMax) forgetFollowers(state, reign);',
     to: '',
@@ -298,6 +332,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'who follows another counts as vanished',
+    breaks: 'false accusation',
     file: `${CORE}/leases.ts`,
     from: 'if (ran && !isElsewhere(state, machine)) recordLost(state, lease);',
     to: 'if (ran) recordLost(state, lease);',
@@ -305,6 +340,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a removed holder still counts',
+    breaks: 1,
     file: `${CORE}/withdrawals.ts`,
     from: 'if (entry?.held !== true) continue;',
     to: 'continue;',
@@ -313,6 +349,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a new coordinator asks nobody what they hold',
+    breaks: 'asks first',
     file: `${CORE}/election.ts`,
     from: 'if (peers.length === 0 || until <= state.now) return;',
     to: 'if (peers.length <= 1_000 || until <= state.now) return;',
@@ -320,6 +357,7 @@ const FARM_PLANTS: readonly Plant[] = [
   },
   {
     name: 'a damaged copy still counts',
+    breaks: 1,
     file: 'node/src/jobs/copy-watch.ts',
     from: 'if (changes.length === 0) return;',
     to: 'if (changes.length >= 0) return;',

@@ -8,7 +8,7 @@ const FILES = 'node/src/system/files.ts';
  * folder of a damaged blob, which after a power cut is merely found again. So is a blob that went while the folders
  * were listed and is told to be here: only a damaged one can go then (test/unit/blobs/listing.test.ts has it).
  */
-const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
+const MISTAKES: readonly Omit<Plant, 'simulator' | 'breaks'>[] = [
   {
     name: 'new files are not synced',
     file: FILES,
@@ -193,4 +193,9 @@ const MISTAKES: readonly Omit<Plant, 'simulator'>[] = [
   },
 ];
 
-export const POWER_PLANTS: readonly Plant[] = MISTAKES.map((mistake) => ({ ...mistake, simulator: 'power' }));
+export const POWER_PLANTS: readonly Plant[] = MISTAKES.map((mistake) => ({
+  ...mistake,
+  // What was said to be stored is not, or is not what was stored.
+  breaks: 1,
+  simulator: 'power',
+}));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
@@ -21,6 +21,18 @@ describe('planted mistakes', () => {
 
   it('have names of their own', () => {
     assert.equal(new Set(PLANTS.map(({ name }) => name)).size, PLANTS.length);
+  });
+
+  it('each break a promise, or a rule that a checker watches', () => {
+    const folder = resolve(ROOT, 'test/sim/checkers');
+    const checkers = readdirSync(folder).map((name) => readFileSync(resolve(folder, name), 'utf8'));
+    for (const { name, breaks } of PLANTS) {
+      const isKnown =
+        typeof breaks === 'number'
+          ? breaks >= 1 && breaks <= 6
+          : checkers.some((text) => text.includes(`'${breaks}'`));
+      assert.ok(isKnown, `${name}: ${breaks}`);
+    }
   });
 
   it('are refused where their place is gone, or is not the only one', () => {
