@@ -5,7 +5,7 @@ import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/inter
 import type { CoreQueries } from '../core/interface.ts';
 
 export interface HeldFilesComponents {
-  readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord'>;
 }
@@ -50,6 +50,15 @@ export class HeldFiles {
       const free = hashes.filter((hash) => this.#end(job, hash, isKept));
       await this.#unpin(job, free);
     }
+  }
+
+  /** Whether all of them are here still, and pinned. */
+  async areHere(job: JobId, wanted: readonly WantedBlob[]): Promise<boolean> {
+    const { blobs } = this.#components;
+    for (const { hash } of wanted) {
+      if (!blobs.pins(hash).includes(job) || (await blobs.has(hash)) === undefined) return false;
+    }
+    return true;
   }
 
   /** As `fetch`, of a bundle with all its files. */

@@ -4,6 +4,7 @@ import {
   blobsOfResult,
   heldBy,
   holdRequestSchema,
+  mergeHolders,
   type BlobHash,
   type HoldAnswer,
   type HoldItem,
@@ -11,6 +12,7 @@ import {
   type HoldRefusal,
   type JobRecord,
   type KnownRecord,
+  type NamedBlob,
   type PeerId,
   type TaskRecord,
 } from '@cuadro/protocol';
@@ -28,7 +30,7 @@ import { holdingCounter, isHeldByTwo, isJobHeldByTwo, withHolder } from './needs
 
 export interface HoldingComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'refuse'>;
-  readonly blobs: Pick<BlobStore, 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord' | 'removed'>;
   /** The door (form and signatures): undefined for what may not come in. */
@@ -247,7 +249,30 @@ class HoldSession {
       return { ...record, results: { [key]: { ...result, state, holders } } };
     };
     await this.#merges.add(held);
+    const withdraw = (): TaskRecord => {
+      const left = mergeHolders(holders, { [mesh.self]: { held: false, counter: counter + 1 } });
+      return { ...record, results: { [key]: { ...result, holders: left } } };
+    };
+    if (needed.length > 0) await this.#assertHere(record.job, { needed, options, withdraw });
     return { counter };
+  }
+
+  /**
+   * Before the record named them here, a file could turn out damaged, or lose its pin as one that nothing names, and
+   * nobody who looks for what this machine promises would have found it (SPEC R139).
+   */
+  async #assertHere(
+    job: string,
+    held: { needed: readonly NamedBlob[]; options: FetchOptions; withdraw: () => TaskRecord },
+  ): Promise<void> {
+    if (await this.#files.areHere(job, held.needed)) return;
+    this.#requireJob(job);
+    try {
+      await this.#files.fetch(job, held.needed, held.options);
+    } catch (error) {
+      await this.#merges.add(held.withdraw);
+      throw error;
+    }
   }
 
   async #holdJob(record: KnownRecord): Promise<{ counter: number; bundleCounter?: number }> {

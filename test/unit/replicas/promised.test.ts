@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import {
   countingResult,
@@ -11,6 +12,7 @@ import {
 } from '@cuadro/protocol';
 import { StoreFullError } from '../../../node/src/blobs/errors.ts';
 import { HeldFiles } from '../../../node/src/replicas/held-files.ts';
+import { flipBit, storedAt } from '../../e2e/support/damage.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
 import { reaches, TestFarm } from '../transfer/machines.ts';
@@ -23,7 +25,7 @@ const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 async function twoKeepers(
   test: TestContext,
   ofOther: Parameters<typeof startKeeper>[2] = {},
-): Promise<[maker: Keeper, other: Keeper]> {
+): Promise<[maker: Keeper, other: Keeper, farm: TestFarm]> {
   const farm = new TestFarm(test, NAMES);
   const keepers: Keeper[] = [];
   for (const name of NAMES) {
@@ -35,7 +37,7 @@ async function twoKeepers(
   await reaches(maker, other);
   const job = await submittedJob(maker);
   for (const { records } of keepers) await records.merge([job]);
-  return [maker, other];
+  return [maker, other, farm];
 }
 
 /** What a machine has made, with more that its results name. */
@@ -107,6 +109,67 @@ describe('R57: a file that was here for nobody', () => {
   });
 });
 
+describe('R139: a file that goes while the record that names it is written', () => {
+  interface Going {
+    readonly other: Keeper;
+    readonly farm: TestFarm;
+    readonly hash: string;
+  }
+
+  /** A copy of one file, of which the record is being written; then something happens to the file. */
+  async function heldAfter(test: TestContext, happens: (going: Going) => Promise<void>) {
+    const [maker, other, farm] = await twoKeepers(test, { store: { quotaBytes: 5_000 } });
+    const content = contentOf(1, 3_000);
+    const going = { other, farm, hash: hashOf(content) };
+    const gate = Promise.withResolvers<void>();
+    const { merges } = other.records;
+    other.records.gate = gate.promise;
+    await maker.records.merge([await named(maker, 0, { content })]);
+    while (other.records.merges === merges) await new Promise((next) => setImmediate(next));
+    await happens(going);
+    other.records.gate = undefined;
+    gate.resolve();
+    return { maker, content, ...going };
+  }
+
+  const isReleased = ({ other, hash }: Going): Promise<void> => other.blobs.unpin(hash, JOB);
+  const isEvicted = async (going: Going): Promise<void> => {
+    await isReleased(going);
+    await going.other.blobs.putBytes(contentOf(2, 4_000));
+    assert.equal(await going.other.blobs.has(going.hash), undefined);
+  };
+  const isDamaged = async ({ other, farm, hash }: Going): Promise<void> => {
+    await flipBit(storedAt(farm.folderOf('other'), hash), 1_000);
+    await assert.rejects(other.blobs.read(hash), { code: 'blob-corrupt' });
+  };
+
+  for (const [what, happens] of [
+    ['lost its pin', isReleased],
+    ['lost its pin and was evicted', isEvicted],
+    ['turned out damaged', isDamaged],
+  ] as const) {
+    it(`is had again before the answer where it ${what}`, async (test) => {
+      const { maker, other, hash, content } = await heldAfter(test, happens);
+      await maker.records.until(() => holdersOf(maker, 0).length === 2);
+      assert.deepEqual(other.blobs.pins(hash), [JOB]);
+      assert.deepEqual(Buffer.from(await other.blobs.read(hash)), content);
+    });
+  }
+
+  it('is no longer said to be held where it can not be had again', async (test) => {
+    const { maker, other } = await heldAfter(test, async (going) => {
+      await isDamaged(going);
+      await rm(storedAt(going.farm.folderOf('maker'), going.hash));
+    });
+    const entry = () =>
+      Object.values(other.records.taskRecord(JOB, 0)?.results ?? {})[0]?.holders[other.peer];
+    await other.records.until(() => entry()?.counter === 2);
+    assert.deepEqual(entry(), { held: false, counter: 2 });
+    await answered(maker);
+    assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
+  });
+});
+
 describe('R139: results that have a file in common', () => {
   it('keep it where one of them can not be held', async (test) => {
     const [maker, other] = await twoKeepers(test);
@@ -135,6 +198,7 @@ describe('R139: results that have a file in common', () => {
     const tree = { version: 1 as const, main: '0', files: [{ path: '0', blob: Y, sizeBytes: 1 }], remap: [] };
     const files = new HeldFiles({
       blobs: {
+        has: async () => undefined,
         read: async () => encode(tree),
         pins: (hash) => (pinned.has(hash) ? [JOB] : []),
         pinnedBy: () => [...pinned],
