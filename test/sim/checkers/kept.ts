@@ -206,7 +206,9 @@ export class Kept implements Checker {
       if (counts === undefined || nameOf(counts.attempt) !== shown.attempt) continue;
       // A copy is replaced a day after its machine was lost, or once somebody removes that; no run lasts so long.
       const isAwaited = this.#farm.machines.some(
-        ({ peer, isGone, isRemoved }) => isGone && !isRemoved && counts.holders[peer]?.held === true,
+        ({ peer, isGone, isRemoved, isOff }) =>
+          // Where one has left, the other copy may be on a machine that was switched off before it was copied again.
+          ((isGone && !isRemoved) || (isOff && this.#hasAnyLeft)) && counts.holders[peer]?.held === true,
       );
       if (isAwaited) continue;
       // One whose bytes went bad where nobody has read them yet, or only just has, is not known to be gone.
