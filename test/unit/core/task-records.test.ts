@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { JobRecord, Plan, TaskRecord } from '@cuadro/protocol';
 import type { Core, CoreInput } from '../../../node/src/core/interface.ts';
 import { loadCore } from '../../../node/src/core/core.ts';
-import { TaskRecords } from '../../../node/src/core/task-records.ts';
+import { HELD_MAX, TaskRecords } from '../../../node/src/core/task-records.ts';
 import { BELEN, capabilities, CARMEN, deleted, framesPlan, jobRecord, SELF, withRequest } from './farm.ts';
 import { rendered } from './rendered.ts';
 
@@ -294,6 +294,34 @@ describe('a start that has the plan before the tasks', () => {
 
   it('knows the same as one that gets it afterwards', () => {
     assert.deepEqual(started(true), started(false));
+  });
+
+  it('asks beforehand for the plans of jobs of 1,000 tasks and more', () => {
+    const loading = loadCore({ self: SELF, name: 'alba' });
+    for (const tasks of [999, 1_000, 1_001]) loading.take(jobRecord(framesPlan(`1-${tasks}`), { id: tasks }));
+    const wanted = loading.wantedPlans().map(({ job: id }) => id);
+    assert.deepEqual(
+      wanted,
+      [1_000, 1_001].map((tasks) => jobRecord(plan, { id: tasks }).id),
+    );
+  });
+
+  it('packs the results of a very large job while they come, and those of any other once it has started', () => {
+    for (const [tasks, isPackedLater] of [
+      [HELD_MAX, true],
+      [HELD_MAX + 1, false],
+    ] as const) {
+      const long = framesPlan(`1-${tasks}`);
+      const { id } = jobRecord(long);
+      const loading = loadCore({ self: SELF, name: 'alba' });
+      loading.take(jobRecord(long));
+      loading.plan(id, long);
+      // More than may stay objects.
+      for (let index = 0; index < 4_352; index++) loading.take({ ...rendered(index), job: id });
+      const effects = loading.end(0).step({ kind: 'start', now: 1 });
+      const wake = effects.findLast((effect) => effect.kind === 'wake-at');
+      assert.equal(wake?.at === 25, isPackedLater, `${tasks} tasks, woken at ${wake?.at}`);
+    }
   });
 
   it('asks for no plan of a small job beforehand, and for one that makes no sense afterwards', () => {
