@@ -3,7 +3,7 @@ import type { FarmId, PeerId } from '@cuadro/protocol';
 import type { Clock } from '../system/interface.ts';
 import type { FarmLibp2p } from './host.ts';
 import { GOSSIP_TOPICS, type GossipTopic } from './interface.ts';
-import { GOSSIP_BYTES_MAX, GOSSIP_WAITING_MAX, type MeshLimits } from './limits.ts';
+import { GOSSIP_AGAIN_MS, GOSSIP_BYTES_MAX, GOSSIP_WAITING_MAX, type MeshLimits } from './limits.ts';
 import { topicOf } from './names.ts';
 import type { Listeners, Tally } from './tally.ts';
 
@@ -29,6 +29,8 @@ export class Gossip {
   readonly #names: ReadonlyMap<GossipTopic, string>;
   /** What nobody could hear yet: peers tell each other what they subscribe to a moment after they connect. */
   readonly #waiting: Waiting[] = [];
+  /** Calls off the next attempt for those that wait for a stream. */
+  #again: (() => void) | undefined;
 
   constructor(
     components: GossipComponents,
@@ -62,22 +64,36 @@ export class Gossip {
   }
 
   async #publish(message: Waiting): Promise<void> {
-    const { clock, host, tally } = this.#components;
+    const { host, tally } = this.#components;
     try {
-      await host.services.gossip.publish(this.#names.get(message.topic) ?? '', message.bytes);
-      tally.gossip.sent += 1;
+      const name = this.#names.get(message.topic) ?? '';
+      const { recipients } = await host.services.gossip.publish(name, message.bytes);
+      if (recipients.length > 0) tally.gossip.sent += 1;
+      else this.#wait(message, { isNear: true });
     } catch {
-      // Nobody subscribed yet; any other failure (the host stops) ends by the same bound.
-      if (message.untilMs > clock.now()) this.#waiting.push(message);
-      else tally.gossip.dropped += 1;
-      if (this.#waiting.length > GOSSIP_WAITING_MAX) {
-        this.#waiting.shift();
-        tally.gossip.dropped += 1;
-      }
+      this.#wait(message, { isNear: false });
+    }
+  }
+
+  /**
+   * Until somebody subscribes; any other failure (the host stops) ends by the same bound. Who is near has subscribed, but
+   * the stream to it is still being opened, which nothing tells: the message went to nobody, and soon will to somebody.
+   */
+  #wait(message: Waiting, { isNear }: { readonly isNear: boolean }): void {
+    const { clock, tally } = this.#components;
+    if (message.untilMs > clock.now()) {
+      this.#waiting.push(message);
+      if (isNear) this.#again ??= clock.after(GOSSIP_AGAIN_MS, () => this.#sendWaiting());
+    } else tally.gossip.dropped += 1;
+    if (this.#waiting.length > GOSSIP_WAITING_MAX) {
+      this.#waiting.shift();
+      tally.gossip.dropped += 1;
     }
   }
 
   #sendWaiting(): void {
+    this.#again?.();
+    this.#again = undefined;
     for (const message of this.#waiting.splice(0)) void this.#publish(message);
   }
 

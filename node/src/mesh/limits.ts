@@ -26,6 +26,8 @@ export const ADDRESS_LENGTH_MAX = 400;
 
 /** Gossip that waits for somebody to hear it, while a node has only just connected. */
 export const GOSSIP_WAITING_MAX = 64;
+/** Pause before it is tried again with a peer whose stream is being opened: that takes some milliseconds on a network. */
+export const GOSSIP_AGAIN_MS = 100;
 
 /**
  * Limits of the mesh on libp2p. Tests that wait for failures give shorter times; the ratios are what counts.
