@@ -43,12 +43,15 @@ export class Busy {
     if (!this.#isOn) return;
     // What is open stays so while nobody is there who could end it, or submit more.
     const able = this.#farm.up().filter(canSubmit);
-    if (this.#farm.up().some(hasWork)) this.#idleMs = 0;
-    else if (able.length > 0) {
-      this.#longestIdleMs = Math.max(this.#longestIdleMs, this.#idleMs);
-      this.#idleMs += LOOK_MS;
+    if (able.some(hasMuch)) this.#idleMs = 0;
+    else {
+      if (this.#farm.up().some(hasWork)) this.#idleMs = 0;
+      else if (able.length > 0) {
+        this.#longestIdleMs = Math.max(this.#longestIdleMs, this.#idleMs);
+        this.#idleMs += LOOK_MS;
+      }
+      this.#people.keepBusy(able);
     }
-    if (!able.some(hasMuch)) this.#people.keepBusy(able);
     this.#farm.timeline.after(LOOK_MS, () => this.#look());
   }
 }
