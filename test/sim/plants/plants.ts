@@ -332,9 +332,9 @@ const FARM_PLANTS: readonly Plant[] = [
       from: '  state.connectionChanged(peer, false);\n  delete machine.isProven;\n',
       to: '  state.connectionChanged(peer, false);\n',
     },
-    // It has to sleep for long, while the others have a calm time.
-    profile: { ...FOUNDED, machines: 3, faultyMs: 120_000, faultEveryMs: 8_000 },
-    within: 250,
+    // It has to sleep for long, while the next one and most of those that follow it have a calm time.
+    profile: { ...FOUNDED, machines: 5, faultyMs: 120_000, faultEveryMs: 9_500 },
+    within: 150,
   },
   {
     name: 'who follows another counts as vanished',
