@@ -1,9 +1,16 @@
 import { TopicValidatorResult } from '@libp2p/gossipsub';
+import type { Connection } from '@libp2p/interface';
 import type { FarmId, PeerId } from '@cuadro/protocol';
 import type { Clock } from '../system/interface.ts';
 import type { FarmLibp2p } from './host.ts';
 import { GOSSIP_TOPICS, type GossipTopic } from './interface.ts';
-import { GOSSIP_AGAIN_MS, GOSSIP_BYTES_MAX, GOSSIP_WAITING_MAX, type MeshLimits } from './limits.ts';
+import {
+  GOSSIP_AGAIN_MS,
+  GOSSIP_BYTES_MAX,
+  GOSSIP_MOVES_MS,
+  GOSSIP_WAITING_MAX,
+  type MeshLimits,
+} from './limits.ts';
 import { topicOf } from './names.ts';
 import type { Listeners, Tally } from './tally.ts';
 
@@ -44,7 +51,11 @@ export class Gossip {
   }
 
   start(): void {
-    const { gossip } = this.#components.host.services;
+    const { clock, host } = this.#components;
+    const { gossip } = host.services;
+    host.addEventListener('connection:close', ({ detail }) => {
+      for (const ms of GOSSIP_MOVES_MS) clock.after(ms, () => this.#move(detail));
+    });
     for (const name of this.#topics.keys()) {
       gossip.topicValidators.set(name, (_, message) => this.#judge(message));
       gossip.subscribe(name);
@@ -56,6 +67,16 @@ export class Gossip {
       this.#components.listeners.gossip(topic, detail.from.toString(), detail.data);
     });
     gossip.addEventListener('subscription-change', () => this.#sendWaiting());
+  }
+
+  /** To the oldest of the connections with the peer that stay, which is the one that the session is on. */
+  #move({ remotePeer }: Connection): void {
+    const { gossip, gossipPeers } = this.#components.host.services;
+    const [oldest] = this.#components.host
+      .getConnections(remotePeer)
+      .filter(({ status }) => status === 'open')
+      .sort((a, b) => a.timeline.open - b.timeline.open);
+    if (oldest !== undefined) gossipPeers.announce(oldest, gossip.protocols);
   }
 
   publish(topic: GossipTopic, bytes: Uint8Array): void {

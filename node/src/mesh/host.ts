@@ -9,6 +9,7 @@ import { yamux } from '@libp2p/yamux';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import type { FarmId, PeerId } from '@cuadro/protocol';
 import { addressOf } from './addresses.ts';
+import { type GossipPeers, gossipPeers } from './gossip-peers.ts';
 import * as limits from './limits.ts';
 import { LIBRARY_PREFIX, PROVIDERS, protocolOf } from './names.ts';
 import { Places } from './places.ts';
@@ -26,7 +27,7 @@ export interface HostInit {
 }
 
 /** The host that members meet on. */
-export type FarmLibp2p = Libp2p<{ gossip: GossipSub; providers: KadDHT }>;
+export type FarmLibp2p = Libp2p<{ gossip: GossipSub; gossipPeers: GossipPeers; providers: KadDHT }>;
 
 export async function createFarmLibp2p(
   init: HostInit & { readonly farm: FarmId; readonly isMember: (peer: PeerId) => boolean },
@@ -69,6 +70,7 @@ export async function createFarmLibp2p(
         // Nothing here is worth being kept for two minutes: repeated messages are found within seconds.
         seenTTL: 30_000,
       }),
+      gossipPeers,
       providers: kadDHT({
         protocol: protocolOf(farm, PROVIDERS),
         // On a local network every node serves, and private addresses are what there is.

@@ -28,6 +28,11 @@ export const ADDRESS_LENGTH_MAX = 400;
 export const GOSSIP_WAITING_MAX = 64;
 /** Pause before it is tried again with a peer whose stream is being opened: that takes some milliseconds on a network. */
 export const GOSSIP_AGAIN_MS = 100;
+/**
+ * Gossip goes on over another connection with a peer so long after one ended: at once, and again since either side
+ * may hear of the end late, and then lets go of what the other has opened anew.
+ */
+export const GOSSIP_MOVES_MS = [0, 250, 1_000] as const;
 
 /**
  * Limits of the mesh on libp2p. Tests that wait for failures give shorter times; the ratios are what counts.

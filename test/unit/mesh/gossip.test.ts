@@ -23,7 +23,10 @@ function gossipWith(...fates: Fate[]) {
     return { recipients: fate === 'sent' ? ['somebody'] : [] };
   };
   const service = Object.assign(library, { publish, subscribe: () => undefined, topicValidators: new Map() });
-  const host = { services: { gossip: service } } as unknown as GossipComponents['host'];
+  const host = {
+    services: { gossip: service },
+    addEventListener: () => undefined,
+  } as unknown as GossipComponents['host'];
   const limits = { gossipWaitMs: GOSSIP_WAIT_MS };
   const components = { clock, host, tally, listeners: new Listeners(), limits };
   const gossip = new Gossip(components, { farm: 'aaaaaaaaaaaaaaaa', isMember: () => true });
