@@ -150,3 +150,7 @@ export class TreePathUnsafeError extends BlobStoreError {
     this.path = path;
   }
 }
+
+/** Whether the store takes nothing now. */
+export const isNoRoom = (error: unknown): boolean =>
+  error instanceof StoreFullError || error instanceof StoreUnwritableError;

@@ -5,9 +5,9 @@ import { BlobIndex, type IndexEntry } from './blob-index.ts';
 import {
   BlobNotFoundError,
   BlobTooLargeError,
+  isNoRoom,
   StoreFullError,
   StoreStoppedError,
-  StoreUnwritableError,
 } from './errors.ts';
 import { checkOne } from './check-one.ts';
 import { Gate, mapBounded } from './gate.ts';
@@ -373,9 +373,7 @@ class FileBlobStore implements types.BlobStore {
       try {
         return await this.#gate.run(joined, () => task(life, joined));
       } catch (error) {
-        if (error instanceof StoreFullError || error instanceof StoreUnwritableError) {
-          await this.#currentUsage(life.space).catch(() => undefined);
-        }
+        if (isNoRoom(error)) await this.#currentUsage(life.space).catch(() => undefined);
         throw error;
       }
     });

@@ -2,15 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type BlobHash,
-  BUNDLE_BYTES_MAX,
   CuadroError,
   type KnownRecord,
   type PeerId,
   promisedBlobs,
-  readBundle,
   recordKey,
 } from '@cuadro/protocol';
-import type { BlobStore } from '../blobs/interface.ts';
+import { filesOfBundle } from '../blobs/bundle-files.ts';
 import type { Startable } from '../system/interface.ts';
 import { startError } from '../system/start-error.ts';
 import { openFoundation } from './foundation.ts';
@@ -80,7 +78,8 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
       },
     });
     for (const { bundle, record } of scenes) {
-      for (const hash of await filesOf(blobs, bundle)) expect(hash, record);
+      // None where the list itself is damaged or gone, which is told of the list, or of a newer kind.
+      for (const hash of await filesOfBundle(blobs, bundle).catch(() => [])) expect(hash, record);
     }
     const badNotes = await store.listDamagedLocal();
     const { usedBytes: fileBytes } = await blobs.usage();
@@ -115,13 +114,4 @@ function promisedScene(record: KnownRecord, peer: PeerId): BlobHash | undefined 
   const isHeld =
     record.kind === 'job' && record.deleted === undefined && record.holders.bundle[peer]?.held === true;
   return isHeld ? record.spec.bundle : undefined;
-}
-
-/** None where the list itself is damaged or gone, which is told of the list, or of a kind that this version can't read. */
-async function filesOf(blobs: BlobStore, bundle: BlobHash): Promise<BlobHash[]> {
-  const read = await blobs
-    .read(bundle, { maxBytes: BUNDLE_BYTES_MAX })
-    .then(readBundle)
-    .catch(() => undefined);
-  return read?.files.map(({ blob }) => blob) ?? [];
 }

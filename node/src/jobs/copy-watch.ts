@@ -1,7 +1,5 @@
 import {
-  BUNDLE_BYTES_MAX,
   promisedBlobs,
-  readBundle,
   type BlobHash,
   type HolderEntry,
   type Holders,
@@ -10,6 +8,7 @@ import {
   type KnownRecord,
   type TaskRecord,
 } from '@cuadro/protocol';
+import { filesOfBundle } from '../blobs/bundle-files.ts';
 import { isBlobHash } from '../blobs/layout.ts';
 import type { Startable } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
@@ -178,12 +177,9 @@ class CopyWatch implements Startable {
   }
 
   /** None where the list itself is damaged or gone: that is told of the list. */
-  async #filesOf(bundle: BlobHash): Promise<BlobHash[]> {
-    const read = await this.#components.blobs
-      .read(bundle, { maxBytes: BUNDLE_BYTES_MAX, signal: this.#stop.signal })
-      .then(readBundle)
-      .catch(() => undefined);
-    return read?.files.map(({ blob }) => blob) ?? [];
+  #filesOf(bundle: BlobHash): Promise<BlobHash[]> {
+    const { signal } = this.#stop;
+    return filesOfBundle(this.#components.blobs, bundle, { signal }).catch(() => []);
   }
 
   #isBusy(): boolean {

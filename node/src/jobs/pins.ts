@@ -1,13 +1,12 @@
 import {
   blobsOfResult,
-  BUNDLE_BYTES_MAX,
-  readBundle,
   JOB_ENDS,
   jobIdSchema,
   type BlobHash,
   type JobId,
   type JobRecord,
 } from '@cuadro/protocol';
+import { filesOfBundle } from '../blobs/bundle-files.ts';
 import type { Startable } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
@@ -106,7 +105,5 @@ export async function releaseUnnamed(
 
 async function namedBySpec(blobs: JobsComponents['blobs'], { spec }: JobRecord): Promise<BlobHash[]> {
   if (spec.bundle === undefined) return [spec.plan];
-  const bytes = await blobs.read(spec.bundle, { maxBytes: BUNDLE_BYTES_MAX });
-  const { files } = readBundle(bytes);
-  return [spec.plan, spec.bundle, ...files.map(({ blob }) => blob)];
+  return [spec.plan, spec.bundle, ...(await filesOfBundle(blobs, spec.bundle))];
 }

@@ -69,16 +69,6 @@ export class Gossip {
     gossip.addEventListener('subscription-change', () => this.#sendWaiting());
   }
 
-  /** To the oldest of the connections with the peer that stay, which is the one that the session is on. */
-  #move({ remotePeer }: Connection): void {
-    const { gossip, gossipPeers } = this.#components.host.services;
-    const [oldest] = this.#components.host
-      .getConnections(remotePeer)
-      .filter(({ status }) => status === 'open')
-      .sort((a, b) => a.timeline.open - b.timeline.open);
-    if (oldest !== undefined) gossipPeers.announce(oldest, gossip.protocols);
-  }
-
   publish(topic: GossipTopic, bytes: Uint8Array): void {
     const { clock, limits } = this.#components;
     void this.#publish({ topic, bytes, untilMs: clock.now() + limits.gossipWaitMs });
@@ -116,6 +106,16 @@ export class Gossip {
     this.#again?.();
     this.#again = undefined;
     for (const message of this.#waiting.splice(0)) void this.#publish(message);
+  }
+
+  /** To the oldest of the connections with the peer that stay, which is the one that the session is on. */
+  #move({ remotePeer }: Connection): void {
+    const { gossip, gossipPeers } = this.#components.host.services;
+    const [oldest] = this.#components.host
+      .getConnections(remotePeer)
+      .filter(({ status }) => status === 'open')
+      .sort((a, b) => a.timeline.open - b.timeline.open);
+    if (oldest !== undefined) gossipPeers.announce(oldest, gossip.protocols);
   }
 
   #judge(message: { type: string; from?: { toString(): string }; data: Uint8Array }): TopicValidatorResult {

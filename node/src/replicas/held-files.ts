@@ -1,5 +1,6 @@
-import { BUNDLE_BYTES_MAX, readBundle, type BlobHash, type JobId } from '@cuadro/protocol';
-import { StoreFullError, StoreUnwritableError } from '../blobs/errors.ts';
+import type { BlobHash, JobId } from '@cuadro/protocol';
+import { filesOfBundle } from '../blobs/bundle-files.ts';
+import { isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
@@ -16,10 +17,6 @@ interface Use {
   /** It was pinned before, or is by now for a copy that came to be: none that fails may take that back. */
   isKept: boolean;
 }
-
-/** Whether the store takes nothing now. */
-export const isNoRoom = (error: unknown): boolean =>
-  error instanceof StoreFullError || error instanceof StoreUnwritableError;
 
 /**
  * Fetches and pins the files of copies for other machines. A file may be one of several results of a job (black frames
@@ -72,7 +69,7 @@ export class HeldFiles {
       isKept = true;
     } finally {
       if (this.#end(job, bundle, isKept)) {
-        const named = await this.#filesOf(bundle).catch(() => []);
+        const named = await filesOfBundle(blobs, bundle).catch(() => []);
         await this.#unpin(
           job,
           [bundle, ...named].filter((hash) => !before.has(hash) && !this.#uses.has(keyOf(job, hash))),
@@ -103,11 +100,6 @@ export class HeldFiles {
     if (use.copies > 0) return false;
     this.#uses.delete(key);
     return !use.isKept;
-  }
-
-  async #filesOf(bundle: BlobHash): Promise<BlobHash[]> {
-    const bytes = await this.#components.blobs.read(bundle, { maxBytes: BUNDLE_BYTES_MAX });
-    return readBundle(bytes).files.map(({ blob }) => blob);
   }
 
   async #unpin(job: JobId, hashes: readonly BlobHash[]): Promise<void> {

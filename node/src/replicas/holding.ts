@@ -16,7 +16,7 @@ import {
   type PeerId,
   type TaskRecord,
 } from '@cuadro/protocol';
-import { BlobUnreachableError } from '../blobs/errors.ts';
+import { BlobUnreachableError, isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
 import type { FetchOptions, Transfer } from '../blobs/transfer/interface.ts';
@@ -25,7 +25,7 @@ import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import { GroupMerge } from './group-merge.ts';
-import { HeldFiles, isNoRoom } from './held-files.ts';
+import { HeldFiles } from './held-files.ts';
 import { holdingCounter, isHeldByTwo, isJobHeldByTwo, withHolder } from './needs.ts';
 
 export interface HoldingComponents {

@@ -27,8 +27,8 @@ export type FlockAsk =
 /**
  * One bundle that is fetched here, and the machines that have it or fetch it too. Who fetches tells the others what it
  * has (SPEC R151), so most of it comes from them: a machine that has all is asked for what nobody else has, and
- * chooses itself, so that each takes something else away; of several such ones each for its share; the others are asked for what the fewest have. The first
- * units of all are random, since the choice begins at a random place.
+ * chooses itself, so that each takes something else away; of several such ones each for its share; the others are
+ * asked for what the fewest have. The first units of all are random, since the choice begins at a random place.
  */
 export class Flock {
   readonly bundle: BlobHash;
