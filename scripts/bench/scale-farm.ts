@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { PeerId } from '@cuadro/protocol';
 import type { Machine } from '../../test/sim/machine.ts';
+import { garbageCollector } from '../../test/unit/collect-garbage.ts';
 import { CouldNotMeasure } from './harness.ts';
 import { ScaleFarm } from './scale-members.ts';
 import { type Passed, threadMs } from './scale-wire.ts';
@@ -56,8 +55,7 @@ export interface Failover {
   ranMs: number;
 }
 
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
+const gc = garbageCollector();
 
 /** Bytes that live on the heap and outside of it, in MB. */
 function livingMB(): number {

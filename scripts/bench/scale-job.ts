@@ -1,10 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Grant, KnownRecord, TaskState } from '@cuadro/protocol';
 import { loadCore } from '../../node/src/core/core.ts';
 import type { Core, CoreEffect } from '../../node/src/core/interface.ts';
 import { PACK_EVERY_MS } from '../../node/src/core/options.ts';
 import { temporaryIdentity } from '../../node/src/system/identity.ts';
+import { garbageCollector } from '../../test/unit/collect-garbage.ts';
 import { capabilitiesOf } from './farm-member.ts';
 import { CouldNotMeasure, median } from './harness.ts';
 import { doneFrame, framesPlan, jobOfFrames } from './restart.ts';
@@ -36,8 +35,7 @@ export interface JobFigures {
   resultsMs: number;
 }
 
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
+const gc = garbageCollector();
 
 function livingMB(): number {
   gc();

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { garbageCollector } from '../unit/collect-garbage.ts';
 import { decoder, demand, type Decoder } from './decoder.ts';
 import { chunkSeed, CHUNK, inputAt, runDecoder } from './run.ts';
 import { inputText } from './inputs.ts';
@@ -89,8 +88,7 @@ test('a decoder that computes too long for an input is caught, and the input is 
 
 test('a decoder that keeps what it was given is caught, and one that fills a cache at first is not', async () => {
   const before = globalThis.gc;
-  setFlagsFromString('--expose-gc');
-  globalThis.gc = runInNewContext('gc') as NodeJS.GCFunction;
+  globalThis.gc = garbageCollector();
   /** Keeps some megabytes of each hundredth input of one chunk. */
   const keepingIn = (chunk: number): Decoder => {
     const kept: Uint8Array[] = [];

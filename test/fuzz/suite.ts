@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { garbageCollector } from '../unit/collect-garbage.ts';
 import type { Decoder } from './decoder.ts';
 import { runDecoder } from './run.ts';
 
@@ -19,8 +18,7 @@ const TAKEN_SHARE_MAX = 0.9;
 
 export function testDecoders(decoders: readonly Decoder[]): void {
   // What a decoder keeps is measured only where garbage can be collected.
-  setFlagsFromString('--expose-gc');
-  globalThis.gc ??= runInNewContext('gc') as NodeJS.GCFunction;
+  globalThis.gc ??= garbageCollector();
   for (const decoder of decoders) {
     test(`R4: whatever ${decoder.name} is given, it reads or refuses`, async () => {
       const report = await runDecoder(decoder, { seed: SEED, inputs: INPUTS });

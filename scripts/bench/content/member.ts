@@ -19,6 +19,7 @@ import { identityOf } from '../../../node/src/system/identity.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import { createLoopDelay, type LoopDelay } from '../../../node/src/system/metrics.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { disguised } from '../../../test/unit/disguised.ts';
 import { OwnDelay } from '../own-delay.ts';
 
 /**
@@ -131,7 +132,7 @@ function countingSenders(mesh: Mesh, members: number, received: Record<number, n
       abort: (reason) => stream.abort(reason),
     };
   };
-  return withOther(mesh, { open });
+  return disguised(mesh, { open });
 }
 
 async function* counted(
@@ -149,18 +150,7 @@ function spoiling(blobs: BlobStore): BlobStore {
     const reader = await blobs.open(...call);
     return { ...reader, chunks: spoilt(reader.chunks) };
   };
-  return withOther(blobs, { open });
-}
-
-/** The real thing, with some of its calls replaced. */
-function withOther<T extends object>(real: T, other: Partial<T>): T {
-  return new Proxy(real, {
-    get(target, property) {
-      if (property in other) return Reflect.get(other, property);
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-  });
+  return disguised(blobs, { open });
 }
 
 async function* spoilt(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

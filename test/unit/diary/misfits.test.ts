@@ -6,19 +6,10 @@ import { createNight } from '../../../node/src/diary/night.ts';
 import { createMemoryStore, emptyDisk } from '../../../node/src/store/memory-store.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { farmView, nodeView } from '../api/fakes.ts';
-import { disguised } from '../disguised.ts';
-import { reaches, silent, spoilt, TestFarm } from '../transfer/machines.ts';
+import { farmWithLiar, silent } from '../transfer/machines.ts';
 
 it('R56, R138: in the morning the night names who served a wrong piece, also after a restart', async (test) => {
-  const farm = new TestFarm(test, ['here', 'liar', 'honest']);
-  const here = await farm.start('here');
-  const liar = await farm.start('liar', {
-    disguise: (blobs) => disguised(blobs, { read: async (hash) => spoilt(await blobs.read(hash)) }),
-  });
-  const honest = await farm.start('honest');
-  await reaches(here, liar, honest);
-  const { hash } = await liar.blobs.putBytes(Buffer.from('a frame'));
-  await honest.blobs.putBytes(Buffer.from('a frame'));
+  const { here, liar, honest, hash } = await farmWithLiar(test, Buffer.from('a frame'));
 
   const clock = new ManualClock({ wallTimeMs: 1_700_000_000_000 });
   const records = new Map<string, DiaryRecord>();

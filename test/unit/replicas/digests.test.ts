@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { encode, placeOf, recordKey, taskKey, type KnownRecord } from '@cuadro/protocol';
 import { digestOf, digestText, keysOf, RecordDigests } from '../../../node/src/replicas/digests.ts';
+import { garbageCollector } from '../collect-garbage.ts';
 import { anyRecord, JOBS } from './records.ts';
 
 /** R45 as it is written, all at once and naively. */
@@ -112,8 +111,7 @@ test('R45: every key has its place; what belongs to no job is other', () => {
 });
 
 test('R45: records cost 16 bytes each in their columns, and one that changes back leaves no trace', () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+  const collect = garbageCollector();
   const [job] = JOBS as [string];
   const digests = new RecordDigests();
   const digestFor = (i: number): Uint8Array => digestOf(taskKey(job, i), Uint8Array.of(i & 255));

@@ -12,7 +12,7 @@ import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
 import { contentOf, filesBelow, newStore } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
-import { type Machine, peerOf, reaches, silent, spoilt, TestFarm } from './machines.ts';
+import { farmWithLiar, type Machine, peerOf, reaches, silent, spoilt, TestFarm } from './machines.ts';
 
 const MIB = 2 ** 20;
 const from = (...machines: Machine[]) => ({ holders: () => machines.map(({ peer }) => peer) });
@@ -49,15 +49,7 @@ describe('holders that lie', () => {
   });
 
   it('R56: one that sends another small file is named', async (test) => {
-    const farm = new TestFarm(test, ['here', 'liar', 'honest']);
-    const here = await farm.start('here');
-    const liar = await farm.start('liar', {
-      disguise: (blobs) => disguised(blobs, { read: async (hash) => spoilt(await blobs.read(hash)) }),
-    });
-    const honest = await farm.start('honest');
-    await reaches(here, liar, honest);
-    const { hash } = await liar.blobs.putBytes(Buffer.from('a frame'));
-    await honest.blobs.putBytes(Buffer.from('a frame'));
+    const { here, liar, hash } = await farmWithLiar(test, Buffer.from('a frame'));
     await here.transfer.fetch(hash, { holders: () => [liar.peer] });
     assert.equal(
       Buffer.from(await here.blobs.read(hash)).toString(),

@@ -14,6 +14,7 @@ import { identityOf } from '../../../node/src/system/identity.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
 import type { Clock, Logger } from '../../../node/src/system/interface.ts';
 import { newStore, temporaryFolder } from '../blobs/helpers.ts';
+import { disguised } from '../disguised.ts';
 
 export const FARM = 'farmfarmfarmfarm';
 
@@ -125,6 +126,20 @@ export function spoilt(bytes: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(bytes);
   copy[0] = (copy[0] ?? 0) ^ 1;
   return copy;
+}
+
+/** A farm in which a liar and an honest machine hold the same small file, of which the liar serves another one. */
+export async function farmWithLiar(test: TestContext, content: Uint8Array) {
+  const farm = new TestFarm(test, ['here', 'liar', 'honest']);
+  const here = await farm.start('here');
+  const liar = await farm.start('liar', {
+    disguise: (blobs) => disguised(blobs, { read: async (hash) => spoilt(await blobs.read(hash)) }),
+  });
+  const honest = await farm.start('honest');
+  await reaches(here, liar, honest);
+  const { hash } = await liar.blobs.putBytes(content);
+  await honest.blobs.putBytes(content);
+  return { here, liar, honest, hash };
 }
 
 /** Stores a bundle of these files, as a submission does. */
