@@ -72,7 +72,7 @@ export class HeldFiles {
         const named = await filesOfBundle(blobs, bundle).catch(() => []);
         await this.#unpin(
           job,
-          [bundle, ...named].filter((hash) => !before.has(hash) && !this.#uses.has(keyOf(job, hash))),
+          [bundle, ...named].filter((hash) => this.#isDeleted(job) || !before.has(hash)),
         );
       }
     }
@@ -83,6 +83,11 @@ export class HeldFiles {
     return record !== undefined && record.deleted === undefined;
   }
 
+  /** What is fetched for a job is pinned as it comes, also after all that the job had here was released. */
+  #isDeleted(job: JobId): boolean {
+    return this.#components.queries.jobRecord(job)?.deleted !== undefined;
+  }
+
   #begin(job: JobId, hash: BlobHash, isPinned: boolean): void {
     const key = keyOf(job, hash);
     const use = this.#uses.get(key);
@@ -90,7 +95,7 @@ export class HeldFiles {
     else use.copies += 1;
   }
 
-  /** Whether its pin is to be taken back: the last copy has ended, and none came to be. */
+  /** Whether its pin is to be taken back: the last copy has ended, and none came to be, or the job is deleted. */
   #end(job: JobId, hash: BlobHash, isKept: boolean): boolean {
     const key = keyOf(job, hash);
     const use = this.#uses.get(key);
@@ -99,7 +104,7 @@ export class HeldFiles {
     use.isKept ||= isKept;
     if (use.copies > 0) return false;
     this.#uses.delete(key);
-    return !use.isKept;
+    return !use.isKept || this.#isDeleted(job);
   }
 
   async #unpin(job: JobId, hashes: readonly BlobHash[]): Promise<void> {

@@ -241,6 +241,8 @@ class HoldSession {
     const extras = named.filter((blob) => !blob.needed);
     // A thumbnail and a log: what can't be had is no reason to hold nothing.
     if (extras.length > 0) await this.#files.fetch(record.job, extras, options).catch(() => undefined);
+    // It may have been deleted meanwhile, and what came for it is released again.
+    this.#requireJob(record.job);
     const key = attemptKey(result.attempt);
     const counter = holdingCounter(mesh.self, [result.holders, known?.results[key]?.holders]);
     const holders = withHolder(result.holders, mesh.self, counter);
@@ -279,8 +281,8 @@ class HoldSession {
     const { peer: from } = this.#stream;
     if (record.kind !== 'job' || record.holders.plan[from]?.held !== true) throw new Refused('invalid');
     const { queries, mesh } = this.#components;
-    const known = queries.jobRecord(record.id);
-    if (record.deleted !== undefined || known?.deleted !== undefined) throw new Refused('outdated');
+    if (record.deleted !== undefined) throw new Refused('outdated');
+    this.#requireNotDeleted(record.id);
     const { plan, bundle } = record.spec;
     const options = this.#fetching(record.id, [
       ...heldBy(record.holders.plan),
@@ -288,6 +290,8 @@ class HoldSession {
     ]);
     await this.#files.fetch(record.id, [{ hash: plan }], options);
     if (bundle !== undefined) await this.#files.fetchTree(record.id, bundle, options);
+    this.#requireNotDeleted(record.id);
+    const known = queries.jobRecord(record.id);
     const counter = holdingCounter(mesh.self, [record.holders.plan, known?.holders.plan]);
     const bundleCounter = holdingCounter(mesh.self, [record.holders.bundle, known?.holders.bundle]);
     const kept: JobRecord = {
@@ -317,14 +321,18 @@ class HoldSession {
     this.#requireJob(job);
     const wanted = blobs.map((hash) => ({ hash }));
     await this.#files.fetch(job, wanted, this.#fetching(job, []));
+    this.#requireJob(job);
     return {};
   }
 
   /** A result without its job could neither be shown nor told from one of a deleted job. */
   #requireJob(job: string): void {
-    const record = this.#components.queries.jobRecord(job);
-    if (record === undefined) throw new Refused('unknown-job');
-    if (record.deleted !== undefined) throw new Refused('outdated');
+    if (this.#components.queries.jobRecord(job) === undefined) throw new Refused('unknown-job');
+    this.#requireNotDeleted(job);
+  }
+
+  #requireNotDeleted(job: string): void {
+    if (this.#components.queries.jobRecord(job)?.deleted !== undefined) throw new Refused('outdated');
   }
 
   #fetching(job: string, others: readonly PeerId[]): FetchOptions {

@@ -6,6 +6,7 @@ import {
   countingResult,
   encode,
   heldBy,
+  signDeletion,
   type JobRecord,
   type TaskRecord,
   type TaskResult,
@@ -15,7 +16,7 @@ import { HeldFiles } from '../../../node/src/replicas/held-files.ts';
 import { flipBit, storedAt } from '../../e2e/support/damage.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
-import { reaches, TestFarm } from '../transfer/machines.ts';
+import { reaches, signerOf, TestFarm } from '../transfer/machines.ts';
 import { JOB, type Keeper, madeResult, startKeeper, submittedJob } from './keepers.ts';
 
 const NAMES = ['maker', 'other'] as const;
@@ -167,6 +168,32 @@ describe('R139: a file that goes while the record that names it is written', () 
     assert.deepEqual(entry(), { held: false, counter: 2 });
     await answered(maker);
     assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
+  });
+});
+
+describe('R139: a job that is deleted while its files come', () => {
+  it('leaves no pins, and is not answered for', async (test) => {
+    const meanwhile: { delete?: () => Promise<void> } = {};
+    const [maker, other] = await twoKeepers(test, {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          putBytes: async (...call) => {
+            await meanwhile.delete?.();
+            return blobs.putBytes(...call);
+          },
+        }),
+    });
+    const job = other.records.jobRecord(JOB) as JobRecord;
+    const deleted = { ...job, deleted: signDeletion(signerOf('maker'), JOB, { wallTime: 0 }) };
+    meanwhile.delete = () => other.records.merge([deleted]);
+    const content = contentOf(7, 1_000);
+    await maker.records.merge([await named(maker, 0, { content })]);
+    while (other.records.jobRecord(JOB)?.deleted === undefined)
+      await new Promise((next) => setImmediate(next));
+    await answered(maker);
+    assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
+    assert.deepEqual(other.blobs.pins(hashOf(content)), []);
+    assert.equal(other.records.taskRecord(JOB, 0)?.results, undefined);
   });
 });
 
