@@ -3,7 +3,7 @@ import type { JobsComponents } from '../../node/src/jobs/interface.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
-import { onDisk } from './on-disk.ts';
+import { knowsThatItIsToLeave, onDisk } from './on-disk.ts';
 import type { Deed } from './people.ts';
 
 /** Whoever has a machine leave looks this often how far that is, and waits so long where nobody takes what is left. */
@@ -20,6 +20,8 @@ interface Leaver {
   at: Machine;
   life: number;
   isTold: boolean;
+  /** Whose disks had it when the answer came. */
+  heldBy: readonly Machine[];
   /** How much was left when that last changed, and when. */
   left: number;
   movedAt: number;
@@ -42,9 +44,9 @@ export class Leavers {
     this.#tell = tell;
   }
 
-  /** Whether a machine is on its way out. */
+  /** Whether a machine is on its way out. One that is left switched off goes on with that once it is on again. */
   get isUnderWay(): boolean {
-    return this.#leavers.some(({ machine, isWanted }) => isWanted && !machine.isRemoved);
+    return this.#leavers.some(({ machine, isWanted }) => isWanted && !isAway(machine));
   }
 
   /** Somebody wants a machine out of the farm: he says it there, or at another one. */
@@ -61,7 +63,7 @@ export class Leavers {
     }
     const machine = this.#dice.pick(others);
     const at = this.#dice.chance(0.7) ? machine : this.#dice.pick(there);
-    const wish = { isWanted: true, at, life: at.host.life, isTold: false };
+    const wish = { isWanted: true, at, life: at.host.life, isTold: false, heldBy: [] };
     const leaver: Leaver = { machine, ...wish, left: 0, movedAt: timeline.now };
     this.#leavers.push(leaver);
     tally.deed('have a machine leave');
@@ -75,11 +77,14 @@ export class Leavers {
     if (jobs === undefined) return;
     leaver.at = at;
     leaver.life = at.host.life;
+    leaver.isTold = false;
     this.#farm.note(at.peer, 'person', `${isWanted ? 'leave' : 'stay'}: ${machine.name}`);
     const leaving = { wanted: isWanted, reason: isWanted ? 'sold' : '' };
     setNode(jobs as JobsComponents, machine.peer, { leaving }).then(
-      () => {
+      ({ machines }) => {
         leaver.isTold = true;
+        leaver.heldBy = this.#farm.machines.filter((one) => knowsThatItIsToLeave(one, machine));
+        if (leaver.isWanted) this.#tell({ kind: 'to leave', machine, at, machines });
       },
       (error: unknown) => {
         const { code } = error as { code?: string };
@@ -93,14 +98,24 @@ export class Leavers {
 
   #follow(leaver: Leaver): void {
     this.#farm.timeline.after(LOOK_MS, () => {
-      if (leaver.machine.isRemoved) return;
-      if (this.#farm.machines.some((one) => knowsThatItLeft(one, leaver.machine))) return this.#out(leaver);
-      if (leaver.isWanted && leaver.isTold) this.#look(leaver);
-      // Whoever got no answer, since the node was gone by then, says it once more.
-      else if (leaver.isWanted && leaver.at.isRemoved) this.#wish(leaver.machine, leaver);
-      else if (leaver.isWanted && leaver.at.host.life !== leaver.life) this.#wish(leaver.at, leaver);
+      const { machine, at, isWanted, isTold } = leaver;
+      if (machine.isRemoved) return;
+      if (this.#farm.machines.some((one) => knowsThatItLeft(one, machine))) return this.#out(leaver);
+      if (isWanted && isTold && !this.#isLost(leaver)) this.#look(leaver);
+      // Whoever got no answer, since the node was gone by then, or whose word has gone with it, says it once more.
+      else if (isWanted && (isTold || isAway(at))) this.#wish(machine, leaver);
+      else if (isWanted && at.host.life !== leaver.life) this.#wish(at, leaver);
       this.#follow(leaver);
     });
+  }
+
+  /**
+   * Whether his word is with nobody who is there: all that had it when he got his answer have gone home or are no
+   * members by now. A word that any other has is one that the farm must follow.
+   */
+  #isLost({ machine, heldBy }: Leaver): boolean {
+    const there = this.#farm.machines.filter((one) => !isAway(one));
+    return heldBy.every(isAway) && !there.some((one) => knowsThatItIsToLeave(one, machine));
   }
 
   #look(leaver: Leaver): void {
@@ -138,6 +153,9 @@ export class Leavers {
     timeline.after(this.#dice.chance(0.5) ? 0 : this.#dice.between(500, 10_000), () => machine.destroy());
   }
 }
+
+/** Whether a machine comes back no more before somebody has it come back. */
+const isAway = ({ isOff, isGone, isRemoved }: Machine): boolean => isOff || isGone || isRemoved;
 
 /** Whether the disk of a machine says that another has removed itself. */
 function knowsThatItLeft(machine: Machine, { peer }: Machine): boolean {

@@ -31,6 +31,12 @@ export function taskOn(machine: Machine, id: string, index: number): TaskRecord 
   return record?.kind === 'task' ? record : undefined;
 }
 
+/** Whether the disk of a machine says that another is to leave, whoever wants that. */
+export function knowsThatItIsToLeave(machine: Machine, { peer }: Machine): boolean {
+  const record = onDisk(machine, `node/${peer}`);
+  return record?.kind === 'node' && record.fields.leaving?.value.wanted === true;
+}
+
 export const has = (machine: Machine, hash: string): boolean => machine.disk.blobs.contents.has(hash);
 
 export const hadOnce = (machine: Machine, hash: string): boolean => machine.disk.faults.everDamaged.has(hash);

@@ -21,6 +21,13 @@ export type Deed =
       readonly tasks: readonly string[] | 'all' | 'failed';
     }
   | { readonly kind: 'delete' | 'change'; readonly job: string; readonly at: Machine }
+  | {
+      readonly kind: 'to leave';
+      readonly machine: Machine;
+      readonly at: Machine;
+      /** How many machines hold that word, as the answer says. */
+      readonly machines: number;
+    }
   | { readonly kind: 'remove' | 'left'; readonly machine: Machine; readonly at: Machine };
 
 /** How long a door is opened for. */

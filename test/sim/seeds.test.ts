@@ -152,6 +152,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a machine was left off that alone knew of a job, whose plan others had for one of their own',
     profile: { faultEveryMs: 1_200 },
   },
+  {
+    seed: 1171n,
+    was: 'who wanted a machine to leave had said it at one alone, which was then left off, and did not say it again',
+  },
+  { seed: 1732n, was: 'a machine was waited for to leave that was left off on its way out' },
 ];
 
 describe('seeds that found something', () => {

@@ -1,7 +1,7 @@
 import type { TaskRecord } from '@cuadro/protocol';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
-import { contentOf, isGood, jobOn, jobsOn, taskOn } from '../on-disk.ts';
+import { contentOf, isGood, jobOn, jobsOn, knowsThatItIsToLeave, taskOn } from '../on-disk.ts';
 import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
 import { counting, filesOf, nameOf, redoAsked } from './rules.ts';
@@ -18,8 +18,21 @@ export class Departed implements Checker {
   }
 
   deed(deed: Deed): void {
-    if (deed.kind !== 'left') return;
-    const { machine } = deed;
+    if (deed.kind === 'to leave') this.#toLeave(deed);
+    if (deed.kind === 'left') this.#left(deed.machine);
+  }
+
+  /** A word that two machines hold by its answer is on two disks, but for those that were destroyed meanwhile. */
+  #toLeave({ machine, at, machines }: Extract<Deed, { kind: 'to leave' }>): void {
+    const holders = this.#farm.machines.filter((one) => one.isGone || knowsThatItIsToLeave(one, machine));
+    if (holders.length >= machines) return;
+    throw new Violation(
+      'leaving',
+      `${at.name} says that ${machines} machines hold that ${machine.name} is to leave, and ${holders.length} do.`,
+    );
+  }
+
+  #left(machine: Machine): void {
     const others = this.#farm.machines.filter((one) => one !== machine && !one.isGone && !one.isRemoved);
     for (const job of jobsOn(machine)) {
       const { id, spec, holders } = job;
