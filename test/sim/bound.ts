@@ -13,14 +13,14 @@ import { counting, filesOf, redoAsked, retryAsked } from './checkers/rules.ts';
 import type { SimFarm } from './farm.ts';
 import type { Leavers } from './leavers.ts';
 import type { Machine } from './machine.ts';
-import { isGood, jobOn, taskOn } from './on-disk.ts';
+import { isGood, jobOn, knowsThatItIsOut, taskOn } from './on-disk.ts';
 import { FAULT_MS, LOOK_MS } from './worker.ts';
 import type { Nature } from './workshop.ts';
 
 /** How long the farm may take once all is well: worked out from its own constants and from the work that is left. */
 
-const { leaderlessMs, leaseMs, pulseIntervalMs, collectMs, renderAgainMs, attemptsMax, retryPausesMs } =
-  defaultOptions;
+const { leaderlessMs, leaseMs, pulseIntervalMs, collectMs, renderAgainMs, substituteMs } = defaultOptions;
+const { attemptsMax, retryPausesMs } = defaultOptions;
 
 /** Clocks are wrong by two in a hundred, and each step of a protocol waits for a disk and a few messages. */
 const CLOCKS = 1.03;
@@ -47,6 +47,11 @@ const SCENE_MS = workerLimits.sceneWaitMs + SCENE_PAUSE_MAX_MS;
 const SUBSTITUTES_MAX = 4;
 /** What one machine alone held, and is out of reach, is rendered again, and what is made from it after that. */
 const AWAY_MS = renderAgainMs + AWAY_CHECK_MS;
+/**
+ * What two held takes longer. Two are out of reach at once where one has left and only the other, which is left off,
+ * has heard that: to all others it is a member that may come back.
+ */
+const AWAY_ON_TWO_MS = substituteMs + AWAY_CHECK_MS;
 /** And where that has failed by chance, its pauses pass. */
 const SUBSTITUTES_MS = SUBSTITUTES_MAX * SUBSTITUTE_PAUSE_MS;
 /** Who leaves is looked after: two rounds of asking, and whoever waits has it stay where nobody takes anything. */
@@ -61,11 +66,13 @@ export function leftMs(farm: SimFarm, leavers: Pick<Leavers, 'isUnderWay'>): num
   let leftMs = BEGIN_MS;
   let isSceneLeft = false;
   let isAway = false;
+  let isAwayOnTwo = false;
   for (const [id, nature] of farm.workshop.natures) {
     const job = jobEverywhere(farm, id);
     if (job === undefined || job.deleted !== undefined || isOver(farm, id)) continue;
     const tasks = nature.taskMs.map((ms, index) => ({ ms, index, has: stateOf(farm, job, index) }));
-    isAway ||= tasks.some(({ has }) => has === 'away');
+    isAway ||= tasks.some(({ has }) => has === 'away' || has === 'away on two');
+    isAwayOnTwo ||= tasks.some(({ has }) => has === 'away on two');
     const open = tasks.filter(({ has }) => has !== 'ended');
     if (open.length === 0) continue;
     isSceneLeft ||= job.spec.bundle !== undefined;
@@ -77,6 +84,7 @@ export function leftMs(farm: SimFarm, leavers: Pick<Leavers, 'isUnderWay'>): num
   const isMissing = farm.machines.some(({ isOff, isGone, isRemoved }) => isOff || isGone || isRemoved);
   if (isSceneLeft) leftMs += SCENE_MS;
   if (isAway || isMissing) leftMs += AWAY_MS;
+  if (isAwayOnTwo) leftMs += AWAY_ON_TWO_MS;
   if (isAway) leftMs += SUBSTITUTES_MS;
   if (leavers.isUnderWay) leftMs += LEAVE_MS;
   return leftMs * CLOCKS;
@@ -104,10 +112,10 @@ function isOver(farm: SimFarm, id: string): boolean {
   return states.every((state) => JOB_ENDS.has(state) && state !== 'done');
 }
 
-/** `away`: it has a result that none of those that are there holds. */
-function stateOf(farm: SimFarm, job: JobRecord, index: number): 'ended' | 'away' | 'open' {
+/** `away`: it has a result that none of those that are there holds, but others, as one of them knows. */
+function stateOf(farm: SimFarm, job: JobRecord, index: number): 'ended' | 'away' | 'away on two' | 'open' {
   const up = farm.up();
-  let isAway = false;
+  let away: 'away' | 'away on two' | undefined;
   for (const machine of up) {
     const task = taskOn(machine, job.id, index);
     if (task === undefined || task.redo < redoAsked(job, index)) continue;
@@ -116,8 +124,10 @@ function stateOf(farm: SimFarm, job: JobRecord, index: number): 'ended' | 'away'
       const files = filesOf(result);
       const holds = ({ peer }: Machine): boolean => result.holders[peer]?.held === true;
       if (up.some((one) => holds(one) && files.every((hash) => isGood(one, hash)))) return 'ended';
-      isAway = true;
+      const others = farm.machines.filter((one) => holds(one) && !knowsThatItIsOut(machine, one));
+      if (others.length > 1) away = 'away on two';
+      else away ??= 'away';
     } else if (task.failed !== undefined && task.retry >= retryAsked(job, index)) return 'ended';
   }
-  return isAway ? 'away' : 'open';
+  return away ?? 'open';
 }

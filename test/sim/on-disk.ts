@@ -37,6 +37,12 @@ export function knowsThatItIsToLeave(machine: Machine, { peer }: Machine): boole
   return record?.kind === 'node' && record.fields.leaving?.value.wanted === true;
 }
 
+/** Whether the disk of a machine says that another was removed, or has left. */
+export function knowsThatItIsOut(machine: Machine, { peer }: Machine): boolean {
+  const record = onDisk(machine, `member/${peer}`);
+  return record?.kind === 'member' && Object.keys(record.removals).length > 0;
+}
+
 export const has = (machine: Machine, hash: string): boolean => machine.disk.blobs.contents.has(hash);
 
 export const hadOnce = (machine: Machine, hash: string): boolean => machine.disk.faults.everDamaged.has(hash);

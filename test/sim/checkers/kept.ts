@@ -240,6 +240,12 @@ export class Kept implements Checker {
     return this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
   }
 
+  /** And who is there may not have heard of it: whoever left has told one that stays, which may be off by now. */
+  #knownWhereOff(shown: Shown): TaskResult | undefined {
+    const off = this.#hasAnyLeft ? this.#farm.machines.filter(({ isOff }) => isOff) : [];
+    return off.map((machine) => resultOn(machine, shown)).find((result) => result !== undefined);
+  }
+
   #stillThere(machine: Machine, shown: Shown): void {
     const { job: id, index, redo, attempt, by } = shown;
     if (this.#deleted.has(id)) return;
@@ -251,7 +257,7 @@ export class Kept implements Checker {
     // Whether somebody named it is judged where he did.
     if (redoAsked(job, index) > redo) return;
     const task = taskOn(machine, id, index);
-    const result = Object.values(task?.results ?? {}).find((one) => nameOf(one.attempt) === attempt);
+    const result = resultOn(machine, shown) ?? this.#knownWhereOff(shown);
     if (result === undefined)
       throw new Violation('done frames', `${what} is not known to ${machine.name} any more.`);
     const holders = this.#whoKeeps().filter((one) => result.holders[one.peer]?.held === true);
@@ -269,6 +275,11 @@ export class Kept implements Checker {
  */
 const isExcused = ({ machines, at }: { machines: number; at: Machine }): boolean =>
   !at.hasLeft && (at.isRemoved || (at.isGone && machines < 2));
+
+function resultOn(machine: Machine, { job, index, attempt }: Shown): TaskResult | undefined {
+  const results = Object.values(taskOn(machine, job, index)?.results ?? {});
+  return results.find((one) => nameOf(one.attempt) === attempt);
+}
 
 /** On its disk, or known to its node, which is writing it: nodes are ahead of their disks by one write. */
 function holds(machine: Machine, { job, index }: TaskRecord, attempt: string): boolean {

@@ -1,7 +1,7 @@
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
-import { jobsOn, onDisk, taskOn } from '../on-disk.ts';
+import { jobsOn, knowsThatItIsOut, taskOn } from '../on-disk.ts';
 
 /** A node that learns of a removal closes the connection within this time, in milliseconds. */
 const CLOSES_WITHIN_MS = 1_500;
@@ -28,7 +28,7 @@ export class Members implements Checker {
         if (machine === removed || !machine.isUp || machine.host.isStalled || machine.isRemoved) continue;
         const key = `${machine.peer} ${machine.host.life} ${removed.peer}`;
         const { done, answered } = machine.disk.writes;
-        if (!this.#writtenBy.has(key) && knows(machine, removed)) this.#writtenBy.set(key, done);
+        if (!this.#writtenBy.has(key) && knowsThatItIsOut(machine, removed)) this.#writtenBy.set(key, done);
         if (!this.#knownAt.has(key) && answered >= (this.#writtenBy.get(key) ?? Infinity))
           this.#knownAt.set(key, timeline.now);
         const knownAt = this.#knownAt.get(key);
@@ -46,7 +46,7 @@ export class Members implements Checker {
   end(): void {
     for (const removed of this.#farm.machines.filter(({ isRemoved }) => isRemoved)) {
       for (const machine of this.#farm.up()) {
-        const what = knows(machine, removed) ? heldAt(machine, removed) : undefined;
+        const what = knowsThatItIsOut(machine, removed) ? heldAt(machine, removed) : undefined;
         if (what !== undefined)
           throw new Violation(
             'removed members',
@@ -61,11 +61,6 @@ export class Members implements Checker {
     for (const moments of [this.#knownAt, this.#writtenBy])
       for (const key of moments.keys()) if (key.startsWith(machine.peer)) moments.delete(key);
   }
-}
-
-function knows(machine: Machine, { peer }: Machine): boolean {
-  const record = onDisk(machine, `member/${peer}`);
-  return record?.kind === 'member' && Object.keys(record.removals).length > 0;
 }
 
 /** Something that the records of one machine say another holds. */
