@@ -273,6 +273,16 @@ const FARM_PLANTS: readonly Plant[] = [
     within: 60,
   },
   {
+    name: 'a word that one machine holds is said to be on two',
+    breaks: 'leaving',
+    file: `${REPLICAS}/copies.ts`,
+    from: "if (await held.promise) return { machines: 2, others: 'enough' };",
+    to: "if ((await held.promise) || !this.alone()) return { machines: 2, others: 'enough' };",
+    // Whoever wants a machine to leave is told how many hold that.
+    profile: { ...FOUNDED, machines: 4, leaves: 2 },
+    within: 60,
+  },
+  {
     name: 'fewer followers unseat more',
     breaks: 'the incumbent stays',
     file: `${CORE}/election.ts`,
