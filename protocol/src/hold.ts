@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { blobHashSchema, jobIdSchema } from './ids.ts';
-import { HOLD_BLOBS_MAX, HOLD_ITEMS_MAX, HOLD_RECORDS_MAX, RECORD_BYTES_MAX } from './limits.ts';
+import { HOLD_ITEMS_MAX, HOLD_RECORDS_MAX, RECORD_BYTES_MAX } from './limits.ts';
 
 /**
  * How one machine asks another to hold something as well, before it counts as safe (SPEC R57). Messages travel as
@@ -20,13 +19,8 @@ export const holdItemSchema = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('job'), id, record }),
   /** Records alone: a change that a person made. */
   z.looseObject({ kind: z.literal('records'), id, records: z.array(record).min(1).max(HOLD_RECORDS_MAX) }),
-  /** Files alone, for a job: the log of a failed attempt. */
-  z.looseObject({
-    kind: z.literal('blobs'),
-    id,
-    job: jobIdSchema,
-    blobs: z.array(blobHashSchema).min(1).max(HOLD_BLOBS_MAX),
-  }),
+  /** A task record with one failure, and its log. */
+  z.looseObject({ kind: z.literal('failure'), id, record }),
 ]);
 export type HoldItem = z.infer<typeof holdItemSchema>;
 
@@ -48,7 +42,7 @@ export const holdOutcomeSchema = z.discriminatedUnion('kind', [
   z.looseObject({
     kind: z.literal('held'),
     id,
-    /** Counters of the holder's own entries (R24), which are durable there: of a result's files, or a job's plan. */
+    /** Counters of the holder's own entries (R24), which are durable there: of a result's files, a failure's log, or a job's plan. */
     counter: counter.optional(),
     bundleCounter: counter.optional(),
   }),

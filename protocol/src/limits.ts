@@ -93,5 +93,3 @@ export const FRAME_BODY_BYTES_MAX = 8_388_608;
 export const HOLD_ITEMS_MAX = 1_024;
 /** Records of one change that a person makes: a requeue of a large job in parts. */
 export const HOLD_RECORDS_MAX = 256;
-/** Files asked for beside a record: logs. */
-export const HOLD_BLOBS_MAX = 64;

@@ -1,11 +1,20 @@
 import { compareCanonical } from './codec.ts';
 import { mergeDiaryEntries } from './diary.ts';
-import { looksLikeField, mergeField, mergeHolders, mergeMaps, mergeUnknown, type Field } from './fields.ts';
+import {
+  looksLikeField,
+  mergeField,
+  mergeHolders,
+  mergeMaps,
+  mergeUnknown,
+  type Field,
+  type Holders,
+} from './fields.ts';
 import { compareAttempts, type PeerId } from './ids.ts';
 import {
   emptyTask,
   recordKey,
   type FailedOutcome,
+  type Failure,
   type JobRecord,
   type KnownRecord,
   type TaskRecord,
@@ -119,6 +128,25 @@ function mergeResults(a: TaskResult, b: TaskResult): TaskResult {
   });
 }
 
+/**
+ * Failures of one attempt: the greater bytes stand whole, whoever holds the log, and holders join (SPEC R132). So what
+ * the machine itself says is never mixed with the coordinator's word that it vanished.
+ */
+function mergeFailures(a: Failure, b: Failure): Failure {
+  if (a === b) return a;
+  const holders = mergeOptionalHolders(a.holders, b.holders);
+  const stands = compareCanonical(withoutHolders(a), withoutHolders(b)) >= 0 ? a : b;
+  return holders === undefined || holders === stands.holders ? stands : { ...stands, holders };
+}
+
+function mergeOptionalHolders(a: Holders | undefined, b: Holders | undefined): Holders | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : mergeHolders(a, b);
+}
+
+function withoutHolders({ holders: _holders, ...failure }: Failure): Omit<Failure, 'holders'> {
+  return failure;
+}
+
 /** The older attempt's verdict stands; of one attempt's, the greater bytes. */
 function mergeFailed(a: FailedOutcome, b: FailedOutcome): FailedOutcome {
   const order = compareAttempts(b.attempt, a.attempt) || compareCanonical(a, b);
@@ -128,7 +156,7 @@ function mergeFailed(a: FailedOutcome, b: FailedOutcome): FailedOutcome {
 const TASK_RULES: Rules = {
   results: (a: TaskRecord['results'], b: TaskRecord['results']) => mergeMaps(a, b, mergeResults),
   failed: mergeFailed,
-  failures: mergeFixedMap,
+  failures: (a: TaskRecord['failures'], b: TaskRecord['failures']) => mergeMaps(a, b, mergeFailures),
 };
 
 /** A higher redo wins whole; at the same redo a higher retry voids failures; results always join (SPEC R32). */

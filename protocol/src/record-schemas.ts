@@ -147,6 +147,7 @@ export const failureSchema: z.ZodType<Failure> = z.looseObject({
   message: sentence,
   lines: telling,
   log: blobHashSchema.optional(),
+  holders: holdersSchema.optional(),
   wallTime: wallTimeSchema,
 }) as unknown as z.ZodType<Failure>;
 

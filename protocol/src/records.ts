@@ -163,6 +163,8 @@ export interface Failure {
   lines: string[];
   /** The whole log. */
   log?: BlobHash;
+  /** Holders of the log (SPEC R132). */
+  holders?: Holders;
   wallTime: number;
 }
 

@@ -1,7 +1,7 @@
 import { countingResult } from './derive.ts';
 import { heldBy, type Holders } from './fields.ts';
 import type { PeerId } from './ids.ts';
-import type { JobRecord, TaskRecord, TaskResult } from './records.ts';
+import type { Failure, JobRecord, TaskRecord, TaskResult } from './records.ts';
 
 /** A file that a result names: one that whoever holds the result holds, or one that only helps to look at it. */
 export interface NamedBlob {
@@ -28,6 +28,17 @@ export function blobsOfResult(result: TaskResult): NamedBlob[] {
 /** What a machine promises that says it holds the result: of these it lacks none, or it doesn't hold it. */
 export const promisedBlobs = (result: TaskResult): string[] =>
   blobsOfResult(result).flatMap(({ hash, needed }) => (needed ? [hash] : []));
+
+/** The log of a failure of which the record says that the machine holds it (SPEC R132). */
+export const heldLog = ({ log, holders }: Failure, peer: PeerId): string | undefined =>
+  holders?.[peer]?.held === true ? log : undefined;
+
+/** Everything of a task of which its record says that the machine holds it: of results, and logs of failures. */
+export function heldOfTask(task: TaskRecord, peer: PeerId): string[] {
+  const results = Object.values(task.results).filter(({ holders }) => holders[peer]?.held === true);
+  const logs = Object.values(task.failures).map((failure) => heldLog(failure, peer));
+  return [...results.flatMap(promisedBlobs), ...logs.filter((log) => log !== undefined)];
+}
 
 /** What would be left of a job without one machine (SPEC R58). */
 export interface Safety {

@@ -201,8 +201,8 @@ export type FarmView = z.infer<typeof farmViewSchema>;
 export const departureViewSchema = z.object({
   /** `blocked`: no machine takes what is left, for the reason in `message`; it goes on as soon as one does. */
   state: z.enum(['staying', 'moving', 'blocked', 'left']),
-  /** What is still to be moved: results, and scenes with their plans. */
-  left: z.object({ results: z.int(), scenes: z.int() }),
+  /** What is still to be moved: results, scenes with their plans, and logs of failed attempts where there are any. */
+  left: z.object({ results: z.int(), scenes: z.int(), logs: z.int().optional() }),
   /** One sentence on how it stands. */
   message: z.string(),
 });

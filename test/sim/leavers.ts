@@ -129,7 +129,7 @@ export class Leavers {
     // The word of one who has left meanwhile counts no more (SPEC R161).
     const isVoid = machine.queries?.nodeRecord(machine.peer)?.fields.leaving?.value.wanted === true;
     if (state === 'staying' && isVoid) leaver.isWanted = false;
-    const sum = left.results + left.scenes;
+    const sum = left.results + left.scenes + (left.logs ?? 0);
     if (state !== 'blocked' || sum !== leaver.left) {
       leaver.left = sum;
       leaver.movedAt = now;

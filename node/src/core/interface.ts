@@ -223,6 +223,8 @@ export interface CoreQueries {
   task(job: JobId, index: TaskIndex): TaskDetail | undefined;
   /** Tasks whose result counts files to collect: every index with a result. */
   tasksWithResult(job: JobId): TaskIndex[];
+  /** Tasks on which attempts failed. */
+  tasksWithFailure(job: JobId): TaskIndex[];
   /** The result to use now: the one that counts, or what stands in for it while its holders are away (SPEC R59). */
   resultAtHand(job: JobId, index: TaskIndex): TaskResult | undefined;
   /** Sum of the redo levels of the tasks that this one was or would be made from (SPEC R39). */

@@ -206,6 +206,10 @@ export class BrainQueries implements CoreQueries {
     return job.table.withResult();
   }
 
+  tasksWithFailure(id: JobId): TaskIndex[] {
+    return this.state.jobs.get(id)?.table.records.failed() ?? [];
+  }
+
   resultAtHand(job: JobId, index: TaskIndex): TaskResult | undefined {
     const record = this.taskRecord(job, index);
     if (record === undefined) return undefined;

@@ -1,4 +1,4 @@
-import type { Holders, JobRecord, PeerId, TaskRecord, TaskResult } from '@cuadro/protocol';
+import type { Holders, JobRecord, PeerId, TaskRecord } from '@cuadro/protocol';
 
 /**
  * A removed machine's entries among the holders count no more: its removal withdraws them (SPEC R24). Every node does
@@ -7,12 +7,22 @@ import type { Holders, JobRecord, PeerId, TaskRecord, TaskResult } from '@cuadro
 
 export function withoutRemovedTask(task: TaskRecord, removed: ReadonlySet<PeerId>): TaskRecord {
   if (removed.size === 0) return task;
-  let results: Record<string, TaskResult> | undefined;
-  for (const [key, result] of Object.entries(task.results)) {
-    const holders = withdrawn(result.holders, removed);
-    if (holders !== result.holders) results = { ...(results ?? task.results), [key]: { ...result, holders } };
+  const results = withoutRemoved(task.results, removed);
+  const failures = withoutRemoved(task.failures, removed);
+  return results === task.results && failures === task.failures ? task : { ...task, results, failures };
+}
+
+function withoutRemoved<T extends { holders?: Holders }>(
+  entries: Record<string, T>,
+  removed: ReadonlySet<PeerId>,
+): Record<string, T> {
+  let left = entries;
+  for (const [key, entry] of Object.entries(entries)) {
+    if (entry.holders === undefined) continue;
+    const holders = withdrawn(entry.holders, removed);
+    if (holders !== entry.holders) left = { ...left, [key]: { ...entry, holders } };
   }
-  return results === undefined ? task : { ...task, results };
+  return left;
 }
 
 export function withoutRemovedJob(job: JobRecord, removed: ReadonlySet<PeerId>): JobRecord {

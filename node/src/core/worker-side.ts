@@ -10,6 +10,7 @@ import {
   type Epoch,
   type Grant,
   type HeldAttempt,
+  type Holders,
   type PeerId,
   type ResultMessage,
 } from '@cuadro/protocol';
@@ -174,12 +175,18 @@ export class WorkerSide {
     return message;
   }
 
+  get #ownHolders(): Holders {
+    return { [this.#self]: { held: true, counter: 1 } };
+  }
+
   #told({ grant, engine, engineVersion }: Held, outcome: AttemptOutcome): ResultMessage['outcome'] {
     const { attempt } = grant;
     if (outcome.kind === 'stopped') return { ...outcome };
     if (outcome.kind === 'failure') {
       const { kind, ...failure } = outcome;
-      return { kind, failure: { ...bounded(failure), attempt, peer: this.#self } };
+      // Whoever made it holds its log, as it holds a result (SPEC R132).
+      const holders = failure.log !== undefined && { holders: this.#ownHolders };
+      return { kind, failure: { ...bounded(failure), attempt, peer: this.#self, ...holders } };
     }
     const { kind, ...made } = outcome;
     const showsVersion = engineVersion !== undefined && VERSIONED_ENGINES.has(engine);
@@ -192,7 +199,7 @@ export class WorkerSide {
         attempt,
         peer: this.#self,
         state: 'rendered',
-        holders: { [this.#self]: { held: true, counter: 1 } },
+        holders: this.#ownHolders,
         ...(showsVersion && { engineVersion }),
       },
     };

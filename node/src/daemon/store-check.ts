@@ -5,7 +5,7 @@ import {
   CuadroError,
   type KnownRecord,
   type PeerId,
-  promisedBlobs,
+  heldOfTask,
   recordKey,
 } from '@cuadro/protocol';
 import { filesOfBundle } from '../blobs/bundle-files.ts';
@@ -103,10 +103,7 @@ function promised(record: KnownRecord, peer: PeerId): BlobHash[] {
       ...(bundle === undefined ? [] : [bundle]),
     ];
   }
-  if (record.kind !== 'task') return [];
-  return Object.values(record.results)
-    .filter(({ holders }) => holders[peer]?.held === true)
-    .flatMap(promisedBlobs);
+  return record.kind === 'task' ? heldOfTask(record, peer) : [];
 }
 
 /** The bundle of which the record says that `peer` holds it, with all that belongs to it. */

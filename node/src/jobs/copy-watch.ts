@@ -1,4 +1,6 @@
 import {
+  heldLog,
+  heldOfTask,
   promisedBlobs,
   type BlobHash,
   type HolderEntry,
@@ -6,6 +8,7 @@ import {
   type JobId,
   type JobRecord,
   type KnownRecord,
+  type TaskIndex,
   type TaskRecord,
 } from '@cuadro/protocol';
 import { filesOfBundle } from '../blobs/bundle-files.ts';
@@ -148,12 +151,10 @@ class CopyWatch implements Startable {
       if (record === undefined || record.deleted !== undefined) continue;
       if (isHeldBy(record.holders.plan, signer.peer)) await this.#pin(record.spec.plan, id);
       await this.#pinScene(record);
-      for (const index of queries.tasksWithResult(id)) {
+      for (const index of tasksHeld(queries, id)) {
         if (++looked % RESULTS_PER_TURN === 0) await this.#turn();
-        for (const result of Object.values(queries.taskRecord(id, index)?.results ?? {})) {
-          if (!isHeldBy(result.holders, signer.peer)) continue;
-          for (const hash of promisedBlobs(result)) await this.#pin(hash, id);
-        }
+        const task = queries.taskRecord(id, index);
+        for (const hash of task === undefined ? [] : heldOfTask(task, signer.peer)) await this.#pin(hash, id);
       }
     }
   }
@@ -250,7 +251,7 @@ class CopyWatch implements Startable {
     };
     const changed = await this.#withoutCopy(record, gone);
     if (changed !== undefined) changes.push(changed);
-    for (const [i, index] of queries.tasksWithResult(id).entries()) {
+    for (const [i, index] of tasksHeld(queries, id).entries()) {
       if (i % RESULTS_PER_TURN === RESULTS_PER_TURN - 1) {
         await merge();
         await this.#turn();
@@ -283,17 +284,29 @@ class CopyWatch implements Startable {
   }
 }
 
-/** The task's record where this machine says that it holds a result of which a file is gone. */
+/** Tasks of which a machine may hold a result, or the log of a failed attempt. */
+const tasksHeld = (queries: CopyWatchComponents['driver']['queries'], job: JobId): TaskIndex[] => [
+  ...new Set([...queries.tasksWithResult(job), ...queries.tasksWithFailure(job)]),
+];
+
+/** The task's record where this machine says that it holds a result, or a log, of which a file is gone. */
 function taskWithout(task: TaskRecord, gone: ReadonlySet<BlobHash>, peer: string): TaskRecord | undefined {
-  const named = Object.entries(task.results).filter(
+  const results = Object.entries(task.results).filter(
     ([, result]) => isHeldBy(result.holders, peer) && promisedBlobs(result).some((hash) => gone.has(hash)),
   );
-  if (named.length === 0) return undefined;
-  const results = Object.fromEntries(
-    named.map(([key, result]) => [key, { ...result, holders: withdrawn(result.holders, peer) }]),
-  );
-  return { ...task, results: { ...task.results, ...results } };
+  const failures = Object.entries(task.failures).filter(([, one]) => gone.has(heldLog(one, peer) ?? ''));
+  if (results.length + failures.length === 0) return undefined;
+  return {
+    ...task,
+    results: { ...task.results, ...withdrawnFrom(results, peer) },
+    failures: { ...task.failures, ...withdrawnFrom(failures, peer) },
+  };
 }
+
+const withdrawnFrom = <T extends { holders?: Holders }>(entries: [string, T][], peer: string) =>
+  Object.fromEntries(
+    entries.map(([key, one]) => [key, { ...one, holders: withdrawn(one.holders ?? {}, peer) }]),
+  );
 
 const isHeldBy = (holders: Holders, peer: string): boolean => holders[peer]?.held === true;
 

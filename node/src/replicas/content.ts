@@ -64,7 +64,7 @@ export function holdersOf(
     const { plan, bundle } = job.holders;
     const ofJob = hash === job.spec.plan ? plan : bundle;
     for (const peer of heldBy(ofJob)) found.add(peer);
-    // Results go to the submitter first, and so do logs, whose holders no record names.
+    // Results go to the submitter first, and so do logs: it may have them before a record says so.
     found.add(job.spec.author);
   }
   return [...found];
@@ -85,7 +85,8 @@ function jobNaming(
 
 function holdersOfTask(task: TaskRecord): PeerId[] {
   const results = Object.values(task.results).flatMap(({ holders, peer }) => [...heldBy(holders), peer]);
-  return [...results, ...Object.values(task.failures).map(({ peer }) => peer)];
+  const logs = Object.values(task.failures).flatMap(({ holders = {}, peer }) => [...heldBy(holders), peer]);
+  return [...results, ...logs];
 }
 
 /** Does the work again whenever a machine comes back, as long as it is only for want of one, and so long at most. */

@@ -36,6 +36,7 @@ export interface CopiesState {
   /** Results that are in one copy only, because of this machine: the copies that it still has to give away. */
   readonly results: number;
   readonly jobs: number;
+  /** Tasks with a failed attempt whose log is in one copy only (SPEC R133). */
   readonly logs: number;
   /** Of all these, those that somebody was asked to hold and hasn't answered. */
   readonly asked: number;

@@ -1,7 +1,8 @@
-import type { BlobHash, JobId, JobRecord, KnownRecord, PeerId, TaskIndex } from '@cuadro/protocol';
+import type { JobId, JobRecord, KnownRecord, PeerId, TaskIndex } from '@cuadro/protocol';
 import type { Changes } from '../core/interface.ts';
 import type { Copies, CopiesComponents, CopiesOfLeaver, CopiesState, Kept } from './copies-interface.ts';
 import { CopyDesk, keyOf, type Need } from './copy-desk.ts';
+import { CopyLogs } from './copy-logs.ts';
 import { copyLimits, defaultCopyOptions, type CopyOptions } from './copy-limits.ts';
 import { CopyMarks } from './copy-marks.ts';
 import { CopyPeers } from './copy-peers.ts';
@@ -26,9 +27,7 @@ class MeshCopies implements Copies {
   readonly #repairs: CopyRepairs;
   /** Jobs whose content waits for copies. */
   readonly #jobs = new Set<JobId>();
-  /** Logs of failed attempts of this machine, and the job of each. */
-  readonly #logs = new Map<BlobHash, JobId>();
-  readonly #logsKept = new Set<BlobHash>();
+  readonly #logs: CopyLogs;
   /** Needs that could not be met a moment ago. */
   #later: Need[] = [];
   readonly #acknowledging = new JobWaiters();
@@ -76,6 +75,12 @@ class MeshCopies implements Copies {
       onPlace: () => this.#pump(),
     });
     this.#repairs = new CopyRepairs(components, { onReady: () => this.#pump() });
+    this.#logs = new CopyLogs(components, {
+      repairs: this.#repairs,
+      rule: () => this.#rule,
+      isLeaving: () => this.#peers.isLeaving,
+      isUnderWay: (need) => this.#desk.isUnderWay(need),
+    });
     this.#holding = new Holding({ ...components, isLeaving: () => this.#peers.isLeaving }, options);
   }
 
@@ -110,14 +115,12 @@ class MeshCopies implements Copies {
 
   state(): CopiesState {
     const { asked } = this.#desk;
+    const later = (wanted: Need['kind']) => this.#later.filter(({ kind }) => kind === wanted).length;
+    const marked = this.#marks.count + this.#repairs.marks.count;
     return {
-      results:
-        this.#marks.count +
-        this.#repairs.marks.count +
-        asked.results +
-        this.#later.filter(({ kind }) => kind === 'result').length,
+      results: marked + asked.results + later('result'),
       jobs: this.#jobs.size,
-      logs: this.#logs.size,
+      logs: this.#logs.count + asked.logs + later('log'),
       asked: asked.all,
     };
   }
@@ -277,14 +280,15 @@ class MeshCopies implements Copies {
     this.#marks.forget(job);
     this.#repairs.marks.forget(job);
     this.#jobs.delete(job);
-    for (const [log, of] of this.#logs) if (of === job) this.#logs.delete(log);
+    this.#logs.forget(job);
     this.#acknowledging.wake(job);
   }
 
   #lookAtTask(job: JobId, index: TaskIndex): void {
     const { queries, mesh } = this.#components;
     const task = queries.taskRecord(job, index);
-    const needed = resultToCopy(task, mesh.self, this.#rule);
+    const rule = this.#rule;
+    const needed = resultToCopy(task, mesh.self, rule);
     // A machine that leaves is waited for by a person.
     const isRepair = needed?.state === 'done' && !this.#peers.isLeaving;
     const [marks, others] = isRepair
@@ -295,29 +299,21 @@ class MeshCopies implements Copies {
     else if (!this.#desk.isAsked(job, index)) marks.add(job, index);
     const result = resultToCallDone(task, mesh.self);
     if (task !== undefined && result !== undefined) this.#desk.callDone(task, result);
-    for (const { peer, log } of Object.values(task?.failures ?? {})) {
-      if (peer !== mesh.self || log === undefined || this.#logsKept.has(log)) continue;
-      if (this.#logs.size < copyLimits.logsWaiting) this.#logs.set(log, job);
-    }
+    this.#logs.lookAt(job, index, task, rule);
   }
 
   #held(need: Need): void {
-    if (need.kind === 'log') {
-      this.#logs.delete(need.hash);
-      this.#logsKept.add(need.hash);
-    }
     if (need.kind === 'job') this.#lookAtJob(need.job);
     // While it was under way the other holder may have gone.
-    if (need.kind === 'result') this.#lookAtTask(need.job, need.index);
+    else if (need.kind !== 'records') this.#lookAtTask(need.job, need.index);
     this.#pump();
   }
 
   #failed(need: Need, again: 'now' | 'later' | 'never'): void {
     if (again === 'never') {
       if (need.kind === 'job') this.#jobs.delete(need.job);
-      if (need.kind === 'log') this.#logs.delete(need.hash);
       if (need.kind === 'records') need.held(false);
-    } else if (again === 'now' && need.kind === 'result') {
+    } else if (again === 'now' && (need.kind === 'result' || need.kind === 'log')) {
       this.#lookAtTask(need.job, need.index);
     } else if (need.kind === 'records' && need.to !== undefined) {
       need.held(false);
@@ -341,7 +337,7 @@ class MeshCopies implements Copies {
     const later = this.#later;
     this.#later = [];
     for (const need of later) {
-      if (need.kind === 'result') this.#lookAtTask(need.job, need.index);
+      if (need.kind === 'result' || need.kind === 'log') this.#lookAtTask(need.job, need.index);
       else if (need.kind === 'records' && !this.#desk.ask(need)) this.#later.push(need);
     }
     if (this.#later.length > 0) this.#retry();
@@ -368,8 +364,8 @@ class MeshCopies implements Copies {
       return asked;
     };
     for (const job of this.#jobs) this.#askJob(job, ask);
-    for (const [hash, job] of this.#logs) if (!ask({ kind: 'log', job, hash })) break;
     this.#marks.offer((job, index) => ask({ kind: 'result', job, index }));
+    this.#logs.offer(ask);
     this.#repairs.marks.offer((job, index) => this.#repair({ kind: 'result', job, index }, ask));
     // Whoever has answered, or comes back, is asked then; only the end of a pause tells nobody.
     if (refused && this.#peers.pauses) this.#retry();

@@ -1,6 +1,6 @@
 import {
   heldBy,
-  type BlobHash,
+  type Failure,
   type HoldItem,
   type HoldOutcome,
   type JobId,
@@ -18,10 +18,12 @@ import type { CopyPeers } from './copy-peers.ts';
 import { GroupMerge } from './group-merge.ts';
 import {
   type CopyRule,
+  failureToCopy,
   isHeldByTwo,
   isJobHeldByTwo,
   jobHolders,
   recordOf,
+  recordOfFailure,
   resultToCopy,
   withHolder,
 } from './needs.ts';
@@ -30,7 +32,7 @@ import {
 export type Need =
   | { readonly kind: 'result'; readonly job: JobId; readonly index: TaskIndex }
   | { readonly kind: 'job'; readonly job: JobId }
-  | { readonly kind: 'log'; readonly job: JobId; readonly hash: BlobHash }
+  | { readonly kind: 'log'; readonly job: JobId; readonly index: TaskIndex }
   | {
       readonly kind: 'records';
       readonly records: readonly KnownRecord[];
@@ -42,6 +44,7 @@ export type Need =
 /** A need that a machine was asked to meet. */
 type Asked = { readonly need: Need; readonly files: boolean } & (
   | { readonly kind: 'result'; readonly task: TaskRecord; readonly result: TaskResult }
+  | { readonly kind: 'log'; readonly task: TaskRecord; readonly failure: Failure }
   | { readonly kind: 'other' }
 );
 
@@ -72,7 +75,7 @@ export class CopyDesk {
   /** Results, jobs and logs that are asked for now, by key. */
   readonly #underWay = new Set<string>();
   readonly #merges: GroupMerge;
-  #results = 0;
+  readonly #open = { result: 0, job: 0, log: 0, records: 0 };
   #nextId = 1;
 
   constructor(components: DeskComponents, init: DeskInit) {
@@ -81,8 +84,8 @@ export class CopyDesk {
     this.#merges = new GroupMerge((records) => components.merge(components.mesh.self, records));
   }
 
-  get asked(): { results: number; all: number } {
-    return { results: this.#results, all: this.#asked.size };
+  get asked(): { results: number; logs: number; all: number } {
+    return { results: this.#open.result, logs: this.#open.log, all: this.#asked.size };
   }
 
   isAsked(job: JobId, index: TaskIndex): boolean {
@@ -116,11 +119,8 @@ export class CopyDesk {
         return this.#askResult(need);
       case 'job':
         return this.#askJob(need);
-      case 'log': {
-        const first = this.#components.queries.jobRecord(need.job)?.spec.author;
-        const item = { kind: 'blobs' as const, job: need.job, blobs: [need.hash] };
-        return this.#send(need, item, { first, holders: new Set(), files: true });
-      }
+      case 'log':
+        return this.#askLog(need);
       case 'records': {
         const records = need.records.map((record) => this.#components.bytesOf(record));
         const to = { only: need.to, holders: new Set<PeerId>(), files: false };
@@ -142,6 +142,17 @@ export class CopyDesk {
     return this.#send(need, item, { first, holders, files }, { kind: 'result', task, result });
   }
 
+  #askLog(need: Extract<Need, { kind: 'log' }>): boolean {
+    const { queries, mesh, bytesOf } = this.#components;
+    const task = queries.taskRecord(need.job, need.index);
+    const failure = failureToCopy(task, mesh.self, this.#init.rule());
+    if (task === undefined || failure === undefined) return true;
+    const item = { kind: 'failure' as const, record: bytesOf(recordOfFailure(task, failure)) };
+    const first = queries.jobRecord(need.job)?.spec.author;
+    const holders = new Set(heldBy(failure.holders ?? {}));
+    return this.#send(need, item, { first, holders, files: true }, { kind: 'log', task, failure });
+  }
+
   #askJob(need: Extract<Need, { kind: 'job' }>): boolean {
     const { queries, bytesOf } = this.#components;
     const record = queries.jobRecord(need.job);
@@ -160,16 +171,14 @@ export class CopyDesk {
       holders: ReadonlySet<PeerId>;
       files: boolean;
     },
-    more: Pick<Extract<Asked, { kind: 'result' }>, 'kind' | 'task' | 'result'> | { kind: 'other' } = {
-      kind: 'other',
-    },
+    more: DistributiveOmit<Asked, 'need' | 'files'> = { kind: 'other' },
   ): boolean {
     const { peers } = this.#init;
     const peer = to.only ?? peers.choose({ first: to.first, holders: to.holders, files: to.files });
     if (peer === undefined) return false;
     const id = this.#nextId++;
     this.#asked.set(id, { need, files: to.files, ...more });
-    if (need.kind === 'result') this.#results++;
+    this.#open[need.kind]++;
     const key = keyOf(need);
     if (key !== undefined) this.#underWay.add(key);
     peers.ask(peer, { ...item, id } as HoldItem, to.files);
@@ -207,7 +216,7 @@ export class CopyDesk {
   #release({ need }: Asked): void {
     const key = keyOf(need);
     if (key !== undefined) this.#underWay.delete(key);
-    if (need.kind === 'result') this.#results--;
+    this.#open[need.kind]--;
   }
 
   async #held(peer: PeerId, asked: Asked, outcome: Extract<HoldOutcome, { kind: 'held' }>): Promise<void> {
@@ -233,6 +242,11 @@ export class CopyDesk {
         const state = isHeldByTwo(holders, queries.removed()) ? 'done' : result.state;
         return recordOf(task, { ...result, state, holders });
       };
+    }
+    if (asked.kind === 'log') {
+      const { task, failure } = asked;
+      const holders = withHolder(failure.holders ?? {}, peer, counter);
+      return () => recordOfFailure(task, { ...failure, holders });
     }
     if (asked.need.kind !== 'job') return undefined;
     const record: JobRecord | undefined = queries.jobRecord(asked.need.job);
@@ -280,6 +294,7 @@ export class CopyDesk {
     const id = this.#nextId++;
     const told: Need = { kind: 'records', records: [record], held: () => undefined };
     this.#asked.set(id, { need: told, files: false, kind: 'other' });
+    this.#open.records++;
     this.#init.peers.ask(peer, { kind: 'records', id, records: [this.#components.bytesOf(record)] }, false);
   }
 }
@@ -294,7 +309,7 @@ export function keyOf(need: Need): string | undefined {
     case 'job':
       return need.job;
     case 'log':
-      return need.hash;
+      return `log/${need.job}/${need.index}`;
     case 'records':
       return undefined;
   }

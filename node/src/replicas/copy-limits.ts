@@ -44,8 +44,6 @@ export const copyLimits = {
   tasksPerSlice: 2_048,
   /** Results of one job asked for in a row before the next job's. */
   tasksPerTurn: 64,
-  /** Logs that wait for their second copy; the failures themselves are records. */
-  logsWaiting: 4_096,
   /** Streams that one machine may ask on at once: the one in use, and one that it replaces. */
   streamsPerPeer: 2,
 } as const;

@@ -127,10 +127,9 @@ function sizeOf(item: HoldItem): number {
   switch (item.kind) {
     case 'result':
     case 'job':
+    case 'failure':
       return item.record.length;
     case 'records':
       return item.records.reduce((sum, bytes) => sum + bytes.length, 0);
-    case 'blobs':
-      return item.blobs.length * 70;
   }
 }

@@ -85,15 +85,15 @@ class PoliteDeparture implements Departure {
 
   view(): DepartureView {
     const { copies, isMember, wanted } = this.#components;
-    const { results, jobs } = copies.state();
+    const { results, jobs, logs } = copies.state();
     if (wanted() !== undefined && !isMember())
       return { state: 'left', left: nothing, message: 'This machine has left the farm.' };
     if (wanted() === undefined)
       return { state: 'staying', left: nothing, message: 'This machine stays in its farm.' };
-    const left = { results, scenes: jobs };
+    const left = { results, scenes: jobs, ...(logs > 0 && { logs }) };
     if (copies.leaving.staying() === 0) return { state: 'blocked', left, message: DEPARTURE.alone };
     if (this.#isStuck) return { state: 'blocked', left, message: DEPARTURE.stuck };
-    if (results + jobs > 0) return { state: 'moving', left, message: DEPARTURE.moving };
+    if (results + jobs + logs > 0) return { state: 'moving', left, message: DEPARTURE.moving };
     const message = copies.leaving.isWhole() ? DEPARTURE.moved : DEPARTURE.looking;
     return { state: 'moving', left, message };
   }
@@ -124,8 +124,8 @@ class PoliteDeparture implements Departure {
   /** Others hold all of it, and nobody owes an answer. */
   #isMoved(): boolean {
     const { copies } = this.#components;
-    const { results, jobs, asked } = copies.state();
-    return copies.leaving.isWhole() && results + jobs + asked === 0;
+    const { results, jobs, logs, asked } = copies.state();
+    return copies.leaving.isWhole() && results + jobs + logs + asked === 0;
   }
 
   /**
@@ -149,7 +149,7 @@ class PoliteDeparture implements Departure {
   #choose(state: CopiesState): void {
     const { clock, copies } = this.#components;
     const nowMs = clock.now();
-    const left = state.results + state.jobs;
+    const left = state.results + state.jobs + state.logs;
     const staying = copies.leaving.staying();
     const last = this.#last;
     if (last === undefined || last.staying !== staying) {

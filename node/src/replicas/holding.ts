@@ -3,30 +3,30 @@ import {
   attemptKey,
   blobsOfResult,
   heldBy,
+  heldLog,
   holdRequestSchema,
   mergeHolders,
-  type BlobHash,
   type HoldAnswer,
   type HoldItem,
   type HoldOutcome,
   type HoldRefusal,
+  type Holders,
   type JobRecord,
   type KnownRecord,
-  type NamedBlob,
   type PeerId,
   type TaskRecord,
 } from '@cuadro/protocol';
 import { BlobUnreachableError, isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
-import type { FetchOptions, Transfer } from '../blobs/transfer/interface.ts';
+import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import { GroupMerge } from './group-merge.ts';
 import { HeldFiles } from './held-files.ts';
-import { holdingCounter, isHeldByTwo, isJobHeldByTwo, withHolder } from './needs.ts';
+import { holdingCounter, isHeldByTwo, isJobHeldByTwo, recordOfFailure, withHolder } from './needs.ts';
 
 export interface HoldingComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'refuse'>;
@@ -210,8 +210,8 @@ class HoldSession {
         return this.#holdJob(this.#read(item.record));
       case 'records':
         return this.#holdRecords(item.records.map((bytes) => this.#read(bytes)));
-      case 'blobs':
-        return this.#holdBlobs(item.job, item.blobs);
+      case 'failure':
+        return this.#holdLog(this.#read(item.record));
     }
   }
 
@@ -265,7 +265,7 @@ class HoldSession {
    */
   async #assertHere(
     job: string,
-    held: { needed: readonly NamedBlob[]; options: FetchOptions; withdraw: () => TaskRecord },
+    held: { needed: readonly WantedBlob[]; options: FetchOptions; withdraw: () => TaskRecord },
   ): Promise<void> {
     if (await this.#files.areHere(job, held.needed)) return;
     this.#requireJob(job);
@@ -317,12 +317,30 @@ class HoldSession {
     return {};
   }
 
-  async #holdBlobs(job: string, blobs: readonly BlobHash[]): Promise<Record<string, never>> {
-    this.#requireJob(job);
-    const wanted = blobs.map((hash) => ({ hash }));
-    await this.#files.fetch(job, wanted, this.#fetching(job, []));
-    this.#requireJob(job);
-    return {};
+  /** The log of a failed attempt (SPEC R133). */
+  async #holdLog(record: KnownRecord): Promise<{ counter: number }> {
+    if (record.kind !== 'task') throw new Refused('invalid');
+    const [failure, ...others] = Object.values(record.failures);
+    const log = failure && heldLog(failure, this.#stream.peer);
+    if (failure === undefined || log === undefined || others.length > 0) throw new Refused('invalid');
+    const { queries, mesh } = this.#components;
+    this.#requireJob(record.job);
+    const known = queries.taskRecord(record.job, record.index);
+    if (known !== undefined && (known.redo > record.redo || known.retry > record.retry))
+      throw new Refused('outdated');
+    const needed = [{ hash: log }];
+    const options = this.#fetching(record.job, heldBy(failure.holders ?? {}));
+    await this.#files.fetch(record.job, needed, options);
+    this.#requireJob(record.job);
+    const of = (holders: Holders): TaskRecord => recordOfFailure(record, { ...failure, holders });
+    const ofKnown = known?.failures[attemptKey(failure.attempt)]?.holders;
+    const counter = holdingCounter(mesh.self, [failure.holders, ofKnown]);
+    const holders = withHolder(failure.holders ?? {}, mesh.self, counter);
+    await this.#merges.add(of(holders));
+    const withdraw = (): TaskRecord =>
+      of(mergeHolders(holders, { [mesh.self]: { held: false, counter: counter + 1 } }));
+    await this.#assertHere(record.job, { needed, options, withdraw });
+    return { counter };
   }
 
   /** A result without its job could neither be shown nor told from one of a deleted job. */

@@ -2,8 +2,10 @@ import {
   attemptKey,
   countingResult,
   heldBy,
+  heldLog,
   mergeHolders,
   resultWithin,
+  type Failure,
   type Holders,
   type JobRecord,
   type PeerId,
@@ -50,6 +52,21 @@ export function resultToCopy(
   return result !== undefined && liveHolders(result.holders, isLive).length < copies ? result : undefined;
 }
 
+/** The failure whose log needs a copy which this machine is to ask for: it holds it, and too few do (SPEC R133). */
+export function failureToCopy(
+  task: TaskRecord | undefined,
+  self: PeerId,
+  { isLive, copies }: CopyRule,
+): Failure | undefined {
+  for (const key in task?.failures) {
+    const failure = task.failures[key] as Failure;
+    // One that stands under another attempt's name would be asked for again and again: its copy has the right one.
+    if (heldLog(failure, self) === undefined || key !== attemptKey(failure.attempt)) continue;
+    if (liveHolders(failure.holders ?? {}, isLive).length < copies) return failure;
+  }
+  return undefined;
+}
+
 function countingFrom(task: TaskRecord, self: PeerId): TaskResult | undefined {
   const result = countingResult(task);
   return result?.holders[self]?.held === true ? result : undefined;
@@ -92,6 +109,13 @@ export function recordOf(task: TaskRecord, result: TaskResult): TaskRecord {
     results: { [attemptKey(result.attempt)]: result },
     failures: {},
   };
+}
+
+/** A record of this one failure, and nothing else. */
+export function recordOfFailure(task: TaskRecord, failure: Failure): TaskRecord {
+  const { job, index, redo, retry } = task;
+  const failures = { [attemptKey(failure.attempt)]: failure };
+  return { kind: 'task', job, index, redo, retry, results: {}, failures };
 }
 
 /** The counter under which this machine's own entry says that it holds something (SPEC R24). */

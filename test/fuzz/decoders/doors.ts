@@ -24,7 +24,7 @@ import { joined, mutateBytes } from '../mutate.ts';
 import { cborLike, cborOf } from '../sources.ts';
 import { validOf } from '../valid.ts';
 import type { Wild } from '../wild-cbor.ts';
-import { JOB, signedRecords } from './signed-records.ts';
+import { signedRecords } from './signed-records.ts';
 import { WholeNode } from './whole-node.ts';
 
 /**
@@ -102,10 +102,7 @@ const sayRecords: Door = async (node, bytes) => {
   return parses(gossipedRecordsSchema, bytes) && bytes.length <= 32_768 ? 'open' : 'must-be-refused';
 };
 
-/**
- * Whether a stream asks to hold records with good signatures, or files of a job that may be known: read up to the first
- * frame that is none.
- */
+/** Whether a stream asks to hold records with good signatures: read up to the first frame that is none. */
 function holdsSomething(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at + 8 <= bytes.length; ) {
@@ -114,10 +111,6 @@ function holdsSomething(bytes: Uint8Array): boolean {
     const { data } = holdRequestSchema.safeParse(request);
     if (end > bytes.length || data === undefined) return false;
     for (const item of data.items) {
-      if (item.kind === 'blobs') {
-        if (item.job === JOB) return true;
-        continue;
-      }
       const records = item.kind === 'records' ? item.records : [item.record];
       if (records.some((each) => isGoodRecord(valueOf(each)))) return true;
     }

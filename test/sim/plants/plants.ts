@@ -266,8 +266,8 @@ const FARM_PLANTS: readonly Plant[] = [
     name: 'a machine leaves before others have taken what it holds',
     breaks: 1,
     file: `${REPLICAS}/departure.ts`,
-    from: 'return copies.leaving.isWhole() && results + jobs + asked === 0;',
-    to: 'return copies.leaving.isWhole() && results + jobs + asked >= 0;',
+    from: 'return copies.leaving.isWhole() && results + jobs + logs + asked === 0;',
+    to: 'return copies.leaving.isWhole() && results + jobs + logs + asked >= 0;',
     // Little is with one machine alone at any time, and that one has to be the one that leaves.
     profile: { ...FOUNDED, machines: 4, leaves: 2, slots: 2, taskMs: 1_500 },
     within: 60,

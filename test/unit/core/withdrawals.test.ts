@@ -4,6 +4,7 @@ import {
   attemptKey,
   recordKey,
   signRemoval,
+  type Failure,
   type Holders,
   type JobRecord,
   type KnownRecord,
@@ -73,6 +74,24 @@ describe('R24: a removal', () => {
     );
     assert.equal(withoutRemovedTask(task, new Set([BELEN])), task, 'nothing is withdrawn twice');
     assert.equal(withoutRemovedTask(other, new Set([BELEN])), other);
+  });
+
+  it('R132: withdraws what it held of logs, and leaves failures without any as they are', () => {
+    const held = { [BELEN]: { held: true, counter: 3 }, [CARMEN]: { held: true, counter: 1 } };
+    const failure = (sequence: number): Failure => ({
+      attempt: { epoch: { term: 1, peer: BELEN }, sequence },
+      ...{ peer: BELEN, cause: 'failed', code: 'broken', message: 'It broke.', lines: [], wallTime: 1 },
+    });
+    const logged = { ...failure(1), log: 'a'.repeat(64), holders: held };
+    const task: TaskRecord = { ...resultOf(0, 1, CARMEN), failures: { one: logged, two: failure(2) } };
+    const without = withoutRemovedTask(task, new Set([BELEN]));
+    assert.deepEqual(without.failures['one'], {
+      ...logged,
+      holders: { ...held, [BELEN]: { held: false, counter: 4 } },
+    });
+    assert.equal(without.failures['two'], task.failures['two']);
+    assert.equal(without.results, task.results);
+    assert.equal(withoutRemovedTask(without, new Set([BELEN])), without);
   });
 
   it('withdraws what a job says of its scene, or of its plan, alone', () => {

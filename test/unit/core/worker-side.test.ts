@@ -162,6 +162,18 @@ describe('the end of an attempt', () => {
     );
   });
 
+  it('R132: of a failure with a log names this machine as the holder of that', () => {
+    const toldOf = (log?: string) => {
+      const side = following();
+      side.accept(EPOCH, grant(1), 'node', MACHINE);
+      const told = side.end(grant(1).attempt, { ...failure, ...(log !== undefined && { log }) }, 0)?.outcome;
+      assert.ok(told?.kind === 'failure');
+      return told.failure;
+    };
+    assert.deepEqual(toldOf('a'.repeat(64)).holders, { [SELF]: { held: true, counter: 1 } });
+    assert.equal(Object.hasOwn(toldOf(), 'holders'), false);
+  });
+
   it('R3: of a failure is cut to what a record may hold: the first of each text, the last of the lines', () => {
     const side = following();
     side.accept(EPOCH, grant(1), 'node', MACHINE);

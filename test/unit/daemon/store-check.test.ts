@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { encode, signJobSpec } from '@cuadro/protocol';
+import { attemptKey, encode, signJobSpec, type Failure } from '@cuadro/protocol';
 import { blobLayout } from '../../../node/src/blobs/layout.ts';
 import { openFoundation } from '../../../node/src/daemon/foundation.ts';
 import { checkStore, isClean } from '../../../node/src/daemon/store-check.ts';
@@ -18,16 +18,16 @@ const signal = new AbortController().signal;
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 let folder: string;
-let blob: Record<'plan' | 'bundle' | 'scene' | 'frame' | 'preview' | 'thumbnail', string>;
+let blob: Record<'plan' | 'bundle' | 'scene' | 'frame' | 'preview' | 'thumbnail' | 'log', string>;
 
-/** A node with a scene, its plan and one frame, all of which it promised to hold, and a thumbnail of that. */
+/** A node with a scene, its plan, one frame and the log of a failure, all promised, and a thumbnail of the frame. */
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cuadro-doctor-'));
   const started: Startable[] = [];
   const { blobs, store, signer } = await openFoundation({ dataFolder: folder }, started);
   const put = async (bytes: Uint8Array): Promise<string> => (await blobs.putBytes(bytes, { pin: JOB })).hash;
   const scene = await put(bytesOf('a scene'));
-  const [plan, bundle, frame, preview, thumbnail] = await Promise.all([
+  const [plan, bundle, frame, preview, thumbnail, log] = await Promise.all([
     put(bytesOf('a plan')),
     put(
       encode({
@@ -40,8 +40,9 @@ beforeEach(async () => {
     put(bytesOf('a frame')),
     put(bytesOf('a preview')),
     put(bytesOf('a thumbnail')),
+    put(bytesOf('a log')),
   ]);
-  blob = { plan, bundle, scene, frame, preview, thumbnail };
+  blob = { plan, bundle, scene, frame, preview, thumbnail, log };
   const held = { [signer.peer]: { held: true, counter: 1 } };
   const { spec, ...rest } = jobRecord(JOB);
   const { signature: _, author: __, ...unsigned } = spec;
@@ -51,10 +52,15 @@ beforeEach(async () => {
     const files = result.files.map((file) => ({ ...file, blob: frame, sizeBytes: 7, preview }));
     return [key, { ...result, peer: signer.peer, holders: held, files, thumbnail }] as const;
   });
+  const failure: Failure = {
+    attempt: { epoch: { term: 1, peer: signer.peer }, sequence: 1 },
+    ...{ peer: signer.peer, cause: 'failed', code: 'x', message: 'It broke.', lines: [], wallTime: 1 },
+    ...{ log, holders: held },
+  };
   await store.write({
     put: [
       { ...job, holders: { plan: held, bundle: held } },
-      { ...task, results: Object.fromEntries(results) },
+      { ...task, results: Object.fromEntries(results), failures: { [attemptKey(failure.attempt)]: failure } },
     ],
     remove: [],
   });
@@ -75,13 +81,13 @@ describe('a check of the store', () => {
         badRecords: 0,
         rescued: false,
         badNotes: [],
-        files: 6,
+        files: 7,
         fileBytes: undefined,
         corrupt: [],
         missing: [],
       },
     );
-    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6, 7]);
     assert.deepEqual(await checkStore(folder, { signal }), report);
   });
 
@@ -95,8 +101,8 @@ describe('a check of the store', () => {
     assert.ok(aside.length === 1 && aside[0]?.startsWith(blob.frame), 'kept for a look');
   });
 
-  for (const part of ['plan', 'bundle', 'scene', 'frame', 'preview'] as const) {
-    test(`R137: names a promised ${part} that is gone, and who promised it`, async () => {
+  for (const part of ['plan', 'bundle', 'scene', 'frame', 'preview', 'log'] as const) {
+    test(`R132, R137: names a promised ${part} that is gone, and who promised it`, async () => {
       await rm(pathOf(blob[part]));
       const { missing, corrupt } = await checkStore(folder, { signal });
       assert.deepEqual(corrupt, []);
@@ -104,7 +110,10 @@ describe('a check of the store', () => {
         missing.map(({ hash }) => hash),
         [blob[part]],
       );
-      assert.match(missing[0]?.record ?? '', part === 'frame' || part === 'preview' ? /^task\b/ : /^job\b/);
+      assert.match(
+        missing[0]?.record ?? '',
+        ['frame', 'preview', 'log'].includes(part) ? /^task\b/ : /^job\b/,
+      );
     });
   }
 
@@ -145,7 +154,7 @@ describe('cuadro doctor --store', () => {
   test('says in two lines that all is whole, and with code 7 what is not', async () => {
     const whole = await runCaptured(['doctor', '--store', '--data', folder]);
     assert.equal(whole.exit, 0);
-    assert.match(whole.out, /^2 records and 6 files \(.*\) were read\.\nAll are whole, .*\n$/);
+    assert.match(whole.out, /^2 records and 7 files \(.*\) were read\.\nAll are whole, .*\n$/);
     await rm(pathOf(blob.frame));
     const hurt = await runCaptured(['doctor', '--store', '--data', folder]);
     assert.equal(hurt.exit, 7);

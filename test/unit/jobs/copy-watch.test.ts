@@ -90,6 +90,35 @@ describe('the copies that this machine says it holds (SPEC R24)', () => {
     await node.stop();
   });
 
+  it('R132: pins the log of a failed attempt at start, and no longer counts as holding it where it is damaged', async () => {
+    const log = await disk.put('a log');
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: () => ({
+        ...{ kind: 'failure', cause: 'failed', code: 'broken', message: 'It broke.', lines: [], wallTime: 1 },
+        log,
+      }),
+    });
+    const { id } = await node.submit(framesJob('1'));
+    const entry = () => {
+      const [failure] = Object.values(node.core.taskRecord(id, 0)?.failures ?? {});
+      return failure?.holders?.[node.signer.peer];
+    };
+    await turnsUntil(() => entry() !== undefined);
+    assert.deepEqual(entry(), { held: true, counter: 1 });
+    assert.equal(disk.blobs.pins(log).includes(id), false);
+    const watch = createCopyWatch(node.components);
+    await watch.start();
+    await turnsUntil(() => disk.blobs.pins(log).includes(id));
+    await disk.damage('a log');
+    await assert.rejects(disk.blobs.read(log), { code: 'blob-corrupt' });
+    await turnsUntil(() => entry()?.held === false);
+    assert.deepEqual(entry(), { held: false, counter: 2 });
+    await watch.stop();
+    await node.stop();
+  });
+
   it('finds a file that went while the node was off, at the next start', async () => {
     const { node, job } = await twoDone();
     await node.stop();
@@ -206,6 +235,7 @@ describe('the copies that this machine says it holds (SPEC R24)', () => {
             told.lists++;
             return queries.tasksWithResult(job);
           },
+          tasksWithFailure: (job) => queries.tasksWithFailure(job),
         },
       },
     });

@@ -135,6 +135,7 @@ describe('R136: the slow check of all that is stored', () => {
             jobRecord: sick.records.jobRecord,
             taskRecord: sick.records.taskRecord,
             tasksWithResult: () => [0],
+            tasksWithFailure: () => [],
             nodes: () => [],
           },
           // What it takes back is heard by the other, who then asks it to hold the same again.

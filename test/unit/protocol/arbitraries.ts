@@ -196,15 +196,20 @@ const result = withUnknown(
   ),
 );
 const failure = withUnknown(
-  fc.record({
-    attempt,
-    peer,
-    cause: fc.constantFrom('failed' as const, 'lost' as const),
-    code: fc.constantFrom('a', 'b'),
-    message: fc.constant('It broke.'),
-    lines: fc.constant([]),
-    wallTime,
-  }),
+  fc.record(
+    {
+      attempt,
+      peer,
+      cause: fc.constantFrom('failed' as const, 'lost' as const),
+      code: fc.constantFrom('a', 'b'),
+      message: fc.constant('It broke.'),
+      lines: fc.constant([]),
+      log: hash,
+      holders,
+      wallTime,
+    },
+    { requiredKeys: ['attempt', 'peer', 'cause', 'code', 'message', 'lines', 'wallTime'] },
+  ),
 );
 
 const byAttempt = <T extends { attempt: AttemptId }>(entry: fc.Arbitrary<T>) =>

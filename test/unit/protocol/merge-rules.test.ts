@@ -10,6 +10,7 @@ import {
   type AttemptId,
   type Failure,
   type FailedOutcome,
+  type Holders,
   type KnownRecord,
   type NodeRecord,
   type TaskRecord,
@@ -125,6 +126,29 @@ describe('tasks', () => {
     assert.deepEqual(
       merged(task({ results: [rendered] }), task({ results: [result(1, 'rendered', BELEN)] })),
       task({ results: [result(1, 'rendered', ANA, BELEN)] }),
+    );
+  });
+
+  it('R132: of one attempt are one failure, told whole by one of them, with the holders of both', () => {
+    const held = (...holders: string[]): Holders =>
+      Object.fromEntries(holders.map((peer) => [peer, { held: true, counter: 1 }]));
+    const own: Failure = { ...failure(1), log: 'a'.repeat(64), holders: held(ANA) };
+    const copied: Failure = { ...failure(1), log: 'a'.repeat(64), holders: held(BELEN) };
+    const lost: Failure = { ...failure(1), cause: 'lost', code: 'machine-lost', message: 'It vanished.' };
+    const of = (a: Failure, b: Failure) =>
+      Object.values(merged(task({ failures: [a] }), task({ failures: [b] })).failures);
+    assert.deepEqual(of(own, copied), [{ ...own, holders: held(ANA, BELEN) }]);
+    // Whatever order by bytes they have, neither gets properties of the other.
+    assert.deepEqual(of(own, lost), [own]);
+    const { holders: _none, ...bare } = own;
+    assert.deepEqual(of(bare, own), [own]);
+    const withdrawn = { ...own, holders: { [ANA]: { held: false, counter: 2 } } };
+    assert.deepEqual(of(withdrawn, own), [withdrawn]);
+    const known = task({ failures: [own] });
+    assert.equal(
+      mergeRecords(known, task({ failures: [bare] })),
+      known,
+      'what says nothing new changes nothing',
     );
   });
 

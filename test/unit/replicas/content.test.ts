@@ -10,7 +10,7 @@ import { createSystemRandom } from '../../../node/src/system/random.ts';
 import { SceneFolders } from '../../../node/src/worker/scenes.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { type Machine, peerOf, reaches, TestFarm } from '../transfer/machines.ts';
-import { JOB, madeResult, submittedJob, TestRecords } from './keepers.ts';
+import { failedWithLog, JOB, madeResult, submittedJob, TestRecords } from './keepers.ts';
 
 function sourceOf({ transfer, mesh }: Machine, records: TestRecords): ContentSource {
   const nodes = (): NodeView[] => [{ peer: peerOf('there'), name: 'Salon' } as NodeView];
@@ -50,6 +50,24 @@ describe('content from where the records say', () => {
     assert.deepEqual(of(job.spec.bundle as string), both);
     assert.deepEqual(of(frame, { job: JOB, task: 2 }), both);
     assert.deepEqual(of(frame), [], 'nothing is known of a file without its place');
+  });
+
+  it('R133: holders of a log are those that its failure names, and the machine that failed', async (test) => {
+    const { here, there, records } = await pair(test);
+    const { task, hash } = await failedWithLog(here, 1, contentOf(2, 10));
+    const [[key, failure] = []] = Object.entries(task.failures);
+    assert.ok(key !== undefined && failure !== undefined);
+    const holders = {
+      [here.peer]: { held: false, counter: 2 },
+      [there.peer]: { held: true, counter: 1 },
+      [peerOf('other')]: { held: true, counter: 1 },
+    };
+    await records.merge([
+      await submittedJob(there),
+      { ...task, failures: { [key]: { ...failure, holders } } },
+    ]);
+    const all = [here.peer, there.peer, peerOf('other')].sort();
+    assert.deepEqual(holdersOf(records, hash, { job: JOB, task: 1 }).sort(), all);
   });
 
   it('a file without its place is found by asking everybody', async (test) => {

@@ -13,9 +13,10 @@ import {
 import { contentOf } from '../blobs/helpers.ts';
 import { peerOf, reaches, signerOf, TestFarm } from '../transfer/machines.ts';
 import {
-  attemptOf,
+  failedWithLog,
   JOB,
   type Keeper,
+  logHolders,
   madeResult,
   startKeeper,
   submittedJob,
@@ -231,26 +232,56 @@ describe('a second copy before done', () => {
     assert.equal(resultOf(deaf, 1), undefined);
   });
 
-  it('keeps the log of a failed attempt on a second machine', async (test) => {
-    const { keepers } = await farmOf(test, ['submitter', 'maker']);
-    const [submitter, maker] = keepers as [Keeper, Keeper];
-    const log = await maker.blobs.putBytes(Buffer.from('Error: it went wrong'), { pin: JOB });
-    const failure: Failure = {
-      attempt: attemptOf(1),
-      peer: maker.peer,
-      cause: 'failed',
-      code: 'blender-crashed',
-      message: 'Blender crashed.',
-      lines: [],
-      log: log.hash,
-      wallTime: 0,
-    };
-    const stored = Promise.withResolvers<string>();
-    submitter.blobs.subscribe((event) => event.type === 'blob-stored' && stored.resolve(event.hash));
-    await maker.records.merge([{ ...emptyTask(JOB, 0), failures: { one: failure } }]);
-    assert.equal(await stored.promise, log.hash);
+  it('R133: the log of a failed attempt is on a second machine, and the record says so', async (test) => {
+    const { keepers } = await farmOf(test, ['submitter', 'other', 'maker']);
+    const [submitter, other, maker] = keepers as [Keeper, Keeper, Keeper];
+    const { task, hash } = await failedWithLog(maker, 0, Buffer.from('Error: it went wrong'));
+    await maker.records.merge([task]);
+    assert.equal(maker.copies.state().logs, 1);
+    await maker.records.until(() => logHolders(maker, 0).length === 2);
+    const holders = [submitter.peer, maker.peer].sort();
+    for (const keeper of [submitter, maker]) {
+      assert.deepEqual(logHolders(keeper, 0), holders);
+      assert.deepEqual(keeper.blobs.pins(hash), [JOB]);
+      assert.notEqual(await keeper.blobs.has(hash), undefined);
+    }
+    assert.deepEqual(logHolders(other, 0), []);
     await nothingLeft(maker);
-    assert.deepEqual(submitter.blobs.pins(log.hash), [JOB]);
+    assert.equal(maker.copies.state().logs, 0);
+  });
+
+  it('R133: a log of which nobody has the bytes waits, and one of failures that were voided is not held', async (test) => {
+    const inits = { submitter: { options: { searchMs: 100 } } };
+    const { keepers } = await farmOf(test, ['submitter', 'maker'], { inits });
+    const [submitter, maker] = keepers as [Keeper, Keeper];
+    const { task: made } = await failedWithLog(maker, 0, Buffer.from('a log'));
+    const [[key, failure] = []] = Object.entries(made.failures);
+    const lacking = {
+      ...made,
+      failures: { [key as string]: { ...failure, log: 'a'.repeat(64) } as Failure },
+    };
+    const { task: voided, hash } = await failedWithLog(maker, 1, Buffer.from('a log of before the retry'));
+    await submitter.records.merge([{ ...emptyTask(JOB, 1), retry: 1 }]);
+    await maker.records.merge([lacking, voided]);
+    // What comes after them is held all the same: a log blocks nothing.
+    await maker.records.merge([await madeResult(maker, 2, [contentOf(1, 100)])]);
+    await maker.records.until(() => isDone(maker, 2));
+    while (maker.copies.state().asked > 0) await new Promise((next) => setImmediate(next));
+    assert.deepEqual([logHolders(submitter, 0), submitter.blobs.pins(hash)], [[], []]);
+    assert.equal(maker.copies.state().logs, 1);
+  });
+
+  it('R133: a log goes to another machine where its holder is no member any more', async (test) => {
+    const { keepers } = await farmOf(test, ['submitter', 'maker', 'other']);
+    const [submitter, maker, other] = keepers as [Keeper, Keeper, Keeper];
+    const { task } = await failedWithLog(maker, 0, contentOf(1, 1000));
+    await maker.records.merge([task]);
+    await maker.records.until(() => logHolders(maker, 0).includes(submitter.peer));
+    await submitter.stop();
+    assert.equal(maker.copies.state().logs, 0, 'one that is only away still counts');
+    maker.members.delete(submitter.peer);
+    maker.copies.membersChanged();
+    await maker.records.until(() => logHolders(maker, 0).includes(other.peer));
   });
 
   it('makes a new copy of what a machine held that is no member any more', async (test) => {

@@ -3,6 +3,7 @@ import {
   effectiveTask,
   emptyTask,
   encode,
+  heldBy,
   mergeRecords,
   recordKey,
   RecordBytes,
@@ -10,6 +11,7 @@ import {
   taskKey,
   type AttemptId,
   type Bundle,
+  type Failure,
   type JobRecord,
   type KnownRecord,
   type OutputFile,
@@ -228,4 +230,31 @@ export async function madeResult(
       },
     },
   };
+}
+
+/** The record of an attempt that has just failed at a machine, its log in its store. */
+export async function failedWithLog(
+  maker: { name: string; peer: PeerId; blobs: BlobStore },
+  index: number,
+  log: Uint8Array,
+): Promise<{ task: TaskRecord; hash: string }> {
+  const { hash } = await maker.blobs.putBytes(log, { pin: JOB });
+  const failure: Failure = {
+    attempt: attemptOf(index + 1, maker.name),
+    peer: maker.peer,
+    cause: 'failed',
+    code: 'blender-crashed',
+    message: 'Blender crashed.',
+    lines: [],
+    log: hash,
+    holders: { [maker.peer]: { held: true, counter: 1 } },
+    wallTime: 0,
+  };
+  return { task: { ...emptyTask(JOB, index), failures: { [attemptKey(failure.attempt)]: failure } }, hash };
+}
+
+/** Who holds the log of a task's only failed attempt, as a machine knows it. */
+export function logHolders({ records }: Keeper, index: number): PeerId[] {
+  const [failure] = Object.values(records.taskRecord(JOB, index)?.failures ?? {});
+  return heldBy(failure?.holders ?? {});
 }

@@ -5,7 +5,15 @@ import { createDeparture, type Departure } from '../../../node/src/replicas/depa
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { reaches, signerOf, silent, TestFarm } from '../transfer/machines.ts';
-import { JOB, type Keeper, madeResult, startKeeper, submittedJob } from './keepers.ts';
+import {
+  failedWithLog,
+  JOB,
+  type Keeper,
+  logHolders,
+  madeResult,
+  startKeeper,
+  submittedJob,
+} from './keepers.ts';
 
 const MIB = 2 ** 20;
 const wish: Leaving = { wanted: true, reason: 'sold' };
@@ -120,6 +128,19 @@ describe('R162: a machine that leaves', () => {
       others,
     );
     assert.equal(leaver.departure.view().state, 'left');
+  });
+
+  it('R133: gives away the logs of failed attempts as well, and says how many are left', async (test) => {
+    const { leavers } = await farmOf(test, ['one', 'leaver']);
+    const [one, leaver] = leavers as [Leaver, Leaver];
+    const { task, hash } = await failedWithLog(leaver, 0, contentOf(1, MIB));
+    leaver.wants();
+    await leaver.records.merge([task]);
+    assert.deepEqual(leaver.departure.view().left, { results: 0, scenes: 0, logs: 1 });
+    await leaver.left;
+    assert.ok(logHolders(one, 0).includes(one.peer));
+    assert.deepEqual(one.blobs.pins(hash), [JOB]);
+    assert.deepEqual(leaver.departure.view().left, { results: 0, scenes: 0 });
   });
 
   it('counts on no machine that leaves at the same time, although neither knew it of the other', async (test) => {

@@ -12,7 +12,15 @@ import { CopyRepairs, repairRate } from '../../../node/src/replicas/copy-repairs
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { reaches, TestFarm } from '../transfer/machines.ts';
-import { JOB, type Keeper, madeResult, startKeeper, submittedJob } from './keepers.ts';
+import {
+  failedWithLog,
+  JOB,
+  type Keeper,
+  logHolders,
+  madeResult,
+  startKeeper,
+  submittedJob,
+} from './keepers.ts';
 
 const MIB = 2 ** 20;
 const NAMES = ['maker', 'lost', 'other'] as const;
@@ -132,5 +140,43 @@ describe('R164: copies in place of lost ones', () => {
     rate = Number.POSITIVE_INFINITY;
     maker.copies.membersChanged();
     await maker.records.until(() => made.every(({ index }) => isOn(other, index)));
+  });
+
+  it('R133: are those of logs too, while a new log goes at once', async (test) => {
+    const farm = new TestFarm(test, NAMES);
+    let rate = Number.POSITIVE_INFINITY;
+    const keepers: Keeper[] = [];
+    for (const name of NAMES) {
+      const more = name === 'maker' ? { repairBytesPerSecond: () => rate } : {};
+      keepers.push(await startKeeper(farm, name, { members: NAMES, copyOptions: { jobCopies: 1 }, ...more }));
+    }
+    const [maker, lost, other] = keepers as [Keeper, Keeper, Keeper];
+    await reaches(maker, lost);
+    await reaches(maker, other);
+    const job = await submittedJob(lost);
+    for (const { records } of keepers) await records.merge([job]);
+    const logs = await Promise.all(
+      [0, 1, 2].map((index) => failedWithLog(maker, index, contentOf(index, MIB))),
+    );
+    await maker.records.merge(logs.map(({ task }) => task));
+    const on = (keeper: Keeper) =>
+      [0, 1, 2].filter((index) => logHolders(maker, index).includes(keeper.peer));
+    await maker.records.until(() => on(lost).length === 3);
+    // One byte a second: the first is asked for, on credit for days, and no other.
+    rate = 1;
+    await lost.stop();
+    for (const keeper of [maker, other]) {
+      keeper.members.delete(lost.peer);
+      keeper.copies.membersChanged();
+    }
+    await maker.records.until(() => on(other).length === 1);
+    const { task } = await failedWithLog(maker, 7, contentOf(7, MIB));
+    await maker.records.merge([task]);
+    await maker.records.until(() => logHolders(maker, 7).includes(other.peer));
+    while (maker.copies.state().logs > 2) await new Promise((next) => setImmediate(next));
+    assert.deepEqual([on(other).length, maker.copies.state().logs], [1, 2]);
+    rate = Number.POSITIVE_INFINITY;
+    maker.copies.membersChanged();
+    await maker.records.until(() => on(other).length === 3);
   });
 });

@@ -6,7 +6,7 @@ import { departureTerms } from '../departure-terms.ts';
 export interface Leaving {
   /** Nobody takes what is left, for the reason in `message`; it goes on as soon as somebody does. */
   isBlocked: boolean;
-  /** Results, scenes and plans that are still to be moved. */
+  /** Results, scenes and plans, and logs that are still to be moved. */
   left: number;
   message: string;
 }
@@ -25,8 +25,8 @@ export function leavingOf(
   if (here) {
     if (own === undefined || own.state === 'staying')
       return { isBlocked: false, left, message: DEPARTURE.looking };
-    const { results, scenes } = own.left;
-    return { isBlocked: own.state === 'blocked', left: results + scenes, message: own.message };
+    const { results, scenes, logs = 0 } = own.left;
+    return { isBlocked: own.state === 'blocked', left: results + scenes + logs, message: own.message };
   }
   if (!live.reachable) return { isBlocked: true, left, message: departureTerms.unreachable(name) };
   const stuck = whyStuck(live.idleReason);

@@ -57,7 +57,8 @@ export async function leave(
     lose: 'cuadro leave --lose leaves at once, and loses it.',
     look: async () => {
       const view = await node.call('departure', {});
-      return { ...view, left: view.left.results + view.left.scenes };
+      const { results, scenes, logs = 0 } = view.left;
+      return { ...view, left: results + scenes + logs };
     },
   });
   return answer(output, { machines: 1, message: (await node.call('door', {})).message });
@@ -96,7 +97,7 @@ export async function letLeave(
 
 interface Standing {
   state: 'staying' | 'moving' | 'blocked' | 'left';
-  /** Results, scenes and plans that are still to be moved. */
+  /** Results, scenes and plans, and logs that are still to be moved. */
   left: number;
   message: string;
 }
