@@ -190,7 +190,8 @@ export class SimWorker {
       engine.kill(this.#init.machine);
       throw new Error('The machine goes down.');
     }
-    if (fate.kind === 'fails') return this.#failure(fate.code, 'It failed as it was to.');
+    if (fate.kind === 'fails')
+      return this.#failure(fate.code, 'It failed as it was to.', await this.#keepLog(grant));
     const contents = Array.from({ length: fate.files }, (_, file) =>
       new TextEncoder().encode(engine.content(this.#init.machine, grant, fate.differs, file)),
     );
@@ -276,9 +277,17 @@ export class SimWorker {
     return { kind: 'stopped', reason: message };
   }
 
-  #failure(code: string, message: string): AttemptOutcome {
+  /** As the worker keeps it: where there is no room for it there is none. */
+  async #keepLog({ attempt, job }: Grant): Promise<string | undefined> {
+    const bytes = new TextEncoder().encode(`log of ${attemptKey(attempt)}`);
+    const kept = this.#components.blobs.putBytes(bytes, { pin: job });
+    return kept.then(({ hash }) => hash).catch(() => undefined);
+  }
+
+  #failure(code: string, message: string, log?: string): AttemptOutcome {
     const wallTime = this.#components.clock.wallTime();
-    return { kind: 'failure', cause: 'failed', code, message, lines: [], wallTime };
+    const failure = { kind: 'failure', cause: 'failed', code, message, wallTime } as const;
+    return { ...failure, lines: [], ...(log !== undefined && { log }) };
   }
 
   async #look(): Promise<void> {

@@ -13,6 +13,7 @@ import { Ending } from './ending.ts';
 import { Grants } from './grants.ts';
 import { Kept } from './kept.ts';
 import { Led } from './led.ts';
+import { Logs } from './logs.ts';
 import { Members } from './members.ts';
 import { Obedience } from './obedience.ts';
 import { Outcomes } from './outcomes.ts';
@@ -47,6 +48,7 @@ export class Checkers implements Required<Checker> {
       new Outcomes(farm),
       new Members(farm),
       new Departed(farm),
+      new Logs(farm),
       new Led(farm),
       new Asking(farm),
       new Accusations(farm, grants),

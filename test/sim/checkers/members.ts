@@ -68,8 +68,9 @@ function heldAt(machine: Machine, { peer }: Machine): string | undefined {
   for (const { id, spec, holders } of jobsOn(machine)) {
     if (holders.plan[peer]?.held === true || holders.bundle[peer]?.held === true) return id;
     for (let index = 0; index < spec.tasks; index++) {
-      const results = Object.values(taskOn(machine, id, index)?.results ?? {});
-      if (results.some((result) => result.holders[peer]?.held === true)) return `${id}/${index}`;
+      const { results = {}, failures = {} } = taskOn(machine, id, index) ?? {};
+      const entries = [...Object.values(results), ...Object.values(failures)];
+      if (entries.some(({ holders }) => holders?.[peer]?.held === true)) return `${id}/${index}`;
     }
   }
   return undefined;

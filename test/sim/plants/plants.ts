@@ -140,6 +140,27 @@ const FARM_PLANTS: readonly Plant[] = [
     isQuick: true,
   },
   {
+    name: 'a log of a failure gets no second copy',
+    breaks: 'logs',
+    file: `${REPLICAS}/copies.ts`,
+    from: 'this.#logs.offer(ask);',
+    to: '',
+    within: 20,
+  },
+  {
+    name: 'a log is promised without its bytes',
+    breaks: 'logs',
+    file: `${REPLICAS}/holding.ts`,
+    from: '    await this.#files.fetch(record.job, needed, options);\n    const of',
+    to: '    const of',
+    also: {
+      file: `${REPLICAS}/holding.ts`,
+      from: '    await this.#assertHere(record.job, { needed, options, withdraw });\n    return { counter };\n  }\n\n  /** A result',
+      to: '    return { counter };\n  }\n\n  /** A result',
+    },
+    within: 20,
+  },
+  {
     name: 'a job is held without its plan',
     breaks: 1,
     file: `${REPLICAS}/holding.ts`,
