@@ -168,6 +168,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'two held a frame, of which one had left and the other, which alone knew that, was left off: the bound knew of one',
     profile: LEAVING,
   },
+  {
+    seed: 651n,
+    was: 'one that was cut off was to know of a frame whose holders had left, and been switched off, meanwhile',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -36,8 +36,8 @@ export class Checkers implements Required<Checker> {
   begin(farm: SimFarm): void {
     this.#farm = farm;
     const grants = new Grants(farm);
-    this.#kept = new Kept(farm);
     this.#talking = new Talking(farm);
+    this.#kept = new Kept(farm, this.#talking);
     this.#checkers = [
       new Ending(farm),
       new Obedience(),

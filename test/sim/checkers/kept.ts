@@ -6,6 +6,7 @@ import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
 import { contentOf, hadOnce, has, isGood, jobOn, taskOn } from '../on-disk.ts';
 import { counting, filesOf, isHeld, nameOf, redoAsked } from './rules.ts';
+import type { Talking } from './talking.ts';
 
 interface Shown {
   readonly job: string;
@@ -14,7 +15,11 @@ interface Shown {
   readonly attempt: string;
   readonly files: readonly string[];
   readonly by: string;
+  readonly at: number;
 }
+
+/** Nodes that can talk hold the same so long after the last change (promise 4), and it is looked twice a second. */
+const TOLD_MS = 6_000;
 
 /** From the reading of a damaged file to its next copy elsewhere, at rest: some writes and an exchange. */
 const KNOWN_MS = 5_000;
@@ -28,14 +33,18 @@ const keyOf = ({ job, index, redo }: TaskRecord, attempt: string): string =>
  */
 export class Kept implements Checker {
   readonly #farm: SimFarm;
+  readonly #talking: Talking;
   readonly #shown = new Map<string, Shown>();
   readonly #accepted = new Map<string, { machines: number; at: Machine }>();
   readonly #deleted = new Set<string>();
   /** When files were last seen whose bytes had gone bad and that nobody had read yet. */
   readonly #unreadAt = new Map<string, number>();
+  /** When two could last talk for as long as news takes, by one and the other. */
+  readonly #talkedAt = new Map<Machine, Map<Machine, number>>();
 
-  constructor(farm: SimFarm) {
+  constructor(farm: SimFarm, talking: Talking) {
     this.#farm = farm;
+    this.#talking = talking;
   }
 
   /** Done frames that were seen. */
@@ -44,8 +53,16 @@ export class Kept implements Checker {
   }
 
   look(): void {
-    for (const { disk } of this.#farm.machines)
-      for (const hash of disk.faults.damaged) this.#unreadAt.set(hash, this.#farm.timeline.now);
+    const { machines, timeline } = this.#farm;
+    for (const { disk } of machines)
+      for (const hash of disk.faults.damaged) this.#unreadAt.set(hash, timeline.now);
+    for (const group of this.#talking.groups(TOLD_MS)) for (const one of group) this.#talked(one, group);
+  }
+
+  #talked(machine: Machine, group: readonly Machine[]): void {
+    const talkedAt = this.#talkedAt.get(machine) ?? new Map<Machine, number>();
+    this.#talkedAt.set(machine, talkedAt);
+    for (const other of group) talkedAt.set(other, this.#farm.timeline.now);
   }
 
   deed(deed: Deed): void {
@@ -100,7 +117,7 @@ export class Kept implements Checker {
     if (this.#shown.has(key)) return;
     const files = filesOf(result);
     const { job, index, redo } = task;
-    const shown: Shown = { job, index, redo, attempt, files, by: machine.name };
+    const shown: Shown = { job, index, redo, attempt, files, by: machine.name, at: this.#farm.timeline.now };
     this.#shown.set(key, shown);
     const holders = this.#farm.machines.filter(
       (one) => holds(one, task, attempt) && files.every((hash) => has(one, hash) || hadOnce(one, hash)),
@@ -240,10 +257,26 @@ export class Kept implements Checker {
     return this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
   }
 
-  /** And who is there may not have heard of it: whoever left has told one that stays, which may be off by now. */
-  #knownWhereOff(shown: Shown): TaskResult | undefined {
-    const off = this.#hasAnyLeft ? this.#farm.machines.filter(({ isOff }) => isOff) : [];
-    return off.map((machine) => resultOn(machine, shown)).find((result) => result !== undefined);
+  /**
+   * A frame that was made while others were cut off, by two of which one left in order since and the other, which keeps
+   * it as that one left it, is switched off: nobody who is on could hear of it, and it is rendered again until somebody
+   * switches that one on. Where one of them knows of it all have to, and where one could talk to who has it it has to.
+   */
+  #isKnownWhereOffOnly(shown: Shown): boolean {
+    const { job, index, attempt, files } = shown;
+    const resultOn = (machine: Machine): TaskResult | undefined =>
+      resultOf(taskOn(machine, job, index), attempt);
+    const up = this.#farm.up();
+    if (up.some((machine) => resultOn(machine) !== undefined)) return false;
+    return this.#farm.machines.some((machine) => {
+      const holders = resultOn(machine)?.holders ?? {};
+      const isHere = machine.isOff && holders[machine.peer]?.held === true;
+      const hasOneLeft = this.#farm.machines.some(
+        ({ peer, hasLeft }) => hasLeft && holders[peer] !== undefined,
+      );
+      if (!isHere || !hasOneLeft || !files.every((hash) => isGood(machine, hash))) return false;
+      return !up.some((one) => (this.#talkedAt.get(machine)?.get(one) ?? -Infinity) - TOLD_MS >= shown.at);
+    });
   }
 
   #stillThere(machine: Machine, shown: Shown): void {
@@ -257,7 +290,8 @@ export class Kept implements Checker {
     // Whether somebody named it is judged where he did.
     if (redoAsked(job, index) > redo) return;
     const task = taskOn(machine, id, index);
-    const result = resultOn(machine, shown) ?? this.#knownWhereOff(shown);
+    const result = resultOf(task, attempt);
+    if (result === undefined && this.#isKnownWhereOffOnly(shown)) return;
     if (result === undefined)
       throw new Violation('done frames', `${what} is not known to ${machine.name} any more.`);
     const holders = this.#whoKeeps().filter((one) => result.holders[one.peer]?.held === true);
@@ -276,10 +310,8 @@ export class Kept implements Checker {
 const isExcused = ({ machines, at }: { machines: number; at: Machine }): boolean =>
   !at.hasLeft && (at.isRemoved || (at.isGone && machines < 2));
 
-function resultOn(machine: Machine, { job, index, attempt }: Shown): TaskResult | undefined {
-  const results = Object.values(taskOn(machine, job, index)?.results ?? {});
-  return results.find((one) => nameOf(one.attempt) === attempt);
-}
+const resultOf = (task: TaskRecord | undefined, attempt: string): TaskResult | undefined =>
+  Object.values(task?.results ?? {}).find((one) => nameOf(one.attempt) === attempt);
 
 /** On its disk, or known to its node, which is writing it: nodes are ahead of their disks by one write. */
 function holds(machine: Machine, { job, index }: TaskRecord, attempt: string): boolean {

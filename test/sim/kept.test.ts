@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { beforeEach, it } from 'node:test';
+import { attemptKey, encode, type KnownRecord } from '@cuadro/protocol';
+import type { Changes } from '../../node/src/core/interface.ts';
+import { Kept } from './checkers/kept.ts';
+import type { Talking } from './checkers/talking.ts';
+import { newDisk, type SimDisk } from './disk.ts';
+import type { SimFarm } from './farm.ts';
+import type { Machine } from './machine.ts';
+import { HEAD_BYTES } from './on-disk.ts';
+
+/** The judge of what is kept, told by hand of three machines: of two that share a frame, and of one that is cut off. */
+
+interface FakeMachine {
+  readonly name: string;
+  readonly peer: string;
+  readonly disk: SimDisk;
+  readonly queries: unknown;
+  isUp: boolean;
+  isOff: boolean;
+  hasLeft: boolean;
+  isRemoved: boolean;
+}
+
+const attempt = { epoch: { term: 1, peer: 'belen' }, sequence: 3 };
+const FILE = '0bc374';
+const job = { kind: 'job', id: 'job', requests: {}, spec: { plan: 'plan' } } as unknown as KnownRecord;
+
+/** The frame's record, which says of each of these whether it holds it. */
+function taskHeldBy(held: Readonly<Record<string, boolean>>): KnownRecord {
+  const entries = Object.entries(held).map(([peer, isHeld]) => [peer, { held: isHeld, counter: 1 }]);
+  const result = { attempt, state: 'done', holders: Object.fromEntries(entries), files: [{ blob: FILE }] };
+  const task = { kind: 'task', job: 'job', index: 0, redo: 0, retry: 0, failures: {} };
+  return { ...task, results: { [attemptKey(attempt)]: result } } as unknown as KnownRecord;
+}
+
+const SHARED = taskHeldBy({ alba: true, belen: true });
+const LEFT_BEHIND = taskHeldBy({ alba: true, belen: false });
+
+function machineNamed(name: string): FakeMachine {
+  const queries = { taskRecord: () => SHARED };
+  const state = { isUp: true, isOff: false, isGone: false, hasLeft: false, isRemoved: false };
+  const machine = { name, peer: name, disk: newDisk(), queries, ...state };
+  write(machine, 'job/job', job);
+  return machine;
+}
+
+function write({ disk }: FakeMachine, key: string, record: KnownRecord): void {
+  disk.records.records.set(key, Buffer.concat([Buffer.alloc(HEAD_BYTES), encode(record)]));
+}
+
+function holds(machine: FakeMachine, task: KnownRecord): void {
+  write(machine, 'task/job/0000000000', task);
+  machine.disk.blobs.contents.set(FILE, new Uint8Array(1));
+}
+
+const timeline = { now: 20_000 };
+let alba: FakeMachine;
+let belen: FakeMachine;
+let carmen: FakeMachine;
+let machines: FakeMachine[];
+let kept: Kept;
+/** Those who could talk for as long as news takes. */
+let talking: FakeMachine[];
+beforeEach(() => {
+  timeline.now = 20_000;
+  [alba, belen, carmen] = [machineNamed('alba'), machineNamed('belen'), machineNamed('carmen')];
+  machines = [alba, belen, carmen];
+  const up = (): FakeMachine[] => machines.filter(({ isUp, isRemoved }) => isUp && !isRemoved);
+  talking = [];
+  const groups = (): FakeMachine[][] => [talking];
+  kept = new Kept({ machines, up, timeline } as unknown as SimFarm, { groups } as unknown as Talking);
+  holds(alba, SHARED);
+  holds(belen, SHARED);
+  const changes = { tasks: [{ job: 'job', indices: [0] }] } as unknown as Changes;
+  kept.changed(belen as unknown as Machine, changes);
+  assert.equal(kept.count, 1);
+});
+
+function belenLeaves(): void {
+  Object.assign(belen, { isUp: false, isRemoved: true, hasLeft: true });
+  write(alba, 'task/job/0000000000', LEFT_BEHIND);
+}
+
+function albaIsSwitchedOff(): void {
+  Object.assign(alba, { isUp: false, isOff: true });
+}
+
+const UNKNOWN = { rule: 'done frames', message: /job\/0 .* is not known to carmen any more/ };
+
+it('R162: who was cut off need not know of a frame that is on a machine which is off, where the other holder left', () => {
+  belenLeaves();
+  albaIsSwitchedOff();
+  assert.doesNotThrow(() => kept.end());
+});
+
+it('R162: it has to while the one that keeps it is on', () => {
+  belenLeaves();
+  assert.throws(() => kept.end(), UNKNOWN);
+});
+
+it('and where nobody left: the other holder only does not run', () => {
+  belen.isUp = false;
+  albaIsSwitchedOff();
+  assert.throws(() => kept.end(), UNKNOWN);
+});
+
+it('and where the one that is off has the frame no more', () => {
+  belenLeaves();
+  albaIsSwitchedOff();
+  alba.disk.blobs.contents.delete(FILE);
+  assert.throws(() => kept.end(), UNKNOWN);
+});
+
+it('and where that one has only heard of it', () => {
+  belenLeaves();
+  albaIsSwitchedOff();
+  write(alba, 'task/job/0000000000', taskHeldBy({ alba: false, belen: false }));
+  assert.throws(() => kept.end(), UNKNOWN);
+});
+
+it('and where the two could talk for as long as news takes, after the frame was shown as done', () => {
+  talking = [alba, carmen];
+  timeline.now += 7_000;
+  kept.look();
+  belenLeaves();
+  albaIsSwitchedOff();
+  assert.throws(() => kept.end(), UNKNOWN);
+});
+
+it('but not where they could talk only before', () => {
+  talking = [alba, carmen];
+  timeline.now += 3_000;
+  kept.look();
+  belenLeaves();
+  albaIsSwitchedOff();
+  assert.doesNotThrow(() => kept.end());
+});
+
+it('and where another one that is on knows of it', () => {
+  const dolores = machineNamed('dolores');
+  write(dolores, 'task/job/0000000000', LEFT_BEHIND);
+  machines.push(dolores);
+  belenLeaves();
+  albaIsSwitchedOff();
+  assert.throws(() => kept.end(), UNKNOWN);
+});
