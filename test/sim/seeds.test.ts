@@ -172,6 +172,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 651n,
     was: 'one that was cut off was to know of a frame whose holders had left, and been switched off, meanwhile',
   },
+  {
+    seed: 1467n,
+    was: 'a node whose disk refused its write came back with the done of before, and was said to go to and fro',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -1,5 +1,7 @@
+import type { TaskRecord, TaskResult } from '@cuadro/protocol';
 import type { Changes } from '../../../node/src/core/interface.ts';
 import type { Machine } from '../machine.ts';
+import { jobOn, taskOn } from '../on-disk.ts';
 import { Violation, type Checker } from './checker.ts';
 import type { Grants } from './grants.ts';
 import { counting, filesOf, isHeld, nameOf } from './rules.ts';
@@ -10,6 +12,22 @@ interface Seen {
   readonly files: string;
 }
 
+/** Of one task at one machine. */
+interface History {
+  readonly machine: Machine;
+  readonly job: string;
+  readonly index: number;
+  last: Seen;
+  /** All that was shown at this redo. */
+  all: Set<string>;
+}
+
+const seenOf = (task: TaskRecord, result: TaskResult): Seen => ({
+  attempt: nameOf(result.attempt),
+  redo: task.redo,
+  files: filesOf(result).join(),
+});
+
 /**
  * A done frame's hash changes only when a person asks for a redo, when two dones made without knowledge of each other
  * meet, or while a substitute stands in (DESIGN.md section 1, promise 5); and what a node shows is what its records
@@ -17,8 +35,8 @@ interface Seen {
  */
 export class ShownFrames implements Checker {
   readonly #grants: Grants;
-  /** By machine and task: what was shown last, and all that was shown before at this redo. */
-  readonly #seen = new Map<string, { last: Seen; all: Set<string> }>();
+  /** By machine and task. */
+  readonly #seen = new Map<string, History>();
   changes = 0;
 
   constructor(grants: Grants) {
@@ -27,6 +45,29 @@ export class ShownFrames implements Checker {
 
   changed(machine: Machine, { tasks }: Changes): void {
     for (const { job, indices } of tasks) for (const index of indices) this.#look(machine, job, index);
+  }
+
+  /**
+   * A brain is ahead of its disk by the writes that are under way, of which people are told once they are done. One that
+   * ends forgets them: it comes back with what its disk says and is judged from there, so it may go back to that, and to
+   * nothing else that it ever showed.
+   */
+  crashed(machine: Machine): void {
+    for (const [key, history] of this.#seen) if (history.machine === machine) this.#forget(key, history);
+  }
+
+  #forget(key: string, history: History): void {
+    const { machine, job: id, index } = history;
+    const task = taskOn(machine, id, index);
+    const job = jobOn(machine, id);
+    const result = task && job && counting(task, job);
+    const isWritten = (attempt: string): boolean => task?.results[attempt]?.state === 'done';
+    if (task !== undefined && result?.state === 'done') history.last = seenOf(task, result);
+    else if (!isWritten(history.last.attempt)) {
+      this.#seen.delete(key);
+      return;
+    }
+    history.all = new Set([...history.all].filter(isWritten)).add(history.last.attempt);
   }
 
   #look(machine: Machine, id: string, index: number): void {
@@ -50,11 +91,11 @@ export class ShownFrames implements Checker {
         'what is shown',
         `${machine.name} uses another result of ${id}/${index} than the one that counts.`,
       );
-    const seen: Seen = { attempt: nameOf(result.attempt), redo: task.redo, files: filesOf(result).join() };
+    const seen = seenOf(task, result);
     const key = `${machine.peer} ${id} ${index}`;
     const before = this.#seen.get(key);
     if (before === undefined || before.last.redo !== seen.redo) {
-      this.#seen.set(key, { last: seen, all: new Set([seen.attempt]) });
+      this.#seen.set(key, { machine, job: id, index, last: seen, all: new Set([seen.attempt]) });
       return;
     }
     if (before.last.attempt === seen.attempt) return;
