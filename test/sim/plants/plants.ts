@@ -51,6 +51,14 @@ const FARM_PLANTS: readonly Plant[] = [
     isQuick: true,
   },
   {
+    name: 'who is merged last decides whether a result is done',
+    breaks: 5,
+    file: 'protocol/src/merge.ts',
+    from: "state: (x: string, y: string) => (x === 'done' || y === 'done' ? 'done' : 'rendered'),",
+    to: 'state: (_: string, y: string) => y,',
+    within: 45,
+  },
+  {
     name: 'the clock decides which result counts',
     breaks: 5,
     file: 'protocol/src/derive.ts',
