@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { copyOfHouse } from '../../../scripts/copy-of-house.ts';
-import type { Edit, Plant } from './plants.ts';
+import type { Edit, Plant } from './plant.ts';
 
 /** No plant may hold up the others: a mistake may make a run endless. */
 const LIMIT_MS = 900_000;

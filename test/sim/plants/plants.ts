@@ -1,44 +1,9 @@
-import type { Profile } from '../profile.ts';
+import { COPY_PLANTS } from './copy-plants.ts';
+import { FOUNDED, type Plant } from './plant.ts';
 import { POWER_PLANTS } from './power-plants.ts';
-
-/** A change of one file. */
-export interface Edit {
-  readonly file: string;
-  /** Stands exactly once in the file. */
-  readonly from: string;
-  readonly to: string;
-}
-
-/** A mistake put into a copy of the sources, to see that the simulator finds it. */
-export interface Plant extends Edit {
-  readonly name: string;
-  /** Which of the six promises of DESIGN.md section 1, or which rule that a checker watches beside them. */
-  readonly breaks: 1 | 2 | 3 | 4 | 5 | 6 | string;
-  /** Where one rule is kept in two places, the other. */
-  readonly also?: Edit;
-  /** Which simulator finds it: whole farms, or the content store on a disk that loses power. */
-  readonly simulator?: 'farm' | 'power';
-  /** Farms of one kind, where only these show it. */
-  readonly profile?: Partial<Profile>;
-  /** Seeds within which it must be found. */
-  readonly within: number;
-  /** Found so soon that the tests try it each time; the others are tried by `npm run sim:plants`. */
-  readonly isQuick?: boolean;
-}
 
 const CORE = 'node/src/core';
 const REPLICAS = 'node/src/replicas';
-
-/** A farm of which nobody is lost, and whose machines know each other from the begin. */
-const FOUNDED: Partial<Profile> = {
-  isFounded: true,
-  isSplit: false,
-  destroys: false,
-  removes: false,
-  joins: false,
-  leaves: 0,
-  staysOff: false,
-};
 
 const FARM_PLANTS: readonly Plant[] = [
   {
@@ -115,78 +80,6 @@ const FARM_PLANTS: readonly Plant[] = [
     isQuick: true,
   },
   {
-    name: 'done before the second copy',
-    breaks: 1,
-    file: `${REPLICAS}/needs.ts`,
-    from: 'return by.length >= 2 && by[0] === self;',
-    to: 'return by.length >= 1 && by[0] === self;',
-    within: 5,
-    isQuick: true,
-  },
-  {
-    name: 'a copy is promised without its files',
-    breaks: 1,
-    file: `${REPLICAS}/holding.ts`,
-    from: 'if (needed.length > 0) await this.#files.fetch(record.job, needed, options);',
-    to: '',
-    // The look before the answer would have them after all (SPEC R139).
-    also: {
-      file: `${REPLICAS}/holding.ts`,
-      from: 'if (needed.length > 0) await this.#assertHere(record.job, { needed, options, withdraw });',
-      to: '',
-    },
-    within: 10,
-    isQuick: true,
-  },
-  {
-    name: 'a copy is promised without its record',
-    breaks: 1,
-    file: `${REPLICAS}/holding.ts`,
-    from: 'await this.#merges.add(held);\n    const withdraw',
-    to: 'const withdraw',
-    within: 10,
-    isQuick: true,
-  },
-  {
-    name: 'a log of a failure gets no second copy',
-    breaks: 'logs',
-    file: `${REPLICAS}/copies.ts`,
-    from: 'this.#logs.offer(ask);',
-    to: '',
-    within: 20,
-  },
-  {
-    name: 'a log is promised without its bytes',
-    breaks: 'logs',
-    file: `${REPLICAS}/holding.ts`,
-    from: '    await this.#files.fetch(record.job, needed, options);\n    const of',
-    to: '    const of',
-    also: {
-      file: `${REPLICAS}/holding.ts`,
-      from: '    await this.#assertHere(record.job, { needed, options, withdraw });\n    return { counter };\n  }\n\n  /** A result',
-      to: '    return { counter };\n  }\n\n  /** A result',
-    },
-    within: 20,
-  },
-  {
-    name: 'a job is held without its plan',
-    breaks: 1,
-    file: `${REPLICAS}/holding.ts`,
-    from: 'await this.#files.fetch(record.id, [{ hash: plan }], options);',
-    to: '',
-    within: 10,
-    isQuick: true,
-  },
-  {
-    name: 'a job is accepted before its second copy',
-    breaks: 1,
-    file: `${REPLICAS}/copies.ts`,
-    from: 'return record === undefined ? 1 : jobHolders(record, this.#peers.isLive).length;',
-    to: 'return record === undefined ? 1 : 1 + jobHolders(record, this.#peers.isLive).length;',
-    within: 10,
-    isQuick: true,
-  },
-  {
     name: 'an exchange skips a bucket',
     breaks: 4,
     file: `${REPLICAS}/opener.ts`,
@@ -219,16 +112,6 @@ const FARM_PLANTS: readonly Plant[] = [
     from: 'if (deadline === undefined || deadline > state.now) continue;\n    loseMachine(state, machine);',
     to: 'if (deadline === undefined || deadline > state.now) continue;',
     within: 20,
-  },
-  {
-    name: 'pins are dropped at a start, and not made again',
-    breaks: 1,
-    file: 'node/src/jobs/pins.ts',
-    from: 'record === undefined ? this.#isComplete : record.deleted !== undefined;',
-    to: 'record === undefined ? this.#isComplete : record.deleted === undefined;',
-    // What the records promise is pinned at a start again (SPEC R171), which mends the mistake before it can harm.
-    also: { file: 'node/src/jobs/copy-watch.ts', from: '    await this.#pinPromised();\n', to: '' },
-    within: 40,
   },
   {
     name: 'nobody stands after the leaderless time',
@@ -290,26 +173,6 @@ const FARM_PLANTS: readonly Plant[] = [
     // One that is honest ends its connections itself as soon as it hears of its removal.
     profile: { ...FOUNDED, machines: 4, removes: true, isStubborn: true },
     within: 20,
-  },
-  {
-    name: 'a machine leaves before others have taken what it holds',
-    breaks: 1,
-    file: `${REPLICAS}/departure.ts`,
-    from: 'return copies.leaving.isWhole() && results + jobs + logs + asked === 0;',
-    to: 'return copies.leaving.isWhole() && results + jobs + logs + asked >= 0;',
-    // Little is with one machine alone at any time, and that one has to be the one that leaves.
-    profile: { ...FOUNDED, machines: 4, leaves: 2, slots: 2, taskMs: 1_500 },
-    within: 60,
-  },
-  {
-    name: 'a word that one machine holds is said to be on two',
-    breaks: 'leaving',
-    file: `${REPLICAS}/copies.ts`,
-    from: "if (await held.promise) return { machines: 2, others: 'enough' };",
-    to: "if ((await held.promise) || !this.alone()) return { machines: 2, others: 'enough' };",
-    // Whoever wants a machine to leave is told how many hold that.
-    profile: { ...FOUNDED, machines: 4, leaves: 2 },
-    within: 60,
   },
   {
     name: 'fewer followers unseat more',
@@ -384,15 +247,6 @@ const FARM_PLANTS: readonly Plant[] = [
     within: 300,
   },
   {
-    name: 'a removed holder still counts',
-    breaks: 1,
-    file: `${CORE}/withdrawals.ts`,
-    from: 'if (entry?.held !== true) continue;',
-    to: 'continue;',
-    profile: { ...FOUNDED, machines: 4, removes: true },
-    within: 20,
-  },
-  {
     name: 'a new coordinator asks nobody what they hold',
     breaks: 'asks first',
     file: `${CORE}/election.ts`,
@@ -400,14 +254,6 @@ const FARM_PLANTS: readonly Plant[] = [
     to: 'if (peers.length <= 1_000 || until <= state.now) return;',
     within: 40,
   },
-  {
-    name: 'a damaged copy still counts',
-    breaks: 1,
-    file: 'node/src/jobs/copy-watch.ts',
-    from: 'if (changes.length === 0) return;',
-    to: 'if (changes.length >= 0) return;',
-    within: 120,
-  },
 ];
 
-export const PLANTS: readonly Plant[] = [...FARM_PLANTS, ...POWER_PLANTS];
+export const PLANTS: readonly Plant[] = [...FARM_PLANTS, ...COPY_PLANTS, ...POWER_PLANTS];
