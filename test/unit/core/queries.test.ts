@@ -106,9 +106,10 @@ describe('records that are asked for', () => {
     );
     assert.deepEqual(farm.core.tasks(JOB, { offset: 0, limit: 9 }), { total: 0, tasks: [] });
     assert.deepEqual(
-      [farm.core.tasksWithResult(JOB), farm.core.taskViews(JOB, [0]), farm.core.dependents(JOB, [0])],
+      [farm.core.tasksWithResult(JOB), farm.core.tasksWithFailure(JOB), farm.core.taskViews(JOB, [0])],
       [[], [], []],
     );
+    assert.deepEqual(farm.core.dependents(JOB, [0]), []);
     assert.equal(farm.core.inputRedo(JOB, 0), 0);
     assert.equal(farm.core.resultAtHand(JOB, 0), undefined);
   });

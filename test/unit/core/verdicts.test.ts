@@ -50,6 +50,7 @@ describe('a failed attempt', () => {
     const { farm, record } = farmOf(OTHERS);
     assert.deepEqual(failWith(farm, ['a', 'b', 'c']).sort(), OTHERS);
     assert.equal(farm.core.taskState(record.id, 0), 'failed');
+    assert.deepEqual(farm.core.tasksWithFailure(record.id), [0]);
     assert.equal(recordOf(farm)?.failed?.peer, SELF, "it is the coordinator's word");
     assert.equal(holder(farm, 0)?.grant.attempt.sequence, 3, 'nothing is granted any more');
   });
