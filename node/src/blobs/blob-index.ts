@@ -10,6 +10,9 @@ export interface IndexEntry extends BlobInfo {
 
 const BLOBS = ROWS_OF.blobs;
 
+/** So many are put in the order of eviction at a time: to look for them takes as long as to evict some dozens. */
+const ORDERED = 4_096;
+
 /**
  * What is on disk, in memory: sizes, sums, and who was used last; 65 bytes a blob, and 25 of one that is pinned, since a
  * season has millions.
@@ -20,6 +23,8 @@ export class BlobIndex {
   readonly #usedMs = new Column();
   /** The last use that the disk knows of. */
   readonly #notedMs = new Column();
+  /** The first of the order in which blobs are evicted, the very first one last. */
+  readonly #oldest: IndexEntry[] = [];
   /** What went while the folders are listed: a list that was made before must not bring it back. */
   #gone: Set<BlobHash> | undefined = new Set();
   count = 0;
@@ -126,12 +131,54 @@ export class BlobIndex {
     return entry;
   }
 
-  /** What may be evicted, least recently used first. */
-  evictable(): IndexEntry[] {
-    const found: IndexEntry[] = [];
+  /**
+   * What may be evicted, least recently used first. A full store asks at every put, so that of a large one the first of
+   * the order are found once and kept for the next calls: what was used, pinned or removed since is passed over, and
+   * what has lost its pins since comes once these are through.
+   */
+  *evictable(): Generator<IndexEntry> {
+    if (this.count <= ORDERED) this.#oldest.length = 0;
+    yield* this.#stillOldest();
+    for (let afterMs = Number.NEGATIVE_INFINITY; ; ) {
+      const part = this.#oldestAfter(afterMs);
+      const last = part.at(-1);
+      if (last === undefined) return;
+      afterMs = last.usedMs;
+      this.#oldest.push(...part.reverse());
+      yield* this.#stillOldest();
+    }
+  }
+
+  /** Takes each from those that were found once the caller is through with it. */
+  *#stillOldest(): Generator<IndexEntry> {
+    for (let entry = this.#oldest.at(-1); entry !== undefined; entry = this.#oldest.at(-1)) {
+      if (this.#isFree(entry)) yield entry;
+      this.#oldest.pop();
+    }
+  }
+
+  #isFree({ hash, usedMs }: IndexEntry): boolean {
+    const row = this.#rows.find(hash, BLOBS);
+    return row !== undefined && !this.#rows.has(row, ROWS_OF.pins) && this.#usedMs.get(row) === usedMs;
+  }
+
+  /**
+   * Those that nobody pins and that were used last after this time, in order: of many the first alone, about as many as
+   * are kept. How late these are is taken from a sample, since to sort a million takes ten times as long.
+   */
+  #oldestAfter(afterMs: number): IndexEntry[] {
+    const timeOf = (row: number): number => this.#usedMs.get(row);
+    const rows: number[] = [];
     for (const row of this.#rows.rows(BLOBS))
-      if (!this.#rows.has(row, ROWS_OF.pins)) found.push(this.#entry(row));
-    return found.sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
+      if (!this.#rows.has(row, ROWS_OF.pins) && timeOf(row) > afterMs) rows.push(row);
+    const step = Math.ceil(rows.length / ORDERED);
+    const sample = Float64Array.from(rows.filter((_, at) => at % step === 0).map(timeOf)).sort();
+    const untilMs =
+      step <= 1 ? Number.POSITIVE_INFINITY : (sample[Math.floor(sample.length / step)] as number);
+    return rows
+      .filter((row) => timeOf(row) <= untilMs)
+      .map((row) => this.#entry(row))
+      .sort((a, b) => a.usedMs - b.usedMs || (a.hash < b.hash ? -1 : 1));
   }
 
   #entry(row: number): IndexEntry {

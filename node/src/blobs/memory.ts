@@ -310,9 +310,10 @@ class MemoryBlobStore implements types.BlobStore {
 
   #evictFor(sizeBytes: number): types.GarbageReport {
     const report = { evictedBlobs: 0, evictedBytes: 0 };
-    if (this.#index.pinnedBytes + sizeBytes > this.#quotaBytes) return report;
+    const mostBytes = this.#quotaBytes - sizeBytes;
+    if (this.#index.pinnedBytes > mostBytes || this.#index.usedBytes <= mostBytes) return report;
     for (const entry of this.#index.evictable()) {
-      if (this.#index.usedBytes + sizeBytes <= this.#quotaBytes) break;
+      if (this.#index.usedBytes <= mostBytes) break;
       this.#index.remove(entry.hash);
       this.#contents.delete(entry.hash);
       this.#emit({ type: 'blob-evicted', hash: entry.hash, sizeBytes: entry.sizeBytes });

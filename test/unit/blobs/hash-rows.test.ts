@@ -71,6 +71,7 @@ describe('what is known of the blobs, in columns, beside maps that know the same
       index
         .evictable()
         .map(({ hash }) => hash)
+        .toArray()
         .sort(),
       [...sizes.keys()].filter((hash) => !isPinned(hash)).sort(),
     );
