@@ -145,3 +145,31 @@ it('and where another one that is on knows of it', () => {
   albaIsSwitchedOff();
   assert.throws(() => kept.end(), UNKNOWN);
 });
+
+const HELD_BY_NOBODY = { rule: 'done frames', message: /job\/0 .* is held by nobody any more/ };
+
+it('R162: who heard of the frame before the one that keeps it had it need not know of that copy', () => {
+  write(carmen, 'task/job/0000000000', taskHeldBy({ belen: false }));
+  belenLeaves();
+  albaIsSwitchedOff();
+  assert.doesNotThrow(() => kept.end());
+});
+
+it('but has to find it where nobody left, where the two could talk, and where it knows that it was there', () => {
+  const heard = taskHeldBy({ belen: false });
+  write(carmen, 'task/job/0000000000', heard);
+  albaIsSwitchedOff();
+  belen.isUp = false;
+  assert.throws(() => kept.end(), HELD_BY_NOBODY);
+  belenLeaves();
+  write(carmen, 'task/job/0000000000', taskHeldBy({ alba: false, belen: false }));
+  assert.throws(() => kept.end(), HELD_BY_NOBODY);
+  write(carmen, 'task/job/0000000000', heard);
+  assert.doesNotThrow(() => kept.end());
+  Object.assign(alba, { isUp: true, isOff: false });
+  talking = [alba, carmen];
+  timeline.now += 7_000;
+  kept.look();
+  albaIsSwitchedOff();
+  assert.throws(() => kept.end(), HELD_BY_NOBODY);
+});

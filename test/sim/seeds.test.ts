@@ -173,6 +173,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'one that was cut off was to know of a frame whose holders had left, and been switched off, meanwhile',
   },
   {
+    seed: 4850n,
+    was: 'the same, by one that had heard of the frame before the holder that keeps it had it',
+  },
+  {
     seed: 1467n,
     was: 'a node whose disk refused its write came back with the done of before, and was said to go to and fro',
   },

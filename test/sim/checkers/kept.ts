@@ -258,25 +258,29 @@ export class Kept implements Checker {
   }
 
   /**
-   * A frame that was made while others were cut off, by two of which one left in order since and the other, which keeps
-   * it as that one left it, is switched off: nobody who is on could hear of it, and it is rendered again until somebody
-   * switches that one on. Where one of them knows of it all have to, and where one could talk to who has it it has to.
+   * A copy that was made while others were cut off, of a frame of which one holder left in order since, and the other,
+   * which keeps it as that one left it, is switched off: nobody who is on could hear of that copy, and the frame is
+   * rendered again until somebody switches that one on. Where one of them knows of the copy, or could talk to who has it,
+   * all have to.
    */
-  #isKnownWhereOffOnly(shown: Shown): boolean {
-    const { job, index, attempt, files } = shown;
-    const resultOn = (machine: Machine): TaskResult | undefined =>
-      resultOf(taskOn(machine, job, index), attempt);
+  #isKeptWhereOffOnly({ job, index, attempt, files, at }: Shown): boolean {
+    const holdersOn = (machine: Machine): TaskResult['holders'] =>
+      resultOf(taskOn(machine, job, index), attempt)?.holders ?? {};
     const up = this.#farm.up();
-    if (up.some((machine) => resultOn(machine) !== undefined)) return false;
     return this.#farm.machines.some((machine) => {
-      const holders = resultOn(machine)?.holders ?? {};
+      const holders = holdersOn(machine);
       const isHere = machine.isOff && holders[machine.peer]?.held === true;
       const hasOneLeft = this.#farm.machines.some(
         ({ peer, hasLeft }) => hasLeft && holders[peer] !== undefined,
       );
       if (!isHere || !hasOneLeft || !files.every((hash) => isGood(machine, hash))) return false;
-      return !up.some((one) => (this.#talkedAt.get(machine)?.get(one) ?? -Infinity) - TOLD_MS >= shown.at);
+      if (up.some((one) => holdersOn(one)[machine.peer] !== undefined)) return false;
+      return !up.some((one) => (this.#talkedAt.get(machine)?.get(one) ?? -Infinity) - TOLD_MS >= at);
     });
+  }
+
+  #isKnown({ job, index, attempt }: Shown): boolean {
+    return this.#farm.up().some((one) => resultOf(taskOn(one, job, index), attempt) !== undefined);
   }
 
   #stillThere(machine: Machine, shown: Shown): void {
@@ -291,14 +295,15 @@ export class Kept implements Checker {
     if (redoAsked(job, index) > redo) return;
     const task = taskOn(machine, id, index);
     const result = resultOf(task, attempt);
-    if (result === undefined && this.#isKnownWhereOffOnly(shown)) return;
+    if (result === undefined && !this.#isKnown(shown) && this.#isKeptWhereOffOnly(shown)) return;
     if (result === undefined)
       throw new Violation('done frames', `${what} is not known to ${machine.name} any more.`);
     const holders = this.#whoKeeps().filter((one) => result.holders[one.peer]?.held === true);
     const counts = task && counting(task, job);
     // Whoever leaves gives away what counts (SPEC R162), and no done that another one has taken the place of.
     if (this.#hasAnyLeft && counts?.state === 'done' && nameOf(counts.attempt) !== attempt) return;
-    if (!holders.some((one) => shown.files.every((hash) => isGood(one, hash))))
+    const isHeld = holders.some((one) => shown.files.every((hash) => isGood(one, hash)));
+    if (!isHeld && !this.#isKeptWhereOffOnly(shown))
       throw new Violation('done frames', `${what} is held by nobody any more.`);
   }
 }
