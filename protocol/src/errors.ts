@@ -133,6 +133,11 @@ export const ERRORS = {
     EXIT.refused,
     'This machine was removed from {farm} by {by}; nothing that it is told reaches the farm any more. Start its node with a new data folder to join one again: cuadro up --data FOLDER.',
   ),
+  'machine-leaving': entry(
+    409,
+    EXIT.refused,
+    'This machine is leaving {farm}, and a new job could get lost with it. Submit it on another machine, or let this one stay.',
+  ),
   'blob-not-found': entry(404, EXIT.notFound, 'This node does not hold the content {hash}.'),
   'blob-unreachable': entry(
     503,

@@ -1,6 +1,7 @@
 import { JOB_ENDS } from '@cuadro/protocol';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
+import { knowsThatItIsToLeave } from './on-disk.ts';
 import type { People } from './people.ts';
 
 /** So often it is looked whether somebody has work to do. */
@@ -56,11 +57,12 @@ export class Busy {
   }
 }
 
-/** Somebody could submit a job there, and it would be written soon. */
-function canSubmit({ life, host, disk, queries }: Machine): boolean {
+/** Somebody could submit a job there, and it would be written soon. One that leaves takes none (SPEC R134). */
+function canSubmit(machine: Machine): boolean {
+  const { life, host, disk, queries } = machine;
   const { broken, full, writeMs } = disk.faults;
   const isWell = life !== undefined && !host.isStalled && !broken && !full && writeMs <= QUICK_MS;
-  return isWell && queries?.farmRecord() !== undefined;
+  return isWell && queries?.farmRecord() !== undefined && !knowsThatItIsToLeave(machine, machine);
 }
 
 /** Tasks that a machine knows to be open, of jobs that nobody paused and that wait for no other. */

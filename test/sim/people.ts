@@ -1,6 +1,7 @@
 import { encode, JOB_ENDS, type JobRecord, type Plan } from '@cuadro/protocol';
 import { deleteJob, requeue, setJob, setNode } from '../../node/src/jobs/control.ts';
 import type { JobsComponents, Kept } from '../../node/src/jobs/interface.ts';
+import { assertStays } from '../../node/src/jobs/leaving.ts';
 import { isSetAside } from './checkers/rules.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
@@ -106,8 +107,15 @@ export class People {
     if (known.length > 0) tally.deed('submit after another job');
     this.#do(at, `submit ${id}`, async (components) => {
       const { blobs, driver, copies } = components;
+      this.#assertStays(components);
       const bundle = scene === undefined ? undefined : await storeScene(components, id, scene);
       const { hash } = await blobs.putBytes(encode(plan), { pin: id });
+      try {
+        this.#assertStays(components);
+      } catch (error) {
+        await blobs.unpinOwner(id);
+        throw error;
+      }
       const record = jobRecord(components, { id, plan, hash, bundle, after: known, priority });
       this.#tell({ kind: 'submitted', job: id, plan, at });
       await driver.merge([record]);
@@ -115,6 +123,16 @@ export class People {
       tally.deed(kept.machines > 1 ? 'accepted on two machines' : 'accepted on one machine');
       this.#tell({ kind: 'accepted', job: id, at, kept });
     });
+  }
+
+  /** A node refuses a new job before it stores it and once more after that, as `submitJob` does. */
+  #assertStays(components: JobsComponents): void {
+    try {
+      assertStays(components);
+    } catch (error) {
+      this.#farm.tally.outcome('job refused by a machine that leaves');
+      throw error;
+    }
   }
 
   #someJob(at: Machine): JobRecord | undefined {

@@ -180,6 +180,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 1467n,
     was: 'a node whose disk refused its write came back with the done of before, and was said to go to and fro',
   },
+  {
+    seed: 3100n,
+    was: 'a machine that leaves accepted a job after its last word, of which it had heard no answer yet',
+  },
 ];
 
 describe('seeds that found something', () => {

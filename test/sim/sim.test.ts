@@ -26,6 +26,7 @@ const RARE: ReadonlySet<string> = new Set([
   'outcome: old gossip heard once more',
   'outcome: member left in order',
   'outcome: leave refused',
+  'outcome: job refused by a machine that leaves',
 ]);
 
 describe(`whole farms, simulated from seed ${FIRST}`, () => {

@@ -87,6 +87,7 @@ export const KINDS = {
     'old gossip heard once more',
     'member left in order',
     'leave refused',
+    'job refused by a machine that leaves',
   ],
 } as const satisfies Record<string, readonly string[]>;
 

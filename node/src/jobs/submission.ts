@@ -30,6 +30,7 @@ import {
   submissionKey,
   type Submission,
 } from './interface.ts';
+import { assertStays } from './leaving.ts';
 import { prepareOutputFolder } from './output-folder.ts';
 import {
   examineScene,
@@ -129,6 +130,7 @@ async function accept(
   { signal }: { signal: AbortSignal },
 ): Promise<SubmittedView> {
   const { id, body, step, undo } = asked;
+  assertStays(components);
   const type = jobType(body.type ?? 'blender-animation', JOB_TYPES);
   const after = (body.after ?? []).map((job) => requireJob(components, job));
   let examined: ExaminedScene | undefined;
@@ -166,6 +168,8 @@ async function accept(
   signal.throwIfAborted();
   const { settings } = compiled;
   const draft = { id, name, type: type.name, tasks, settings, plan: plan.hash, bundle, after, folder, body };
+  // Storing takes a while. From here on the job is known in the same turn, and a machine that is to leave gives it away.
+  assertStays(components);
   // The order number is taken and merged in one turn, so that of jobs submitted at once each gets its own.
   await components.driver.merge([jobRecord(components, draft)]);
   const kept = await components.copies.acknowledge(id);
