@@ -97,6 +97,16 @@ export const COPY_PLANTS: readonly Plant[] = [
     within: 60,
   },
   {
+    name: 'a machine accepts a job after its last word',
+    breaks: 1,
+    file: 'node/src/jobs/leaving.ts',
+    from: "throw new CuadroError('machine-leaving', { farm: farm.name.value });",
+    to: '',
+    // That word has to be taken late, by one that stood still, and somebody there has to submit a job before.
+    profile: { ...FOUNDED, machines: 3, leaves: 2, jobs: 60, actEveryMs: 300, faultEveryMs: 1_200 },
+    within: 60,
+  },
+  {
     name: 'a word that one machine holds is said to be on two',
     breaks: 'leaving',
     file: `${REPLICAS}/copies.ts`,
