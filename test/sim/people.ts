@@ -264,7 +264,7 @@ export class People {
 
   /**
    * Where all machines that are on were set aside for a job, it waits for one that is off, and says so: whoever reads
-   * that switches it on.
+   * that switches it on. It may still be paused or draining, as its owner last wanted it, and is released as well.
    */
   switchOn(): boolean {
     const off = this.#farm.machines.find(({ isOff }) => isOff);
@@ -318,7 +318,10 @@ export class People {
     }
   }
 
-  /** Whoever comes in the morning lets everything go on. */
+  /**
+   * Whoever comes in the morning lets everything go on. What its owner wants of a machine is said at that machine only
+   * (SPEC R37): of one that is off nothing can be taken back before it is on again.
+   */
   release(at: Machine): void {
     for (const machine of this.#farm.machines) if (machine.isGone) this.remove(machine);
     if (this.#farm.up().some(({ queries }) => queries?.farmRecord() === undefined)) this.openDoor();

@@ -165,30 +165,21 @@ const UNITE_MS = 10 * SETTLE_MS;
 const FAULT_WITHIN_MS = 10_000;
 const WITHIN_MS = FAULT_WITHIN_MS - 1;
 
-async function healedPhase({
-  farm,
-  faults,
-  people,
-  leavers,
-  checkers,
-}: {
-  farm: SimFarm;
-  faults: Faults;
-  people: People;
-  leavers: Leavers;
-  checkers: Checkers;
-}): Promise<number> {
+interface Parts {
+  readonly farm: SimFarm;
+  readonly people: People;
+  readonly leavers: Leavers;
+  readonly checkers: Checkers;
+}
+
+async function healedPhase({ faults, ...parts }: Parts & { readonly faults: Faults }): Promise<number> {
+  const { farm, people, leavers, checkers } = parts;
   const { timeline } = farm;
   farm.isHealed = true;
   farm.workshop.isCalm = true;
   faults.heal();
   farm.note(undefined, 'healed');
-  await timeline.run(timeline.now + SETTLE_MS);
-  await unite(farm, people);
-  checkers.settled();
-  const someone = farm.up()[0];
-  if (someone !== undefined) people.release(someone);
-  const boundMs = leftMs(farm, leavers);
+  let boundMs = await morning(parts);
   let begun = timeline.now;
   // At rest for as long as records may take to be the same everywhere.
   let restMs = 0;
@@ -197,11 +188,25 @@ async function healedPhase({
     restMs = farm.isAtRest() && !leavers.isUnderWay ? restMs + LOOK_MS : 0;
     if (restMs === 0) people.giveUpRemoved();
     const isLate = timeline.now >= begun + boundMs / 2 && restMs === 0;
-    if (isLate && people.switchOn()) begun = timeline.now;
+    if (isLate && people.switchOn()) {
+      // It brings along what its owner wants of it, and whatever was said at it alone.
+      boundMs = await morning(parts);
+      begun = timeline.now;
+    }
   }
   if (leavers.isUnderWay) throw new Violation('leaving', `A machine has not left after ${boundMs} ms.`);
   checkers.end(restMs >= CONVERGE_MS, boundMs);
   return (timeline.now - begun) / boundMs;
+}
+
+/** All that are on find one another, and people let everything go on: answers how long the rest may take from here. */
+async function morning({ farm, people, leavers, checkers }: Parts): Promise<number> {
+  await farm.timeline.run(farm.timeline.now + SETTLE_MS);
+  await unite(farm, people);
+  checkers.settled();
+  const someone = farm.up()[0];
+  if (someone !== undefined) people.release(someone);
+  return leftMs(farm, leavers);
 }
 
 /** People let in who is outside, and make one of several farms, until nobody is left apart. */

@@ -184,6 +184,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 3100n,
     was: 'a machine that leaves accepted a job after its last word, of which it had heard no answer yet',
   },
+  {
+    seed: 3896n,
+    was: 'a machine that others waited for was switched on again, and nobody took back that it was to drain',
+  },
 ];
 
 describe('seeds that found something', () => {
