@@ -122,9 +122,17 @@ export class SimFarm {
     return new Set(this.up().map(nameOf));
   }
 
-  /** Whether nothing is left to do, as every node that runs sees it. */
+  /**
+   * Whether nothing is left to do, as every node that runs sees it. While one starts again that a task has taken down,
+   * nobody can say so: it may know of more, and where it is the only one there is nobody else to ask.
+   */
   isAtRest(): boolean {
-    return this.up().every(({ queries }) => queries?.farmRecord() !== undefined && isQuiet(queries.farm()));
+    const isAwaited = ({ isUp, isOff, isGone, isRemoved }: Machine): boolean =>
+      !isUp && !isOff && !isGone && !isRemoved;
+    return (
+      !this.machines.some(isAwaited) &&
+      this.up().every(({ queries }) => queries?.farmRecord() !== undefined && isQuiet(queries.farm()))
+    );
   }
 
   /** The one coordinator that all nodes follow; undefined where they don't agree. */

@@ -16,6 +16,12 @@ const LEAVING: Partial<Profile> = {
   ...{ machines: 4, faultyMs: 40_000, jobs: 4 },
 };
 
+/** Two machines, of which one is off in the end. */
+const ONE_OFF: Partial<Profile> = {
+  ...{ isFounded: true, isSplit: false, destroys: false, removes: false, joins: false, leaves: 0 },
+  ...{ machines: 2, staysOff: true },
+};
+
 /**
  * Seeds that found something once, each with what was wrong. What a seed makes changes with the simulator, so each
  * mistake stands among the planted ones as well, where it must be found.
@@ -187,6 +193,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   {
     seed: 3896n,
     was: 'a machine that others waited for was switched on again, and nobody took back that it was to drain',
+  },
+  {
+    seed: 20_122n,
+    was: 'while the only machine that was on started again, nobody had anything to do, and nobody led',
+    profile: ONE_OFF,
   },
 ];
 
