@@ -324,7 +324,7 @@ export class Faults {
     });
   }
 
-  /** A file rots where another good copy is of it, and of all that it belongs to. */
+  /** A file rots where another good copy is of it, and another holder has all that it belongs to. */
   #damage(): void {
     // A run that loses a machine loses nothing else: the promise is of one at a time.
     const { destroys, removes, leaves, staysOff } = this.#farm.profile;

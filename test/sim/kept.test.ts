@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
-import { attemptKey, encode, type KnownRecord } from '@cuadro/protocol';
+import { attemptKey, encode, type Holders, type KnownRecord } from '@cuadro/protocol';
 import type { Changes } from '../../node/src/core/interface.ts';
 import { Kept } from './checkers/kept.ts';
 import type { Talking } from './checkers/talking.ts';
@@ -24,7 +24,22 @@ interface FakeMachine {
 
 const attempt = { epoch: { term: 1, peer: 'belen' }, sequence: 3 };
 const FILE = '0bc374';
-const job = { kind: 'job', id: 'job', requests: {}, spec: { plan: 'plan' } } as unknown as KnownRecord;
+const PLAN = '5ce9e0';
+
+const heldBy = (peers: readonly string[]): Holders =>
+  Object.fromEntries(peers.map((peer) => [peer, { held: true, counter: 1 }]));
+
+/** The job's record, with who holds its plan. */
+function jobHeldBy(...peers: readonly string[]): KnownRecord {
+  const plan = heldBy(peers);
+  return {
+    kind: 'job',
+    id: 'job',
+    requests: {},
+    spec: { plan: PLAN },
+    holders: { plan },
+  } as unknown as KnownRecord;
+}
 
 /** The frame's record, which says of each of these whether it holds it. */
 function taskHeldBy(held: Readonly<Record<string, boolean>>): KnownRecord {
@@ -41,7 +56,7 @@ function machineNamed(name: string): FakeMachine {
   const queries = { taskRecord: () => SHARED };
   const state = { isUp: true, isOff: false, isGone: false, hasLeft: false, isRemoved: false };
   const machine = { name, peer: name, disk: newDisk(), queries, ...state };
-  write(machine, 'job/job', job);
+  write(machine, 'job/job', jobHeldBy());
   return machine;
 }
 
@@ -172,4 +187,65 @@ it('but has to find it where nobody left, where the two could talk, and where it
   kept.look();
   albaIsSwitchedOff();
   assert.throws(() => kept.end(), HELD_BY_NOBODY);
+
+/** All three have the plan; of whom nothing was promised it is a copy that may be swept away. */
+function planIsHeldBy(...peers: readonly string[]): void {
+  for (const machine of machines) {
+    machine.disk.blobs.contents.set(PLAN, new Uint8Array(1));
+    write(machine, 'job/job', jobHeldBy(...peers));
+  }
+}
+
+const mayRotAt = (machine: FakeMachine): boolean => kept.staysWhole(PLAN, machine as unknown as Machine);
+
+it('R24: a plan may rot where another holds it', () => {
+  planIsHeldBy('alba', 'belen');
+  assert.equal(mayRotAt(alba), true);
+  assert.equal(mayRotAt(carmen), true);
+});
+
+it('but not where others only have it, and hold it for nobody', () => {
+  planIsHeldBy('alba');
+  assert.equal(mayRotAt(alba), false);
+  assert.equal(mayRotAt(belen), true);
+});
+
+it('nor where the other holder has lost it, or has not written down that it holds it', () => {
+  planIsHeldBy('alba', 'belen');
+  belen.disk.faults.damaged.add(PLAN);
+  assert.equal(mayRotAt(alba), false);
+  belen.disk.faults.damaged.delete(PLAN);
+  write(belen, 'job/job', jobHeldBy('alba'));
+  assert.equal(mayRotAt(alba), false);
+});
+
+it('and a plan where another holds that, although it does not hold the scene, of which no file may rot then', () => {
+  const [bundle, texture] = ['b04af9', '062c01'];
+  const holders = { plan: heldBy(['alba', 'belen']), bundle: heldBy(['alba']) };
+  const job = { kind: 'job', id: 'job', requests: {}, spec: { plan: PLAN, bundle }, holders };
+  const tree = encode({ files: [{ blob: texture }] });
+  for (const machine of machines) {
+    const { contents } = machine.disk.blobs;
+    for (const hash of [PLAN, texture]) contents.set(hash, new Uint8Array(1));
+    contents.set(bundle, tree);
+    write(machine, 'job/job', job as unknown as KnownRecord);
+  }
+  assert.equal(mayRotAt(alba), true);
+  assert.equal(kept.staysWhole(texture, alba as unknown as Machine), false);
+});
+
+it('but where a person deleted the job', () => {
+  planIsHeldBy('alba');
+  const at = alba as unknown as Machine;
+  kept.deed({ kind: 'delete', job: 'job', at });
+  assert.equal(mayRotAt(alba), true);
+});
+
+it('a further disk may be lost where two of those that are left hold what was accepted, not where one only has it', () => {
+  planIsHeldBy('alba', 'belen');
+  const at = alba as unknown as Machine;
+  kept.deed({ kind: 'accepted', job: 'job', at, kept: { machines: 2, others: 'enough' } });
+  assert.equal(kept.isSafe(), true);
+  planIsHeldBy('alba');
+  assert.equal(kept.isSafe(), false);
 });

@@ -1,4 +1,11 @@
-import { decode, type Bundle, type JobRecord, type KnownRecord, type TaskRecord } from '@cuadro/protocol';
+import {
+  decode,
+  type Bundle,
+  type Holders,
+  type JobRecord,
+  type KnownRecord,
+  type TaskRecord,
+} from '@cuadro/protocol';
 import type { Machine } from './machine.ts';
 
 /** What is on the disk of a machine: read past its node. */
@@ -51,16 +58,32 @@ export const hadOnce = (machine: Machine, hash: string): boolean => machine.disk
 export const isGood = (machine: Machine, hash: string): boolean =>
   has(machine, hash) && !machine.disk.faults.damaged.has(hash);
 
-/** All files of a job that a machine's disk tells of, as far as any of these machines can say what its scene holds. */
-export function contentOf({ spec }: JobRecord, machines: readonly Machine[]): string[] {
-  const { plan, bundle } = spec;
+/** The plan of a job, or its scene with all that this is made of. */
+interface Part {
+  readonly files: readonly string[];
+  /** Who says that it holds all of them (SPEC R24). */
+  readonly holders: Holders;
+}
+
+/** What a job that a machine's disk tells of is made of, as far as any of these can say what its scene holds. */
+export function partsOf({ spec, holders }: JobRecord, machines: readonly Machine[]): Part[] {
+  const plan = { files: [spec.plan], holders: holders.plan };
+  const { bundle } = spec;
   if (bundle === undefined) return [plan];
   const tree = machines
     .map(({ disk }) => disk.blobs.contents.get(bundle))
     .find((bytes) => bytes !== undefined);
   const files = tree === undefined ? [] : (decode(tree, Number.POSITIVE_INFINITY) as Bundle).files;
-  return [plan, bundle, ...files.map(({ blob }) => blob)];
+  return [plan, { files: [bundle, ...files.map(({ blob }) => blob)], holders: holders.bundle }];
 }
+
+/** All files of such a job. */
+export const contentOf = (job: JobRecord, machines: readonly Machine[]): string[] =>
+  partsOf(job, machines).flatMap(({ files }) => files);
+
+/** Whether a machine says of a part of a job that it holds it, and does: a file that it only has may go at any time. */
+export const holdsPart = (machine: Machine, { files, holders }: Part): boolean =>
+  holders[machine.peer]?.held === true && files.every((hash) => isGood(machine, hash));
 
 /** Jobs of which the disk of a machine tells and that nobody deleted. */
 export function jobsOn(machine: Machine): JobRecord[] {

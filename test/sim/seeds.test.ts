@@ -199,6 +199,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'while the only machine that was on started again, nobody had anything to do, and nobody led',
     profile: ONE_OFF,
   },
+  {
+    seed: 4561n,
+    was: 'a plan rotted at its only holder, as another machine had it as well: in its cache, which was swept away',
+  },
 ];
 
 describe('seeds that found something', () => {

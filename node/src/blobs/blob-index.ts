@@ -157,9 +157,13 @@ export class BlobIndex {
     }
   }
 
+  #mayGo(row: number): boolean {
+    return !this.#rows.has(row, ROWS_OF.pins);
+  }
+
   #isFree({ hash, usedMs }: IndexEntry): boolean {
     const row = this.#rows.find(hash, BLOBS);
-    return row !== undefined && !this.#rows.has(row, ROWS_OF.pins) && this.#usedMs.get(row) === usedMs;
+    return row !== undefined && this.#mayGo(row) && this.#usedMs.get(row) === usedMs;
   }
 
   /**
@@ -169,8 +173,7 @@ export class BlobIndex {
   #oldestAfter(afterMs: number): IndexEntry[] {
     const timeOf = (row: number): number => this.#usedMs.get(row);
     const rows: number[] = [];
-    for (const row of this.#rows.rows(BLOBS))
-      if (!this.#rows.has(row, ROWS_OF.pins) && timeOf(row) > afterMs) rows.push(row);
+    for (const row of this.#rows.rows(BLOBS)) if (this.#mayGo(row) && timeOf(row) > afterMs) rows.push(row);
     const step = Math.ceil(rows.length / ORDERED);
     const sample = Float64Array.from(rows.filter((_, at) => at % step === 0).map(timeOf)).sort();
     const untilMs =

@@ -1,10 +1,10 @@
-import type { TaskRecord, TaskResult } from '@cuadro/protocol';
+import type { JobRecord, TaskRecord, TaskResult } from '@cuadro/protocol';
 import type { Changes } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
-import { contentOf, hadOnce, has, isGood, jobOn, taskOn } from '../on-disk.ts';
+import { contentOf, hadOnce, has, holdsPart, isGood, jobOn, jobsOn, partsOf, taskOn } from '../on-disk.ts';
 import { counting, filesOf, isHeld, nameOf, redoAsked } from './rules.ts';
 import type { Talking } from './talking.ts';
 
@@ -143,7 +143,7 @@ export class Kept implements Checker {
       if (this.#deleted.has(id)) continue;
       const copies = left.filter((machine) => {
         const job = jobOn(machine, id);
-        return job !== undefined && contentOf(job, left).every((hash) => isGood(machine, hash));
+        return job !== undefined && partsOf(job, left).every((part) => holdsPart(machine, part));
       });
       if (copies.length < 2) return false;
     }
@@ -153,17 +153,32 @@ export class Kept implements Checker {
   }
 
   /**
-   * Whether a file may rot on a machine: each done frame that it belongs to is whole at another of its holders. Who
-   * finds any file of it damaged takes back the word for all of it (SPEC R24), so two disks would be lost to it at
-   * once where each of its two holders had another file that rotted.
+   * Whether a file may rot on a machine: each done frame, plan and scene that it belongs to is whole at another of its
+   * holders. Who finds any file of it damaged takes back the word for all of it (SPEC R24), so two disks would be lost
+   * to it at once where each of its two holders had another file that rotted. A file that another machine only has,
+   * and has promised nobody, is no second copy: it may be swept away at any time.
    */
   staysWhole(hash: string, at: Machine): boolean {
     const others = this.#farm.machines.filter(
       (machine) => machine !== at && !machine.isGone && !machine.isRemoved,
     );
-    return [...this.#shown.values()].every(
+    const areFramesKept = [...this.#shown.values()].every(
       (shown) => !shown.files.includes(hash) || this.#isDiscarded(shown) || this.#copiesOf(shown, others) > 0,
     );
+    // Also one that nobody was told of yet: as soon as its record is written it may be.
+    const jobs = this.#farm.machines.flatMap(jobsOn).filter(({ id }) => !this.#deleted.has(id));
+    return areFramesKept && jobs.every((job) => this.#staysIn(job, hash, others));
+  }
+
+  /** Each part has holders of its own: of two machines that hold both, one may lose the plan and the other the scene. */
+  #staysIn(job: JobRecord, hash: string, others: readonly Machine[]): boolean {
+    const { machines } = this.#farm;
+    if (!contentOf(job, machines).includes(hash)) return true;
+    return others.some((machine) => {
+      const known = jobOn(machine, job.id);
+      const parts = known === undefined ? [] : partsOf(known, machines);
+      return parts.some((part) => part.files.includes(hash) && holdsPart(machine, part));
+    });
   }
 
   #isDiscarded({ job, index, redo }: Shown): boolean {

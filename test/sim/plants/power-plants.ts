@@ -144,8 +144,8 @@ const MISTAKES: readonly Omit<Plant, 'simulator' | 'breaks'>[] = [
     to: 'const entry = this.index.remove(hash);',
     also: {
       file: `${BLOBS}/blob-index.ts`,
-      from: 'if (!this.#rows.has(row, ROWS_OF.pins)) found.push(this.#entry(row));',
-      to: 'found.push(this.#entry(row));',
+      from: 'return !this.#rows.has(row, ROWS_OF.pins);',
+      to: 'return row >= 0;',
     },
     within: 100,
   },

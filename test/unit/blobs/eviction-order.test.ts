@@ -48,7 +48,7 @@ describe('the order of eviction', () => {
         index.add(added, 1, MANY + step);
         free.set(added, MANY + step);
       } else {
-        const [first] = index.evictable().take(1);
+        const [first] = index.evictable();
         // A model that looks at all, from time to time.
         if (step % 20 === 0) assert.equal(first?.hash, oldest());
         assert.ok(first);
@@ -62,7 +62,7 @@ describe('the order of eviction', () => {
     const { pins, index, times } = indexOf(MANY, scattered);
     const last = hashOf(MANY - 1);
     pins.add(last, 'job');
-    const [first] = index.evictable().take(1);
+    const [first] = index.evictable();
     assert.equal(first?.usedMs, 0);
     pins.remove(last, 'job');
     const given: string[] = [];
@@ -77,10 +77,7 @@ describe('the order of eviction', () => {
   it('comes to an end where nothing can be evicted, also where all were used at one time', () => {
     for (const timeOf of [scattered, () => 7, (n: number) => n % 2]) {
       const { index } = indexOf(MANY, timeOf);
-      const given = index
-        .evictable()
-        .map(({ hash }) => hash)
-        .toArray();
+      const given = Array.from(index.evictable(), ({ hash }) => hash);
       assert.equal(new Set(given).size, MANY);
       assert.equal(given.length, MANY);
     }

@@ -68,11 +68,7 @@ describe('what is known of the blobs, in columns, beside maps that know the same
     assert.equal(index.usedBytes, sumOf([...sizes.keys()]));
     assert.equal(index.pinnedBytes, sumOf([...sizes.keys()].filter(isPinned)));
     assert.deepEqual(
-      index
-        .evictable()
-        .map(({ hash }) => hash)
-        .toArray()
-        .sort(),
+      Array.from(index.evictable(), ({ hash }) => hash).sort(),
       [...sizes.keys()].filter((hash) => !isPinned(hash)).sort(),
     );
     for (const owner of OWNERS)
