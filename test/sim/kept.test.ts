@@ -187,6 +187,7 @@ it('but has to find it where nobody left, where the two could talk, and where it
   kept.look();
   albaIsSwitchedOff();
   assert.throws(() => kept.end(), HELD_BY_NOBODY);
+});
 
 /** All three have the plan; of whom nothing was promised it is a copy that may be swept away. */
 function planIsHeldBy(...peers: readonly string[]): void {
