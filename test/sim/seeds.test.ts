@@ -183,6 +183,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'the same, by one that had heard of the frame before the holder that keeps it had it',
   },
   {
+    seed: 4518n,
+    was: 'a done frame that one machine alone held, since the other had left, was waited for as if two held it',
+  },
+  {
     seed: 1467n,
     was: 'a node whose disk refused its write came back with the done of before, and was said to go to and fro',
   },

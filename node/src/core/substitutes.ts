@@ -127,15 +127,23 @@ function decide(state: BrainState, job: Job, index: TaskIndex): void {
   const { renderAgainMs, substituteMs } = state.options;
   if (isNeeded(job, index)) away.neededSince ??= state.now;
   else delete away.neededSince;
-  const isDue =
-    job.table.state(index) === 'rendered'
-      ? state.now - away.since >= renderAgainMs
-      : away.neededSince !== undefined && state.now - away.neededSince >= substituteMs;
+  const isDue = twoHold(job, index)
+    ? away.neededSince !== undefined && state.now - away.neededSince >= substituteMs
+    : state.now - away.since >= renderAgainMs;
   if (!isDue || !sceneWithinReach(state, job)) return;
   job.away.substitutes.add(index);
   // A job that is done has work again.
   state.touch(job);
   job.offer(index);
+}
+
+/**
+ * Whether two machines hold one of its results. What was done once says so for good, also where one of the two has left
+ * since, or found its copy damaged: then the other is as alone as the one that rendered it was.
+ */
+function twoHold(job: Job, index: TaskIndex): boolean {
+  const results = Object.values(job.table.effective(index)?.results ?? {});
+  return results.some(({ holders }) => heldBy(holders).length >= 2);
 }
 
 /** Whether a task could run but for this result. */

@@ -20,6 +20,15 @@ export function resultOf(job: string, index: number, ...holders: string[]): Task
   return { kind: 'task', job, index, redo: 0, retry: 0, results, failures: {} };
 }
 
+/** The same after one of its holders withdrew its entry: it has left, or its copy is damaged. */
+export function withoutCopy(task: TaskRecord, peer: string): TaskRecord {
+  const results = Object.entries(task.results).map(([key, result]) => {
+    const holders = { ...result.holders, [peer]: { held: false, counter: 2 } };
+    return [key, { ...result, holders }] as const;
+  });
+  return { ...task, results: Object.fromEntries(results) };
+}
+
 /** This machine leads two others that take no work. */
 export function leadingIdle(): Farm {
   const farm = leading(BELEN, CARMEN);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { attemptKey, type TaskRecord } from '@cuadro/protocol';
-import { leadingIdle, lose, pass, resultOf, withResults } from './away.ts';
+import { leadingIdle, lose, pass, resultOf, withoutCopy, withResults } from './away.ts';
 import { Cluster } from './cluster.ts';
 import { BELEN, CARMEN, DOLORES, framesPlan, SELF } from './farm.ts';
 import { following, grantOf, leading, learn, memberOf } from './members.ts';
@@ -95,6 +95,52 @@ describe('R59: a result whose holders are out of reach', () => {
       farm.core.task(job, 0)?.why ?? '',
       /machine b and machine c, which hold it, can't be reached/,
     );
+  });
+
+  it('is made again after a minute as well where it was done and one of the two gave up its copy', () => {
+    const { farm, job } = withResults(framesPlan('1-2'), [0, BELEN, CARMEN], [1, BELEN, CARMEN]);
+    farm.step({
+      kind: 'records',
+      from: CARMEN,
+      records: [withoutCopy(resultOf(job, 0, BELEN, CARMEN), CARMEN)],
+    });
+    lose(farm, BELEN, CARMEN);
+    pass(farm, 59_000);
+    assert.deepEqual(farm.heldIndices(), []);
+    pass(farm, 7_000);
+    assert.deepEqual(farm.heldIndices(), [0], 'and not what two hold');
+    assert.equal(farm.core.taskState(job, 0), 'done', 'which goes on counting');
+  });
+
+  it('holds up a film for a minute only where one of the two that held a frame gave up its copy', () => {
+    const farm = leadingIdle();
+    const { id: job } = farm.submit(framesPlan('1-2', FILM));
+    const records = [withoutCopy(resultOf(job, 0, BELEN, CARMEN), CARMEN), resultOf(job, 1, SELF, CARMEN)];
+    farm.step({ kind: 'records', from: CARMEN, records });
+    lose(farm, BELEN);
+    pass(farm, 12_000);
+    farm.work();
+    assert.deepEqual(farm.heldIndices(), [], 'the film is not begun');
+    pass(farm, 54_000);
+    assert.deepEqual(farm.heldIndices(), [0]);
+    farm.finish(farm.held()[0]?.grant.attempt as never);
+    assert.deepEqual(farm.heldIndices(), [2], 'and the film is made');
+  });
+
+  it('is left alone where two hold another result of the task than the one that counts', () => {
+    const farm = leading(BELEN, CARMEN, DOLORES);
+    for (const peer of [BELEN, CARMEN, DOLORES]) farm.claim(peer, { wants: 0, sequence: 2 });
+    const { id: job } = farm.submit(framesPlan('1'));
+    const older = withoutCopy(resultOf(job, 0, BELEN, CARMEN), CARMEN);
+    const [other] = Object.values(resultOf(job, 0, CARMEN, DOLORES).results);
+    assert.ok(other);
+    const attempt = { ...other.attempt, sequence: 90 };
+    const both = { ...older, results: { ...older.results, [attemptKey(attempt)]: { ...other, attempt } } };
+    farm.step({ kind: 'records', from: CARMEN, records: [both] });
+    farm.work();
+    lose(farm, BELEN, CARMEN, DOLORES);
+    pass(farm, 1_300_000);
+    assert.deepEqual(farm.heldIndices(), []);
   });
 
   it('holds up what is made from it, which says so, and gets a substitute; then the film is made', () => {
