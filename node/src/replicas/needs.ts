@@ -72,9 +72,12 @@ function countingFrom(task: TaskRecord, self: PeerId): TaskResult | undefined {
   return result?.holders[self]?.held === true ? result : undefined;
 }
 
-/** Made since the holder of the only copy went (SPEC R59): with a second copy of its own it counts before that one. */
+/**
+ * Made since the holder of the only copy went (SPEC R59): with a second copy of its own it counts before one that was
+ * never done. One that was done goes on counting, and its last holder may stay away for good.
+ */
 function substituteFrom(task: TaskRecord, self: PeerId): TaskResult | undefined {
-  if (countingResult(task)?.state !== 'rendered') return undefined;
+  if (heldBy(countingResult(task)?.holders ?? {}).length >= 2) return undefined;
   return resultWithin(task, (peer) => peer === self);
 }
 

@@ -45,6 +45,12 @@ describe('what needs a second copy', () => {
     assert.equal(called(only, resultOf(2, 'rendered', HERE, OTHER)), 2);
   });
 
+  it('R59: is a substitute of what was done, where one alone holds that by now', () => {
+    const done = resultOf(1, 'done', AWAY, OTHER);
+    const left = { ...done.holders, [OTHER]: { held: false, counter: 2 } };
+    assert.equal(copied({ ...done, holders: left }, resultOf(2, 'rendered', HERE)), 2);
+  });
+
   it('R59: is no substitute of what two hold: it is in use only until one of them is back', () => {
     assert.equal(copied(resultOf(1, 'done', AWAY, OTHER), resultOf(2, 'rendered', HERE)), undefined);
   });
