@@ -40,9 +40,9 @@ function withResult(state: BrainState, job: Job, index: TaskIndex, own: 'rendere
   const counting = record && countingResult(record);
   const atHand = record && resultWithin(record, (peer) => isWithinReach(state, peer));
   if (counting === undefined || counting === atHand) {
-    return own === 'done'
-      ? 'It is done; at least two machines hold it.'
-      : 'It is rendered; one machine holds it.';
+    // What was done once is so for good, also where one of its two machines gave its copy up.
+    const isOnTwo = heldBy(counting?.holders ?? {}).length >= 2;
+    return `It is ${own}; ${isOnTwo ? 'at least two machines hold' : 'one machine holds'} it.`;
   }
   const holders = heldBy(counting.holders).map((peer) => machineName(state, peer));
   const away = `${holders.join(' and ')}, which ${holders.length === 1 ? 'alone holds' : 'hold'} it, can't be reached`;

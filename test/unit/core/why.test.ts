@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { attemptKey, emptyTask, type Grant, type TaskRecord } from '@cuadro/protocol';
+import { attemptKey, emptyTask, mergeHolders, type Grant, type TaskRecord } from '@cuadro/protocol';
 import { lose, pass, resultOf } from './away.ts';
 import {
   BELEN,
@@ -48,6 +48,11 @@ describe('why a task is not running', () => {
     farm.records(resultOf(id, 0, BELEN), resultOf(id, 1, BELEN, CARMEN));
     assert.equal(why(farm, id, 0), 'It is rendered; one machine holds it.');
     assert.equal(why(farm, id, 1), 'It is done; at least two machines hold it.');
+    const [[key, result] = []] = Object.entries(resultOf(id, 1, BELEN, CARMEN).results);
+    assert.ok(key !== undefined && result !== undefined);
+    const holders = mergeHolders(result.holders, { [CARMEN]: { held: false, counter: 2 } });
+    farm.records({ ...emptyTask(id, 1), results: { [key]: { ...result, holders } } });
+    assert.equal(why(farm, id, 1), 'It is done; one machine holds it.');
   });
 
   it('is who holds its result and is away, and what stands in for it', () => {
