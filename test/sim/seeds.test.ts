@@ -199,6 +199,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a machine that others waited for was switched on again, and nobody took back that it was to drain',
   },
   {
+    seed: 5613n,
+    was: 'one that came to lead by the last word of the only other machine was to ask that one what it holds',
+  },
+  {
     seed: 20_122n,
     was: 'while the only machine that was on started again, nobody had anything to do, and nobody led',
     profile: ONE_OFF,

@@ -3,6 +3,7 @@ import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
+import { knowsRemoval } from './grants.ts';
 import { newerEpoch } from './rules.ts';
 
 /** A new coordinator waits so long for answers (SPEC R43), by a clock that is wrong by two in a hundred. */
@@ -14,7 +15,12 @@ interface Reign {
   readonly waiting: Set<PeerId>;
 }
 
-/** A new coordinator grants nothing before those within its reach have said what they hold, or had the time to (SPEC R43). */
+/**
+ * A new coordinator grants nothing before the members within its reach have said what they hold, or had the time to
+ * (SPEC R43). Who is a member its own records say as it decides (R63, R64), what came in with the same step included:
+ * one whose removal it has then, or whose last word that it leaves (R160), is none, even while that one's own node
+ * does not know so yet and the two are connected. What it was granted is taken back at that moment.
+ */
 export class Asking implements Checker {
   readonly #farm: SimFarm;
   readonly #reigns = new Map<string, Reign>();
@@ -64,14 +70,22 @@ export class Asking implements Checker {
     );
   }
 
-  /** Members of its farm that it is connected to, and was a while ago. */
+  /** Members of its farm, as far as it can know, that it is connected to, and was a while ago. */
   #within(machine: Machine): Set<PeerId> {
     const farm = machine.queries?.farmRecord()?.id;
     const [last, before] = this.#reached.get(lifeOf(machine)) ?? [new Set<PeerId>(), new Set<PeerId>()];
     const now = machine.life?.network.mesh?.reachable() ?? [];
     const stays = [...now].filter((peer) => last.has(peer) && before.has(peer));
-    return new Set(stays.filter((peer) => this.#farm.of(peer)?.queries?.farmRecord()?.id === farm));
+    const isIn = (peer: PeerId): boolean => this.#farm.of(peer)?.queries?.farmRecord()?.id === farm;
+    return new Set(stays.filter((peer) => isIn(peer) && !isOut(machine, peer)));
   }
 }
+
+/**
+ * Whether a machine may take another for one that is out. Its brain's word alone is not enough, there must be a
+ * removal; nor is that alone, as a removal may have no effect (SPEC R65).
+ */
+const isOut = (machine: Machine, peer: PeerId): boolean =>
+  knowsRemoval(machine, peer) && machine.queries?.removed().has(peer) === true;
 
 const lifeOf = ({ peer, host }: Machine): string => `${peer} ${host.life}`;

@@ -284,7 +284,8 @@ export class Grants implements Checker {
   }
 }
 
-function knowsRemoval(machine: Machine, peer: PeerId): boolean {
+/** Whether a machine's node has heard that another was removed, or has left; its disk may have still to answer. */
+export function knowsRemoval(machine: Machine, peer: PeerId): boolean {
   const record = machine.queries?.memberRecords().find((member) => member.peer === peer);
   return Object.keys(record?.removals ?? {}).length > 0;
 }

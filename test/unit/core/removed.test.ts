@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type KnownRecord, signField, signRemoval } from '@cuadro/protocol';
-import { BELEN, Farm, framesPlan, SELF, signer } from './farm.ts';
-import { farmRecord, FARM, granted, memberOf } from './members.ts';
+import { BELEN, CARMEN, Farm, framesPlan, SELF, signer } from './farm.ts';
+import { farmRecord, FARM, granted, learn, meeting, memberOf, sentTo } from './members.ts';
 
 /** A farm that Belén founded and that this machine is in. */
 const members = (): KnownRecord[] => [
@@ -47,5 +47,42 @@ describe('a machine that was removed from its farm (R64, R107)', () => {
     farm.submit(framesPlan('1-9'), { author: BELEN });
     farm.advance(60_000);
     assert.deepEqual(farm.held(), []);
+  });
+});
+
+/** A member's last word that it leaves (R160). */
+const lastWordOf = (peer: string): KnownRecord => {
+  const signed = signRemoval(signer(peer), peer, { reason: 'sold', wallTime: 2, known: 0 });
+  return { ...memberOf(peer), removals: { [peer]: signed } };
+};
+
+describe('a machine whose farm a member leaves while nobody leads', () => {
+  it('R44, R160: leads at once where that was the only other one, and does not ask what it holds', () => {
+    const farm = meeting(BELEN).work({ slots: 1 });
+    learn(farm, framesPlan('1-4'), BELEN);
+    assert.equal(farm.core.isCoordinator, false, 'it still waits for a pulse of Belén');
+    const effects = farm.records(lastWordOf(BELEN));
+    assert.ok(farm.core.isCoordinator);
+    assert.deepEqual(sentTo(BELEN, 'collect', effects), []);
+    assert.deepEqual(granted(effects), [`${SELF} 0`, `${SELF} 1`]);
+    const writes = effects.flatMap((effect) => (effect.kind === 'persist' ? effect.records : []));
+    assert.ok(
+      writes.some((record) => record.kind === 'member' && record.peer === BELEN),
+      'what it begins waits for the write of that word',
+    );
+  });
+
+  it('R43: asks the others that stay where it comes to lead after that', () => {
+    const farm = meeting(BELEN, CARMEN).work({ slots: 1 });
+    learn(farm, framesPlan('1-4'), BELEN);
+    farm.records(lastWordOf(BELEN));
+    assert.equal(farm.core.isCoordinator, false);
+    const effects = farm.advance(3_000);
+    assert.ok(farm.core.isCoordinator);
+    assert.equal(sentTo(CARMEN, 'collect', effects).length, 1);
+    assert.deepEqual(sentTo(BELEN, 'collect', effects), []);
+    assert.deepEqual(granted(effects), [], 'Carmen has not answered');
+    farm.beacon(CARMEN, []);
+    assert.deepEqual(granted(farm.effects), [`${SELF} 0`, `${SELF} 1`]);
   });
 });
