@@ -94,7 +94,7 @@ function assembleFarm(
       queries: core,
       merge: (own) => driver.merge(own),
       adopt: (others) => driver.merge(others),
-      tell: async (record) => (await network.copies.confirm([record])).machines > 1,
+      tell: async (record, isWanted) => (await network.copies.confirm([record], isWanted)).machines > 1,
       onDoor: (door) => tellDoor(init, hub, door),
     },
     { name: () => live.current.name, version, discovery: network.mesh !== undefined },
@@ -139,7 +139,9 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     emit: (event) => hub.emit(event),
   });
   const farm = assembleFarm(init, network, live, { shared, core, hub });
-  const departure = assembleDeparture(base, network, core, (why) => farm.leave(why, { mayBeSilent: false }));
+  const departure = assembleDeparture(base, network, core, (why, isWanted) =>
+    farm.leave(why, { mayBeSilent: false, isWanted }),
+  );
   const here = createHere(
     { clock, random, signer, loopDelay, machine, copies: network.copies, departure },
     hereInit(init, live, () => api.address),

@@ -240,13 +240,16 @@ export class Machine {
         queries: core,
         merge: (own) => driver.merge(own),
         adopt: (others) => driver.merge(others),
-        tell: async (record) => (await network.copies.confirm([record])).machines > 1,
+        tell: async (record, isWanted) => (await network.copies.confirm([record], isWanted)).machines > 1,
         onDoor: () => undefined,
       },
       { name: () => this.name, version: '0.0.0', discovery: true },
     );
-    const departure = assembleDeparture({ clock, logger, signer: this.identity }, network, core, (why) =>
-      farm.leave(why, { mayBeSilent: false }),
+    const departure = assembleDeparture(
+      { clock, logger, signer: this.identity },
+      network,
+      core,
+      (why, isWanted) => farm.leave(why, { mayBeSilent: false, isWanted }),
     );
     const worker = new SimWorker(
       { host, clock, blobs, content: network.content, core, engine: this.#components.engine },

@@ -194,6 +194,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 3100n,
     was: 'a machine that leaves accepted a job after its last word, of which it had heard no answer yet',
   },
+  { seed: 7149n, was: 'the same, among five' },
+  {
+    seed: 6472n,
+    was: 'the last word of a machine that was to stay after all was said to one that came later',
+  },
   {
     seed: 3896n,
     was: 'a machine that others waited for was switched on again, and nobody took back that it was to drain',

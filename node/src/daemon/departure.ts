@@ -10,7 +10,7 @@ export function assembleDeparture(
   { clock, logger, signer }: Pick<Foundation, 'clock' | 'signer'> & { logger: Logger },
   { departing }: Pick<Network, 'departing'>,
   queries: Pick<CoreQueries, 'farmRecord' | 'memberRecords' | 'nodeRecord'>,
-  leave: (reason: string) => Promise<boolean>,
+  leave: (reason: string, isWanted: () => boolean) => Promise<boolean>,
 ): Departure {
   if (departing === undefined) return staying;
   const self = signer.peer;

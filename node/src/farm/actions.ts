@@ -13,6 +13,7 @@ import { admitAll } from './desk.ts';
 import type { Newcomer } from './door.ts';
 import { endFounding, found } from './moves.ts';
 import { OPEN_MAX_MS } from './options.ts';
+import type { LeaveOptions } from './interface.ts';
 import { meet, nodesOf } from './rounds.ts';
 import { LOCAL, type FarmState } from './state.ts';
 
@@ -129,13 +130,13 @@ function withRemoval(state: FarmState, record: MemberRecord, reason: string): Me
 export async function leaveFarm(
   state: FarmState,
   reason: string,
-  { mayBeSilent }: { mayBeSilent: boolean },
+  { mayBeSilent, isWanted = () => true }: LeaveOptions,
 ): Promise<boolean> {
   const { roster, components, self } = state;
   const record = roster.records.get(self);
   if (record === undefined || !roster.members.has(self)) return true;
   const left = withRemoval(state, record, reason);
-  const isTold = await components.tell(left);
+  const isTold = await components.tell(left, isWanted);
   // Whoever took it in turns this machine away at once, so the answer may have come through the lobby (SPEC R107).
   if (!roster.members.has(self)) return true;
   if (!isTold && !mayBeSilent) return false;

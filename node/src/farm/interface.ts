@@ -36,8 +36,11 @@ export interface FarmComponents {
   readonly queries: Pick<CoreQueries, 'farmRecord' | 'memberRecords' | 'jobIds' | 'jobRecord'>;
   /** Merges records of this farm; resolves once they are durable. */
   merge(records: KnownRecord[]): Promise<void>;
-  /** Has another machine hold a record that isn't merged here; false where none answered in time that it does. */
-  tell(record: KnownRecord): Promise<boolean>;
+  /**
+   * Has another machine hold a record that isn't merged here, which is asked only while that is wanted; false where none
+   * answered in time that it does.
+   */
+  tell(record: KnownRecord, isWanted: () => boolean): Promise<boolean>;
   /**
    * Takes another farm's record (the first) and its members in place of this farm's, once this farm's record says
    * `mergedInto` that one; jobs, machines and members stay. Durable, and in one step: a crash leaves either farm.
@@ -74,6 +77,13 @@ export interface FarmOptions {
   presentMs: number;
 }
 
+export interface LeaveOptions {
+  /** Also where no other machine is there to be told. */
+  readonly mayBeSilent: boolean;
+  /** Whether it still leaves: somebody may have it stay after all before anybody was told. */
+  readonly isWanted?: () => boolean;
+}
+
 /** Start it before the mesh, since it answers the mesh's lobby; stop it after. */
 export interface FarmMembership extends Startable, DoorActions {
   /** Farm or member records changed. Call it after they are durable. */
@@ -81,5 +91,5 @@ export interface FarmMembership extends Startable, DoorActions {
   /** How long this node still lets newcomers in by itself; 0 while it is closed. For the pulse. */
   openLeftMs(): number;
   /** Takes this machine out of its farm; whether another machine was told of it (see `leaveFarm`). */
-  leave(reason: string, how: { mayBeSilent: boolean }): Promise<boolean>;
+  leave(reason: string, how: LeaveOptions): Promise<boolean>;
 }

@@ -24,8 +24,8 @@ export interface Safekeeping {
   alone(): boolean;
   /** Of a job that was merged: its record, plan and bundle. Merges `acknowledged` when it may (SPEC R60). */
   acknowledge(job: JobId): Promise<Kept>;
-  /** Of records that were merged: a change. */
-  confirm(records: readonly KnownRecord[]): Promise<Kept>;
+  /** Of records that were merged: a change. Nobody is asked any more once it is not wanted. */
+  confirm(records: readonly KnownRecord[], isWanted?: () => boolean): Promise<Kept>;
   /** What this machine alone holds and has still to give away; undefined where there is nobody to give it to. */
   state(): { results: number; jobs: number; logs: number } | undefined;
 }

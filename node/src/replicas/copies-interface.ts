@@ -57,8 +57,8 @@ export interface Copies extends Startable {
   alone(): boolean;
   /** How many hold a job's record, plan and bundle: waits a bounded time for a second one. */
   acknowledge(job: JobId): Promise<Kept>;
-  /** How many hold these records: waits a bounded time for a second one. */
-  confirm(records: readonly KnownRecord[]): Promise<Kept>;
+  /** How many hold these records: waits a bounded time for a second one, which is asked only while they are wanted. */
+  confirm(records: readonly KnownRecord[], isWanted?: () => boolean): Promise<Kept>;
   /** What a machine needs that leaves the farm (SPEC R162). */
   readonly leaving: CopiesOfLeaver;
 }

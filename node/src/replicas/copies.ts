@@ -170,9 +170,10 @@ class MeshCopies implements Copies {
     }
   }
 
-  async confirm(records: readonly KnownRecord[]): Promise<Kept> {
+  async confirm(records: readonly KnownRecord[], isWanted: () => boolean = () => true): Promise<Kept> {
     const held = Promise.withResolvers<boolean>();
-    const need: Need = { kind: 'records', records, held: (yes) => held.resolve(yes) };
+    let isOver = false;
+    const need: Need = { kind: 'records', records, isOver: () => isOver || !isWanted(), held: held.resolve };
     if (this.alone()) return { machines: 1, others: this.#whyAlone() };
     this.#later.push(need);
     const cancel = this.#components.clock.after(this.#options.confirmMs, () => held.resolve(false));
@@ -182,6 +183,7 @@ class MeshCopies implements Copies {
       return { machines: 1, others: this.alone() ? this.#whyAlone() : 'late' };
     } finally {
       cancel();
+      isOver = true;
       this.#later = this.#later.filter((other) => other !== need);
     }
   }
@@ -338,6 +340,7 @@ class MeshCopies implements Copies {
     this.#later = [];
     for (const need of later) {
       if (need.kind === 'result' || need.kind === 'log') this.#lookAtTask(need.job, need.index);
+      else if (need.kind === 'records' && need.isOver?.() === true) need.held(false);
       else if (need.kind === 'records' && !this.#desk.ask(need)) this.#later.push(need);
     }
     if (this.#later.length > 0) this.#retry();

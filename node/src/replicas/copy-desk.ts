@@ -38,6 +38,8 @@ export type Need =
       readonly records: readonly KnownRecord[];
       /** The only machine to ask; else anyone. */
       readonly to?: PeerId;
+      /** Nobody waits for it any more, so that it is asked of nobody from then on. */
+      readonly isOver?: () => boolean;
       readonly held: (yes: boolean) => void;
     };
 

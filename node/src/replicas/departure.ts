@@ -19,8 +19,8 @@ export interface DepartureComponents {
   /** This machine's own record, which says that it leaves. */
   readonly ownRecord: () => NodeRecord | undefined;
   readonly isMember: () => boolean;
-  /** Takes this machine out of its farm; false while no other machine has been told. */
-  readonly leave: (reason: string) => Promise<boolean>;
+  /** Takes this machine out of its farm, as long as that is wanted; false while no other machine has been told. */
+  readonly leave: (reason: string, isWanted: () => boolean) => Promise<boolean>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -116,7 +116,8 @@ class PoliteDeparture implements Departure {
     while (!signal.aborted && this.#isUnderWay()) {
       await this.#askOthers();
       this.#choose(copies.state());
-      if (this.#isMoved() && copies.leaving.staying() > 0) await leave(wanted()?.reason ?? '');
+      if (this.#isMoved() && copies.leaving.staying() > 0)
+        await leave(wanted()?.reason ?? '', () => this.#isUnderWay());
       if (this.#isUnderWay()) await clock.sleep(this.#options.lookEveryMs, { signal }).catch(() => undefined);
     }
   }

@@ -188,3 +188,45 @@ describe('R162: a machine that leaves', () => {
     assert.ok(jobHolders(leaver).includes(one.peer));
   });
 });
+
+describe('R162: the last word of a machine', () => {
+  /** A word that one machine has not answered when that ends, and who comes then. */
+  async function unanswered(test: TestContext, confirmMs: number, isWanted: () => boolean) {
+    const names = ['leaver', 'slow', 'other'];
+    const farm = new TestFarm(test, names);
+    const leaver = await startKeeper(farm, 'leaver', { members: names, copyOptions: { confirmMs } });
+    const slow = await startKeeper(farm, 'slow', { members: names });
+    await reaches(leaver, slow);
+    const { merges } = slow.records;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    slow.records.gate = promise;
+    const word = await submittedJob(leaver);
+    const confirmed = leaver.copies.confirm([word], isWanted);
+    await until(() => slow.records.merges > merges);
+    const comes = async (): Promise<Keeper> => {
+      const other = await startKeeper(farm, 'other', { members: names });
+      await reaches(leaver, other);
+      return other;
+    };
+    test.after(() => resolve());
+    return { leaver, slow, word, confirmed, comes };
+  }
+
+  it('is said to nobody any more once it was not answered in time', async (test) => {
+    const { leaver, slow, word, confirmed, comes } = await unanswered(test, 50, () => true);
+    assert.deepEqual(await confirmed, { machines: 1, others: 'late' });
+    await slow.stop();
+    const other = await comes();
+    const next = await madeResult(leaver, 0, [contentOf(0, 1_000)]);
+    while ((await leaver.copies.confirm([next])).machines < 2);
+    assert.equal(other.records.jobRecord(word.id), undefined);
+  });
+
+  it('is said to nobody any more once somebody has it stay after all', async (test) => {
+    let isWanted = true;
+    const { slow, confirmed } = await unanswered(test, 3_600_000, () => isWanted);
+    isWanted = false;
+    await slow.stop();
+    assert.equal((await confirmed).machines, 1);
+  });
+});
