@@ -127,11 +127,16 @@ export class SimFarm {
    * nobody can say so: it may know of more, and where it is the only one there is nobody else to ask.
    */
   isAtRest(): boolean {
-    const isAwaited = ({ isUp, isOff, isGone, isRemoved }: Machine): boolean =>
-      !isUp && !isOff && !isGone && !isRemoved;
     return (
-      !this.machines.some(isAwaited) &&
+      !this.isAnyAwaited() &&
       this.up().every(({ queries }) => queries?.farmRecord() !== undefined && isQuiet(queries.farm()))
+    );
+  }
+
+  /** Whether a machine is down that comes back by itself. */
+  isAnyAwaited(): boolean {
+    return this.machines.some(
+      ({ isUp, isOff, isGone, isRemoved }) => !isUp && !isOff && !isGone && !isRemoved,
     );
   }
 

@@ -140,7 +140,10 @@ export class Machine {
 
   /** The process ends at once; with `power` the whole machine does. */
   crash(how: 'killed' | 'power'): void {
-    if (!this.host.isUp) return;
+    if (!this.host.isUp) {
+      if (how === 'power') this.#powerOff();
+      return;
+    }
     this.#components.witness.note(this.peer, 'crash', how);
     this.#components.witness.crashed(this);
     this.life?.worker.forget();
@@ -148,6 +151,12 @@ export class Machine {
     this.host.end();
     this.station.powered = how !== 'power';
     this.#components.wire.gone(this.peer);
+  }
+
+  /** Its node had ended before: whoever still has a connection to it hears nothing any more. */
+  #powerOff(): void {
+    this.station.powered = false;
+    this.#components.wire.lookAll(this.peer);
   }
 
   /** While its node is off its store comes to be too small: what nothing is pinned for goes. */

@@ -201,12 +201,22 @@ async function healedPhase({ faults, ...parts }: Parts & { readonly faults: Faul
 
 /** All that are on find one another, and people let everything go on: answers how long the rest may take from here. */
 async function morning({ farm, people, leavers, checkers }: Parts): Promise<number> {
-  await farm.timeline.run(farm.timeline.now + SETTLE_MS);
+  await settle(farm);
   await unite(farm, people);
   checkers.settled();
   const someone = farm.up()[0];
   if (someone !== undefined) people.release(someone);
   return leftMs(farm, leavers);
+}
+
+/** As long as a farm takes, and once more where a task that had begun before took a machine down meanwhile. */
+async function settle(farm: SimFarm): Promise<void> {
+  const { timeline, machines } = farm;
+  for (;;) {
+    const lives = machines.map(({ host }) => host.life);
+    await timeline.run(timeline.now + SETTLE_MS);
+    if (!farm.isAnyAwaited() && machines.every(({ host }, at) => host.life === lives[at])) return;
+  }
 }
 
 /** People let in who is outside, and make one of several farms, until nobody is left apart. */

@@ -199,6 +199,12 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 6472n,
     was: 'the last word of a machine that was to stay after all was said to one that came later',
   },
+  { seed: 8960n, was: 'a copy that nobody who is on had heard of, once more' },
+  { seed: 9280n, was: 'a job accepted after a last word, once more' },
+  {
+    seed: 8607n,
+    was: 'a machine was switched off whose node had ended behind a cut, and its neighbour held the connection for ever',
+  },
   {
     seed: 3896n,
     was: 'a machine that others waited for was switched on again, and nobody took back that it was to drain',

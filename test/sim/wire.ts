@@ -340,9 +340,12 @@ export class SimWire implements MemoryWire {
     this.of(peer).mesh?.become(other, 'lost');
     this.#dialling.arm(peer, other, 10);
     if (!tells) return;
-    this.timeline.after(this.way(peer, other).latency(this.dice), () => {
-      if (this.way(peer, other).isCut) return;
-      this.of(other).host.deliver(() => this.#closeEnd(session, other, false), { isEnd: true });
+    const way = this.way(peer, other);
+    this.timeline.after(way.latency(this.dice), () => {
+      const run = (): void => this.#closeEnd(session, other, false);
+      // Like all that is sent it is repeated until it arrives: nobody holds a connection for ever that has no other end.
+      if (way.isCut) way.held.push({ session, to: other, run });
+      else this.of(other).host.deliver(run, { isEnd: true });
     });
   }
 }
