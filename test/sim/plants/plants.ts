@@ -38,6 +38,7 @@ const FARM_PLANTS: readonly Plant[] = [
     file: `${CORE}/leases.ts`,
     from: '  setReachable(machine, false, state.now);\n  reachChanged(state, false);\n  // Who is capable',
     to: '  setReachable(machine, false, state.now);\n  reachChanged(state, false);\n  for (const lease of [...machine.leases.values()]) releaseLease(state, machine, lease);\n  // Who is capable',
+    profile: { ...FOUNDED, machines: 5, faultEveryMs: 2_000 },
     within: 20,
   },
   {
