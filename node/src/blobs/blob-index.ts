@@ -10,7 +10,7 @@ export interface IndexEntry extends BlobInfo {
 
 const BLOBS = ROWS_OF.blobs;
 
-/** So many are put in the order of eviction at a time: to look for them takes as long as to evict some dozens. */
+/** So many are put in the order of eviction at a time: each time all that the store has is looked at. */
 const ORDERED = 4_096;
 
 /**
@@ -24,7 +24,7 @@ export class BlobIndex {
   /** The last use that the disk knows of. */
   readonly #notedMs = new Column();
   /** The first of the order in which blobs are evicted, the very first one last. */
-  readonly #oldest: IndexEntry[] = [];
+  #oldest: IndexEntry[] = [];
   /** What went while the folders are listed: a list that was made before must not bring it back. */
   #gone: Set<BlobHash> | undefined = new Set();
   count = 0;
@@ -137,14 +137,14 @@ export class BlobIndex {
    * what has lost its pins since comes once these are through.
    */
   *evictable(): Generator<IndexEntry> {
-    if (this.count <= ORDERED) this.#oldest.length = 0;
+    if (this.count <= ORDERED) this.#oldest = [];
     yield* this.#stillOldest();
     for (let afterMs = Number.NEGATIVE_INFINITY; ; ) {
       const part = this.#oldestAfter(afterMs);
       const last = part.at(-1);
       if (last === undefined) return;
       afterMs = last.usedMs;
-      this.#oldest.push(...part.reverse());
+      this.#oldest = part.reverse();
       yield* this.#stillOldest();
     }
   }

@@ -83,6 +83,12 @@ describe('the order of eviction', () => {
     }
   });
 
+  it('gives the first of very many that were all used at one time', () => {
+    const { index, times } = indexOf(200_000, () => 7);
+    const [first] = index.evictable();
+    assert.equal(first?.hash, [...times.keys()].sort()[0]);
+  });
+
   it('begins with the one that was not evicted where the caller had enough', () => {
     const { index } = indexOf(MANY, scattered);
     const times: number[] = [];
