@@ -29,6 +29,11 @@ export function blobsOfResult(result: TaskResult): NamedBlob[] {
 export const promisedBlobs = (result: TaskResult): string[] =>
   blobsOfResult(result).flatMap(({ hash, needed }) => (needed ? [hash] : []));
 
+/** The holders once a peer has taken its word back: only it writes its entry, with a higher counter (SPEC R24). */
+export function withdrawnBy(holders: Holders, peer: PeerId): Holders {
+  return { ...holders, [peer]: { held: false, counter: (holders[peer]?.counter ?? 0) + 1 } };
+}
+
 /** The log of a failure of which the record says that the machine holds it (SPEC R132). */
 export const heldLog = ({ log, holders }: Failure, peer: PeerId): string | undefined =>
   holders?.[peer]?.held === true ? log : undefined;

@@ -1,5 +1,5 @@
-import { leavingOf, members } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
+import { leavingNow, membersNow } from '../jobs/members-now.ts';
 import { createDeparture, type Departure } from '../replicas/departure.ts';
 import type { Logger } from '../system/interface.ts';
 import type { Foundation } from './foundation.ts';
@@ -14,19 +14,11 @@ export function assembleDeparture(
 ): Departure {
   if (departing === undefined) return staying;
   const self = signer.peer;
-  const now = () => {
-    const farm = queries.farmRecord();
-    return farm === undefined ? new Map() : members(farm, queries.memberRecords()).members;
-  };
   return createDeparture({
     ...departing,
-    wanted: () => {
-      const record = queries.nodeRecord(self);
-      // Who belongs to the farm is costly to derive, and hardly a machine ever leaves.
-      return record?.fields.leaving?.value.wanted === true ? leavingOf(now(), record) : undefined;
-    },
+    wanted: () => leavingNow(queries, self),
     ownRecord: () => queries.nodeRecord(self),
-    isMember: () => now().has(self),
+    isMember: () => membersNow(queries).has(self),
     leave,
     clock,
     logger: logger.child({ room: 'replicas' }),

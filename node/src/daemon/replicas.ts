@@ -1,16 +1,10 @@
-import {
-  type FarmMembers,
-  leavingOf,
-  members,
-  type KnownRecord,
-  type PeerId,
-  type Verify,
-} from '@cuadro/protocol';
+import { type FarmMembers, leavingOf, type KnownRecord, type PeerId, type Verify } from '@cuadro/protocol';
 import type { ContentSource } from '../blobs/source.ts';
 import type { Transfer } from '../blobs/transfer/interface.ts';
 import { createTransfer } from '../blobs/transfer/transfer.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Driver } from '../driver.ts';
+import { membersNow } from '../jobs/members-now.ts';
 import type { Mesh } from '../mesh/interface.ts';
 import { createBundleTeller, type BundleTeller } from '../replicas/bundle-teller.ts';
 import { createContentSource } from '../replicas/content.ts';
@@ -119,9 +113,7 @@ function createRoster(queries: CoreQueries) {
     | { members: FarmMembers['members']; all: ReadonlySet<PeerId>; leaving: ReadonlySet<PeerId> }
     | undefined;
   const derive = () => {
-    const farm = queries.farmRecord();
-    const now: FarmMembers['members'] =
-      farm === undefined ? new Map() : members(farm, queries.memberRecords()).members;
+    const now = membersNow(queries);
     const leaves = (peer: PeerId): boolean => leavingOf(now, queries.nodeRecord(peer)) !== undefined;
     return { members: now, all: new Set(now.keys()), leaving: new Set([...now.keys()].filter(leaves)) };
   };

@@ -125,7 +125,7 @@ function withRemoval(state: FarmState, record: MemberRecord, reason: string): Me
 /**
  * Takes this machine out of its farm (SPEC R160). Another machine is told first: this one's own word is its end here,
  * and nobody would hear of it after that. False where none has answered; then nothing has changed here, unless it
- * `mayBeSilent`; but one that was asked may take it in all the same (SPEC R134).
+ * `mayBeSilent`; but one that was asked may take it in all the same.
  */
 export async function leaveFarm(
   state: FarmState,

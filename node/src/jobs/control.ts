@@ -5,7 +5,6 @@ import {
   fieldSubject,
   compareAttempts,
   framesToRanges,
-  members,
   nextCounter,
   requestKey,
   signDeletion,
@@ -20,6 +19,7 @@ import {
   type TaskRequest,
 } from '@cuadro/protocol';
 import { type JobsComponents, machinesSentence } from './interface.ts';
+import { membersNow } from './members-now.ts';
 import { assertNotRemoved } from './removed.ts';
 import { jobChanged, nodeChanged } from './words.ts';
 
@@ -245,6 +245,5 @@ function assertMayLeave({ signer, driver, copies }: JobsComponents, peer: string
 }
 
 function isArtist(queries: JobsComponents['driver']['queries'], peer: string): boolean {
-  const farm = queries.farmRecord();
-  return farm !== undefined && members(farm, queries.memberRecords()).members.get(peer)?.role === 'artist';
+  return membersNow(queries).get(peer)?.role === 'artist';
 }

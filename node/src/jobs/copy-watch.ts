@@ -2,8 +2,8 @@ import {
   heldLog,
   heldOfTask,
   promisedBlobs,
+  withdrawnBy,
   type BlobHash,
-  type HolderEntry,
   type Holders,
   type JobId,
   type JobRecord,
@@ -274,11 +274,11 @@ class CopyWatch implements Startable {
     const { plan, bundle } = record.spec;
     const { holders } = record;
     const lost: Partial<JobRecord['holders']> = {};
-    if (gone.has(plan) && isHeldBy(holders.plan, peer)) lost.plan = withdrawn(holders.plan, peer);
+    if (gone.has(plan) && isHeldBy(holders.plan, peer)) lost.plan = withdrawnBy(holders.plan, peer);
     if (bundle !== undefined && isHeldBy(holders.bundle, peer)) {
       // Who lacks one file of a scene holds no scene: another machine that trusts in it would be left without.
       const isLost = gone.has(bundle) || (await this.#filesOf(bundle)).some((hash) => gone.has(hash));
-      if (isLost) lost.bundle = withdrawn(holders.bundle, peer);
+      if (isLost) lost.bundle = withdrawnBy(holders.bundle, peer);
     }
     return Object.keys(lost).length === 0 ? undefined : { ...record, holders: { ...holders, ...lost } };
   }
@@ -305,13 +305,7 @@ function taskWithout(task: TaskRecord, gone: ReadonlySet<BlobHash>, peer: string
 
 const withdrawnFrom = <T extends { holders?: Holders }>(entries: [string, T][], peer: string) =>
   Object.fromEntries(
-    entries.map(([key, one]) => [key, { ...one, holders: withdrawn(one.holders ?? {}, peer) }]),
+    entries.map(([key, one]) => [key, { ...one, holders: withdrawnBy(one.holders ?? {}, peer) }]),
   );
 
 const isHeldBy = (holders: Holders, peer: string): boolean => holders[peer]?.held === true;
-
-/** The holders once a peer has taken its word back: only it writes its entry, with a higher counter (SPEC R24). */
-function withdrawn(holders: Holders, peer: string): Holders {
-  const entry: HolderEntry = { held: false, counter: (holders[peer]?.counter ?? 0) + 1 };
-  return { ...holders, [peer]: entry };
-}

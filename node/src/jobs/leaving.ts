@@ -1,5 +1,6 @@
-import { CuadroError, leavingOf, members } from '@cuadro/protocol';
+import { CuadroError } from '@cuadro/protocol';
 import type { JobsComponents } from './interface.ts';
+import { leavingNow } from './members-now.ts';
 
 /**
  * A machine that leaves may have sent its last word already: whoever takes that in is not heard for certain, and what is
@@ -7,12 +8,7 @@ import type { JobsComponents } from './interface.ts';
  * @throws CuadroError `machine-leaving`.
  */
 export function assertStays({ signer, driver }: Pick<JobsComponents, 'signer' | 'driver'>): void {
-  const { queries } = driver;
-  const record = queries.nodeRecord(signer.peer);
-  const farm = queries.farmRecord();
-  // Who belongs to the farm is costly to derive, and hardly a machine ever leaves.
-  if (farm === undefined || record?.fields.leaving?.value.wanted !== true) return;
-  const { members: now } = members(farm, queries.memberRecords());
-  if (leavingOf(now, record) === undefined) return;
+  const farm = driver.queries.farmRecord();
+  if (farm === undefined || leavingNow(driver.queries, signer.peer) === undefined) return;
   throw new CuadroError('machine-leaving', { farm: farm.name.value });
 }

@@ -5,7 +5,7 @@ import {
   heldBy,
   heldLog,
   holdRequestSchema,
-  mergeHolders,
+  withdrawnBy,
   type HoldAnswer,
   type HoldItem,
   type HoldOutcome,
@@ -251,10 +251,10 @@ class HoldSession {
       return { ...record, results: { [key]: { ...result, state, holders } } };
     };
     await this.#merges.add(held);
-    const withdraw = (): TaskRecord => {
-      const left = mergeHolders(holders, { [mesh.self]: { held: false, counter: counter + 1 } });
-      return { ...record, results: { [key]: { ...result, holders: left } } };
-    };
+    const withdraw = (): TaskRecord => ({
+      ...record,
+      results: { [key]: { ...result, holders: withdrawnBy(holders, mesh.self) } },
+    });
     if (needed.length > 0) await this.#assertHere(record.job, { needed, options, withdraw });
     return { counter };
   }
@@ -337,8 +337,7 @@ class HoldSession {
     const counter = holdingCounter(mesh.self, [failure.holders, ofKnown]);
     const holders = withHolder(failure.holders ?? {}, mesh.self, counter);
     await this.#merges.add(of(holders));
-    const withdraw = (): TaskRecord =>
-      of(mergeHolders(holders, { [mesh.self]: { held: false, counter: counter + 1 } }));
+    const withdraw = (): TaskRecord => of(withdrawnBy(holders, mesh.self));
     await this.#assertHere(record.job, { needed, options, withdraw });
     return { counter };
   }

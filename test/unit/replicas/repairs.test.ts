@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import {
   countingResult,
   encode,
@@ -24,6 +24,32 @@ import {
 
 const MIB = 2 ** 20;
 const NAMES = ['maker', 'lost', 'other'] as const;
+
+/** Three that know one another, of which the maker's copies in place of lost ones are bounded. */
+async function boundedFarm(test: TestContext) {
+  const farm = new TestFarm(test, NAMES);
+  const bound = { bytesPerSecond: Number.POSITIVE_INFINITY };
+  const keepers: Keeper[] = [];
+  for (const name of NAMES) {
+    const more = name === 'maker' ? { repairBytesPerSecond: () => bound.bytesPerSecond } : {};
+    keepers.push(await startKeeper(farm, name, { members: NAMES, copyOptions: { jobCopies: 1 }, ...more }));
+  }
+  const [maker, lost, other] = keepers as [Keeper, Keeper, Keeper];
+  await reaches(maker, lost);
+  await reaches(maker, other);
+  // Submitted by the one that is lost, so that it holds the second copies.
+  const job = await submittedJob(lost);
+  for (const { records } of keepers) await records.merge([job]);
+  return { maker, lost, other, bound };
+}
+
+async function isLost(lost: Keeper, others: readonly Keeper[]): Promise<void> {
+  await lost.stop();
+  for (const keeper of others) {
+    keeper.members.delete(lost.peer);
+    keeper.copies.membersChanged();
+  }
+}
 
 describe('R164: copies in place of lost ones', () => {
   it('are paid for by their size: in the long run no more goes out than the rate', () => {
@@ -100,19 +126,7 @@ describe('R164: copies in place of lost ones', () => {
   });
 
   it('wait for their turn, while what is new goes at once', async (test) => {
-    const farm = new TestFarm(test, NAMES);
-    let rate = Number.POSITIVE_INFINITY;
-    const keepers: Keeper[] = [];
-    for (const name of NAMES) {
-      const more = name === 'maker' ? { repairBytesPerSecond: () => rate } : {};
-      keepers.push(await startKeeper(farm, name, { members: NAMES, copyOptions: { jobCopies: 1 }, ...more }));
-    }
-    const [maker, lost, other] = keepers as [Keeper, Keeper, Keeper];
-    await reaches(maker, lost);
-    await reaches(maker, other);
-    // Submitted by the one that is lost, so that it holds the second copies.
-    const job = await submittedJob(lost);
-    for (const { records } of keepers) await records.merge([job]);
+    const { maker, lost, other, bound } = await boundedFarm(test);
     const made: TaskRecord[] = [];
     for (let index = 0; index < 6; index++)
       made.push(await madeResult(maker, index, [contentOf(index, MIB)]));
@@ -124,12 +138,8 @@ describe('R164: copies in place of lost ones', () => {
     const isOn = (keeper: Keeper, index: number): boolean => holders(index).includes(keeper.peer);
     await maker.records.until(() => made.every(({ index }) => isOn(lost, index)));
     // One byte a second: the first is asked for, on credit for days, and no other.
-    rate = 1;
-    await lost.stop();
-    for (const keeper of [maker, other]) {
-      keeper.members.delete(lost.peer);
-      keeper.copies.membersChanged();
-    }
+    bound.bytesPerSecond = 1;
+    await isLost(lost, [maker, other]);
     await maker.records.until(() => made.some(({ index }) => isOn(other, index)));
     await maker.records.merge([await madeResult(maker, 7, [contentOf(7, MIB)])]);
     await maker.records.until(() => isOn(other, 7));
@@ -137,24 +147,13 @@ describe('R164: copies in place of lost ones', () => {
     while (maker.copies.state().results > 5) await new Promise((next) => setImmediate(next));
     assert.equal(made.filter(({ index }) => isOn(other, index)).length, 1);
     assert.equal(maker.copies.state().results, 5);
-    rate = Number.POSITIVE_INFINITY;
+    bound.bytesPerSecond = Number.POSITIVE_INFINITY;
     maker.copies.membersChanged();
     await maker.records.until(() => made.every(({ index }) => isOn(other, index)));
   });
 
   it('R133: are those of logs too, while a new log goes at once', async (test) => {
-    const farm = new TestFarm(test, NAMES);
-    let rate = Number.POSITIVE_INFINITY;
-    const keepers: Keeper[] = [];
-    for (const name of NAMES) {
-      const more = name === 'maker' ? { repairBytesPerSecond: () => rate } : {};
-      keepers.push(await startKeeper(farm, name, { members: NAMES, copyOptions: { jobCopies: 1 }, ...more }));
-    }
-    const [maker, lost, other] = keepers as [Keeper, Keeper, Keeper];
-    await reaches(maker, lost);
-    await reaches(maker, other);
-    const job = await submittedJob(lost);
-    for (const { records } of keepers) await records.merge([job]);
+    const { maker, lost, other, bound } = await boundedFarm(test);
     const logs = await Promise.all(
       [0, 1, 2].map((index) => failedWithLog(maker, index, contentOf(index, MIB))),
     );
@@ -163,19 +162,15 @@ describe('R164: copies in place of lost ones', () => {
       [0, 1, 2].filter((index) => logHolders(maker, index).includes(keeper.peer));
     await maker.records.until(() => on(lost).length === 3);
     // One byte a second: the first is asked for, on credit for days, and no other.
-    rate = 1;
-    await lost.stop();
-    for (const keeper of [maker, other]) {
-      keeper.members.delete(lost.peer);
-      keeper.copies.membersChanged();
-    }
+    bound.bytesPerSecond = 1;
+    await isLost(lost, [maker, other]);
     await maker.records.until(() => on(other).length === 1);
     const { task } = await failedWithLog(maker, 7, contentOf(7, MIB));
     await maker.records.merge([task]);
     await maker.records.until(() => logHolders(maker, 7).includes(other.peer));
     while (maker.copies.state().logs > 2) await new Promise((next) => setImmediate(next));
     assert.deepEqual([on(other).length, maker.copies.state().logs], [1, 2]);
-    rate = Number.POSITIVE_INFINITY;
+    bound.bytesPerSecond = Number.POSITIVE_INFINITY;
     maker.copies.membersChanged();
     await maker.records.until(() => on(other).length === 3);
   });
