@@ -1,4 +1,3 @@
-import { diskDecoders } from './decoders/disk.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(diskDecoders);
+await testDecoders('disk');

@@ -1,4 +1,3 @@
-import { doorDecoders } from './decoders/doors.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(doorDecoders);
+await testDecoders('doors');

@@ -1,4 +1,3 @@
-import { engineDecoders } from './decoders/engines.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(engineDecoders);
+await testDecoders('engines');

@@ -1,4 +1,3 @@
-import { exchangeDecoders } from './decoders/exchanges.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(exchangeDecoders);
+await testDecoders('exchanges');

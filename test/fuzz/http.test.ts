@@ -1,4 +1,3 @@
-import { httpDecoders } from './decoders/http.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(httpDecoders);
+await testDecoders('http');

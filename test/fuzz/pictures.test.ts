@@ -1,4 +1,3 @@
-import { pictureDecoders } from './decoders/pictures.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(pictureDecoders);
+await testDecoders('pictures');

@@ -1,4 +1,3 @@
-import { protocolDecoders } from './decoders/protocol.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(protocolDecoders);
+await testDecoders('protocol');

@@ -1,4 +1,3 @@
-import { streamDecoders } from './decoders/streams.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(streamDecoders);
+await testDecoders('streams');

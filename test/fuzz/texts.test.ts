@@ -1,4 +1,3 @@
-import { textDecoders } from './decoders/texts.ts';
 import { testDecoders } from './suite.ts';
 
-testDecoders(textDecoders);
+await testDecoders('texts');
