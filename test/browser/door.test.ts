@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DEPARTURE, type DoorView, leavingSentence, type NodeView } from '@cuadro/protocol';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
 import type { Api } from '../../node/src/api/server.ts';
 import { signinAddress } from '../../node/src/system/node-file.ts';
 import { doorView, NEWCOMER } from '../unit/api/door.ts';
@@ -17,7 +17,7 @@ import {
   startFake,
   TOKEN,
 } from '../unit/api/fakes.ts';
-import { CHROMIUM_FLAGS } from './support.ts';
+import { CHROMIUM_FLAGS, Viewer } from './support.ts';
 
 const uiFolder = fileURLToPath(new URL('../../ui/dist', import.meta.url));
 const asked: DoorView['asked'] = [
@@ -43,8 +43,7 @@ const stuck = leavingSentence(DEPARTURE.stuck);
 
 describe('the door in the dashboard', () => {
   let browser: Browser;
-  /** One at a time: each draws as long as it is open. */
-  let context: BrowserContext | undefined;
+  let viewer: Viewer;
   let node: FakeNode;
   let api: Api;
   before(async () => {
@@ -53,6 +52,7 @@ describe('the door in the dashboard', () => {
       executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',
       args: CHROMIUM_FLAGS,
     });
+    viewer = new Viewer(browser);
   });
   beforeEach(() => {
     node.door = doorView();
@@ -65,15 +65,12 @@ describe('the door in the dashboard', () => {
     await api.stop();
   });
 
-  async function open(path: string, colorScheme: 'dark' | 'light' = 'dark', width = 1280): Promise<Page> {
-    await context?.close();
-    context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
-    const page = await context.newPage();
-    await page.goto(signinAddress({ address: api.address, token: TOKEN }));
-    await page.goto(`${api.address}${path}`);
-    await page.getByText('Live', { exact: true }).waitFor({ state: 'attached' });
-    return page;
-  }
+  const open = (path: string, theme: 'dark' | 'light' = 'dark', width = 1280): Promise<Page> =>
+    viewer.open(api.address, path, signinAddress({ address: api.address, token: TOKEN }), {
+      width,
+      height: 900,
+      theme,
+    });
   const change = (door: DoorView): void => {
     node.door = door;
     node.emit({ kind: 'door', door });

@@ -15,6 +15,50 @@ export const CHROMIUM_FLAGS = [
   '--disable-sync',
 ];
 
+export interface Looks {
+  width?: number;
+  height?: number;
+  theme?: 'dark' | 'light';
+}
+
+/** The one page that a browser shows: each draws as long as it is open, so that dozens kept all cores busy. */
+export class Viewer {
+  readonly #browser: Browser;
+  readonly #onPage: (page: Page) => void;
+  #context: BrowserContext | undefined;
+  #page: Page | undefined;
+  #as = '';
+
+  constructor(browser: Browser, onPage: (page: Page) => void = () => undefined) {
+    this.#browser = browser;
+    this.#onPage = onPage;
+  }
+
+  /**
+   * Shows a path of a node. A page of the same looks goes on to it, as a person's does: a new one takes a process, signs
+   * in and compiles all scripts again.
+   */
+  async open(
+    address: string,
+    path: string,
+    signinAddress: string,
+    { width = 1280, height = 800, theme = 'dark' }: Looks,
+  ): Promise<Page> {
+    const as = `${address} ${width} ${height} ${theme}`;
+    if (this.#page === undefined || this.#as !== as) {
+      await this.#context?.close();
+      this.#context = await this.#browser.newContext({ viewport: { width, height }, colorScheme: theme });
+      this.#page = await this.#context.newPage();
+      this.#as = as;
+      this.#onPage(this.#page);
+      await this.#page.goto(signinAddress);
+    }
+    await this.#page.goto(`${address}${path}`);
+    await this.#page.getByText('Live', { exact: true }).waitFor({ state: 'attached' });
+    return this.#page;
+  }
+}
+
 /** A real node with its real dashboard in a real Chromium. */
 export interface Stage {
   readonly client: NodeClient;
@@ -25,7 +69,7 @@ export interface Stage {
   /** What pages complained about. */
   readonly complaints: string[];
   /** Opens a page, in place of the one before. */
-  open(path: string, options?: { width?: number; height?: number; theme?: 'dark' | 'light' }): Promise<Page>;
+  open(path: string, looks?: Looks): Promise<Page>;
   /** Ends the node and starts it again on the same port. */
   restart(whileDown: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -46,9 +90,15 @@ export async function openStage(): Promise<Stage> {
     executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',
     args: CHROMIUM_FLAGS,
   });
-  let context: BrowserContext | undefined;
   const requests: string[] = [];
   const complaints: string[] = [];
+  const viewer = new Viewer(browser, (page) => {
+    page.on('request', (request) => requests.push(request.url()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+  });
   return {
     folder,
     requests,
@@ -59,21 +109,7 @@ export async function openStage(): Promise<Stage> {
     get node() {
       return node;
     },
-    async open(path, { width = 1280, height = 800, theme = 'dark' } = {}) {
-      // Its dot breathes as long as it is open, drawn without a GPU: dozens of them kept all cores busy.
-      await context?.close();
-      context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
-      const page = await context.newPage();
-      page.on('request', (request) => requests.push(request.url()));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('console', (message) => {
-        if (message.type() === 'error') complaints.push(message.text());
-      });
-      await page.goto(node.signinAddress);
-      await page.goto(`${node.address}${path}`);
-      await page.getByText('Live', { exact: true }).waitFor({ state: 'attached' });
-      return page;
-    },
+    open: (path, looks = {}) => viewer.open(node.address, path, node.signinAddress, looks),
     async restart(whileDown) {
       const { port } = node;
       await node.stop();
@@ -82,7 +118,6 @@ export async function openStage(): Promise<Stage> {
       client = connectNode(dataFolder);
     },
     async close() {
-      await context?.close();
       await browser.close();
       await node.stop();
       await rm(folder, { recursive: true, force: true });
