@@ -4,6 +4,8 @@ import { isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
+import { nextTurn } from '../system/turn.ts';
+import { RECORDS_PER_SLICE } from './limits.ts';
 
 export interface HeldFilesComponents {
   readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
@@ -54,6 +56,21 @@ export class HeldFiles {
     const { blobs } = this.#components;
     for (const { hash } of wanted) {
       if (!blobs.pins(hash).includes(job) || (await blobs.has(hash)) === undefined) return false;
+    }
+    return true;
+  }
+
+  /** Whether the plan of a job and all files of its bundle are here still, and pinned. */
+  async isJobHere(job: JobId, plan: BlobHash, bundle: BlobHash | undefined): Promise<boolean> {
+    if (!(await this.areHere(job, [{ hash: plan }]))) return false;
+    if (bundle === undefined) return true;
+    if (!(await this.areHere(job, [{ hash: bundle }]))) return false;
+    const files = await filesOfBundle(this.#components.blobs, bundle).catch(() => undefined);
+    if (files === undefined) return false;
+    const wanted = files.map((hash) => ({ hash }));
+    for (let from = 0; from < wanted.length; from += RECORDS_PER_SLICE) {
+      if (!(await this.areHere(job, wanted.slice(from, from + RECORDS_PER_SLICE)))) return false;
+      await nextTurn();
     }
     return true;
   }

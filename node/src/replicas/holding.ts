@@ -19,7 +19,7 @@ import {
 import { BlobUnreachableError, isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
-import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
+import type { FetchOptions, Transfer } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
@@ -255,7 +255,13 @@ class HoldSession {
       ...record,
       results: { [key]: { ...result, holders: withdrawnBy(holders, mesh.self) } },
     });
-    if (needed.length > 0) await this.#assertHere(record.job, { needed, options, withdraw });
+    if (needed.length > 0) {
+      await this.#assertHere(record.job, {
+        areHere: () => this.#files.areHere(record.job, needed),
+        fetch: () => this.#files.fetch(record.job, needed, options),
+        withdraw,
+      });
+    }
     return { counter };
   }
 
@@ -265,12 +271,16 @@ class HoldSession {
    */
   async #assertHere(
     job: string,
-    held: { needed: readonly WantedBlob[]; options: FetchOptions; withdraw: () => TaskRecord },
+    held: {
+      areHere: () => Promise<boolean>;
+      fetch: () => Promise<void>;
+      withdraw: () => JobRecord | TaskRecord;
+    },
   ): Promise<void> {
-    if (await this.#files.areHere(job, held.needed)) return;
+    if (await held.areHere()) return;
     this.#requireJob(job);
     try {
-      await this.#files.fetch(job, held.needed, held.options);
+      await held.fetch();
     } catch (error) {
       await this.#merges.add(held.withdraw);
       throw error;
@@ -288,8 +298,11 @@ class HoldSession {
       ...heldBy(record.holders.plan),
       ...heldBy(record.holders.bundle),
     ]);
-    await this.#files.fetch(record.id, [{ hash: plan }], options);
-    if (bundle !== undefined) await this.#files.fetchTree(record.id, bundle, options);
+    const fetch = async (): Promise<void> => {
+      await this.#files.fetch(record.id, [{ hash: plan }], options);
+      if (bundle !== undefined) await this.#files.fetchTree(record.id, bundle, options);
+    };
+    await fetch();
     this.#requireNotDeleted(record.id);
     const known = queries.jobRecord(record.id);
     const counter = holdingCounter(mesh.self, [record.holders.plan, known?.holders.plan]);
@@ -309,6 +322,17 @@ class HoldSession {
       acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()),
     });
     await this.#merges.add(held);
+    await this.#assertHere(record.id, {
+      areHere: () => this.#files.isJobHere(record.id, plan, bundle),
+      fetch,
+      withdraw: () => ({
+        ...kept,
+        holders: {
+          plan: withdrawnBy(kept.holders.plan, mesh.self),
+          bundle: bundle === undefined ? kept.holders.bundle : withdrawnBy(kept.holders.bundle, mesh.self),
+        },
+      }),
+    });
     return { counter, ...(bundle !== undefined && { bundleCounter }) };
   }
 
@@ -338,7 +362,11 @@ class HoldSession {
     const holders = withHolder(failure.holders ?? {}, mesh.self, counter);
     await this.#merges.add(of(holders));
     const withdraw = (): TaskRecord => of(withdrawnBy(holders, mesh.self));
-    await this.#assertHere(record.job, { needed, options, withdraw });
+    await this.#assertHere(record.job, {
+      areHere: () => this.#files.areHere(record.job, needed),
+      fetch: () => this.#files.fetch(record.job, needed, options),
+      withdraw,
+    });
     return { counter };
   }
 

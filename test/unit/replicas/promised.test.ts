@@ -171,6 +171,63 @@ describe('R139: a file that goes while the record that names it is written', () 
   });
 });
 
+describe('R139: content of a job that goes while the record that names it is written', () => {
+  /** A copy of a job of two files, of which the record is being written; then something happens to one of its blobs. */
+  async function jobHeldAfter(
+    test: TestContext,
+    happens: (going: { maker: Keeper; other: Keeper; farm: TestFarm; job: JobRecord }) => Promise<void>,
+  ) {
+    const farm = new TestFarm(test, NAMES);
+    const init = { members: NAMES, options: { searchMs: 100 } };
+    const [maker, other] = [await startKeeper(farm, 'maker', init), await startKeeper(farm, 'other', init)];
+    await reaches(maker, other);
+    const job = await submittedJob(maker, { files: [contentOf(1, 3_000), contentOf(2, 2_000)] });
+    await maker.records.merge([job]);
+    const gate = Promise.withResolvers<void>();
+    const { merges } = other.records;
+    other.records.gate = gate.promise;
+    const acknowledged = maker.copies.acknowledge(JOB);
+    while (other.records.merges === merges) await new Promise((next) => setImmediate(next));
+    await happens({ maker, other, farm, job });
+    other.records.gate = undefined;
+    gate.resolve();
+    return { maker, other, acknowledged };
+  }
+  const damage = async ({ other, farm }: { other: Keeper; farm: TestFarm }, hash: string): Promise<void> => {
+    await flipBit(storedAt(farm.folderOf('other'), hash), 10);
+    await assert.rejects(other.blobs.read(hash), { code: 'blob-corrupt' });
+  };
+
+  for (const [what, hashOfJob] of [
+    ['plan', ({ spec }: JobRecord) => spec.plan],
+    ['list of files', ({ spec }: JobRecord) => spec.bundle as string],
+    ['file', () => hashOf(contentOf(2, 2_000))],
+  ] as const) {
+    it(`is had again before the answer: its ${what}`, async (test) => {
+      let lost = '';
+      const { other, acknowledged } = await jobHeldAfter(test, async (going) => {
+        lost = hashOfJob(going.job);
+        await damage(going, lost);
+      });
+      assert.equal((await acknowledged).machines, 2);
+      assert.deepEqual(other.blobs.pins(lost), [JOB]);
+      assert.equal(hashOf(await other.blobs.read(lost)), lost);
+    });
+  }
+
+  it('is no longer said to be held where it can not be had again', async (test) => {
+    const { other } = await jobHeldAfter(test, async (going) => {
+      const lost = hashOf(contentOf(2, 2_000));
+      await damage(going, lost);
+      await rm(storedAt(going.farm.folderOf('maker'), lost));
+    });
+    const entries = () => other.records.jobRecord(JOB)?.holders;
+    await other.records.until(() => entries()?.plan[other.peer]?.counter === 2);
+    const withdrawn = { held: false, counter: 2 };
+    assert.deepEqual([entries()?.plan[other.peer], entries()?.bundle[other.peer]], [withdrawn, withdrawn]);
+  });
+});
+
 describe('R139: a job that is deleted while its files come', () => {
   it('leaves no pins, and is not answered for', async (test) => {
     const meanwhile: { delete?: () => Promise<void> } = {};
