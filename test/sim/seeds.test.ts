@@ -222,6 +222,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 4561n,
     was: 'a plan rotted at its only holder, as another machine had it as well: in its cache, which was swept away',
   },
+  {
+    seed: 3968n,
+    was: 'a film that had waited for a frame out of reach when its coordinator yielded was granted in no later reign of that',
+  },
 ];
 
 describe('seeds that found something', () => {

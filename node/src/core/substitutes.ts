@@ -114,9 +114,18 @@ function backInReach(state: BrainState, job: Job, index: TaskIndex): void {
   for (const dependent of job.table.dependents(index)) job.offer(dependent);
 }
 
+/**
+ * Its reign is over. What waited is offered again: its job may stand among the offers no more, and the next reign of this
+ * node would find nothing away, and so nothing that comes back (SPEC R140).
+ */
 function forget(state: BrainState, job: Job): void {
-  for (const [index] of [...job.away.entries()]) job.away.delete(index);
+  const waited = new Set<TaskIndex>();
+  for (const index of job.away.indices()) {
+    job.away.delete(index);
+    for (const dependent of job.table.dependents(index)) waited.add(dependent);
+  }
   state.awayJobs.delete(job);
+  for (const index of waited) job.offer(index);
   state.touch(job);
 }
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { attemptKey, type TaskRecord } from '@cuadro/protocol';
+import { attemptKey, type Plan, type TaskRecord } from '@cuadro/protocol';
 import { leadingIdle, lose, pass, resultOf, withoutCopy, withResults } from './away.ts';
 import { Cluster } from './cluster.ts';
 import { BELEN, CARMEN, DOLORES, framesPlan, SELF } from './farm.ts';
-import { following, grantOf, leading, learn, memberOf } from './members.ts';
+import { following, grantOf, leading, learn, memberOf, pulseOf } from './members.ts';
 
 const FILM = { film: true } as const;
 
@@ -268,4 +268,36 @@ describe('R59: a result whose holders are out of reach', () => {
       assert.equal(core.task(job, index)?.attempts.length, alone.includes(index) ? 2 : 1);
     }
   });
+});
+
+describe('R140: what waited for a result out of reach', () => {
+  const frames = framesPlan('1-2');
+  const [group] = frames.groups;
+  assert.ok(group);
+  const proxy: typeof group = { ...group, name: 'proxy', after: [{ group: 0, match: 'same' }] };
+  const withProxies: Plan = { ...frames, groups: [group, proxy] };
+
+  for (const [what, plan] of [
+    ['all of them', framesPlan('1-2', FILM)],
+    ['the one of its number', withProxies],
+  ] as const)
+    it(`is granted in the next reign of this node as well, where it needs ${what}`, () => {
+      const farm = leadingIdle();
+      const { id: job } = farm.submit(plan);
+      const records = [resultOf(job, 0, BELEN), resultOf(job, 1, SELF, CARMEN)];
+      farm.step({ kind: 'records', from: CARMEN, records });
+      lose(farm, BELEN, CARMEN);
+      pass(farm, 12_000);
+      farm.work();
+      farm.finishAll();
+      assert.match(farm.core.task(job, 2)?.why ?? '', /waits for machine .* which holds frame 1/);
+      farm.step({ kind: 'peer', peer: CARMEN, state: 'reachable' });
+      farm.message(CARMEN, pulseOf({ term: 90, peer: CARMEN }, { followers: 3 }));
+      assert.equal(farm.core.isCoordinator, false, 'it yields to the one that more follow');
+      farm.step({ kind: 'peer', peer: BELEN, state: 'reachable' });
+      farm.step({ kind: 'peer', peer: CARMEN, state: 'refused' });
+      assert.equal(farm.core.isCoordinator, true, 'and leads again once that one is gone');
+      pass(farm, 1_000);
+      assert.deepEqual(farm.heldIndices(), [2]);
+    });
 });
