@@ -19,7 +19,7 @@ import {
 import { BlobUnreachableError, isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
-import type { FetchOptions, Transfer } from '../blobs/transfer/interface.ts';
+import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
@@ -255,21 +255,27 @@ class HoldSession {
       ...record,
       results: { [key]: { ...result, holders: withdrawnBy(holders, mesh.self) } },
     });
-    if (needed.length > 0) {
-      await this.#assertHere(record.job, {
-        areHere: () => this.#files.areHere(record.job, needed),
-        fetch: () => this.#files.fetch(record.job, needed, options),
-        withdraw,
-      });
-    }
+    if (needed.length > 0) await this.#assertHere(record.job, { needed, options, withdraw });
     return { counter };
+  }
+
+  #assertHere(
+    job: string,
+    held: { needed: readonly WantedBlob[]; options: FetchOptions; withdraw: () => TaskRecord },
+  ): Promise<void> {
+    const { needed, options, withdraw } = held;
+    return this.#assertStill(job, {
+      areHere: () => this.#files.areHere(job, needed),
+      fetch: () => this.#files.fetch(job, needed, options),
+      withdraw,
+    });
   }
 
   /**
    * Before the record named them here, a file could turn out damaged, or lose its pin as one that nothing names, and
    * nobody who looks for what this machine promises would have found it (SPEC R139).
    */
-  async #assertHere(
+  async #assertStill(
     job: string,
     held: {
       areHere: () => Promise<boolean>;
@@ -322,7 +328,7 @@ class HoldSession {
       acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()),
     });
     await this.#merges.add(held);
-    await this.#assertHere(record.id, {
+    await this.#assertStill(record.id, {
       areHere: () => this.#files.isJobHere(record.id, plan, bundle),
       fetch,
       withdraw: () => ({
@@ -362,11 +368,7 @@ class HoldSession {
     const holders = withHolder(failure.holders ?? {}, mesh.self, counter);
     await this.#merges.add(of(holders));
     const withdraw = (): TaskRecord => of(withdrawnBy(holders, mesh.self));
-    await this.#assertHere(record.job, {
-      areHere: () => this.#files.areHere(record.job, needed),
-      fetch: () => this.#files.fetch(record.job, needed, options),
-      withdraw,
-    });
+    await this.#assertHere(record.job, { needed, options, withdraw });
     return { counter };
   }
 
