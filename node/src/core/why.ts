@@ -151,7 +151,23 @@ function whyQueued(state: BrainState, job: Job, index: TaskIndex, able: Machine[
   if (failed.length > 0 && pause > 0) {
     return `It failed and is tried again in ${Math.ceil(pause / 1_000)} s; no other machine can run it.`;
   }
-  return 'It is in the queue: all machines that can run it are at work.';
+  const free = able.filter(({ leases, claim }) => leases.size < (claim?.slots ?? 0));
+  return free.length === 0
+    ? 'It is in the queue: all machines that can run it are at work.'
+    : whyNotGranted(state, free);
+}
+
+/** Machines have nothing to do and could run it: then it is for the coordinator to grant it (SPEC R142). */
+function whyNotGranted(state: BrainState, free: Machine[]): string {
+  const named = free.slice(0, MACHINES_NAMED).map(({ peer }) => machineName(state, peer));
+  const more = free.length - named.length;
+  const names = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const { coordinator } = state;
+  const by =
+    coordinator === undefined
+      ? 'no machine coordinates the farm now'
+      : `${machineName(state, coordinator.peer)}, which coordinates the farm, has not granted it yet`;
+  return `It is in the queue: ${by}. Free to run it: ${names}.`;
 }
 
 /** Why a machine isn't rendering; undefined while it is. */

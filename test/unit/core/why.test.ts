@@ -18,7 +18,7 @@ import {
   withDesired,
   withRequest,
 } from './farm.ts';
-import { leading } from './members.ts';
+import { following, grantOf, leading, learn, meeting, pulseOf, rowOf } from './members.ts';
 
 const FILM = { film: true } as const;
 
@@ -183,6 +183,37 @@ describe('why a task is not running', () => {
     assert.match(why(farm, id, grant.task) ?? '', /again in 1 s/);
     farm.advance(1);
     assert.equal(why(farm, id, grant.task), 'It is in the queue: all machines that can run it are at work.');
+  });
+
+  it('R142: is that machines are free that were not granted it yet, by whom, or that nobody coordinates', () => {
+    const dolores = { term: 5, peer: DOLORES };
+    const farm = following(dolores, BELEN, CARMEN).work({ accepting: false });
+    farm.claim(DOLORES, { wants: 0 });
+    for (const peer of [BELEN, CARMEN]) farm.claim(peer, { wants: 2 });
+    const job = learn(farm, framesPlan('1-3'), DOLORES);
+    const first = grantOf(dolores, 1, job, 0);
+    assert.equal(
+      why(farm, job, 2),
+      'It is in the queue: machine d, which coordinates the farm, has not granted it yet. Free to run it: machine b, machine c.',
+    );
+    farm.message(DOLORES, pulseOf(dolores, { sequence: 2, rows: [rowOf(BELEN, [first])] }));
+    assert.equal(
+      why(farm, job, 2),
+      'It is in the queue: machine d, which coordinates the farm, has not granted it yet. Free to run it: machine c.',
+    );
+    const rows = [rowOf(BELEN, [first]), rowOf(CARMEN, [grantOf(dolores, 2, job, 1)])];
+    farm.message(DOLORES, pulseOf(dolores, { sequence: 3, rows }));
+    assert.equal(why(farm, job, 2), 'It is in the queue: all machines that can run it are at work.');
+  });
+
+  it('R142: names three of the machines that are free, and says that nobody coordinates', () => {
+    const farm = meeting(BELEN, CARMEN, DOLORES);
+    for (const peer of [BELEN, CARMEN, DOLORES]) farm.claim(peer);
+    const job = learn(farm, framesPlan('1-3'), DOLORES);
+    assert.equal(
+      why(farm, job, 2),
+      'It is in the queue: no machine coordinates the farm now. Free to run it: machine a, machine b, machine c and 1 more.',
+    );
   });
 
   it('is how long it waits after its second failure, and no longer that once it is tried anew', () => {
