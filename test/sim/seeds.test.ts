@@ -226,6 +226,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 3968n,
     was: 'a film that had waited for a frame out of reach when its coordinator yielded was granted in no later reign of that',
   },
+  {
+    seed: 5419n,
+    was: 'a task that a person requeued while its frame was out of reach was granted in no later reign of that coordinator',
+  },
 ];
 
 describe('seeds that found something', () => {
