@@ -151,7 +151,7 @@ function whyQueued(state: BrainState, job: Job, index: TaskIndex, able: Machine[
   if (failed.length > 0 && pause > 0) {
     return `It failed and is tried again in ${Math.ceil(pause / 1_000)} s; no other machine can run it.`;
   }
-  const free = able.filter(({ leases, claim }) => leases.size < (claim?.slots ?? 0));
+  const free = able.filter(({ leases, claim }) => claim !== undefined && leases.size < claim.slots);
   return free.length === 0
     ? 'It is in the queue: all machines that can run it are at work.'
     : whyNotGranted(state, free);
