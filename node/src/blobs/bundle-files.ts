@@ -1,4 +1,4 @@
-import { BUNDLE_BYTES_MAX, readBundle } from '@cuadro/protocol';
+import { BUNDLE_BYTES_MAX, type JobSpec, readBundle } from '@cuadro/protocol';
 import type { SignalOption } from '../system/interface.ts';
 import type { BlobHash, BlobStore } from './interface.ts';
 
@@ -10,4 +10,12 @@ export async function filesOfBundle(
 ): Promise<BlobHash[]> {
   const bytes = await blobs.read(bundle, { ...options, maxBytes: BUNDLE_BYTES_MAX });
   return readBundle(bytes).files.map(({ blob }) => blob);
+}
+
+/** All that a job is made of: its plan, and its bundle with all files. Rejects as `filesOfBundle` does. */
+export async function contentOfJob(
+  blobs: Pick<BlobStore, 'read'>,
+  { plan, bundle }: Pick<JobSpec, 'plan' | 'bundle'>,
+): Promise<BlobHash[]> {
+  return bundle === undefined ? [plan] : [plan, bundle, ...(await filesOfBundle(blobs, bundle))];
 }

@@ -21,6 +21,10 @@ export function machineName(state: BrainState, peer: string): string {
   return name ?? (peer === state.self ? state.name : `…${peer.slice(-6)}`);
 }
 
+/** So many as a sentence names. */
+const firstNames = (state: BrainState, machines: readonly Machine[]): string[] =>
+  machines.slice(0, MACHINES_NAMED).map(({ peer }) => machineName(state, peer));
+
 export function whyTask(state: BrainState, job: Job, index: TaskIndex): string {
   const own = job.table.state(index);
   if (own === 'rendered' || own === 'done') return withResult(state, job, index, own);
@@ -144,7 +148,7 @@ function whyQueued(state: BrainState, job: Job, index: TaskIndex, able: Machine[
   const failed = failedOn(job.table.effective(index));
   const others = able.filter((machine) => !failed.includes(machine.peer));
   if (failed.length > 0 && others.length > 0) {
-    const names = others.slice(0, MACHINES_NAMED).map((machine) => machineName(state, machine.peer));
+    const names = firstNames(state, others);
     return `It failed on ${machineName(state, failed[0] as string)} and waits for another machine: ${names.join(', ')}.`;
   }
   const pause = (job.pauses.get(index) ?? 0) - state.now;
@@ -157,9 +161,9 @@ function whyQueued(state: BrainState, job: Job, index: TaskIndex, able: Machine[
     : whyNotGranted(state, free);
 }
 
-/** Machines have nothing to do and could run it: then it is for the coordinator to grant it (SPEC R142). */
+/** Machines have places left and could run it: then it is for the coordinator to grant it (SPEC R142). */
 function whyNotGranted(state: BrainState, free: Machine[]): string {
-  const named = free.slice(0, MACHINES_NAMED).map(({ peer }) => machineName(state, peer));
+  const named = firstNames(state, free);
   const more = free.length - named.length;
   const names = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   const { coordinator } = state;

@@ -1,12 +1,5 @@
-import {
-  blobsOfResult,
-  JOB_ENDS,
-  jobIdSchema,
-  type BlobHash,
-  type JobId,
-  type JobRecord,
-} from '@cuadro/protocol';
-import { filesOfBundle } from '../blobs/bundle-files.ts';
+import { blobsOfResult, JOB_ENDS, jobIdSchema, type JobId } from '@cuadro/protocol';
+import { contentOfJob } from '../blobs/bundle-files.ts';
 import type { Startable } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
@@ -88,7 +81,7 @@ export async function releaseUnnamed(
   const record = queries.jobRecord(id);
   if (record === undefined || !isAtRest()) return;
   const unnamed = new Set(blobs.pinnedBy(id));
-  for (const hash of await namedBySpec(blobs, record)) unnamed.delete(hash);
+  for (const hash of await contentOfJob(blobs, record.spec)) unnamed.delete(hash);
   for (let index = 0; index < record.spec.tasks && unnamed.size > 0; index++) {
     if (index % TASKS_PER_TURN === 0) await nextTurn();
     signal.throwIfAborted();
@@ -101,9 +94,4 @@ export async function releaseUnnamed(
   if (!isAtRest()) return;
   // All begun in one turn, so that no pin that is set while they are written is taken for an old one.
   await Promise.all([...unnamed].map((hash) => blobs.unpin(hash, id)));
-}
-
-async function namedBySpec(blobs: JobsComponents['blobs'], { spec }: JobRecord): Promise<BlobHash[]> {
-  if (spec.bundle === undefined) return [spec.plan];
-  return [spec.plan, spec.bundle, ...(await filesOfBundle(blobs, spec.bundle))];
 }

@@ -1,11 +1,13 @@
-import type { BlobHash, JobId } from '@cuadro/protocol';
-import { filesOfBundle } from '../blobs/bundle-files.ts';
+import type { BlobHash, JobId, JobSpec } from '@cuadro/protocol';
+import { contentOfJob, filesOfBundle } from '../blobs/bundle-files.ts';
 import { isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import { nextTurn } from '../system/turn.ts';
-import { RECORDS_PER_SLICE } from './limits.ts';
+
+/** Files looked at in one turn of the event loop. */
+const FILES_PER_TURN = 128;
 
 export interface HeldFilesComponents {
   readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
@@ -60,19 +62,15 @@ export class HeldFiles {
     return true;
   }
 
-  /** Whether the plan of a job and all files of its bundle are here still, and pinned. */
-  async isJobHere(job: JobId, plan: BlobHash, bundle: BlobHash | undefined): Promise<boolean> {
-    if (!(await this.areHere(job, [{ hash: plan }]))) return false;
-    if (bundle === undefined) return true;
-    if (!(await this.areHere(job, [{ hash: bundle }]))) return false;
-    const files = await filesOfBundle(this.#components.blobs, bundle).catch(() => undefined);
-    if (files === undefined) return false;
-    const wanted = files.map((hash) => ({ hash }));
-    for (let from = 0; from < wanted.length; from += RECORDS_PER_SLICE) {
-      if (!(await this.areHere(job, wanted.slice(from, from + RECORDS_PER_SLICE)))) return false;
+  /** Whether all that a job is made of is here still, and pinned. */
+  async isJobHere(job: JobId, spec: Pick<JobSpec, 'plan' | 'bundle'>): Promise<boolean> {
+    const content = await contentOfJob(this.#components.blobs, spec).catch(() => []);
+    for (let from = 0; from < content.length; from += FILES_PER_TURN) {
+      const part = content.slice(from, from + FILES_PER_TURN).map((hash) => ({ hash }));
+      if (!(await this.areHere(job, part))) return false;
       await nextTurn();
     }
-    return true;
+    return content.length > 0;
   }
 
   /** As `fetch`, of a bundle with all its files. */

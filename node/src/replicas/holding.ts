@@ -329,7 +329,7 @@ class HoldSession {
     });
     await this.#merges.add(held);
     await this.#assertStill(record.id, {
-      areHere: () => this.#files.isJobHere(record.id, plan, bundle),
+      areHere: () => this.#files.isJobHere(record.id, record.spec),
       fetch,
       withdraw: () => ({
         ...kept,
