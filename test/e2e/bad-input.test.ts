@@ -3,7 +3,7 @@ import { readFile, truncate, writeFile, copyFile, mkdir } from 'node:fs/promises
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { JobView, SubmittedView } from '../../protocol/src/index.ts';
-import { House, jobIn, type NodeProcess } from './support/house.ts';
+import { collected, House, jobIn, type NodeProcess } from './support/house.ts';
 import { assertRefused, type Refusal } from './support/refusal.ts';
 
 /** What is given wrongly is refused in one sentence, with the documented exit code, and leaves nothing behind. */
@@ -106,7 +106,9 @@ test('a missing texture is told by name, each, and the scene still renders', asy
     );
   }
   const id = /\((\w{16})\)/.exec(stdout)?.[1] as string;
+  // Its frame is on its way to the output folder for a moment longer, where later tests look for what changed.
   await jobIn(node.client, id, ['done']);
+  await collected(node.client, id);
 });
 
 test('an output folder that cannot be written', async (t) => {
