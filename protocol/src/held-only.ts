@@ -20,12 +20,22 @@ export function heldOnlyText({ results, scene }: Pick<HeldOnly, 'results' | 'sce
   return [...resultsText(results), ...(scene ? ['its scene or plan'] : [])].join(' and ');
 }
 
-/** The same of all jobs together: `13 results and the scene or plan of a job`. */
-export function heldOnlyInAll(held: readonly HeldOnly[]): string {
+const all = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
+/**
+ * The same of all jobs together: `13 results and the scene or plan of a job`. Logs are counted by their own node alone,
+ * and for a machine that leaves only: nothing else waits for their copies (SPEC R133).
+ */
+export function heldOnlyInAll(held: readonly HeldOnly[], logs = 0): string {
   const results = held.reduce((sum, only) => sum + only.results, 0);
   const scenes = held.filter(({ scene }) => scene).length;
   const ofJobs = scenes === 1 ? 'the scene or plan of a job' : `scenes or plans of ${scenes} jobs`;
-  return [...resultsText(results), ...(scenes > 0 ? [ofJobs] : [])].join(' and ');
+  const ofFailures = logs === 1 ? 'the log of a failed attempt' : `logs of ${logs} failed attempts`;
+  return all.format([
+    ...resultsText(results),
+    ...(scenes > 0 ? [ofJobs] : []),
+    ...(logs > 0 ? [ofFailures] : []),
+  ]);
 }
 
 function resultsText(results: number): string[] {

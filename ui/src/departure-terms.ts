@@ -17,10 +17,10 @@ export const departureTerms = {
   removeText:
     'It gets no more work and reads nothing more. What it rendered stays. This is final for its key: it can not be admitted again.',
   nothingHeld: 'Everything that this machine holds is on another one, too.',
-  heldHere: (what: string) => `Only this machine holds ${what}. That goes to other machines first:`,
+  heldHere: (what: string) => `Only this machine holds ${what}. That goes to other machines first`,
   heldAlone: (what: string) =>
-    `Only this machine holds ${what}, and no other machine can be reached to take it:`,
-  heldThere: (what: string) => `Only it holds ${what}. That goes to other machines first:`,
+    `Only this machine holds ${what}, and no other machine can be reached to take it`,
+  heldThere: (what: string) => `Only it holds ${what}. That goes to other machines first`,
   heldAway: (what: string) =>
     `Only it holds ${what}. It can't be reached, so that can't be moved: start it and remove it then, or lose that.`,
   moreJobs: (n: number) => `and of ${count(n, 'more job')}`,

@@ -85,6 +85,7 @@ export class FakeNode {
     taskView(2, { live: { running: true, fraction: 0.5, machine: 'studio' } }),
   ];
   config: Config = { ...config };
+  here = hereView();
   door: DoorView = doorView();
   /** What is to be freed, and was. */
   retention: RetentionView = { days: 0, jobs: [], freesBytes: 0 };
@@ -132,7 +133,7 @@ export class FakeNode {
         read: async () => ({ start: 0, barMs: 900_000, machines: [] }),
       },
       here: {
-        here: async () => hereView(),
+        here: async () => this.here,
         config: () => this.config,
         setConfig: async (change) => {
           this.#call('setConfig', change);

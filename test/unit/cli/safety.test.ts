@@ -186,6 +186,17 @@ describe('leave', () => {
     assert.equal(out, `${harness.node.door.message}\n`);
   });
 
+  test('says so where only logs of failures are nowhere else', async () => {
+    twoMachines();
+    harness.node.here = { ...harness.node.here, copiesToGive: { results: 0, jobs: 0, logs: 3 } };
+    harness.node.departures = [left];
+    const { err } = await harness.run(['leave', '--yes']);
+    assert.match(
+      err,
+      /^Only this machine holds logs of 3 failed attempts; that goes to other machines first\.\n/,
+    );
+  });
+
   test('does nothing where a person says no, and loses what it has only where one says so', async () => {
     twoMachines();
     harness.node.setJob(JOB_A, { onlyOn });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { heldOnlyBy, heldOnlyText, machineSafety, type HeldOnly } from '@cuadro/protocol';
+import { heldOnlyBy, heldOnlyInAll, heldOnlyText, machineSafety, type HeldOnly } from '@cuadro/protocol';
 import { JOB_A, JOB_B } from '../api/fakes.ts';
 import { jobView } from '../api/views.ts';
 
@@ -46,4 +46,13 @@ describe('R58: whether a machine may be switched off, as far as all jobs are con
 test('what one machine alone holds is told job by job', () => {
   const told = heldOnlyBy(jobs, 'studio').map((held) => `${held.job.name}: ${heldOnlyText(held)}`);
   assert.deepEqual(told, ['job 1: 12 results', 'job 2: 1 result and its scene or plan']);
+});
+
+test('logs of failed attempts are told beside them', () => {
+  const held = heldOnlyBy(jobs, 'studio');
+  assert.equal(
+    heldOnlyInAll(held, 2),
+    '13 results, the scene or plan of a job and logs of 2 failed attempts',
+  );
+  assert.equal(heldOnlyInAll([], 1), 'the log of a failed attempt');
 });

@@ -106,6 +106,15 @@ describe('what is said of what only a machine holds', () => {
       `Only it holds ${what}. It can't be reached, so that can't be moved: start it and remove it then, or lose that.`,
     ],
   ];
+  test('logs of failed attempts alone', () => {
+    const logs = 2;
+    assert.equal(
+      heldSentence([], { here: true, mustLose: false, logs }),
+      'Only this machine holds logs of 2 failed attempts. That goes to other machines first.',
+    );
+    const reach = { here: true, reachable: true, othersReachable: true };
+    assert.deepEqual(choiceOf([], { ...reach, logs }), { mayLose: true, mustLose: false });
+  });
   for (const [held, here, mustLose, sentence] of table)
     test(sentence ?? 'nothing of another that holds nothing', () =>
       assert.equal(heldSentence(held, { here, mustLose }), sentence),

@@ -63,7 +63,7 @@ export class CuadroDeparture extends LitElement {
     this.asking = false;
     this.atOnce = false;
     this.busy = false;
-    this.addController(new Watch(this, () => ['door', 'jobs', 'nodes']));
+    this.addController(new Watch(this, () => ['door', 'here', 'jobs', 'nodes']));
   }
 
   override disconnectedCallback(): void {
@@ -159,8 +159,10 @@ export class CuadroDeparture extends LitElement {
     const t = terms.departure;
     const { here, name, peer } = member;
     const held = heldOnlyBy(store.jobs, peer);
+    const logs = (here ? store.here?.copiesToGive?.logs : undefined) ?? 0;
     const choice = choiceOf(held, {
       here,
+      logs,
       reachable: node?.live.reachable ?? member.reachable,
       othersReachable: store.door?.members.some((other) => !other.here && other.reachable) === true,
     });
@@ -172,7 +174,7 @@ export class CuadroDeparture extends LitElement {
     const confirm = (): void => {
       const reason = this.renderRoot.querySelector<HTMLInputElement>('#reason')?.value.trim() ?? '';
       close();
-      this.#most = leftOf(held);
+      this.#most = leftOf(held) + logs;
       if (here) void (loses ? this.#do(() => request('leaveNow')) : this.#want(true, reason));
       else if (held.length === 0 || loses)
         void this.#do(() => request('removeMember', { body: { member: peer, reason } }));
@@ -182,7 +184,7 @@ export class CuadroDeparture extends LitElement {
     const atOnce = here ? t.confirmLeaveAtOnce : t.confirmRemoveAtOnce;
     return html`<cuadro-dialog open .heading=${heading} @closed=${close}><div class="text">
       <p>${here ? t.leaveText : t.removeText}</p>
-      ${this.#held(held, here, choice.mustLose)}
+      ${this.#held(held, { here, mustLose: choice.mustLose, logs })}
       ${here ? this.#ownJobs(peer) : html`<label class="field">${t.reason}<input id="reason" maxlength="200" /></label>`}
       ${choice.mayLose ? this.#atOnce(this.#lossText(here, held, choice.mustLose)) : ''}</div>
       <button slot="foot" @click=${close}>${terms.common.cancel}</button>
@@ -192,12 +194,16 @@ export class CuadroDeparture extends LitElement {
     </cuadro-dialog>`;
   }
 
-  #held(held: readonly HeldOnly[], here: boolean, mustLose: boolean): TemplateResult | '' {
+  #held(
+    held: readonly HeldOnly[],
+    how: { here: boolean; mustLose: boolean; logs: number },
+  ): TemplateResult | '' {
     const t = terms.departure;
-    const sentence = heldSentence(held, { here, mustLose });
+    const sentence = heldSentence(held, how);
     if (sentence === undefined) return '';
-    if (held.length === 0) return html`<p>${sentence}</p>`;
-    return html`<p class=${mustLose ? 'bad' : ''}>${sentence}</p>
+    const warning = how.mustLose && held.length + how.logs > 0 ? 'bad' : '';
+    if (held.length === 0) return html`<p class=${warning}>${sentence}</p>`;
+    return html`<p class=${warning}>${sentence}</p>
       <ul class="small">${held.slice(0, JOBS_NAMED).map(
         (
           only,

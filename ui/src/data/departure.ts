@@ -48,20 +48,30 @@ export interface Choice {
 /** As `cuadro leave` and `cuadro door remove` decide it. */
 export function choiceOf(
   held: readonly HeldOnly[],
-  { here, reachable, othersReachable }: { here: boolean; reachable: boolean; othersReachable: boolean },
+  {
+    here,
+    reachable,
+    othersReachable,
+    logs = 0,
+  }: { here: boolean; reachable: boolean; othersReachable: boolean; logs?: number },
 ): Choice {
-  if (here) return { mayLose: held.length > 0 || !othersReachable, mustLose: !othersReachable };
+  if (here) return { mayLose: held.length + logs > 0 || !othersReachable, mustLose: !othersReachable };
   return { mayLose: held.length > 0, mustLose: held.length > 0 && !reachable };
 }
 
-/** What only the machine holds, and what becomes of it; undefined where there is nothing to be said. */
+/**
+ * What only the machine holds, and what becomes of it; undefined where there is nothing to be said. Logs of failed
+ * attempts are counted by the machine's own node alone.
+ */
 export function heldSentence(
   held: readonly HeldOnly[],
-  { here, mustLose }: { here: boolean; mustLose: boolean },
+  { here, mustLose, logs = 0 }: { here: boolean; mustLose: boolean; logs?: number },
 ): string | undefined {
   const t = departureTerms;
-  if (held.length === 0) return here ? t.nothingHeld : undefined;
-  const what = heldOnlyInAll(held);
-  if (here) return mustLose ? t.heldAlone(what) : t.heldHere(what);
-  return mustLose ? t.heldAway(what) : t.heldThere(what);
+  if (held.length + logs === 0) return here ? t.nothingHeld : undefined;
+  const what = heldOnlyInAll(held, logs);
+  // The jobs are listed below the sentence, those of logs alone not.
+  const end = held.length > 0 ? ':' : '.';
+  if (here) return `${mustLose ? t.heldAlone(what) : t.heldHere(what)}${end}`;
+  return mustLose ? t.heldAway(what) : `${t.heldThere(what)}${end}`;
 }

@@ -29,7 +29,7 @@ export async function leave(
 ): Promise<ExitCode> {
   const { output, line } = context;
   const node = context.client();
-  const [door, { peer }, jobs] = await Promise.all([
+  const [door, { peer, copiesToGive }, jobs] = await Promise.all([
     node.call('door', {}),
     node.call('here', {}),
     node.call('jobs', {}),
@@ -38,8 +38,9 @@ export async function leave(
   if (door.members.length < 2)
     throw refused('This machine is the only one in its farm: there is nobody to leave.');
   const held = heldOnlyBy(jobs, peer);
+  const logs = copiesToGive?.logs ?? 0;
   if (!output.json) {
-    noteHeld(output, held, lose === true);
+    noteHeld(output, { held, logs }, lose === true);
     noteOwnJobs(output, jobs, peer);
   }
   if (yes !== true && line.ask !== undefined && !output.json) {
@@ -53,7 +54,7 @@ export async function leave(
   await node.call('setNode', { params: { node: 'here' }, body: { leaving: { wanted: true, reason: '' } } });
   await follow(context, node, {
     node: 'here',
-    atMost: held.reduce((sum, one) => sum + sizeOf(one), 0),
+    atMost: held.reduce((sum, one) => sum + sizeOf(one), logs),
     lose: 'cuadro leave --lose leaves at once, and loses it.',
     look: async () => {
       const view = await node.call('departure', {});
@@ -147,13 +148,19 @@ async function follow({ output, line }: Context, node: NodeClient, init: Followi
 const sizeOf = ({ results, scene }: HeldOnly): number => results + (scene ? 1 : 0);
 const refused = (why: string): CuadroError => new CuadroError('leave-refused', { why });
 
-function noteHeld(output: Output, held: readonly HeldOnly[], lose: boolean): void {
-  if (held.length === 0) {
+function noteHeld(
+  output: Output,
+  { held, logs }: { held: readonly HeldOnly[]; logs: number },
+  lose: boolean,
+): void {
+  if (held.length + logs === 0) {
     output.note('Everything that this machine holds is on another one, too.');
     return;
   }
   const what = lose ? 'is lost to the farm' : 'goes to other machines first';
-  output.note(`Only this machine holds ${heldOnlyInAll(held)}; that ${what}:`);
+  output.note(
+    `Only this machine holds ${heldOnlyInAll(held, logs)}; that ${what}${held.length > 0 ? ':' : '.'}`,
+  );
   for (const one of held.slice(0, jobsNamed)) output.note(`  ${heldOnlyText(one)} of ${jobTitle(one.job)}`);
   if (held.length > jobsNamed) output.note(`  … and of ${count(held.length - jobsNamed, 'more job')}`);
 }
