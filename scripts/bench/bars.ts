@@ -114,6 +114,12 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       limit: 50,
       from: 'trees of tens of thousands of small files move without a round trip for each: of a thousand files at most one in twenty waits for one',
     },
+    {
+      figure: 'highestMB',
+      at: 'most',
+      limit: 400,
+      from: 'memory stays flat with a bundle of 100,000 files: ≤ 400 MB',
+    },
     LOOP_DELAY,
   ],
   'dispatch-whole': [],

@@ -17,7 +17,7 @@ export const bench: Bench = {
     'away and back, until all are verified and durable there: real mesh, transfer and store in processes of their own. The baseline is ' +
     'the same to a node that is near; the ratio, far ÷ near, shows what distance costs. The requests that the fetching node made are ' +
     `counted, for each thousand files. A round trip for each file would be 1,000 of them, and take ${Math.round((FILES * 2 * ONE_WAY_MS) / 1_000)} s more. ` +
-    'Beside it how late the loops of both nodes ran.',
+    'Beside it how late the loops of both nodes ran, and the memory of who fetched.',
   run,
 };
 
@@ -57,7 +57,8 @@ async function run(context: BenchContext): Promise<Measured> {
       loopDelayP99Ms: Math.max(near.delays.loopDelayP99Ms, away.delays.loopDelayP99Ms),
       ...(ownDelays.length > 0 && { ownDelayP99Ms: Math.max(...ownDelays) }),
       idleDelayP99Ms: Math.max(near.delays.idleDelayP99Ms, away.delays.idleDelayP99Ms),
-      residentMB: rounded(near.residentMB),
+      /** Of the nodes that fetched, the highest. */
+      highestMB: rounded(Math.max(near.highestMB, away.highestMB)),
       files: FILES,
     };
   } finally {

@@ -118,7 +118,7 @@ async function swarm(context: BenchContext, members: readonly Member[], ideal: n
     twice: rounded(received / (TAKERS * FILES * fileBytes) - 1, 4),
     sourceCpuS: rounded(cpuSeconds, 1),
     takerCpuS: rounded(median(fetched.map((one) => one.cpuSeconds)), 1),
-    residentMB: rounded(Math.max(...fetched.map(({ residentMB }) => residentMB))),
+    highestMB: rounded(Math.max(...fetched.map(({ highestMB }) => highestMB))),
     ...delays,
     processorShare: rounded(processorShare, 2),
     megabytes: MEGABYTES,

@@ -58,7 +58,8 @@ export type MemberCommand =
 export interface Looked {
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  readonly residentMB: number;
+  /** The most that the process had in memory since it began. */
+  readonly highestMB: number;
   /** Requests made of others, by kind. */
   readonly requests: TransferStatus['requests'];
   /** What came by its own requests from each member, by number, heads and all; nothing where it doesn't count them. */
@@ -243,7 +244,7 @@ function look({ init, transfer, delay, ownDelay, receivedFrom }: Parts): Looked 
   return {
     sentBytes,
     receivedBytes,
-    residentMB: process.memoryUsage.rss() / 1e6,
+    highestMB: (process.resourceUsage().maxRSS * 1_024) / 1e6,
     requests,
     receivedFrom: { ...receivedFrom },
     loopDelayP99Ms: p99Ms,
