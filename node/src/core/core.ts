@@ -44,11 +44,11 @@ import { BrainQueries } from './queries.ts';
 import {
   askPlan,
   packSome,
+  partFromOthers,
   planTaken,
   takePlan,
   takeRecord,
   wantedPlans,
-  withdrawRemoved,
 } from './records-in.ts';
 import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
@@ -149,7 +149,7 @@ class Brain extends BrainQueries implements Core {
         beginEarly(state);
         return;
       case 'message':
-        this.#takeMessage(input.from, input.message, input.gossiped === true);
+        if (state.hears(input.from)) this.#takeMessage(input.from, input.message, input.gossiped === true);
         return;
       case 'peer':
         this.#takePeer(input.peer, input.state);
@@ -183,7 +183,7 @@ class Brain extends BrainQueries implements Core {
     state.started = true;
     state.startedAt = state.now;
     // A removal that was made durable before a crash, and what follows from it was not.
-    withdrawRemoved(state);
+    partFromOthers(state);
     startElection(state);
     state.out.farm = true;
     for (const job of state.jobs.values()) if (!job.hasPlan) askPlan(state, job);
@@ -193,10 +193,10 @@ class Brain extends BrainQueries implements Core {
     const { state } = this;
     for (const record of records) {
       takeRecord(state, record);
-      if (from !== state.self) continue;
-      const key = recordKey(record);
-      if (state.out.persist.has(key)) state.out.own.add(key);
+      const isOwn = from === state.self && state.out.persist.has(recordKey(record));
+      if (isOwn) state.out.own.add(recordKey(record));
     }
+    if (state.out.members) partFromOthers(state);
     beginEarly(state);
   }
 
@@ -204,7 +204,7 @@ class Brain extends BrainQueries implements Core {
     const { state } = this;
     takePeerState(state, peer, told);
     peerChanged(state, peer, told);
-    if (told === 'reachable') state.sayClaim(peer);
+    if (told === 'reachable' && !state.isOut(peer)) state.sayClaim(peer);
     if (state.connected.size === 0) state.inDoubt = false;
   }
 

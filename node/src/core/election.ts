@@ -314,6 +314,8 @@ export function takeYield(
   if (reign.role !== 'following' || reign.epoch.peer !== from || epoch.peer !== from) {
     state.ignore('foreign-coordinator');
   } else if (compareEpochs(to, reign.epoch) <= 0) state.ignore('stale-epoch');
+  // Whoever yields to a machine that is out has not heard so yet, and leads no more all the same.
+  else if (state.isOut(to.peer)) state.ignore('no-member');
   else if (to.peer === state.self) stand(state, 'yielded');
   else follow(state, to, 'yielded');
 }

@@ -16,6 +16,7 @@ const BY_OTHERS = 'The coordinator has no connection to it, and hears it only by
 /** Why a machine takes no task of any job. */
 export function whyNoWork(state: BrainState, machine: Machine): string | undefined {
   if (state.isRemoved(machine.peer)) return 'It was removed from the farm.';
+  if (state.isOut(machine.peer)) return 'It is no member of the farm any more.';
   if (!machine.reachable) return machine.relayed === true ? BY_OTHERS : "It can't be reached.";
   const unheard = whyUnheard(state, machine);
   if (unheard !== undefined) return unheard;

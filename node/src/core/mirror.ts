@@ -8,7 +8,8 @@ import type { BrainState } from './state.ts';
  * same, and let this node know the grants if it is the next to lead.
  */
 export function takeRows(state: BrainState, from: PeerId, { rows }: Pulse): void {
-  for (const row of rows) if (row.peer !== state.self) takeRow(state, from, row);
+  // Whoever leads may not have heard yet who is out: nothing is held by its word (SPEC R191).
+  for (const row of rows) if (row.peer !== state.self && !state.isOut(row.peer)) takeRow(state, from, row);
 }
 
 function takeRow(state: BrainState, from: PeerId, row: PulseRow): void {

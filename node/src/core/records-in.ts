@@ -17,7 +17,7 @@ import { judgeMerged } from './failure-policy.ts';
 import { placeListed, releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
 import { PACK_EVERY_MS, PLAN_FIRST_TASKS } from './options.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
-import type { Lease } from './machine.ts';
+import type { Lease, Machine } from './machine.ts';
 import { lookAt } from './substitutes.ts';
 import type { BrainState } from './state.ts';
 import { HELD_MAX, TaskRecords } from './task-records.ts';
@@ -34,7 +34,6 @@ export function takeRecord(state: BrainState, record: KnownRecord): void {
       if (!takeInto(state, state.members, record.peer, record)) return;
       state.membersChanged();
       tellMachine(state, record.peer);
-      if (Object.keys(record.removals).length > 0) withdrawRemoved(state);
       return;
     case 'node':
       if (takeInto(state, state.nodes, record.peer, record)) nodeChanged(state, record);
@@ -68,20 +67,30 @@ function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm'
   state.membersChanged();
   state.out.persist.set(recordKey(merged), merged);
   state.out.farm = true;
-  withdrawRemoved(state);
 }
 
-/** What removed machines hold counts no more (SPEC R24). */
-export function withdrawRemoved(state: BrainState): void {
-  // What is stored comes in first, in any order.
-  if (state.isLoading || state.removed().size === 0) return;
-  for (const peer of state.removed())
-    takeBackFrom(state, peer, 'all', 'This machine was removed from the farm.');
+/**
+ * Who is out counts for nothing any more (SPEC R191), and what removed machines hold is withdrawn (R24). Called once all
+ * is in that came together: a removal may take effect by the record of its author, and not by that of its machine.
+ */
+export function partFromOthers(state: BrainState): void {
+  for (const machine of state.machines.values()) if (state.isOut(machine.peer)) part(state, machine);
+  if (state.newlyRemoved().length === 0) return;
   for (const job of [...state.jobs.values()]) {
     takeJob(state, job.record);
     for (const task of job.table.records.values()) takeTask(state, task);
   }
   for (const tasks of [...state.orphans.values()]) for (const task of tasks.values()) takeTask(state, task);
+}
+
+/** What it holds is taken back, and what it said as a follower is void: its connection may still stand. */
+function part(state: BrainState, machine: Machine): void {
+  takeBackFrom(state, machine.peer, 'all', 'This machine is no member of the farm any more.');
+  // It is heard no more, so it will not say that it has stopped.
+  for (const lease of [...machine.leases.values()]) releaseLease(state, machine, lease);
+  delete machine.followsSince;
+  delete machine.isProven;
+  delete machine.unplaced;
 }
 
 function takeInto<R extends KnownRecord>(

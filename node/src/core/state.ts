@@ -38,7 +38,8 @@ export type IgnoredReason =
   | 'foreign-sender'
   | 'foreign-coordinator'
   | 'bad-plan'
-  | 'wrong-record';
+  | 'wrong-record'
+  | 'no-member';
 
 /**
  * What the brain held against another machine: its beacons came to be late (SPEC R106), it was not heard until its
@@ -122,6 +123,7 @@ export class BrainState {
   readonly #waiting = new Map<JobId, Set<JobId>>();
   readonly #touched = new Set<Job>();
   #members: Membership | undefined;
+  #partedFrom: ReadonlySet<PeerId> = new Set();
   #reachable: readonly PeerId[] | undefined;
   #rank: number | undefined;
 
@@ -164,10 +166,31 @@ export class BrainState {
     return this.#membership().removed;
   }
 
+  /** Those of them that were none when this was asked last. */
+  newlyRemoved(): PeerId[] {
+    const removed = this.removed();
+    const fresh = [...removed].filter((peer) => !this.#partedFrom.has(peer));
+    this.#partedFrom = removed;
+    return fresh;
+  }
+
   /** Whether it was a member and was removed, for good (SPEC R64); this machine included. */
   isRemoved(peer: PeerId): boolean {
     const { removed, isRemovedHere } = this.#membership();
     return removed.has(peer) || (isRemovedHere && peer === this.self);
+  }
+
+  /** Whether another machine was let in once and is no member now: removed, or let in by one that was (SPEC R64, R129). */
+  isOut(peer: PeerId): boolean {
+    if (peer === this.self || this.farm === undefined || !this.members.has(peer)) return false;
+    return !this.#membership().members.has(peer);
+  }
+
+  /** Whether what a machine says is taken: what one that is out said before its connection ended may still come in (R191). */
+  hears(peer: PeerId): boolean {
+    const isOut = this.isOut(peer);
+    if (isOut) this.ignore('no-member');
+    return !isOut;
   }
 
   /** Whether a machine is about to leave the farm, as its record says (SPEC R161). */
