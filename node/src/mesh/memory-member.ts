@@ -285,6 +285,8 @@ export class MemoryMesh implements mesh.Mesh {
   }
 
   hearGossip(topic: mesh.GossipTopic, from: PeerId, bytes: Uint8Array): void {
+    // It is passed on by all, and taken from members only.
+    if (!this.isMember(from)) return this.#tally.refuse('gossip-not-of-a-member', from);
     this.#tally.gossip.received += 1;
     this.#listeners.gossip(topic, from, bytes);
   }

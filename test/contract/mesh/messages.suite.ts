@@ -10,6 +10,7 @@ import {
   type MeshUnderTest,
   membersOf,
   type NetworkUnderTest,
+  type Node,
   nodeOn,
   textOf,
   until,
@@ -81,6 +82,28 @@ export function messagesContract(subject: MeshUnderTest): void {
       const status = a.mesh.status();
       assert.deepEqual(status.refused['message-to-unreachable'], { count: 1, peer: b.peer });
       assert.equal(status.gossip.dropped, 1);
+    });
+
+    it('R100: takes no gossip of one that is no member any more, also by way of others who do not know so', async () => {
+      const [a, b, c] = [nodeOn(network), nodeOn(network), nodeOn(network)];
+      await gather(network, a, b, c);
+      a.mesh.setMembership({ farm: FARM, members: membersOf(a, c) });
+      await until('they have parted', () => b.statesOf(a.peer).at(-1) === 'lost');
+      let said = 0;
+      /** Said until it is heard: gossip may lose some. */
+      const heardBy = async (from: Node, to: Node): Promise<void> => {
+        await until('it is heard', () => {
+          from.mesh.gossip('claims', bytesOfText(`word ${(said += 1)}`));
+          return to.told.gossip.some((told) => told.from === from.peer);
+        });
+      };
+      await heardBy(b, c);
+      // What the one between them passes on goes before what it says itself.
+      await heardBy(c, a);
+      assert.deepEqual(
+        a.told.gossip.filter(({ from }) => from === b.peer),
+        [],
+      );
     });
 
     it('gossips to all members and to nobody else, also right after they met', async () => {

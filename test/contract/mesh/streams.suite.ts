@@ -5,7 +5,9 @@ import type { MeshStream } from '../../../node/src/mesh/interface.ts';
 import {
   bytesOf,
   bytesOfText,
+  FARM,
   gather,
+  membersOf,
   type MeshUnderTest,
   type NetworkUnderTest,
   type Node,
@@ -215,6 +217,21 @@ export function streamsContract(subject: MeshUnderTest): void {
       const outcomes = [readAll(mine), readAll(theirs)].map((reading) => assert.rejects(reading, CUT));
       network.reset(a.mesh, b.mesh);
       await Promise.all(outcomes);
+    });
+
+    it('R190: is cut for both, whoever opened it, when one of them is no member any more, and none is opened again', async () => {
+      a.mesh.serve('blobs', (stream) => readAll(stream).then(() => undefined));
+      const { open } = await serving();
+      const [mine, theirs] = await open();
+      const back = await b.mesh.open(a.peer, 'blobs');
+      for (const stream of [mine, theirs, back]) await stream.write(bytesOf(1_000));
+      const outcomes = [mine, theirs, back].map((stream) => assert.rejects(readAll(stream), CUT));
+      a.mesh.setMembership({ farm: FARM, members: membersOf(a) });
+      await Promise.all(outcomes);
+      for (const stream of [mine, theirs, back]) await assert.rejects(stream.write(Uint8Array.of(1)), CUT);
+      await assert.rejects(a.mesh.open(b.peer, 'blobs'), { code: 'peer-unreachable' });
+      await until('the other knows it, too', () => b.statesOf(a.peer).at(-1) === 'lost');
+      await assert.rejects(b.mesh.open(a.peer, 'blobs'), { code: 'peer-unreachable' });
     });
 
     it('is cut for the other when one stops in the middle', async () => {
