@@ -121,7 +121,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const { driver, shared, parts, queries, hub, diary, telling } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
-    farmChanged: () => farm.changed(),
+    farm: () => farm,
     departureChanged: () => departure.changed(),
     keepDays: () => live.current.keepDays,
   });

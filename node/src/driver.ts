@@ -46,6 +46,8 @@ export interface DriverComponents {
   onDurable?(put: readonly KnownRecord[], removed: readonly string[]): void;
   /** Called after the changes are durable. */
   onChanges(changes: Changes): void;
+  /** What is known of members changed, and may not be durable yet: whoever is out is to be cut off at once (SPEC R190). */
+  onMembersKnown?(): void;
   /** The records can't be written: the node must stop, since it could promise nothing any more. */
   onBroken(error: unknown): void;
 }
@@ -146,8 +148,11 @@ class CoreDriver implements Driver {
     const now = clock.now();
     const at = { now, wallTime: clock.wallTime(), unsaidSince: this.#committing?.since };
     const timed = Object.assign(taken, at) as CoreInput;
-    for (const effect of core.step(timed)) this.#queue(effect, now);
+    const effects = core.step(timed);
+    for (const effect of effects) this.#queue(effect, now);
     this.#pump();
+    // Behind what the step decided: who is cut off is told to the brain, which decides on that.
+    if (effects.some(tellsOfMembers)) this.#components.onMembersKnown?.();
     if (input.kind === 'peer' && input.state === 'reachable') this.#plans.askNow();
   }
 
@@ -349,6 +354,9 @@ class CoreDriver implements Driver {
     return true;
   }
 }
+
+const tellsOfMembers = (effect: CoreEffect): boolean =>
+  effect.kind === 'changed' && effect.changes.members === true;
 
 /** Of several versions of one record only the last is written: merging made it hold the others. */
 function withoutRepeats(batch: StoreBatch): StoreBatch {

@@ -342,6 +342,7 @@ export class Machine {
         if (changes.members === true || changes.nodes.includes(this.peer)) this.life?.departure.changed();
         witness.changed(this, changes);
       },
+      onMembersKnown: () => farm().membersKnown(),
       // A node whose records can't be written ends; whoever looks after the machine starts it again.
       onBroken: () => this.crash('killed'),
     });

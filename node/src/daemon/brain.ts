@@ -4,6 +4,7 @@ import { createDiary } from '../diary/diary.ts';
 import type { Diary } from '../diary/interface.ts';
 import { createNight } from '../diary/night.ts';
 import { createDriver, type Driver } from '../driver.ts';
+import type { FarmMembership } from '../farm/interface.ts';
 import { createActivity } from '../jobs/activity.ts';
 import { createCollection, type Collection } from '../jobs/collection.ts';
 import { createCopyWatch } from '../jobs/copy-watch.ts';
@@ -24,14 +25,14 @@ export function assembleBrain(
   others: {
     rendering: () => Rendering;
     network: Network;
-    farmChanged: () => void;
+    farm: () => Pick<FarmMembership, 'changed' | 'membersKnown'>;
     /** The farm's, a member's or this machine's own record may have changed. */
     departureChanged: () => void;
     /** Days after which a collected job goes by itself, as its owner has set it now. */
     keepDays: () => number;
   },
 ) {
-  const { rendering, network, farmChanged, departureChanged } = others;
+  const { rendering, network, farm, departureChanged } = others;
   const { clock, random, logger, signer, store, blobs, temporaries } = base;
   const { content, copies } = network;
   const driver: Driver = createDriver({
@@ -50,11 +51,12 @@ export function assembleBrain(
       hub.notify(changes);
       diary.changed(changes);
       network.changed(changes);
-      if (changes.members === true) farmChanged();
+      if (changes.members === true) farm().changed();
       if (changes.members === true || changes.nodes.includes(signer.peer)) departureChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
       for (const job of changes.removed) collection.removed(job);
     },
+    onMembersKnown: () => farm().membersKnown(),
     onBroken: (error) => init.onEnd?.({ error }),
   });
   const shared = { clock, random, logger, blobs, content, copies, temporaries, store, signer, driver };

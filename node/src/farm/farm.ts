@@ -21,8 +21,8 @@ class Membership implements FarmMembership {
   readonly #ending = new AbortController();
   #life: 'new' | 'running' | 'stopped' = 'new';
   #unsubscribe: (() => void) | undefined;
-  /** What is set in the mesh now, to tell it only of changes. */
-  #told: string | undefined;
+  /** What is set in the mesh now, to tell it only of changes; undefined before the first. */
+  #told: { readonly farm: FarmId | undefined; readonly members: readonly PeerId[] } | undefined;
   #cancelRound: (() => void) | undefined;
   #roundAt = Number.POSITIVE_INFINITY;
   #cancelDoor: (() => void) | undefined;
@@ -89,6 +89,21 @@ class Membership implements FarmMembership {
       this.#components.logger.warn(doorView(this.#state).message);
     }
     this.#notify();
+  }
+
+  /**
+   * Nothing is promised by a connection that ends, so this waits for no disk: on a slow one a removed machine would go on
+   * getting what members get for as long as the write takes. Who comes in waits, and so does this machine's own end.
+   */
+  membersKnown(): void {
+    const { roster, self } = this.#state;
+    const { latest } = roster;
+    const told = this.#told;
+    if (told?.farm === undefined || told.farm !== roster.farm?.id || !latest.has(self)) return;
+    const members = told.members.filter((peer) => latest.has(peer));
+    if (members.length === told.members.length) return;
+    roster.invalidate();
+    this.#setMembership(told.farm, members);
   }
 
   openLeftMs(): number {
@@ -166,15 +181,17 @@ class Membership implements FarmMembership {
 
   #tellMesh(): void {
     const { roster } = this.#state;
-    const farm = roster.ownFarm;
-    const members = [...roster.members.keys()].sort();
-    const told = farm === undefined ? '' : `${farm.id} ${members.join(' ')}`;
-    if (told === this.#told) return;
-    this.#told = told;
-    this.#components.mesh.setMembership(
-      farm === undefined ? undefined : { farm: farm.id, members: new Set(members) },
-    );
+    const farm = roster.ownFarm?.id;
+    const members = farm === undefined ? [] : [...roster.members.keys()].sort();
+    const told = this.#told;
+    if (told !== undefined && told.farm === farm && told.members.join() === members.join()) return;
+    this.#setMembership(farm, members);
     this.#schedule(FOUND_GATHER_MS);
+  }
+
+  #setMembership(farm: FarmId | undefined, members: readonly PeerId[]): void {
+    this.#told = { farm, members };
+    this.#components.mesh.setMembership(farm === undefined ? undefined : { farm, members: new Set(members) });
   }
 
   #peerChanged(peer: PeerId, how: PeerState): void {

@@ -88,6 +88,8 @@ export interface LeaveOptions {
 export interface FarmMembership extends Startable, DoorActions {
   /** Farm or member records changed. Call it after they are durable. */
   changed(): void;
+  /** The same before they are: whoever is out by them is cut off at once (SPEC R190). */
+  membersKnown(): void;
   /** How long this node still lets newcomers in by itself; 0 while it is closed. For the pulse. */
   openLeftMs(): number;
   /** Takes this machine out of its farm; whether another machine was told of it (see `leaveFarm`). */

@@ -50,6 +50,12 @@ export class Roster {
     return this.members.has(this.#self) ? this.farm : undefined;
   }
 
+  /** Who belongs to the farm by all that came in, derived each time: what is asked of others here may be older. */
+  get latest(): ReadonlyMap<PeerId, FarmMember> {
+    const { farm } = this;
+    return farm === undefined ? new Map() : members(farm, this.#queries.memberRecords()).members;
+  }
+
   /** Whether this machine may admit and remove. */
   get isArtist(): boolean {
     return this.members.get(this.#self)?.role === 'artist';

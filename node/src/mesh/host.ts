@@ -127,7 +127,7 @@ const timesOf = ({ upgradeMs }: HostInit): NonNullable<Libp2pOptions['connection
 });
 
 /** The door of the mesh host: whoever is no member is turned away once it has proved who it is. */
-function membersOnly(isMember: (peer: PeerId) => boolean): ConnectionGater {
+export function membersOnly(isMember: (peer: PeerId) => boolean): ConnectionGater {
   const places = new Places({ perAddress: limits.MESH_CONNECTIONS_PENDING_PER_ADDRESS });
   return {
     denyInboundConnection: (connection) => !places.take(connection),
@@ -141,6 +141,9 @@ function membersOnly(isMember: (peer: PeerId) => boolean): ConnectionGater {
       return false;
     },
     denyOutboundEncryptedConnection: (peer) => !isMember(peer.toString()),
+    // Between the proof and the first stream there may be time, and in it a member may have been removed (SPEC R190).
+    denyInboundUpgradedConnection: (peer) => !isMember(peer.toString()),
+    denyOutboundUpgradedConnection: (peer) => !isMember(peer.toString()),
   };
 }
 

@@ -3,7 +3,7 @@ import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
-import { knowsRemoval } from './grants.ts';
+import { isOut } from './grants.ts';
 import { newerEpoch } from './rules.ts';
 
 /** A new coordinator waits so long for answers (SPEC R43), by a clock that is wrong by two in a hundred. */
@@ -80,12 +80,5 @@ export class Asking implements Checker {
     return new Set(stays.filter((peer) => isIn(peer) && !isOut(machine, peer)));
   }
 }
-
-/**
- * Whether a machine may take another for one that is out. Its brain's word alone is not enough, there must be a
- * removal; nor is that alone, as a removal may have no effect (SPEC R65).
- */
-const isOut = (machine: Machine, peer: PeerId): boolean =>
-  knowsRemoval(machine, peer) && machine.queries?.removed().has(peer) === true;
 
 const lifeOf = ({ peer, host }: Machine): string => `${peer} ${host.life}`;

@@ -289,3 +289,10 @@ export function knowsRemoval(machine: Machine, peer: PeerId): boolean {
   const record = machine.queries?.memberRecords().find((member) => member.peer === peer);
   return Object.keys(record?.removals ?? {}).length > 0;
 }
+
+/**
+ * Whether a machine may take another for one that is out. Its brain's word alone is not enough, there must be a
+ * removal; nor is that alone, as a removal may have no effect (SPEC R65).
+ */
+export const isOut = (machine: Machine, peer: PeerId): boolean =>
+  machine.queries?.removed().has(peer) === true && knowsRemoval(machine, peer);

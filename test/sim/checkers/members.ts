@@ -1,14 +1,18 @@
+import type { Message, PeerId } from '@cuadro/protocol';
+import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
+import { isOut, knowsRemoval } from './grants.ts';
 import { jobsOn, knowsThatItIsOut, taskOn } from '../on-disk.ts';
 
-/** A node that learns of a removal closes the connection within this time, in milliseconds. */
+/** A node whose disk tells of a removal has closed the connection within this time, in milliseconds. */
 const CLOSES_WITHIN_MS = 1_500;
 
 /**
  * A removed member gets nothing from whoever knows of its removal, as there is no connection on which it could, and
- * counts for nothing there.
+ * counts for nothing there (SPEC R190, R191): neither what its brain takes for out, whatever its disk has answered so far,
+ * nor what its disk says, whatever its brain makes of that.
  */
 export class Members implements Checker {
   readonly #farm: SimFarm;
@@ -21,8 +25,49 @@ export class Members implements Checker {
     this.#farm = farm;
   }
 
+  /** Whoever knows by then that a machine is out names it as none that could lead after it. */
+  decided(machine: Machine, effects: readonly CoreEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind !== 'gossip' || effect.message.kind !== 'pulse') continue;
+      const out = effect.message.successors.find((peer) => isOut(machine, peer));
+      if (out !== undefined)
+        throw new Violation(
+          'removed members',
+          `${machine.name} names the removed ${this.#farm.of(out)?.name} among its successors.`,
+        );
+    }
+  }
+
+  /** Nothing that it says comes in any more, on whatever way. */
+  heard(machine: Machine, from: PeerId, message: Message): void {
+    // What a brain knows of its own end waits for its disk, and with it all else.
+    if (!isOut(machine, from) || knowsRemoval(machine, machine.peer)) return;
+    throw new Violation(
+      'removed members',
+      `${machine.name} hears a ${message.kind} of ${this.#farm.of(from)?.name}, of which it knows that it was removed.`,
+    );
+  }
+
   look(): void {
-    const { machines, timeline, wire } = this.#farm;
+    for (const machine of this.#farm.up()) {
+      const known = this.#farm.machines.find(
+        ({ peer }) => isOut(machine, peer) && this.#isConnected(machine, peer),
+      );
+      if (known !== undefined && !knowsRemoval(machine, machine.peer))
+        throw new Violation(
+          'removed members',
+          `${machine.name} knows that ${known.name} was removed, and stays connected to it.`,
+        );
+    }
+    this.#lookAtDisks();
+  }
+
+  #isConnected(machine: Machine, peer: PeerId): boolean {
+    return this.#farm.wire.pair(machine.peer, peer).session?.isOpen(machine.peer) === true;
+  }
+
+  #lookAtDisks(): void {
+    const { machines, timeline } = this.#farm;
     for (const removed of machines.filter(({ isRemoved }) => isRemoved)) {
       for (const machine of machines) {
         if (machine === removed || !machine.isUp || machine.host.isStalled || machine.isRemoved) continue;
@@ -33,7 +78,7 @@ export class Members implements Checker {
           this.#knownAt.set(key, timeline.now);
         const knownAt = this.#knownAt.get(key);
         if (knownAt === undefined || timeline.now - knownAt < CLOSES_WITHIN_MS) continue;
-        if (wire.pair(machine.peer, removed.peer).session?.isOpen(machine.peer) === true)
+        if (this.#isConnected(machine, removed.peer))
           throw new Violation(
             'removed members',
             `${machine.name} stays connected to the removed ${removed.name}.`,

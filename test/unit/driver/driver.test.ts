@@ -45,6 +45,7 @@ function harness(answer: (input: CoreInput) => CoreEffect[]) {
     worker: { run: () => told.push('run'), stop: (_, reason) => told.push(`stop ${reason}`) },
     readPlan: () => Promise.resolve(undefined),
     onChanges: (changes) => told.push(`changed ${changes.jobs.join()}`),
+    onMembersKnown: () => told.push('members known'),
     onBroken: (error) => {
       broken = error;
     },
@@ -72,6 +73,23 @@ it('carries out what follows a write only once the write is durable', async () =
   await store.finish();
   await started;
   assert.deepEqual(told, ['changed a']);
+  await driver.stop();
+});
+
+it('R190: tells at once that what is known of members changed, and of the change once it is durable', async () => {
+  const members = { ...changed('a'), changes: { jobs: [], removed: [], tasks: [], nodes: [], farm: true } };
+  const { store, told, driver } = harness(({ kind }) => {
+    if (kind === 'start') return [persist(0), { ...members, changes: { ...members.changes, members: true } }];
+    return kind === 'wake' ? [persist(1), changed('a')] : [];
+  });
+  const started = driver.start();
+  assert.deepEqual(told, ['members known'], 'the write has not ended');
+  await store.finish();
+  await started;
+  assert.deepEqual(told, ['members known', 'changed ']);
+  driver.input({ kind: 'wake' });
+  assert.deepEqual(told, ['members known', 'changed '], 'of anything else nothing is told before');
+  await store.finish();
   await driver.stop();
 });
 

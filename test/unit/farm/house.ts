@@ -35,6 +35,8 @@ export class Machine {
   #running: { mesh: Mesh; farm: FarmMembership; core: Core; driver: Driver } | undefined;
   isDead = false;
   writes = 0;
+  /** While its disk hangs: what lets it go on. */
+  hangs: PromiseWithResolvers<void> | undefined;
 
   constructor(house: House, name: string, identity: Identity) {
     this.#house = house;
@@ -92,6 +94,7 @@ export class Machine {
       onChanges: (changes) => {
         if (changes.farm) farm.changed();
       },
+      onMembersKnown: () => farm.membersKnown(),
       onBroken: () => undefined,
     });
     const mesh = this.#house.listen(
@@ -150,6 +153,16 @@ export class Machine {
     this.#house.network.kill(this.peer);
   }
 
+  /** Its disk takes nothing until it is let go on. */
+  hang(): void {
+    this.hangs = Promise.withResolvers();
+  }
+
+  goOn(): void {
+    this.hangs?.resolve();
+    this.hangs = undefined;
+  }
+
   /** Puts records into this machine, as its people or sync do. */
   merge(records: KnownRecord[]): Promise<void> {
     return this.parts.driver.merge(records);
@@ -159,6 +172,7 @@ export class Machine {
   #mortal(store: RecordStore, dieAt: MachineInit['dieAt']): RecordStore {
     const write = async (perform: () => Promise<void>): Promise<void> => {
       if (this.isDead) throw new PowerCut();
+      await this.hangs?.promise;
       this.writes++;
       const isLast = this.writes === dieAt?.write;
       if (isLast && dieAt.when === 'before') this.kill();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { afterEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { code, farmIn, House, type Machine } from './house.ts';
 
 let house: House;
@@ -79,6 +79,73 @@ describe('removal (R64, R107)', () => {
     await house.sync();
     assert.deepEqual(visitor.members, studio.members);
     assert.ok(studio.members.includes(visitor.peer) && !studio.members.includes(laptop.peer));
+  });
+
+  describe('R190: while the disk of a machine that comes to know of a removal hangs', () => {
+    let studio: Machine;
+    let laptop: Machine;
+    let tower: Machine;
+    let attic: Machine;
+    beforeEach(async () => {
+      house = new House();
+      const machines = await farmOf('studio', 'laptop', 'tower', 'attic');
+      [studio, laptop, tower, attic] = machines as [Machine, Machine, Machine, Machine];
+      tower.hang();
+    });
+    afterEach(() => tower.goOn());
+
+    /** The tower hears of a removal, and is the only one that can tell of it. */
+    const hear = async (name: string): Promise<void> => {
+      await studio.farm.removeMember(name, 'sold');
+      const records = studio.parts.core.memberRecords();
+      await studio.stop();
+      merged = tower.merge(records);
+    };
+    let merged: Promise<void>;
+
+    test('it ends its connections with the removed one at once, and with nobody else', async () => {
+      const opened = await laptop.parts.mesh.open(tower.peer, 'blobs').catch((error: unknown) => error);
+      assert.equal((opened as { code?: string }).code, 'protocol-refused', 'so far it is connected');
+      await hear('laptop');
+      await house.until(() => !tower.parts.mesh.reachable().includes(laptop.peer), 1_000);
+      await house.pass(5_000);
+      assert.deepEqual(tower.parts.mesh.reachable(), [attic.peer], 'nor is it let in anew');
+      assert.ok(!laptop.parts.mesh.reachable().includes(tower.peer));
+      tower.goOn();
+      await merged;
+      await house.pass(5_000);
+      assert.deepEqual(tower.parts.mesh.reachable(), [attic.peer]);
+    });
+
+    test('it tells the removed one in the lobby that it is removed', async () => {
+      await hear('laptop');
+      await house.until(() => laptop.farm.door().state === 'removed', 60_000);
+      assert.match(laptop.farm.door().message, /was removed from .* by studio \(sold\)/);
+      tower.goOn();
+      await merged;
+    });
+
+    test('it lets nobody in before that is durable', async () => {
+      const visitor = house.machine('visitor');
+      await visitor.start();
+      const others = [studio.peer, laptop.peer, attic.peer].sort();
+      await house.until(() => visitor.parts.mesh.reachable().toSorted().join() === others.join(), 60_000);
+      merged = tower.merge(studio.parts.core.memberRecords());
+      await house.pass(5_000);
+      assert.ok(!tower.parts.mesh.reachable().includes(visitor.peer));
+      tower.goOn();
+      await merged;
+      await house.until(() => tower.parts.mesh.reachable().includes(visitor.peer), 60_000);
+    });
+
+    test('its own end waits for the disk', async () => {
+      await hear('tower');
+      await house.pass(5_000);
+      assert.deepEqual(tower.parts.mesh.reachable().toSorted(), [attic.peer, laptop.peer].sort());
+      tower.goOn();
+      await merged;
+      await house.until(() => tower.parts.mesh.reachable().length === 0, 20_000);
+    });
   });
 
   test('nobody removes itself or a stranger', async () => {
