@@ -15,7 +15,7 @@ import type { Clock } from '../system/interface.ts';
 
 export interface ContentComponents {
   readonly transfer: Pick<Transfer, 'fetch' | 'fetchMany' | 'ensureTree'>;
-  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord' | 'nodes'>;
+  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord' | 'nodes' | 'removed'>;
   readonly mesh: Pick<Mesh, 'subscribe'>;
   readonly clock: Clock;
 }
@@ -52,7 +52,7 @@ type Work<T> = (options: FetchOptions) => Promise<T>;
 
 /** Machines that should hold a file, as the records tell; empty where they tell nothing. */
 export function holdersOf(
-  queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord'>,
+  queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord' | 'removed'>,
   hash: BlobHash | undefined,
   place: ContentPlace,
 ): PeerId[] {
@@ -67,7 +67,8 @@ export function holdersOf(
     // Results go to the submitter first, and so do logs: it may have them before a record says so.
     found.add(job.spec.author);
   }
-  return [...found];
+  // Whoever made or submitted it may be a member no more: nobody waits for that one (SPEC R64).
+  return [...found].filter((peer) => !queries.removed().has(peer));
 }
 
 function jobNaming(

@@ -50,6 +50,7 @@ async function parts(test: TestContext): Promise<{
     tasksWithResult: () => [0, 1],
     plannedTask: () => undefined,
     nodes: () => [],
+    removed: () => new Set(),
   } as unknown as CoreQueries;
   const store = createMemoryStore();
   await store.start();

@@ -13,12 +13,13 @@ import { type Machine, peerOf, reaches, TestFarm } from '../transfer/machines.ts
 import { failedWithLog, JOB, madeResult, submittedJob, TestRecords } from './keepers.ts';
 
 function sourceOf({ transfer, mesh }: Machine, records: TestRecords): ContentSource {
+  const { jobRecord, jobIds, taskRecord, removed } = records;
   const nodes = (): NodeView[] => [{ peer: peerOf('there'), name: 'Salon' } as NodeView];
   return createContentSource({
     transfer,
     mesh,
     clock: createSystemClock(),
-    queries: { jobRecord: records.jobRecord, jobIds: records.jobIds, taskRecord: records.taskRecord, nodes },
+    queries: { jobRecord, jobIds, taskRecord, removed, nodes },
   });
 }
 
@@ -115,6 +116,21 @@ describe('content from where the records say', () => {
       },
     );
     await assert.rejects(ended, /enough/);
+  });
+
+  it('R64: waits for no machine that was removed, whatever it made', async (test) => {
+    const { here, there, records } = await pair(test);
+    const job = await submittedJob(there);
+    const { task, hash } = await failedWithLog(there, 0, contentOf(2, 10));
+    await records.merge([job, task]);
+    await there.stop();
+    records.gone.add(there.peer);
+    assert.deepEqual(holdersOf(records, hash, { job: JOB, task: 0 }), []);
+    const waited: string[] = [];
+    const short = { onWaiting: (sentence: string) => waited.push(sentence), waitMaxMs: 20 };
+    const ensured = sourceOf(here, records).ensure(job.spec.plan, { job: JOB }, short);
+    await assert.rejects(ensured, { code: 'blob-unreachable' });
+    assert.deepEqual(waited, ['Waits for a machine that has its files.']);
   });
 
   it('a scene is fetched before it is rebuilt, once for all who open it, and fetched again where it is damaged', async (test) => {
