@@ -12,7 +12,11 @@ export type { SignalOption } from '../system/interface.ts';
 /** SHA-256 in lower-case hexadecimal, 64 characters. */
 export type BlobHash = string;
 
-/** Who keeps a blob from being evicted: a job id, or another stable name (1 to 200 printable characters). */
+/**
+ * Who keeps a blob from being evicted: a job id, or another stable name (1 to 200 printable characters). One that begins
+ * with `PASSING` (pins.ts) needs it for the moment: its pins hold like others, but are not written down, and are gone
+ * with the next start.
+ */
 export type PinOwner = string;
 
 export interface BlobInfo {
@@ -185,7 +189,7 @@ export interface BlobStore extends Startable {
   /** Hashes any regular file off the event loop, without storing it. */
   hashFile(path: string, options?: SignalOption): Promise<BlobInfo>;
 
-  /** Durable when it resolves. A blob may be pinned before it is here. Repeating it changes nothing. */
+  /** Holds at once, and is durable when it resolves. A blob may be pinned before it is here. Repeating it changes nothing. */
   pin(hash: BlobHash, owner: PinOwner): Promise<void>;
   unpin(hash: BlobHash, owner: PinOwner): Promise<void>;
   /** Gives up all pins of a job at once. */

@@ -16,7 +16,7 @@ import type * as types from './interface.ts';
 import { assertBlobHash } from './layout.ts';
 import { defaultBlobStoreOptions, pieceBytesFor } from './options.ts';
 import { digest } from './pieces.ts';
-import { assertPinOwner, PinTable } from './pins.ts';
+import { assertPinOwner, isPassing, PinTable } from './pins.ts';
 
 type BlobHash = types.BlobHash;
 
@@ -64,6 +64,7 @@ class MemoryBlobStore implements types.BlobStore {
     this.#contents = disk.contents;
     this.#parts = disk.parts;
     this.#pins = disk.pins;
+    for (const owner of disk.pins.allOwners().filter(isPassing)) this.#unpinAll(owner);
     this.#index = new BlobIndex(disk.pins);
     this.#digest = init.digest ?? digest;
     for (const [hash, content] of disk.contents) this.#index.add(hash, content.length, ++this.#uses);
@@ -239,6 +240,10 @@ class MemoryBlobStore implements types.BlobStore {
   }
 
   async unpinOwner(owner: types.PinOwner): Promise<void> {
+    this.#unpinAll(owner);
+  }
+
+  #unpinAll(owner: types.PinOwner): void {
     for (const hash of this.#pins.hashes(owner)) this.#pins.remove(hash, owner);
   }
 

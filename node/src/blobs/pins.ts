@@ -12,6 +12,10 @@ const READ_BYTES = 2 ** 18;
 /** And written so when it is made anew. */
 const LINES_PER_WRITE = 4_096;
 
+/** Begins the names of owners that need a blob for the moment. No job's id begins so. */
+export const PASSING = '~';
+export const isPassing = (owner: PinOwner): boolean => owner.startsWith(PASSING);
+
 export function assertPinOwner(owner: PinOwner): void {
   if (!ownerPattern.test(owner) || owner.length > blobLimits.pinOwnerLength) {
     throw new RangeError('A pin owner is a name of 1 to 200 printable characters without blanks.');
@@ -201,6 +205,7 @@ export class PinJournal {
   async add(hash: BlobHash, owner: PinOwner): Promise<void> {
     assertPinOwner(owner);
     const added = this.table.add(hash, owner);
+    if (isPassing(owner)) return;
     // While a batch is on its way a known pin may be part of it, and not durable yet: writing it again is harmless.
     if (!added && !this.#busy) return;
     try {
@@ -215,6 +220,7 @@ export class PinJournal {
   async remove(hashes: readonly BlobHash[], owner: PinOwner): Promise<void> {
     assertPinOwner(owner);
     const removed = hashes.filter((hash) => this.table.remove(hash, owner));
+    if (isPassing(owner)) return;
     // Given up by another call it is durable with the batch of that.
     if (removed.length === 0) return this.#busy ? (this.#flushed ?? this.#writing) : undefined;
     try {

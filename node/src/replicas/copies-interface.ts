@@ -7,7 +7,7 @@ import type { Clock, Logger, Startable } from '../system/interface.ts';
 
 export interface CopiesComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'open' | 'reachable' | 'subscribe' | 'refuse'>;
-  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pin' | 'pins' | 'unpin' | 'unpinOwner'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord' | 'removed'>;
   /** Everyone in the farm, this machine included. */

@@ -1,7 +1,8 @@
 import type { BlobHash, JobId, JobSpec } from '@cuadro/protocol';
-import { contentOfJob, filesOfBundle } from '../blobs/bundle-files.ts';
+import { contentOfJob } from '../blobs/bundle-files.ts';
 import { isNoRoom } from '../blobs/errors.ts';
-import type { BlobStore } from '../blobs/interface.ts';
+import type { BlobStore, PinOwner } from '../blobs/interface.ts';
+import { PASSING } from '../blobs/pins.ts';
 import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import { nextTurn } from '../system/turn.ts';
@@ -10,46 +11,43 @@ import { nextTurn } from '../system/turn.ts';
 const FILES_PER_TURN = 128;
 
 export interface HeldFilesComponents {
-  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pin' | 'pins' | 'unpin' | 'unpinOwner'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord'>;
 }
 
-/** A file that copies are being made of. */
-interface Use {
-  copies: number;
-  /** It was pinned before, or is by now for a copy that came to be: none that fails may take that back. */
-  isKept: boolean;
-}
+/** What a copy is fetched with; it is pinned here. */
+export type CopyFetch = Omit<FetchOptions, 'pin'>;
 
 /**
- * Fetches and pins the files of copies for other machines. A file may be one of several results of a job (black frames
- * are all alike), which are copied at the same time: where one of these copies fails, the pins of the others stay (SPEC
- * R139).
+ * Fetches and pins the files of copies for other machines. Another copy of the same job may need a file too, and this
+ * machine may make it itself meanwhile (black frames are all alike). So what comes is pinned for this one copy, and for
+ * the job once all of it is here: a copy that fails takes back its own pins, and nobody else's (SPEC R139).
  */
 export class HeldFiles {
   readonly #components: HeldFilesComponents;
-  readonly #uses = new Map<string, Use>();
+  #copies = 0;
 
   constructor(components: HeldFilesComponents) {
     this.#components = components;
   }
 
-  async fetch(job: JobId, wanted: readonly WantedBlob[], options: FetchOptions): Promise<void> {
+  async fetch(job: JobId, wanted: readonly WantedBlob[], options: CopyFetch): Promise<void> {
     const { blobs, transfer } = this.#components;
     const hashes = [...new Set(wanted.map(({ hash }) => hash))];
-    for (const hash of hashes) this.#begin(job, hash, blobs.pins(hash).includes(job));
-    let isKept = true;
+    const own = this.#ownPin();
     try {
-      await transfer.fetchMany(wanted, options);
+      await transfer.fetchMany(wanted, { ...options, pin: own });
+      await this.#keep(job, hashes);
     } catch (error) {
       // What came is needed soon: it is asked for again, or rendered here, and is released with the job's end (R53).
       // Where there is no room, or no such job any more, it would keep room for nothing.
-      isKept = !isNoRoom(error) && this.#isWanted(job);
+      const came = hashes.filter((hash) => blobs.pins(hash).includes(own));
+      if (!isNoRoom(error) && this.#isKnown(job)) await this.#keep(job, came).catch(() => undefined);
       throw error;
     } finally {
-      const free = hashes.filter((hash) => this.#end(job, hash, isKept));
-      await this.#unpin(job, free);
+      // One by one: of a million pins those of one owner are found by a look at many.
+      await Promise.all(hashes.map((hash) => blobs.unpin(hash, own))).catch(() => undefined);
     }
   }
 
@@ -74,62 +72,30 @@ export class HeldFiles {
   }
 
   /** As `fetch`, of a bundle with all its files. */
-  async fetchTree(job: JobId, bundle: BlobHash, options: FetchOptions): Promise<void> {
+  async fetchTree(job: JobId, bundle: BlobHash, options: CopyFetch): Promise<void> {
     const { blobs, transfer } = this.#components;
-    const before = new Set(blobs.pinnedBy(job));
-    this.#begin(job, bundle, before.has(bundle));
-    let isKept = false;
+    const own = this.#ownPin();
     try {
-      await transfer.ensureTree(bundle, options);
-      isKept = true;
+      const { files } = await transfer.ensureTree(bundle, { ...options, pin: own });
+      await this.#keep(job, [bundle, ...files.map(({ blob }) => blob)]);
     } finally {
-      if (this.#end(job, bundle, isKept)) {
-        const named = await filesOfBundle(blobs, bundle).catch(() => []);
-        await this.#unpin(
-          job,
-          [bundle, ...named].filter((hash) => this.#isDeleted(job) || !before.has(hash)),
-        );
-      }
+      await blobs.unpinOwner(own).catch(() => undefined);
     }
   }
 
-  #isWanted(job: JobId): boolean {
-    const record = this.#components.queries.jobRecord(job);
-    return record !== undefined && record.deleted === undefined;
+  #ownPin(): PinOwner {
+    this.#copies += 1;
+    return `${PASSING}copy-${this.#copies}`;
   }
 
-  /** What is fetched for a job is pinned as it comes, also after all that the job had here was released. */
-  #isDeleted(job: JobId): boolean {
-    return this.#components.queries.jobRecord(job)?.deleted !== undefined;
+  #isKnown(job: JobId): boolean {
+    return this.#components.queries.jobRecord(job) !== undefined;
   }
 
-  #begin(job: JobId, hash: BlobHash, isPinned: boolean): void {
-    const key = keyOf(job, hash);
-    const use = this.#uses.get(key);
-    if (use === undefined) this.#uses.set(key, { copies: 1, isKept: isPinned });
-    else use.copies += 1;
-  }
-
-  /** Whether its pin is to be taken back: the last copy has ended, and none came to be, or the job is deleted. */
-  #end(job: JobId, hash: BlobHash, isKept: boolean): boolean {
-    const key = keyOf(job, hash);
-    const use = this.#uses.get(key);
-    if (use === undefined) return false;
-    use.copies -= 1;
-    use.isKept ||= isKept;
-    if (use.copies > 0) return false;
-    this.#uses.delete(key);
-    return !use.isKept || this.#isDeleted(job);
-  }
-
-  async #unpin(job: JobId, hashes: readonly BlobHash[]): Promise<void> {
-    const { blobs } = this.#components;
-    for (const hash of hashes) {
-      // Somebody may have begun with it again meanwhile.
-      const isFree = blobs.pins(hash).includes(job) && !this.#uses.has(keyOf(job, hash));
-      if (isFree) await blobs.unpin(hash, job).catch(() => undefined);
-    }
+  /** Of a job that was deleted meanwhile nothing is kept; whoever asked is told so. */
+  async #keep(job: JobId, hashes: readonly BlobHash[]): Promise<void> {
+    const { blobs, queries } = this.#components;
+    if (queries.jobRecord(job)?.deleted !== undefined) return;
+    await Promise.all(hashes.map((hash) => blobs.pin(hash, job)));
   }
 }
-
-const keyOf = (job: JobId, hash: BlobHash): string => `${job}/${hash}`;

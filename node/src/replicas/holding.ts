@@ -19,18 +19,18 @@ import {
 import { BlobUnreachableError, isNoRoom } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
-import type { FetchOptions, Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
+import type { Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import { GroupMerge } from './group-merge.ts';
-import { HeldFiles } from './held-files.ts';
+import { type CopyFetch, HeldFiles } from './held-files.ts';
 import { holdingCounter, isHeldByTwo, isJobHeldByTwo, recordOfFailure, withHolder } from './needs.ts';
 
 export interface HoldingComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'refuse'>;
-  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pins' | 'pinnedBy' | 'unpin'>;
+  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pin' | 'pins' | 'unpin' | 'unpinOwner'>;
   readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord' | 'removed'>;
   /** The door (form and signatures): undefined for what may not come in. */
@@ -235,7 +235,7 @@ class HoldSession {
     const known = queries.taskRecord(record.job, record.index);
     if (known !== undefined && known.redo > record.redo) throw new Refused('outdated');
     const named = blobsOfResult(result);
-    const options = this.#fetching(record.job, heldBy(result.holders));
+    const options = this.#fetching(heldBy(result.holders));
     const needed = named.filter((blob) => blob.needed);
     if (needed.length > 0) await this.#files.fetch(record.job, needed, options);
     const extras = named.filter((blob) => !blob.needed);
@@ -261,7 +261,7 @@ class HoldSession {
 
   #assertHere(
     job: string,
-    held: { needed: readonly WantedBlob[]; options: FetchOptions; withdraw: () => TaskRecord },
+    held: { needed: readonly WantedBlob[]; options: CopyFetch; withdraw: () => TaskRecord },
   ): Promise<void> {
     const { needed, options, withdraw } = held;
     return this.#assertStill(job, {
@@ -300,10 +300,7 @@ class HoldSession {
     if (record.deleted !== undefined) throw new Refused('outdated');
     this.#requireNotDeleted(record.id);
     const { plan, bundle } = record.spec;
-    const options = this.#fetching(record.id, [
-      ...heldBy(record.holders.plan),
-      ...heldBy(record.holders.bundle),
-    ]);
+    const options = this.#fetching([...heldBy(record.holders.plan), ...heldBy(record.holders.bundle)]);
     const fetch = async (): Promise<void> => {
       await this.#files.fetch(record.id, [{ hash: plan }], options);
       if (bundle !== undefined) await this.#files.fetchTree(record.id, bundle, options);
@@ -359,7 +356,7 @@ class HoldSession {
     if (known !== undefined && (known.redo > record.redo || known.retry > record.retry))
       throw new Refused('outdated');
     const needed = [{ hash: log }];
-    const options = this.#fetching(record.job, heldBy(failure.holders ?? {}));
+    const options = this.#fetching(heldBy(failure.holders ?? {}));
     await this.#files.fetch(record.job, needed, options);
     this.#requireJob(record.job);
     const of = (holders: Holders): TaskRecord => recordOfFailure(record, { ...failure, holders });
@@ -382,8 +379,8 @@ class HoldSession {
     if (this.#components.queries.jobRecord(job)?.deleted !== undefined) throw new Refused('outdated');
   }
 
-  #fetching(job: string, others: readonly PeerId[]): FetchOptions {
+  #fetching(others: readonly PeerId[]): CopyFetch {
     const holders = [this.#stream.peer, ...others];
-    return { holders: () => holders, pin: job, signal: this.#gone.signal };
+    return { holders: () => holders, signal: this.#gone.signal };
   }
 }

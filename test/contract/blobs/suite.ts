@@ -243,6 +243,23 @@ export function blobStoreContract(subject: BlobStoreUnderTest): void {
       assert.deepEqual(await again.has(hash), { hash, sizeBytes: 10 });
     });
 
+    it('keeps what is pinned for the moment, and forgets that with the next start', async () => {
+      const folder = newFolder();
+      const store = await started(folder, 1_000);
+      const { hash } = await store.putBytes(bytesOf(400), { pin: '~moment' });
+      const other = await store.putBytes(bytesOf(500), { pin: 'job' });
+      await Promise.all([store.pin(other.hash, '~moment'), store.unpin(other.hash, 'job')]);
+      await assert.rejects(store.putBytes(bytesOf(300)), { code: 'store-full' });
+      await Promise.all([store.pin(hash, 'job'), store.unpin(hash, '~moment')]);
+      assert.deepEqual([store.pins(hash), store.pins(other.hash)], [['job'], ['~moment']]);
+      if (subject.volatile) return;
+      await store.stop();
+      const again = await started(folder, 1_000);
+      assert.deepEqual([again.pinOwners(), again.pinnedBy('job')], [['job'], [hash]]);
+      await again.putBytes(bytesOf(300));
+      assert.equal(await again.has(other.hash), undefined);
+    });
+
     it('receives a blob piece by piece, in any order, and goes on where it was left', async () => {
       const folder = newFolder();
       let store = await started(folder);

@@ -80,6 +80,28 @@ describe('the journal of the pins', () => {
     }
   });
 
+  it('has no line of what is needed for the moment, and needs no disk for it', async (t) => {
+    const folder = temporaryFolder();
+    t.after(folder.remove);
+    const path = join(folder.path, 'pins.journal');
+    let writes = 0;
+    const files: FileCalls = {
+      ...systemFileCalls,
+      open: async (...call) => {
+        const file = await systemFileCalls.open(...call);
+        return disguised(file, { appendFile: (text) => (writes++, file.appendFile(text)) });
+      },
+    };
+    const journal = new PinJournal({ files }, { path });
+    await journal.start(`${path}.tmp`);
+    await journal.add(hashOf(1), '~moment');
+    assert.ok(journal.table.isPinned(hashOf(1)));
+    await journal.remove([hashOf(1)], '~moment');
+    assert.ok(!journal.table.isPinned(hashOf(1)));
+    assert.equal(writes, 0);
+    await journal.stop();
+  });
+
   it('reads the same lines however they are cut into pieces, and no others', () => {
     const hash = hashOf(7);
     const good = [`+${hash} a`, `-${hash} b`, `+${hash} b`, `+${hash} ${'o'.repeat(200)}`];

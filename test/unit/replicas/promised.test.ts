@@ -4,15 +4,12 @@ import { rm } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import {
   countingResult,
-  encode,
   heldBy,
   signDeletion,
   type JobRecord,
   type TaskRecord,
   type TaskResult,
 } from '@cuadro/protocol';
-import { StoreFullError } from '../../../node/src/blobs/errors.ts';
-import { HeldFiles } from '../../../node/src/replicas/held-files.ts';
 import { flipBit, storedAt } from '../../e2e/support/damage.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
@@ -254,6 +251,53 @@ describe('R139: a job that is deleted while its files come', () => {
   });
 });
 
+describe('R139: a file that this machine makes itself while a copy fetches it', () => {
+  /** A copy of two files for which there is no room; as the second one comes, this machine stores the first itself. */
+  async function madeMeanwhile(test: TestContext, more: { isMade: boolean }) {
+    const [black, large] = [contentOf(1, 1_000), contentOf(2, 4_500)];
+    const own: { record?: TaskRecord; other?: Keeper } = {};
+    let full = 0;
+    const keepers = await twoKeepers(test, {
+      store: { quotaBytes: 5_000 },
+      disguise: (blobs) =>
+        disguised(blobs, {
+          putBytes: async (bytes, options) => {
+            if (bytes.length !== large.length) return blobs.putBytes(bytes, options);
+            // The first one has come, or comes beside it: either way its copy fails after this.
+            while ((await blobs.has(hashOf(black))) === undefined)
+              await new Promise((next) => setImmediate(next));
+            if (more.isMade) own.record ??= await madeResult(own.other as Keeper, 1, [black]);
+            full += 1;
+            return blobs.putBytes(bytes, options);
+          },
+        }),
+    });
+    const [maker, other] = keepers;
+    own.other = other;
+    const task = await named(maker, 0, { content: black, preview: hashOf(large) });
+    await maker.blobs.putBytes(large, { pin: JOB });
+    await maker.records.merge([task]);
+    while (full === 0) await new Promise((next) => setImmediate(next));
+    await answered(maker);
+    assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
+    return { other, black, large, record: own.record };
+  }
+
+  it('stays pinned where that copy finds no room, and is not evicted', async (test) => {
+    const { other, black, record } = await madeMeanwhile(test, { isMade: true });
+    await other.records.merge([record as TaskRecord]);
+    assert.deepEqual(other.blobs.pins(hashOf(black)), [JOB]);
+    // Something else comes, for which there is no room beside it.
+    await other.blobs.putBytes(contentOf(3, 4_500)).catch(() => undefined);
+    assert.deepEqual(Buffer.from(await other.blobs.read(hashOf(black))), black);
+  });
+
+  it('is pinned for nobody where the copy was all that brought it', async (test) => {
+    const { other, black } = await madeMeanwhile(test, { isMade: false });
+    assert.deepEqual(other.blobs.pins(hashOf(black)), []);
+  });
+});
+
 describe('R139: results that have a file in common', () => {
   it('keep it where one of them can not be held', async (test) => {
     const [maker, other] = await twoKeepers(test);
@@ -265,111 +309,6 @@ describe('R139: results that have a file in common', () => {
     await answered(maker);
     assert.deepEqual(holdersOf(maker, 0), [maker.peer]);
     assert.deepEqual(other.blobs.pins(hashOf(black)), [JOB], 'it answers for that');
-  });
-
-  const [X, Y, Z] = ['a'.repeat(64), 'b'.repeat(64), 'c'.repeat(64)] as const;
-  const full = new StoreFullError(1, 0, 'Full.');
-
-  /** Copies of which each ends when the test says so. */
-  function house(isJobHere = true) {
-    const pinned = new Set<string>();
-    const ends: PromiseWithResolvers<void>[] = [];
-    const begin = async (): Promise<void> => {
-      const end = Promise.withResolvers<void>();
-      ends.push(end);
-      await end.promise;
-    };
-    const tree = { version: 1 as const, main: '0', files: [{ path: '0', blob: Y, sizeBytes: 1 }], remap: [] };
-    const files = new HeldFiles({
-      blobs: {
-        has: async () => undefined,
-        read: async () => encode(tree),
-        pins: (hash) => (pinned.has(hash) ? [JOB] : []),
-        pinnedBy: () => [...pinned],
-        unpin: async (hash) => void pinned.delete(hash),
-      },
-      transfer: {
-        // As the transfer does: whatever has come is pinned, also where the rest doesn't come.
-        fetchMany: (wanted) => {
-          for (const { hash } of wanted) pinned.add(hash);
-          return begin();
-        },
-        ensureTree: async (bundle) => {
-          for (const hash of [bundle, Y]) pinned.add(hash);
-          await begin();
-          return tree;
-        },
-      },
-      queries: { jobRecord: () => (isJobHere ? ({} as JobRecord) : undefined) },
-    });
-    const options = { holders: () => [], pin: JOB };
-    const fetch = (...hashes: string[]) =>
-      files
-        .fetch(
-          JOB,
-          hashes.map((hash) => ({ hash })),
-          options,
-        )
-        .catch(() => undefined);
-    const fetchTree = (bundle: string) => files.fetchTree(JOB, bundle, options).catch(() => undefined);
-    return { pinned, ends, fetch, fetchTree };
-  }
-
-  const cases: [what: string, ends: readonly ('held' | Error)[], pinned: readonly string[]][] = [
-    ['one fails first', [full, 'held'], [X, Z]],
-    ['one fails last', ['held', full], [X, Z]],
-    ['both fail for want of room', [full, full], []],
-    ['files of one are out of reach', [new Error('gone'), full], [X, Y]],
-  ];
-  for (const [what, ends, expected] of cases) {
-    it(`take back only what none counts on: ${what}`, async () => {
-      for (const order of [
-        [0, 1],
-        [1, 0],
-      ]) {
-        const copies = house();
-        const running = [copies.fetch(X, Y), copies.fetch(X, Z)];
-        for (const at of order) {
-          const end = ends[at];
-          if (end === 'held') copies.ends[at]?.resolve();
-          else copies.ends[at]?.reject(end);
-          await running[at];
-        }
-        const other = ends[0] === 'held' ? [X, Y] : expected;
-        assert.deepEqual([...copies.pinned].sort(), other);
-      }
-    });
-  }
-
-  it('keep what was pinned before, and nothing of a job that is gone', async () => {
-    const copies = house();
-    copies.pinned.add(X);
-    const one = copies.fetch(X, Y);
-    copies.ends[0]?.reject(full);
-    await one;
-    assert.deepEqual([...copies.pinned], [X]);
-    const gone = house(false);
-    const none = gone.fetch(X, Y);
-    gone.ends[0]?.reject(new Error('The asker is gone.'));
-    await none;
-    assert.deepEqual([...gone.pinned], []);
-  });
-
-  it('keep a scene that another copy of has come to be, or is under way', async () => {
-    const copies = house();
-    const running = [copies.fetchTree(X), copies.fetchTree(X), copies.fetchTree(X)];
-    copies.ends[0]?.reject(full);
-    await running[0];
-    assert.deepEqual([...copies.pinned].sort(), [X, Y]);
-    copies.ends[1]?.resolve();
-    await running[1];
-    copies.ends[2]?.reject(full);
-    await running[2];
-    assert.deepEqual([...copies.pinned].sort(), [X, Y]);
-    const alone = house();
-    const failed = alone.fetchTree(X);
-    alone.ends[0]?.reject(new Error('gone'));
-    await failed;
-    assert.deepEqual([...alone.pinned], []);
+    assert.deepEqual(other.blobs.pins('a'.repeat(64)), [], 'that never came');
   });
 });

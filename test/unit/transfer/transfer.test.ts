@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { FetchProgress } from '../../../node/src/blobs/transfer/interface.ts';
 import { contentOf } from '../blobs/helpers.ts';
+import { disguised } from '../disguised.ts';
 import { type Machine, reaches, TestFarm } from './machines.ts';
 
 const MIB = 2 ** 20;
@@ -130,6 +131,36 @@ describe('fetching from other machines', () => {
     assert.deepEqual([await here.blobs.has(hash), here.blobs.pinOwners()], [undefined, []]);
     const info = await there.blobs.putBytes(small);
     await here.transfer.fetch(info.hash, from(there));
+  });
+
+  it('pins each file as it comes, and none that comes after its waiter has given up', async (test) => {
+    const farm = new TestFarm(test, ['here', 'there']);
+    const gate = Promise.withResolvers<void>();
+    const stored = Promise.withResolvers<void>();
+    const [early, late] = [contentOf(6, 1_000), contentOf(7, 2_000)];
+    const here = await farm.start('here', {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          putBytes: async (bytes, options) => {
+            if (bytes.length !== late.length) return blobs.putBytes(bytes, options);
+            await gate.promise;
+            return blobs.putBytes(bytes, options).finally(stored.resolve);
+          },
+        }),
+    });
+    const there = await farm.start('there');
+    await reaches(here, there);
+    const infos = await there.blobs.putMany([{ bytes: early }, { bytes: late }]);
+    const [first, second] = infos.map(({ hash }) => hash) as [string, string];
+    const giveUp = new AbortController();
+    const fetching = here.transfer.fetchMany(infos, { ...from(there), pin: 'job', signal: giveUp.signal });
+    while (here.blobs.pins(first).length === 0) await new Promise((next) => setImmediate(next));
+    giveUp.abort(new Error('enough'));
+    await assert.rejects(fetching, /enough/);
+    gate.resolve();
+    await stored.promise;
+    assert.deepEqual([here.blobs.pins(first), here.blobs.pins(second)], [['job'], []]);
+    assert.notEqual(await here.blobs.has(second), undefined, 'it is here, as any that nobody needs');
   });
 
   it('waits its turn at a holder that many ask', async (test) => {

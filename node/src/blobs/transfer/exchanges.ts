@@ -110,11 +110,9 @@ export class Exchanges {
         return;
       }
       want.state = { kind: 'storing' };
-      const { pin } = want;
-      const expected = { expectedHash: want.hash, ...(pin !== undefined && { pin }) };
       // A file that travels whole may have come into memory for pieces.
       const bytes = isShared(body) ? Uint8Array.from(body) : body;
-      const info = await blobs.putBytes(bytes, expected);
+      const info = await blobs.putBytes(bytes, { expectedHash: want.hash });
       want.sizeBytes = info.sizeBytes;
       want.brought(peer, body.length);
       this.#components.end(want, { info });
@@ -276,9 +274,8 @@ export class Exchanges {
 
   async #finish(want: Want, state: PiecesState): Promise<void> {
     want.state = { kind: 'storing', arrival: state.arrival };
-    const { pin } = want;
     try {
-      const info = await state.arrival.finish(pin === undefined ? {} : { pin });
+      const info = await state.arrival.finish();
       for (const peer of want.disputed) this.#lied(peer, want, 'a piece');
       this.#components.end(want, { info });
     } catch (error) {

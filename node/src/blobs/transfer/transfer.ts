@@ -176,6 +176,7 @@ class MeshTransfer implements Transfer {
     missing: readonly WantedBlob[],
     call: { wanted: readonly WantedBlob[]; options: FetchOptions; of: Of | undefined },
   ): Promise<void> {
+    const { blobs } = this.#components;
     const { options, of } = call;
     options.signal?.throwIfAborted();
     const { holders } = options;
@@ -191,12 +192,13 @@ class MeshTransfer implements Transfer {
     const waits = inOrder.map(async (blob) => {
       const waiter: Waiter = {
         holders: options.holders,
-        ...(options.pin !== undefined && { pin: options.pin }),
         onProgress: (part) => progress.told(blob.hash, part),
       };
       const want = this.#engine.join(blob, waiter, { providedAs: of?.hash, flock });
       try {
         await Promise.race([want.done.promise, over.promise]);
+        // By who waits, not as it is stored: a pin that came after its owner had given up would be taken back by nobody.
+        if (options.pin !== undefined) await blobs.pin(blob.hash, options.pin);
       } catch (error) {
         over.reject(error);
         throw error;

@@ -1,11 +1,11 @@
 import type { PeerId } from '@cuadro/protocol';
-import type { BlobArrival, BlobHash, BlobInfo, PinOwner } from '../interface.ts';
+import type { BlobArrival, BlobHash, BlobInfo } from '../interface.ts';
 import type { FetchOptions, FetchProgress } from './interface.ts';
 import type { Flock } from './flock.ts';
 import { transferLimits } from './limits.ts';
 import { travelsWhole } from './units.ts';
 
-export type Waiter = Pick<FetchOptions, 'holders' | 'pin' | 'onProgress'>;
+export type Waiter = Pick<FetchOptions, 'holders' | 'onProgress'>;
 
 /** How one machine stands towards one wanted file. */
 interface Holding {
@@ -139,12 +139,6 @@ export class Want {
     holding.failures += 1;
     holding.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** holding.failures;
     if (holding.failures >= transferLimits.failuresPerHolder) holding.standing = 'spent';
-  }
-
-  /** Who it will be pinned for as it is stored; the others pin it when they are told. */
-  get pin(): PinOwner | undefined {
-    for (const { pin } of this.waiters) if (pin !== undefined) return pin;
-    return undefined;
   }
 
   brought(peer: PeerId, bytes: number): void {
