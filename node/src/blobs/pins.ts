@@ -154,6 +154,8 @@ export class PinTable {
   }
 }
 
+const lineOf = (hash: BlobHash, owner: PinOwner): string => `+${hash} ${owner}`;
+
 /**
  * The table on disk: a journal of lines `+HASH OWNER`, `-HASH OWNER`, rewritten at start when it has grown. Lines
  * that wait together share one write and one sync. A torn last line is ignored, and goes at the next start. What a batch
@@ -165,6 +167,8 @@ export class PinJournal {
   readonly #files: FileCalls;
   readonly #path: string;
   #file: OpenFile | undefined;
+  /** Pins that are being written, with the calls that wait for it; `isKept`: another call has made it durable. */
+  readonly #adding = new Map<string, { calls: number; isKept: boolean }>();
   #batch: string[] = [];
   #flushed: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -201,18 +205,29 @@ export class PinJournal {
     await file.close();
   }
 
-  /** The pin protects at once; it is durable when the promise resolves, and withdrawn when that fails. */
+  /**
+   * The pin protects at once; it is durable when the promise resolves, and withdrawn when that fails, unless another
+   * call counts on it.
+   */
   async add(hash: BlobHash, owner: PinOwner): Promise<void> {
     assertPinOwner(owner);
     const added = this.table.add(hash, owner);
     if (isPassing(owner)) return;
     // While a batch is on its way a known pin may be part of it, and not durable yet: writing it again is harmless.
     if (!added && !this.#busy) return;
+    const line = lineOf(hash, owner);
+    const adding = this.#adding.get(line) ?? { calls: 0, isKept: !added };
+    adding.calls += 1;
+    this.#adding.set(line, adding);
     try {
-      await this.#append([`+${hash} ${owner}`]);
-    } catch (error) {
-      if (added) this.table.remove(hash, owner);
-      throw error;
+      await this.#append([line]);
+      adding.isKept = true;
+    } finally {
+      adding.calls -= 1;
+      if (adding.calls === 0 && this.#adding.get(line) === adding) {
+        this.#adding.delete(line);
+        if (!adding.isKept) this.table.remove(hash, owner);
+      }
     }
   }
 
@@ -221,6 +236,8 @@ export class PinJournal {
     assertPinOwner(owner);
     const removed = hashes.filter((hash) => this.table.remove(hash, owner));
     if (isPassing(owner)) return;
+    // Who pins one of them from now on begins anew.
+    for (const hash of removed) this.#adding.delete(lineOf(hash, owner));
     // Given up by another call it is durable with the batch of that.
     if (removed.length === 0) return this.#busy ? (this.#flushed ?? this.#writing) : undefined;
     try {
@@ -304,7 +321,7 @@ export class PinJournal {
   *#lines(): Generator<string> {
     let lines: string[] = [];
     for (const hash of this.table.pinned()) {
-      for (const owner of this.table.owners(hash)) lines.push(`+${hash} ${owner}\n`);
+      for (const owner of this.table.owners(hash)) lines.push(`${lineOf(hash, owner)}\n`);
       if (lines.length < LINES_PER_WRITE) continue;
       yield lines.join('');
       lines = [];

@@ -102,6 +102,58 @@ describe('the journal of the pins', () => {
     await journal.stop();
   });
 
+  it('takes back no pin that another call has made durable, where the batch of the first fails', async (t) => {
+    const folder = temporaryFolder();
+    t.after(folder.remove);
+    const path = join(folder.path, 'pins.journal');
+    const writes: PromiseWithResolvers<void>[] = [];
+    const files: FileCalls = {
+      ...systemFileCalls,
+      open: async (...call) => {
+        const file = await systemFileCalls.open(...call);
+        return disguised(file, {
+          appendFile: async (text) => {
+            const write = Promise.withResolvers<void>();
+            writes.push(write);
+            await write.promise;
+            await file.appendFile(text);
+          },
+        });
+      },
+    };
+    const until = async (count: number): Promise<void> => {
+      while (writes.length < count) await new Promise((next) => setImmediate(next));
+    };
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    const journal = new PinJournal({ files }, { path });
+    await journal.start(`${path}.tmp`);
+    const [shared, lost, again] = [hashOf(1), hashOf(2), hashOf(3)] as const;
+    const first = [shared, lost, again].map((hash) => journal.add(hash, 'job'));
+    await until(1);
+    // While that is written: pinned again, pinned again in vain, given up and pinned again.
+    const second = journal.add(shared, 'job');
+    const removed = journal.remove([again], 'job');
+    const third = journal.add(again, 'job');
+    const outcomes = Promise.allSettled([...first, second, removed, third]);
+    writes[0]?.reject(full);
+    await until(2);
+    assert.deepEqual(journal.table.hashes('job').sort(), [shared, again].sort(), 'while it is written');
+    const alsoLost = journal.add(lost, 'job');
+    const lostToo = assert.rejects(Promise.all([alsoLost, journal.add(lost, 'job')]), { code: 'ENOSPC' });
+    writes[1]?.resolve();
+    await until(3);
+    writes[2]?.reject(full);
+    await lostToo;
+    const states = (await outcomes).map(({ status }) => status === 'fulfilled');
+    assert.deepEqual(states, [false, false, false, true, true, true]);
+    assert.deepEqual(journal.table.hashes('job').sort(), [shared, again].sort());
+    await journal.stop();
+    const next = new PinJournal({ files: systemFileCalls }, { path });
+    await next.start(`${path}.tmp`);
+    assert.deepEqual(next.table.hashes('job').sort(), [shared, again].sort());
+    await next.stop();
+  });
+
   it('reads the same lines however they are cut into pieces, and no others', () => {
     const hash = hashOf(7);
     const good = [`+${hash} a`, `-${hash} b`, `+${hash} b`, `+${hash} ${'o'.repeat(200)}`];
