@@ -165,3 +165,18 @@ test('R57: a frame shown as done is on the disks of both with its record, and th
     }
   }
 });
+
+test('R181: a job that one machine deletes keeps no room at the other', async (t) => {
+  if (why !== undefined) return t.skip(why);
+  const [submitter, other] = nodes() as [LocalNode, LocalNode];
+  const { id } = submitted.job;
+  const pinned = async (): Promise<number> => {
+    const journal = await readFile(join(other.dataFolder, 'pins.journal'), 'utf8');
+    const signs = journal.split('\n').filter((line) => line.endsWith(` ${id}`));
+    const last = new Map(signs.map((line) => [line.slice(1), line[0]]));
+    return [...last.values()].filter((sign) => sign === '+').length;
+  };
+  assert.ok((await pinned()) > FRAMES, 'its plan and its frames');
+  await submitter.client.call('deleteJob', { params: { job: id } });
+  await until('the pins of the deleted job to go', async () => (await pinned()) === 0);
+});

@@ -54,7 +54,10 @@ export function assembleBrain(
       if (changes.members === true) farm().changed();
       if (changes.members === true || changes.nodes.includes(signer.peer)) departureChanged();
       for (const { job, indices } of changes.tasks) collection.changed(job, indices);
-      for (const job of changes.removed) collection.removed(job);
+      for (const job of changes.removed) {
+        collection.removed(job);
+        pins.removed(job);
+      }
     },
     onMembersKnown: () => farm().membersKnown(),
     onBroken: (error) => init.onEnd?.({ error }),
@@ -64,6 +67,7 @@ export function assembleBrain(
     onCollected: (job) => hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false }),
   });
   network.onPeerBack(() => collection.peerBack());
+  const pins = createPinKeeper(shared, { isComplete: base.leftOut === 0 && base.lacks === undefined });
   const queries = withCollection(core, (job) => collection.state(job));
   const night = createNight({ queries, clock });
   const hub: EventHub = createEventHub({ queries, clock, durable: () => driver.flushed() });
@@ -77,10 +81,7 @@ export function assembleBrain(
   // Pins come before anything can be submitted; the diary's last word goes out before all else stops.
   const parts: LifecyclePart[] = [
     { name: 'collection', component: collection },
-    {
-      name: 'pins',
-      component: createPinKeeper(shared, { isComplete: base.leftOut === 0 && base.lacks === undefined }),
-    },
+    { name: 'pins', component: pins },
     { name: 'damage', component: createCopyWatch(shared) },
     { name: 'diary', component: diary },
   ];

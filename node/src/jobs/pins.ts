@@ -11,19 +11,24 @@ const TASKS_PER_TURN = 1_000;
 
 export type PinKeeperComponents = Pick<JobsComponents, 'blobs' | 'clock' | 'driver' | 'logger'>;
 
+export interface PinKeeper extends Startable {
+  /** The job's tombstone is durable here, whoever deleted it: nothing of it is needed any more (SPEC R181). */
+  removed(job: JobId): void;
+}
+
 /**
  * Gives up pins that no record accounts for: at start those of jobs that are deleted or were never accepted, and
- * later, of jobs that have ended, what a redo discarded or an ignored result left (SPEC R53). A pinned file counts
- * against the quota and is never evicted, so each would be lost room for good.
+ * later those of jobs that are deleted, and of jobs that have ended what a redo discarded or an ignored result left
+ * (SPEC R53). A pinned file counts against the quota and is never evicted, so each would be lost room for good.
  *
  * `isComplete` says that every stored record could be read: else a job may be unknown only because its record is
  * damaged, and its files are all that is left of it.
  */
-export function createPinKeeper(components: PinKeeperComponents, init: { isComplete: boolean }): Startable {
-  return new PinKeeper(components, init);
+export function createPinKeeper(components: PinKeeperComponents, init: { isComplete: boolean }): PinKeeper {
+  return new RecordPinKeeper(components, init);
 }
 
-class PinKeeper implements Startable {
+class RecordPinKeeper implements PinKeeper {
   readonly #components: PinKeeperComponents;
   readonly #isComplete: boolean;
   readonly #stop = new AbortController();
@@ -47,6 +52,14 @@ class PinKeeper implements Startable {
     this.#releasing = this.#release();
   }
 
+  removed(job: JobId): void {
+    const { blobs, logger } = this.#components;
+    blobs.unpinOwner(job).catch((error: unknown) => {
+      // They are given up within the hour, or at the next start.
+      logger.warn("The files of a deleted job can't be released yet.", { job, error: String(error) });
+    });
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#releasing;
@@ -67,7 +80,7 @@ class PinKeeper implements Startable {
   }
 }
 
-/** Unpins what an ended job has pinned and none of its records names. */
+/** Unpins what an ended job has pinned and none of its records names, and all of a deleted one. */
 export async function releaseUnnamed(
   { blobs, driver }: Pick<JobsComponents, 'blobs' | 'driver'>,
   id: JobId,
@@ -79,6 +92,8 @@ export async function releaseUnnamed(
     return job !== undefined && JOB_ENDS.has(job.state) && job.live.running === 0;
   };
   const record = queries.jobRecord(id);
+  // An attempt may store its files just after the deletion.
+  if (record?.deleted !== undefined) return blobs.unpinOwner(id);
   if (record === undefined || !isAtRest()) return;
   const unnamed = new Set(blobs.pinnedBy(id));
   for (const hash of await contentOfJob(blobs, record.spec)) unnamed.delete(hash);

@@ -7,6 +7,7 @@ import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
 import { deleteJob, requeue } from '../../../node/src/jobs/control.ts';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
 import { createPinKeeper, releaseUnnamed } from '../../../node/src/jobs/pins.ts';
+import { signDeletion, type JobRecord } from '@cuadro/protocol';
 import { startNode } from '../../../node/src/daemon.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
@@ -84,6 +85,30 @@ it('releases what a redo discarded once its job has ended, and nothing else (SPE
     new Set(disk.blobs.pinnedBy(job.id)),
     new Set([disk.hashOf('new'), node.core.jobRecord(job.id)?.spec.plan]),
   );
+  await node.stop();
+  await disk.remove();
+});
+
+it('R181: gives up the pins of a deleted job as it hears of it, and what comes for it later within the hour', async () => {
+  const disk = await DiskBlobs.make();
+  const node = await nodeOfOne({ blobs: disk.blobs, outputBase: disk.base });
+  const job = await node.submit(framesJob('1'));
+  const other = await node.submit(framesJob('1'));
+  await Promise.all([node.until(job.id, 'done'), node.until(other.id, 'done')]);
+  const keeper = createPinKeeper(node.components, { isComplete: true });
+  await keeper.start();
+  const deleted = signDeletion(node.components.signer, job.id, { wallTime: 0 });
+  // As the record comes from the machine that deleted it.
+  const record = node.core.jobRecord(job.id) as JobRecord;
+  await node.components.driver.merge([{ ...record, deleted }]);
+  assert.equal(disk.blobs.pinnedBy(job.id).length, 1);
+  keeper.removed(job.id);
+  assert.deepEqual(disk.blobs.pinnedBy(job.id), []);
+  await disk.put('late', job.id);
+  node.clock.advance(3_600_000);
+  while (disk.blobs.pinnedBy(job.id).length > 0) await new Promise((next) => setImmediate(next));
+  assert.equal(disk.blobs.pinnedBy(other.id).length, 1);
+  await keeper.stop();
   await node.stop();
   await disk.remove();
 });
