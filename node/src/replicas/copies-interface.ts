@@ -20,6 +20,8 @@ export interface CopiesComponents {
   readonly bytesOf: (record: KnownRecord) => Uint8Array;
   /** The door for records that others send (form and signatures): undefined for what may not come in. */
   readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
+  /** What can't be had of a job has changed. */
+  readonly onLacking?: (job: JobId) => void;
   /** Merges records, and resolves once they are durable; must not wait for a job's plan. */
   readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
   readonly clock: Clock;
@@ -55,6 +57,8 @@ export interface Copies extends Startable {
   state(): CopiesState;
   /** Whether no other machine can be reached now. */
   alone(): boolean;
+  /** What of a job this machine once held, lacks now and can't have of anybody within reach: one sentence (SPEC R185). */
+  lacking(job: JobId): string | undefined;
   /** How many hold a job's record, plan and bundle: waits a bounded time for a second one. */
   acknowledge(job: JobId): Promise<Kept>;
   /** How many hold these records: waits a bounded time for a second one, which is asked only while they are wanted. */

@@ -1,15 +1,18 @@
-import type { JobId, JobRecord, KnownRecord, PeerId, TaskIndex } from '@cuadro/protocol';
+import type { JobId, KnownRecord, PeerId, TaskIndex } from '@cuadro/protocol';
 import type { Changes } from '../core/interface.ts';
+import { Acknowledging } from './acknowledging.ts';
 import type { Copies, CopiesComponents, CopiesOfLeaver, CopiesState, Kept } from './copies-interface.ts';
 import { CopyDesk, keyOf, type Need } from './copy-desk.ts';
+import { CopyJobs } from './copy-jobs.ts';
 import { CopyLogs } from './copy-logs.ts';
 import { copyLimits, defaultCopyOptions, type CopyOptions } from './copy-limits.ts';
 import { CopyMarks } from './copy-marks.ts';
 import { CopyPeers } from './copy-peers.ts';
 import { CopyRepairs } from './copy-repairs.ts';
+import { HeldFiles } from './held-files.ts';
 import { Holding } from './holding.ts';
-import { JobWaiters } from './job-waiters.ts';
-import { type CopyRule, jobHolders, jobNeedsCopy, resultToCallDone, resultToCopy } from './needs.ts';
+import { JobMending } from './job-mending.ts';
+import { type CopyRule, resultToCallDone, resultToCopy } from './needs.ts';
 
 export type { Copies, CopiesComponents, CopiesOfLeaver, CopiesState, Kept } from './copies-interface.ts';
 
@@ -23,14 +26,14 @@ class MeshCopies implements Copies {
   readonly #peers: CopyPeers;
   readonly #desk: CopyDesk;
   readonly #holding: Holding;
+  readonly #mending: JobMending;
   readonly #marks = new CopyMarks();
   readonly #repairs: CopyRepairs;
-  /** Jobs whose content waits for copies. */
-  readonly #jobs = new Set<JobId>();
+  readonly #jobs: CopyJobs;
   readonly #logs: CopyLogs;
   /** Needs that could not be met a moment ago. */
   #later: Need[] = [];
-  readonly #acknowledging = new JobWaiters();
+  readonly #acknowledging: Acknowledging;
   readonly #stop = new AbortController();
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
@@ -75,13 +78,20 @@ class MeshCopies implements Copies {
       onPlace: () => this.#pump(),
     });
     this.#repairs = new CopyRepairs(components, { onReady: () => this.#pump() });
-    this.#logs = new CopyLogs(components, {
-      repairs: this.#repairs,
-      rule: () => this.#rule,
-      isLeaving: () => this.#peers.isLeaving,
-      isUnderWay: (need) => this.#desk.isUnderWay(need),
+    const [peers, repairs] = [this.#peers, this.#repairs];
+    const isUnderWay = (need: Need): boolean => this.#desk.isUnderWay(need);
+    const isLeaving = (): boolean => peers.isLeaving;
+    this.#jobs = new CopyJobs(components, { repairs, peers, rule: () => this.#jobRule, isUnderWay });
+    this.#logs = new CopyLogs(components, { repairs, isLeaving, rule: () => this.#rule, isUnderWay });
+    // What both fetch may be one file.
+    const files = new HeldFiles(components);
+    this.#holding = new Holding({ ...components, files, isLeaving }, options);
+    this.#mending = new JobMending({ ...components, files }, { peers, repairs });
+    this.#acknowledging = new Acknowledging(components, {
+      peers,
+      options,
+      merge: (record) => this.#desk.merge(record),
     });
-    this.#holding = new Holding({ ...components, isLeaving: () => this.#peers.isLeaving }, options);
   }
 
   async start(): Promise<void> {
@@ -100,7 +110,8 @@ class MeshCopies implements Copies {
     this.#cancelLook?.();
     this.#peers.stop();
     this.#repairs.stop();
-    this.#acknowledging.wakeAll();
+    this.#acknowledging.stop();
+    await this.#mending.stop();
     await this.#scanning;
     await this.#desk.settled();
   }
@@ -119,9 +130,17 @@ class MeshCopies implements Copies {
     const marked = this.#marks.count + this.#repairs.marks.count;
     return {
       results: marked + asked.results + later('result'),
-      jobs: this.#jobs.size,
+      jobs: this.#jobs.count + (this.#peers.isLeaving ? this.#mending.untried : 0),
       logs: this.#logs.count + asked.logs + later('log'),
       asked: asked.all,
+    };
+  }
+
+  get #jobRule(): CopyRule {
+    const { isLive, isLeaving, remainingCount } = this.#peers;
+    return {
+      isLive,
+      copies: isLeaving ? this.#leaverCopies : Math.min(this.#options.jobCopies, remainingCount),
     };
   }
 
@@ -144,63 +163,32 @@ class MeshCopies implements Copies {
     return this.#peers.alone;
   }
 
-  async acknowledge(job: JobId): Promise<Kept> {
+  acknowledge(job: JobId): Promise<Kept> {
     this.#lookAtJob(job);
     this.#pump();
-    const { clock } = this.#components;
-    let late = false;
-    const cancel = clock.after(this.#options.acknowledgeMs, () => {
-      late = true;
-      this.#acknowledging.wake(job);
-    });
-    try {
-      for (;;) {
-        const machines = this.#machinesOf(job);
-        if (machines >= 2) return { machines, others: 'enough' };
-        if (this.alone()) {
-          // One copy is all that can be: it counts as accepted, and is labelled so (SPEC R60).
-          await this.#acknowledgeAlone(job);
-          return { machines: 1, others: this.#whyAlone() };
-        }
-        if (late || this.#stop.signal.aborted) return { machines: 1, others: 'late' };
-        await this.#acknowledging.next(job);
-      }
-    } finally {
-      cancel();
-    }
+    return this.#acknowledging.acknowledge(job);
+  }
+
+  lacking(job: JobId): string | undefined {
+    return this.#mending.lacking(job);
   }
 
   async confirm(records: readonly KnownRecord[], isWanted: () => boolean = () => true): Promise<Kept> {
     const held = Promise.withResolvers<boolean>();
     let isOver = false;
     const need: Need = { kind: 'records', records, isOver: () => isOver || !isWanted(), held: held.resolve };
-    if (this.alone()) return { machines: 1, others: this.#whyAlone() };
+    if (this.alone()) return { machines: 1, others: this.#peers.whyAlone };
     this.#later.push(need);
     const cancel = this.#components.clock.after(this.#options.confirmMs, () => held.resolve(false));
     this.#takeUp();
     try {
       if (await held.promise) return { machines: 2, others: 'enough' };
-      return { machines: 1, others: this.alone() ? this.#whyAlone() : 'late' };
+      return { machines: 1, others: this.alone() ? this.#peers.whyAlone : 'late' };
     } finally {
       cancel();
       isOver = true;
       this.#later = this.#later.filter((other) => other !== need);
     }
-  }
-
-  #whyAlone(): 'none' | 'unreachable' {
-    return this.#peers.membersCount > 1 ? 'unreachable' : 'none';
-  }
-
-  #machinesOf(job: JobId): number {
-    const record = this.#components.queries.jobRecord(job);
-    return record === undefined ? 1 : jobHolders(record, this.#peers.isLive).length;
-  }
-
-  async #acknowledgeAlone(job: JobId): Promise<void> {
-    const record = this.#components.queries.jobRecord(job);
-    if (record === undefined || record.acknowledged || record.deleted !== undefined) return;
-    await this.#desk.merge({ ...record, acknowledged: true });
   }
 
   membersChanged(): void {
@@ -214,6 +202,7 @@ class MeshCopies implements Copies {
     if (this.#stop.signal.aborted || !this.#started) return;
     for (const job of this.#components.queries.jobIds()) this.#lookAtJob(job);
     this.#pump();
+    this.#mending.reachChanged();
   }
 
   /** From time to time: a holder that was away for too long doesn't count any more. */
@@ -259,31 +248,20 @@ class MeshCopies implements Copies {
   }
 
   #lookAtJob(id: JobId): void {
-    const { queries, mesh } = this.#components;
-    const record = queries.jobRecord(id);
+    const record = this.#components.queries.jobRecord(id);
     if (record === undefined || record.deleted !== undefined) return this.#forget(id);
-    const { isLive, copies: leaver } = this.#rule;
-    const usual = Math.min(this.#options.jobCopies, this.#peers.remainingCount);
-    const copies = this.#peers.isLeaving ? leaver : usual;
-    if (jobNeedsCopy(record, mesh.self, { isLive, copies })) this.#jobs.add(id);
-    else this.#jobs.delete(id);
-    this.#callAcknowledged(record);
-    this.#acknowledging.wake(id);
-  }
-
-  #callAcknowledged(record: JobRecord): void {
-    if (record.acknowledged || record.spec.author !== this.#components.mesh.self) return;
-    if (jobHolders(record, () => true).length >= 2) void this.#desk.merge({ ...record, acknowledged: true });
-    else if (this.alone() && !this.#acknowledging.isAwaited(record.id))
-      void this.#acknowledgeAlone(record.id);
+    this.#jobs.lookAt(record);
+    this.#mending.lookAt(record);
+    this.#acknowledging.lookAt(record);
   }
 
   #forget(job: JobId): void {
     this.#marks.forget(job);
     this.#repairs.marks.forget(job);
-    this.#jobs.delete(job);
+    this.#jobs.forget(job);
     this.#logs.forget(job);
-    this.#acknowledging.wake(job);
+    this.#mending.forget(job);
+    this.#acknowledging.forget(job);
   }
 
   #lookAtTask(job: JobId, index: TaskIndex): void {
@@ -313,7 +291,7 @@ class MeshCopies implements Copies {
 
   #failed(need: Need, again: 'now' | 'later' | 'never'): void {
     if (again === 'never') {
-      if (need.kind === 'job') this.#jobs.delete(need.job);
+      if (need.kind === 'job') this.#jobs.forget(need.job);
       if (need.kind === 'records') need.held(false);
     } else if (again === 'now' && (need.kind === 'result' || need.kind === 'log')) {
       this.#lookAtTask(need.job, need.index);
@@ -366,24 +344,12 @@ class MeshCopies implements Copies {
       refused ||= !asked;
       return asked;
     };
-    for (const job of this.#jobs) this.#askJob(job, ask);
+    this.#jobs.offer(ask);
     this.#marks.offer((job, index) => ask({ kind: 'result', job, index }));
     this.#logs.offer(ask);
     this.#repairs.marks.offer((job, index) => this.#repair({ kind: 'result', job, index }, ask));
     // Whoever has answered, or comes back, is asked then; only the end of a pause tells nobody.
     if (refused && this.#peers.pauses) this.#retry();
-  }
-
-  /** What is new goes at once; what was on other machines before waits for its turn. */
-  #askJob(job: JobId, ask: (need: Need) => boolean): void {
-    const record = this.#components.queries.jobRecord(job);
-    const need = { kind: 'job', job } as const;
-    if (record === undefined || this.#desk.isUnderWay(need)) return;
-    const isRepair = !this.#peers.isLeaving && this.#repairs.isOfJob(record, this.#peers.isLive);
-    if (isRepair && !this.#repairs.isJobReady(record)) return;
-    ask(need);
-    // Where nobody could be asked, nothing goes out, and nothing is paid for.
-    if (isRepair && this.#desk.isUnderWay(need)) this.#repairs.takeJob(job);
   }
 
   #repair(need: Extract<Need, { kind: 'result' }>, ask: (need: Need) => boolean): boolean {

@@ -36,6 +36,8 @@ export const copyLimits = {
   fullPauseMs: 30_000,
   /** A machine whose stream failed, and a thing that could not be held: a pause before it is tried again. */
   retryMs: 2_000,
+  /** Of what nobody has, everybody is asked again after a pause that doubles up to this: it may be back any day. */
+  mendPauseMaxMs: 600_000,
   /** A stream with nothing to say is ended. */
   idleMs: 30_000,
   /** Members are looked at again so often for holders that are gone for too long. */

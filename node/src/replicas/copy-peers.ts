@@ -108,10 +108,15 @@ export class CopyPeers {
     );
   }
 
-  /** A member that is reached, or was lately enough and is not about to leave. */
   readonly isLive: IsLive = (peer) => {
-    const { mesh, members, leaving, clock } = this.#components;
+    const { members, leaving } = this.#components;
     if (this.isLeaving) return this.#staying.has(peer) && members().has(peer) && !leaving().has(peer);
+    return this.isThere(peer);
+  };
+
+  /** A member that is reached, or was lately enough and is not about to leave. */
+  readonly isThere: IsLive = (peer) => {
+    const { mesh, members, leaving, clock } = this.#components;
     if (peer === mesh.self) return true;
     if (!members().has(peer)) return false;
     // One that leaves gives away what it has by itself, as long as it is there to do it.
@@ -130,8 +135,9 @@ export class CopyPeers {
     return this.#reachable.size === 0;
   }
 
-  get membersCount(): number {
-    return this.#components.members().size;
+  /** While nobody can be reached: whether there is anybody else at all. */
+  get whyAlone(): 'none' | 'unreachable' {
+    return this.#components.members().size > 1 ? 'unreachable' : 'none';
   }
 
   /** Members that are not about to leave. */

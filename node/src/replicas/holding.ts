@@ -11,28 +11,27 @@ import {
   type HoldOutcome,
   type HoldRefusal,
   type Holders,
-  type JobRecord,
   type KnownRecord,
   type PeerId,
   type TaskRecord,
 } from '@cuadro/protocol';
 import { BlobUnreachableError, isNoRoom } from '../blobs/errors.ts';
-import type { BlobStore } from '../blobs/interface.ts';
 import { FrameError, FrameReader, FrameWriter, StallGuard } from '../blobs/transfer/frames.ts';
-import type { Transfer, WantedBlob } from '../blobs/transfer/interface.ts';
+import type { WantedBlob } from '../blobs/transfer/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import { GroupMerge } from './group-merge.ts';
-import { type CopyFetch, HeldFiles } from './held-files.ts';
-import { holdingCounter, isHeldByTwo, isJobHeldByTwo, recordOfFailure, withHolder } from './needs.ts';
+import type { CopyFetch, HeldFiles } from './held-files.ts';
+import { assertStill, holdJob } from './job-copy.ts';
+import { holdingCounter, isHeldByTwo, recordOfFailure, withHolder } from './needs.ts';
 
 export interface HoldingComponents {
   readonly mesh: Pick<Mesh, 'self' | 'serve' | 'refuse'>;
-  readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pin' | 'pins' | 'unpin' | 'unpinOwner'>;
-  readonly transfer: Pick<Transfer, 'fetchMany' | 'ensureTree'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'taskRecord' | 'removed'>;
+  /** Of all streams: what several of them ask for is one file. */
+  readonly files: HeldFiles;
   /** The door (form and signatures): undefined for what may not come in. */
   readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
   /** Merges records of a peer; resolves once they are durable. */
@@ -55,14 +54,11 @@ class Refused extends Error {
 export class Holding {
   readonly #components: HoldingComponents;
   readonly #options: CopyOptions;
-  /** Of all streams: what several of them ask for is one file. */
-  readonly #files: HeldFiles;
   readonly #streams = new Map<PeerId, number>();
 
   constructor(components: HoldingComponents, options: CopyOptions) {
     this.#components = components;
     this.#options = options;
-    this.#files = new HeldFiles(components);
   }
 
   start(): void {
@@ -73,7 +69,7 @@ export class Holding {
     const open = this.#streams.get(stream.peer) ?? 0;
     if (open >= copyLimits.streamsPerPeer) return stream.abort(new Error('Too many streams.'));
     this.#streams.set(stream.peer, open + 1);
-    const session = new HoldSession({ ...this.#components, files: this.#files }, stream, this.#options);
+    const session = new HoldSession(this.#components, stream, this.#options);
     try {
       await session.run();
     } finally {
@@ -98,11 +94,7 @@ class HoldSession {
   #writing: Promise<void> | undefined;
   #cancelWorking: (() => void) | undefined;
 
-  constructor(
-    components: HoldingComponents & { readonly files: HeldFiles },
-    stream: MeshStream,
-    options: CopyOptions,
-  ) {
+  constructor(components: HoldingComponents, stream: MeshStream, options: CopyOptions) {
     this.#components = components;
     this.#files = components.files;
     this.#stream = stream;
@@ -264,79 +256,25 @@ class HoldSession {
     held: { needed: readonly WantedBlob[]; options: CopyFetch; withdraw: () => TaskRecord },
   ): Promise<void> {
     const { needed, options, withdraw } = held;
-    return this.#assertStill(job, {
+    return assertStill({
       areHere: () => this.#files.areHere(job, needed),
+      assertWanted: () => this.#requireJob(job),
       fetch: () => this.#files.fetch(job, needed, options),
-      withdraw,
+      withdraw: () => this.#merges.add(withdraw),
     });
-  }
-
-  /**
-   * Before the record named them here, a file could turn out damaged, or lose its pin as one that nothing names, and
-   * nobody who looks for what this machine promises would have found it (SPEC R139).
-   */
-  async #assertStill(
-    job: string,
-    held: {
-      areHere: () => Promise<boolean>;
-      fetch: () => Promise<void>;
-      withdraw: () => JobRecord | TaskRecord;
-    },
-  ): Promise<void> {
-    if (await held.areHere()) return;
-    this.#requireJob(job);
-    try {
-      await held.fetch();
-    } catch (error) {
-      await this.#merges.add(held.withdraw);
-      throw error;
-    }
   }
 
   async #holdJob(record: KnownRecord): Promise<{ counter: number; bundleCounter?: number }> {
     const { peer: from } = this.#stream;
     if (record.kind !== 'job' || record.holders.plan[from]?.held !== true) throw new Refused('invalid');
-    const { queries, mesh } = this.#components;
     if (record.deleted !== undefined) throw new Refused('outdated');
     this.#requireNotDeleted(record.id);
-    const { plan, bundle } = record.spec;
-    const options = this.#fetching([...heldBy(record.holders.plan), ...heldBy(record.holders.bundle)]);
-    const fetch = async (): Promise<void> => {
-      await this.#files.fetch(record.id, [{ hash: plan }], options);
-      if (bundle !== undefined) await this.#files.fetchTree(record.id, bundle, options);
-    };
-    await fetch();
-    this.#requireNotDeleted(record.id);
-    const known = queries.jobRecord(record.id);
-    const counter = holdingCounter(mesh.self, [record.holders.plan, known?.holders.plan]);
-    const bundleCounter = holdingCounter(mesh.self, [record.holders.bundle, known?.holders.bundle]);
-    const kept: JobRecord = {
-      ...record,
-      holders: {
-        ...record.holders,
-        plan: withHolder(record.holders.plan, mesh.self, counter),
-        ...(bundle !== undefined && {
-          bundle: withHolder(record.holders.bundle, mesh.self, bundleCounter),
-        }),
-      },
-    };
-    const held = (): JobRecord => ({
-      ...kept,
-      acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()),
+    const { plan, bundle } = record.holders;
+    return holdJob(this.#components, record, {
+      fetching: this.#fetching([...heldBy(plan), ...heldBy(bundle)]),
+      merge: (held) => this.#merges.add(held),
+      assertWanted: () => this.#requireNotDeleted(record.id),
     });
-    await this.#merges.add(held);
-    await this.#assertStill(record.id, {
-      areHere: () => this.#files.isJobHere(record.id, record.spec),
-      fetch,
-      withdraw: () => ({
-        ...kept,
-        holders: {
-          plan: withdrawnBy(kept.holders.plan, mesh.self),
-          bundle: bundle === undefined ? kept.holders.bundle : withdrawnBy(kept.holders.bundle, mesh.self),
-        },
-      }),
-    });
-    return { counter, ...(bundle !== undefined && { bundleCounter }) };
   }
 
   async #holdRecords(records: readonly KnownRecord[]): Promise<Record<string, never>> {

@@ -100,6 +100,16 @@ export function jobNeedsCopy(job: JobRecord, self: PeerId, { isLive, copies }: C
   return (holders.includes(job.spec.author) ? job.spec.author : holders[0]) === self;
 }
 
+/**
+ * Whether this machine is to have all of a job's content again that it held, wholly or in part, since nobody whose copy
+ * counts holds all of it (SPEC R185): then nobody asks it to.
+ */
+export function jobNeedsMending(job: JobRecord, self: PeerId, isLive: IsLive): boolean {
+  const { plan, bundle } = job.holders;
+  if (job.deleted !== undefined || (plan[self] === undefined && bundle[self] === undefined)) return false;
+  return jobHolders(job, isLive).length === 0;
+}
+
 /** A record of this one result, and nothing else. */
 export function recordOf(task: TaskRecord, result: TaskResult): TaskRecord {
   const { job, index, redo, retry } = task;

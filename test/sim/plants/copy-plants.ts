@@ -61,8 +61,8 @@ export const COPY_PLANTS: readonly Plant[] = [
   {
     name: 'a job is held without its plan',
     breaks: 1,
-    file: `${REPLICAS}/holding.ts`,
-    from: 'await this.#files.fetch(record.id, [{ hash: plan }], options);',
+    file: `${REPLICAS}/job-copy.ts`,
+    from: 'await files.fetch(record.id, [{ hash: plan }], fetching);',
     to: '',
     within: 10,
     isQuick: true,
@@ -70,9 +70,9 @@ export const COPY_PLANTS: readonly Plant[] = [
   {
     name: 'a job is accepted before its second copy',
     breaks: 1,
-    file: `${REPLICAS}/copies.ts`,
-    from: 'return record === undefined ? 1 : jobHolders(record, this.#peers.isLive).length;',
-    to: 'return record === undefined ? 1 : 1 + jobHolders(record, this.#peers.isLive).length;',
+    file: `${REPLICAS}/acknowledging.ts`,
+    from: 'return record === undefined ? 1 : jobHolders(record, this.#init.peers.isLive).length;',
+    to: 'return record === undefined ? 1 : 1 + jobHolders(record, this.#init.peers.isLive).length;',
     within: 10,
     isQuick: true,
   },

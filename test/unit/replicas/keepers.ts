@@ -1,3 +1,4 @@
+import type { TestContext } from 'node:test';
 import {
   attemptKey,
   effectiveTask,
@@ -7,6 +8,7 @@ import {
   mergeRecords,
   recordKey,
   RecordBytes,
+  signField,
   signJobSpec,
   taskKey,
   type AttemptId,
@@ -14,6 +16,8 @@ import {
   type Failure,
   type JobRecord,
   type KnownRecord,
+  type Leaving,
+  type NodeRecord,
   type OutputFile,
   type PeerId,
   type TaskRecord,
@@ -21,7 +25,9 @@ import {
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { createCopies, type Copies, type CopiesComponents } from '../../../node/src/replicas/copies.ts';
 import type { CopyOptions } from '../../../node/src/replicas/copy-limits.ts';
+import { createDeparture, type Departure } from '../../../node/src/replicas/departure.ts';
 import { RecordDoor } from '../../../node/src/replicas/door.ts';
+import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createVerifier } from '../../../node/src/system/identity.ts';
 import {
   type Machine,
@@ -257,4 +263,53 @@ export async function failedWithLog(
 export function logHolders({ records }: Keeper, index: number): PeerId[] {
   const [failure] = Object.values(records.taskRecord(JOB, index)?.failures ?? {});
   return heldBy(failure?.holders ?? {});
+}
+
+const wish: Leaving = { wanted: true, reason: 'sold' };
+
+/** A machine that can leave its farm. */
+export interface Leaver extends Keeper {
+  departure: Departure;
+  /** It is to leave, as it knows itself; others learn it where it tells them. */
+  wants(): void;
+  /** Resolves with why it left, once it has. */
+  left: Promise<string>;
+  hasLeft(): boolean;
+}
+
+/** Makes a machine able to leave; whoever it tells of it has its record, and knows it so. */
+export function leaverOf(test: TestContext, keeper: Keeper): Leaver {
+  const gone = Promise.withResolvers<string>();
+  let hasLeft = false;
+  const field = signField(signerOf(keeper.name), 'node-field', `${keeper.peer}/leaving`, wish, 1);
+  const record: NodeRecord = { kind: 'node', peer: keeper.peer, fields: { leaving: field } };
+  const departure = createDeparture(
+    {
+      copies: keeper.copies,
+      sync: { syncWith: () => Promise.resolve({ kind: 'equal' }) },
+      wanted: () => (keeper.leaving.has(keeper.peer) ? wish : undefined),
+      ownRecord: () => record,
+      isMember: () => !hasLeft,
+      leave: async (reason) => {
+        hasLeft = true;
+        gone.resolve(reason);
+        return true;
+      },
+      clock: createSystemClock(),
+      logger: silent,
+    },
+    { lookEveryMs: 5, stuckMs: 100 },
+  );
+  test.after(() => departure.stop());
+  return {
+    ...keeper,
+    departure,
+    wants: () => {
+      keeper.leaving.add(keeper.peer);
+      keeper.copies.membersChanged();
+      departure.changed();
+    },
+    left: gone.promise,
+    hasLeft: () => hasLeft,
+  };
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { countingResult, heldBy, type Leaving, type NodeRecord, signField } from '@cuadro/protocol';
-import { createDeparture, type Departure } from '../../../node/src/replicas/departure.ts';
-import { createSystemClock } from '../../../node/src/system/clock.ts';
+import { countingResult, heldBy } from '@cuadro/protocol';
 import { contentOf } from '../blobs/helpers.ts';
-import { reaches, signerOf, silent, TestFarm } from '../transfer/machines.ts';
+import { reaches, TestFarm } from '../transfer/machines.ts';
 import {
   failedWithLog,
   JOB,
   type Keeper,
+  type Leaver,
+  leaverOf,
   logHolders,
   madeResult,
   startKeeper,
@@ -16,53 +16,6 @@ import {
 } from './keepers.ts';
 
 const MIB = 2 ** 20;
-const wish: Leaving = { wanted: true, reason: 'sold' };
-
-interface Leaver extends Keeper {
-  departure: Departure;
-  /** It is to leave, as it knows itself; others learn it where it tells them. */
-  wants(): void;
-  /** Resolves with why it left, once it has. */
-  left: Promise<string>;
-  hasLeft(): boolean;
-}
-
-/** Makes a machine able to leave; whoever it tells of it has its record, and knows it so. */
-function leaverOf(test: TestContext, keeper: Keeper): Leaver {
-  const gone = Promise.withResolvers<string>();
-  let hasLeft = false;
-  const field = signField(signerOf(keeper.name), 'node-field', `${keeper.peer}/leaving`, wish, 1);
-  const record: NodeRecord = { kind: 'node', peer: keeper.peer, fields: { leaving: field } };
-  const departure = createDeparture(
-    {
-      copies: keeper.copies,
-      sync: { syncWith: () => Promise.resolve({ kind: 'equal' }) },
-      wanted: () => (keeper.leaving.has(keeper.peer) ? wish : undefined),
-      ownRecord: () => record,
-      isMember: () => !hasLeft,
-      leave: async (reason) => {
-        hasLeft = true;
-        gone.resolve(reason);
-        return true;
-      },
-      clock: createSystemClock(),
-      logger: silent,
-    },
-    { lookEveryMs: 5, stuckMs: 100 },
-  );
-  test.after(() => departure.stop());
-  return {
-    ...keeper,
-    departure,
-    wants: () => {
-      keeper.leaving.add(keeper.peer);
-      keeper.copies.membersChanged();
-      departure.changed();
-    },
-    left: gone.promise,
-    hasLeft: () => hasLeft,
-  };
-}
 
 /** A farm of these, all of which know the job; the first has submitted it. */
 async function farmOf(
