@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { EXIT, type Config, type DoorView, type ExitCode } from '@cuadro/protocol';
+import { EXIT, type Config, type DoorView, type ExitCode, type JobId } from '@cuadro/protocol';
 import type { EventHub } from './api/event-hub.ts';
 import { createApi, type Api } from './api/server.ts';
 import type { CoreQueries } from './core/interface.ts';
@@ -103,12 +103,12 @@ function assembleFarm(
 
 /** Wires the parts above the foundation and starts them. */
 async function assemble(init: NodeInit, base: Foundation, started: Startable[]): Promise<CuadroNode> {
-  const { clock, random, logger, signer, blobs, loopDelay } = base;
+  const { clock, random, logger, signer, blobs, loopDelay, core } = base;
   const { dataFolder } = init;
   const live: LiveConfig = { current: base.config };
-  const { core } = base;
   const repairMiBps = (): number => live.current.repairMiBps;
-  const network = assembleNetwork({ ...base, repairMiBps }, core, () => driver);
+  const onLacking = (job: JobId): void => showAgain(job);
+  const network = assembleNetwork({ ...base, repairMiBps, onLacking }, core, () => driver);
   const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,
     leaving: () => departure.says(),
@@ -118,7 +118,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     },
   });
   const { machine, worker } = rendering;
-  const { driver, shared, parts, queries, hub, diary, telling } = assembleBrain(init, base, core, {
+  const { driver, shared, parts, queries, hub, diary, telling, showAgain } = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
     farm: () => farm,

@@ -90,7 +90,7 @@ export const jobViewSchema = z.object({
     /** Files collected into the output folder on this machine, and how many foreign files were kept. */
     collected: z.int().optional(),
     keptForeign: z.int().optional(),
-    /** What can't be collected on this machine at the moment, and why: one sentence. */
+    /** What can't be collected on this machine at the moment, or not had again, and why: one sentence. */
     problem: z.string().optional(),
   }),
 });

@@ -192,7 +192,9 @@ export const terms = {
     heldText: (n: number) =>
       n > 1
         ? `${n} machines keep the scene and the plan: the job goes on without any one of them.`
-        : 'One machine only keeps the scene and the plan: leave it on until the job is done.',
+        : n === 0
+          ? 'No machine keeps the scene and the plan whole. Each looks for what it lacks at all others.'
+          : 'One machine only keeps the scene and the plan: leave it on until the job is done.',
     running: (n: number) => `${n} running`,
     forecast: (left: string, at: string) => `${left} left, done about ${at}`,
     forecastHint: 'Live: what the machines that are here now would need.',

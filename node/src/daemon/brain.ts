@@ -1,3 +1,4 @@
+import type { JobId } from '@cuadro/protocol';
 import { createEventHub, type EventHub } from '../api/event-hub.ts';
 import type { Core } from '../core/interface.ts';
 import { createDiary } from '../diary/diary.ts';
@@ -11,7 +12,7 @@ import { createCopyWatch } from '../jobs/copy-watch.ts';
 import { readPlan } from '../jobs/content.ts';
 import { createPinKeeper } from '../jobs/pins.ts';
 import { createRetention } from '../jobs/retention.ts';
-import { withCollection } from '../jobs/queries.ts';
+import { withLocal } from '../jobs/queries.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Foundation, NodeInit } from './foundation.ts';
 import type { Network } from './network.ts';
@@ -63,12 +64,16 @@ export function assembleBrain(
     onBroken: (error) => init.onEnd?.({ error }),
   });
   const shared = { clock, random, logger, blobs, content, copies, temporaries, store, signer, driver };
-  const collection: Collection = createCollection(shared, {
-    onCollected: (job) => hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false }),
-  });
+  /** What this machine alone knows of it has changed. */
+  const showAgain = (job: JobId): void =>
+    hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false });
+  const collection: Collection = createCollection(shared, { onCollected: showAgain });
   network.onPeerBack(() => collection.peerBack());
   const pins = createPinKeeper(shared, { isComplete: base.leftOut === 0 && base.lacks === undefined });
-  const queries = withCollection(core, (job) => collection.state(job));
+  const queries = withLocal(core, {
+    collection: (job) => collection.state(job),
+    lacking: (job) => copies.lacking(job),
+  });
   const night = createNight({ queries, clock });
   const hub: EventHub = createEventHub({ queries, clock, durable: () => driver.flushed() });
   const diary: Diary = createDiary({
@@ -88,5 +93,5 @@ export function assembleBrain(
   const retention = createRetention(shared, { collection }, { days: others.keepDays });
   parts.push({ name: 'retention', component: retention });
   const telling = { activity: createActivity({ queries, clock }), night, retention };
-  return { driver, shared, parts, queries, hub, diary, telling };
+  return { driver, shared, parts, queries, hub, diary, telling, showAgain };
 }

@@ -1,4 +1,11 @@
-import { type FarmMembers, leavingOf, type KnownRecord, type PeerId, type Verify } from '@cuadro/protocol';
+import {
+  type FarmMembers,
+  leavingOf,
+  type JobId,
+  type KnownRecord,
+  type PeerId,
+  type Verify,
+} from '@cuadro/protocol';
 import type { ContentSource } from '../blobs/source.ts';
 import type { Transfer } from '../blobs/transfer/interface.ts';
 import { createTransfer } from '../blobs/transfer/transfer.ts';
@@ -39,17 +46,20 @@ export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'byte
   verify?: Verify;
   /** The most that copies in place of lost ones take, in MiB/s, as its owner has set it now; 0: no bound. */
   repairMiBps?: () => number;
+  /** What this machine can't have of a job has changed (SPEC R185). */
+  onLacking?: (job: JobId) => void;
   /** Reads bytes with `verify` by default; a simulation lets all its nodes share one that remembers. */
   reader?: RecordReader;
 };
 
 export function assembleReplicas(
   mesh: Mesh,
-  { clock, random, logger, blobs, bytes, verify = createVerifier(), reader, repairMiBps }: ReplicasBase,
+  base: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
   onRoot: () => void,
 ): Replicas {
+  const { clock, random, logger, blobs, bytes, verify = createVerifier(), reader, repairMiBps } = base;
   const log = logger.child({ room: 'replicas' });
   const deliver = (from: PeerId, records: KnownRecord[]): Promise<void> => driver().deliver(from, records);
   const records = heldRecords(queries);
@@ -87,6 +97,7 @@ export function assembleReplicas(
       return read.kind === 'record' ? read.record : undefined;
     },
     merge: deliver,
+    ...(base.onLacking !== undefined && { onLacking: base.onLacking }),
   });
   const teller = createBundleTeller({ mesh, transfer, queries });
   return {

@@ -28,6 +28,8 @@ export interface Safekeeping {
   confirm(records: readonly KnownRecord[], isWanted?: () => boolean): Promise<Kept>;
   /** What this machine alone holds and has still to give away; undefined where there is nobody to give it to. */
   state(): { results: number; jobs: number; logs: number } | undefined;
+  /** What of a job is damaged or gone here and can't be had of anybody within reach: one sentence (SPEC R185). */
+  lacking(job: JobId): string | undefined;
 }
 
 /** Of a farm of one. */
@@ -36,6 +38,7 @@ export const soleSafekeeping: Safekeeping = {
   acknowledge: async () => ({ machines: 1, others: 'none' }),
   confirm: async () => ({ machines: 1, others: 'none' }),
   state: () => undefined,
+  lacking: () => undefined,
 };
 
 /** How many machines hold what was accepted or changed, in words (DESIGN.md section 1: one copy is labelled so). */

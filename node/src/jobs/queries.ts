@@ -2,17 +2,20 @@ import type { JobView } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
 import type { CollectionState } from './collection.ts';
 
-/** The brain's views of jobs, with what this machine collected added. */
-export function withCollection(
+/** The brain's views of jobs, with what this machine alone knows: what it collected, and what it can't have again. */
+export function withLocal(
   queries: CoreQueries,
-  state: (job: string) => CollectionState | undefined,
+  local: {
+    collection: (job: string) => CollectionState | undefined;
+    lacking: (job: string) => string | undefined;
+  },
 ): CoreQueries {
   const add = (job: JobView): JobView => {
-    const collection = state(job.id);
-    if (collection === undefined) return job;
-    const { collected, keptForeign, problem } = collection;
-    const live = { ...job.live, collected, keptForeign, ...(problem !== undefined && { problem }) };
-    return { ...job, live };
+    const known: Partial<CollectionState> = local.collection(job.id) ?? {};
+    const { problem: notCollected, ...collection } = known;
+    // Without its scene nothing more comes that could be collected.
+    const problem = local.lacking(job.id) ?? notCollected;
+    return { ...job, live: { ...job.live, ...collection, ...(problem !== undefined && { problem }) } };
   };
   // A view of the same object: everything but the two methods that show jobs goes through unchanged.
   return new Proxy(queries, {

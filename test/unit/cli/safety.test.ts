@@ -44,6 +44,17 @@ describe('show', () => {
     assert.match(out, /scene and plan on 1 machine; a second machine is still taking its copy/);
   });
 
+  test('R185: says that no machine has scene and plan whole, and what can not be had again', async () => {
+    const problem = 'The file wood.png of its scene is damaged or gone here.';
+    harness.node.setJob(JOB_A, { holders: 0, live: { running: 0, problem } });
+    const { out } = await harness.run(['show', '1']);
+    assert.match(
+      out,
+      /copies\s+no machine has scene and plan whole; each looks for what it lacks at all others/,
+    );
+    assert.match(out, /problem\s+The file wood\.png of its scene is damaged or gone here\.\n/);
+  });
+
   test('says what a job waits for, and when it may be done', async () => {
     const waits = 'No machine can run it now. attic: It is paused.';
     harness.node.setJob(JOB_A, { live: { running: 0, waits, remainingMs: 61_000 } });

@@ -115,7 +115,7 @@ function copyLines(job: JobView): [label: string, text: string][] {
   const one = job.oneCopyOnly > 0 ? `; ${count(job.oneCopyOnly, 'result')} in one copy only` : '';
   const accepted = job.acknowledged ? '' : '; a second machine is still taking its copy';
   return [
-    ['copies', `scene and plan on ${count(job.holders, 'machine')}${accepted}${one}`],
+    ['copies', `${wholeOn(job.holders)}${accepted}${one}`],
     ...job.onlyOn.map((only): [string, string] => [
       '',
       `only on ${plain(only.machine)}: ${heldOnlyText(only)}`,
@@ -123,6 +123,11 @@ function copyLines(job: JobView): [label: string, text: string][] {
     ['safety', plain(job.safety.sentence)],
   ];
 }
+
+const wholeOn = (holders: number): string =>
+  holders === 0
+    ? 'no machine has scene and plan whole; each looks for what it lacks at all others'
+    : `scene and plan on ${count(holders, 'machine')}`;
 
 async function showTask({ client, output }: Context, job: string, task: string): Promise<ExitCode> {
   const detail = await client().call('task', { params: { job, task } });
