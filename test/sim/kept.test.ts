@@ -106,32 +106,32 @@ const UNKNOWN = { rule: 'done frames', message: /job\/0 .* is not known to carme
 it('R162: who was cut off need not know of a frame that is on a machine which is off, where the other holder left', () => {
   belenLeaves();
   albaIsSwitchedOff();
-  assert.doesNotThrow(() => kept.end());
+  assert.doesNotThrow(() => kept.end(true));
 });
 
 it('R162: it has to while the one that keeps it is on', () => {
   belenLeaves();
-  assert.throws(() => kept.end(), UNKNOWN);
+  assert.throws(() => kept.end(true), UNKNOWN);
 });
 
 it('and where nobody left: the other holder only does not run', () => {
   belen.isUp = false;
   albaIsSwitchedOff();
-  assert.throws(() => kept.end(), UNKNOWN);
+  assert.throws(() => kept.end(true), UNKNOWN);
 });
 
 it('and where the one that is off has the frame no more', () => {
   belenLeaves();
   albaIsSwitchedOff();
   alba.disk.blobs.contents.delete(FILE);
-  assert.throws(() => kept.end(), UNKNOWN);
+  assert.throws(() => kept.end(true), UNKNOWN);
 });
 
 it('and where that one has only heard of it', () => {
   belenLeaves();
   albaIsSwitchedOff();
   write(alba, 'task/job/0000000000', taskHeldBy({ alba: false, belen: false }));
-  assert.throws(() => kept.end(), UNKNOWN);
+  assert.throws(() => kept.end(true), UNKNOWN);
 });
 
 it('and where the two could talk for as long as news takes, after the frame was shown as done', () => {
@@ -140,7 +140,7 @@ it('and where the two could talk for as long as news takes, after the frame was 
   kept.look();
   belenLeaves();
   albaIsSwitchedOff();
-  assert.throws(() => kept.end(), UNKNOWN);
+  assert.throws(() => kept.end(true), UNKNOWN);
 });
 
 it('but not where they could talk only before', () => {
@@ -149,7 +149,7 @@ it('but not where they could talk only before', () => {
   kept.look();
   belenLeaves();
   albaIsSwitchedOff();
-  assert.doesNotThrow(() => kept.end());
+  assert.doesNotThrow(() => kept.end(true));
 });
 
 it('and where another one that is on knows of it', () => {
@@ -158,7 +158,7 @@ it('and where another one that is on knows of it', () => {
   machines.push(dolores);
   belenLeaves();
   albaIsSwitchedOff();
-  assert.throws(() => kept.end(), UNKNOWN);
+  assert.throws(() => kept.end(true), UNKNOWN);
 });
 
 const HELD_BY_NOBODY = { rule: 'done frames', message: /job\/0 .* is held by nobody any more/ };
@@ -167,7 +167,7 @@ it('R162: who heard of the frame before the one that keeps it had it need not kn
   write(carmen, 'task/job/0000000000', taskHeldBy({ belen: false }));
   belenLeaves();
   albaIsSwitchedOff();
-  assert.doesNotThrow(() => kept.end());
+  assert.doesNotThrow(() => kept.end(true));
 });
 
 it('but has to find it where nobody left, where the two could talk, and where it knows that it was there', () => {
@@ -175,18 +175,18 @@ it('but has to find it where nobody left, where the two could talk, and where it
   write(carmen, 'task/job/0000000000', heard);
   albaIsSwitchedOff();
   belen.isUp = false;
-  assert.throws(() => kept.end(), HELD_BY_NOBODY);
+  assert.throws(() => kept.end(true), HELD_BY_NOBODY);
   belenLeaves();
   write(carmen, 'task/job/0000000000', taskHeldBy({ alba: false, belen: false }));
-  assert.throws(() => kept.end(), HELD_BY_NOBODY);
+  assert.throws(() => kept.end(true), HELD_BY_NOBODY);
   write(carmen, 'task/job/0000000000', heard);
-  assert.doesNotThrow(() => kept.end());
+  assert.doesNotThrow(() => kept.end(true));
   Object.assign(alba, { isUp: true, isOff: false });
   talking = [alba, carmen];
   timeline.now += 7_000;
   kept.look();
   albaIsSwitchedOff();
-  assert.throws(() => kept.end(), HELD_BY_NOBODY);
+  assert.throws(() => kept.end(true), HELD_BY_NOBODY);
 });
 
 /** All three have the plan; of whom nothing was promised it is a copy that may be swept away. */
@@ -233,6 +233,36 @@ it('and a plan where another holds that, although it does not hold the scene, of
   }
   assert.equal(mayRotAt(alba), true);
   assert.equal(kept.staysWhole(texture, alba as unknown as Machine), false);
+});
+
+/** An accepted job whose plan and scene these hold, while all files of both are on the disks of all who are on. */
+function acceptedJobOf(plan: readonly string[], scene: readonly string[]): void {
+  const [bundle, texture] = ['b04af9', '062c01'];
+  const holders = { plan: heldBy(plan), bundle: heldBy(scene) };
+  const job = { kind: 'job', id: 'job', requests: {}, spec: { plan: PLAN, bundle }, holders };
+  for (const machine of machines) {
+    const { contents } = machine.disk.blobs;
+    for (const hash of [PLAN, texture]) contents.set(hash, new Uint8Array(1));
+    contents.set(bundle, encode({ files: [{ blob: texture }] }));
+    write(machine, 'job/job', job as unknown as KnownRecord);
+  }
+  carmen.isUp = false;
+  const at = alba as unknown as Machine;
+  kept.deed({ kind: 'accepted', job: 'job', at, kept: { machines: 2, others: 'enough' } });
+}
+
+const IN_PARTS = { rule: 'accepted jobs', message: 'No machine holds all of job any more.' };
+
+it('R185: in the end one machine holds all of an accepted job, where the parts are there', () => {
+  acceptedJobOf(['alba'], ['belen']);
+  assert.throws(() => kept.end(true), IN_PARTS);
+  assert.doesNotThrow(() => kept.end(false), 'something is under way');
+  acceptedJobOf(['alba', 'carmen'], ['belen']);
+  assert.doesNotThrow(() => kept.end(true), 'one that is off may hold all');
+  acceptedJobOf(['alba', 'belen'], ['belen']);
+  assert.doesNotThrow(() => kept.end(true));
+  belen.disk.faults.damaged.add(PLAN);
+  assert.throws(() => kept.end(true), IN_PARTS);
 });
 
 it('but where a person deleted the job', () => {

@@ -204,7 +204,7 @@ export class Kept implements Checker {
     for (const [id, accepted] of this.#accepted) if (!isExcused(accepted)) this.#contentKept(id);
   }
 
-  end(): void {
+  end(isAtRest: boolean): void {
     const up = this.#farm.up();
     for (const machine of up) {
       for (const [id, accepted] of this.#accepted) {
@@ -218,6 +218,25 @@ export class Kept implements Checker {
     }
     this.settled();
     if (up.length > 1) for (const machine of up) this.#twoAgain(machine);
+    if (isAtRest) for (const id of this.#accepted.keys()) this.#wholeAgain(id);
+  }
+
+  /** Once nothing happens any more, some machine holds all of a job of which every file is on one that is on (SPEC R185). */
+  #wholeAgain(id: string): void {
+    if (this.#deleted.has(id)) return;
+    const up = this.#farm.up();
+    const job = up.map((machine) => jobOn(machine, id)).find((record) => record !== undefined);
+    if (job === undefined || job.deleted !== undefined) return;
+    // Who is off may hold all of it: that counts for a day.
+    if (this.#farm.machines.some((one) => !up.includes(one) && job.holders.plan[one.peer]?.held === true))
+      return;
+    const parts = partsOf(job, up);
+    const files = parts.flatMap((part) => part.files);
+    const knownAt = this.#farm.timeline.now - KNOWN_MS;
+    if (files.some((hash) => (this.#unreadAt.get(hash) ?? -Infinity) > knownAt)) return;
+    if (!files.every((hash) => up.some((machine) => isGood(machine, hash)))) return;
+    if (!up.some((machine) => parts.every((part) => holdsPart(machine, part))))
+      throw new Violation('accepted jobs', `No machine holds all of ${id} any more.`);
   }
 
   /** A job that others never heard of, and that a person deleted where he switched the machine off after that. */

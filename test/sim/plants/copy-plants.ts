@@ -77,6 +77,16 @@ export const COPY_PLANTS: readonly Plant[] = [
     isQuick: true,
   },
   {
+    name: 'a job of which each machine holds another part stays so',
+    breaks: 1,
+    file: `${REPLICAS}/needs.ts`,
+    from: 'return jobHolders(job, isLive).length === 0;',
+    to: 'return false;',
+    // Each has to find its part damaged before the other has taken it again.
+    profile: { ...FOUNDED, machines: 2, faultyMs: 120_000, faultEveryMs: 600 },
+    within: 20,
+  },
+  {
     name: 'pins are dropped at a start, and not made again',
     breaks: 1,
     file: 'node/src/jobs/pins.ts',
