@@ -9,6 +9,8 @@ import * as promises from 'node:fs/promises';
 /** What is known of a file or folder. */
 export interface FileFacts {
   readonly size: number;
+  /** What it takes on the disk, in units of 512 bytes: of a file with gaps less than its size. */
+  readonly blocks: number;
   readonly mtimeMs: number;
   isFile(): boolean;
   isDirectory(): boolean;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { FileCalls, FileCallsSync } from '../../../node/src/system/file-calls.ts';
@@ -176,6 +177,17 @@ export function fileCallsContract(
       const { bavail, bsize } = await files.statfs(root);
       assert.ok(bavail * bsize > 0);
       assert.equal(files.statfsSync(root).bsize, bsize);
+    });
+
+    expects('what a file takes on the disk is told, at least what was written', async (subject) => {
+      const { files, root } = subject;
+      await put(subject, `${root}/a`, '');
+      assert.equal((await files.stat(`${root}/a`)).blocks, 0);
+      const file = await files.open(`${root}/b`, 'wx+', 0o644);
+      await file.writeFile(randomBytes(1_000_000));
+      await file.sync();
+      await file.close();
+      assert.ok((await files.stat(`${root}/b`)).blocks * 512 >= 1_000_000);
     });
 
     expects('a time that is set is told', async (subject) => {

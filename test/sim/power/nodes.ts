@@ -13,12 +13,17 @@ export class FileNode {
   /** What the disk has. It may be the begin of `#bytes`, which then isn't written to there. */
   #kept: Bytes = new Uint8Array(0);
   #sharedBytes = 0;
-  #keptMtimeMs = 0;
+  #keptMtimeMs: number;
   #sha: string | undefined;
-  mtimeMs = 0;
+  mtimeMs: number;
   isDirty = false;
   /** Somebody changed its bytes on the disk. */
   isDamaged = false;
+
+  constructor(nowMs: number) {
+    // Where its name is on the disk, so are the facts that it began with.
+    this.mtimeMs = this.#keptMtimeMs = nowMs;
+  }
 
   get size(): number {
     return this.#size;

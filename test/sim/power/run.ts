@@ -62,6 +62,8 @@ class PowerRun {
   constructor(seed: bigint, trace: (line: string) => void) {
     this.#trace = trace;
     const dice = (this.#dice = new Dice(seed));
+    // What is unfinished is given up by its age.
+    this.#volume.nowMs = this.#wallTimeMs;
     const isLarge = dice.chance(0.12);
     const contents = isLarge
       ? [...dice.shuffled(SMALL).slice(0, 3), dice.pick(LARGE.slice(0, 2)), dice.pick(LARGE.slice(2))]

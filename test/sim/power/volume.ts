@@ -82,8 +82,7 @@ export class Volume {
   create(path: string): FileNode {
     const { folder, name } = this.#place(path);
     if (folder.names.has(name)) throw fileError('EEXIST', path);
-    const node = new FileNode();
-    node.mtimeMs = this.nowMs;
+    const node = new FileNode(this.nowMs);
     this.#set(folder, name, node);
     return node;
   }
@@ -161,8 +160,11 @@ export class Volume {
   }
 
   facts(node: Node): FileFacts {
+    const size = node.kind === 'file' ? node.size : 0;
     return {
-      size: node.kind === 'file' ? node.size : 0,
+      size,
+      // A file system that knows no gaps.
+      blocks: Math.ceil(size / 512),
       mtimeMs: node.mtimeMs,
       isFile: () => node.kind === 'file',
       isDirectory: () => node.kind === 'folder',
