@@ -1,13 +1,13 @@
-import { join } from 'node:path';
 import type { OpenFile } from '../system/file-calls.ts';
 import { BlobMismatchError, BlobTooLargeError } from './errors.ts';
 import type { BlobArrival, BlobHash, BlobInfo, BlobManifest, PutOptions } from './interface.ts';
-import { assertBlobHash, blobOfPart, isBlobHash } from './layout.ts';
+import { assertBlobHash, isBlobHash } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
 import type { Hasher } from './hasher.ts';
 import { hashesOf, manifestOf, memoryFor, pieceCount, shared } from './pieces.ts';
 import type { Shelf } from './shelf.ts';
 import type { Room, Space } from './space.ts';
+import type { Unfinished } from './unfinished.ts';
 
 /** Runs a task that the store's stop aborts and waits for. */
 type Run = <T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
@@ -17,6 +17,8 @@ interface Components {
   /** Threads for pieces. */
   readonly hasher: Pick<Hasher, 'readPiece' | 'writePiece'>;
   readonly space: Space;
+  /** Where those that ended halfway are kept. */
+  readonly unfinished: Pick<Unfinished, 'keep' | 'take'>;
   readonly run: Run;
 }
 
@@ -27,24 +29,9 @@ interface Components {
 export class Arrivals {
   readonly #components: Components;
   readonly #open = new Map<BlobHash, FileArrival>();
-  /** Kept for going on with, the oldest first. */
-  readonly #suspended = new Set<BlobHash>();
 
   constructor(components: Components) {
     this.#components = components;
-  }
-
-  async start(): Promise<void> {
-    const { layout, files, listing } = this.#components.shelf;
-    const found: { hash: BlobHash; changedMs: number }[] = [];
-    for (const name of await files.readdir(layout.incoming)) {
-      const hash = blobOfPart(name);
-      if (hash === undefined) continue;
-      // Whole, and under its own name as well: a power cut may undo that the old one went.
-      if ((await listing.find(hash)) !== undefined) await this.#drop(hash);
-      else found.push({ hash, changedMs: (await files.stat(join(layout.incoming, name))).mtimeMs });
-    }
-    for (const { hash } of found.sort((a, b) => a.changedMs - b.changedMs)) await this.#keep(hash);
   }
 
   /** Ends what is open, and keeps it. */
@@ -60,44 +47,28 @@ export class Arrivals {
       if (!open.ending) throw new RangeError('This blob is arriving already.');
       await open.gone;
     }
-    // Named as open first, so that the search for room does not take it away.
-    const goesOn = this.#suspended.delete(hash);
+    const { unfinished } = this.#components;
     const arrival = new FileArrival(this.#components, manifest, (kept) => this.#ended(hash, kept));
     this.#open.set(hash, arrival);
+    let goesOn = false;
     try {
+      // Taken first, so that the search for room does not give it up.
+      goesOn = await unfinished.take(hash);
       await arrival.begin(goesOn, signal);
       return arrival;
     } catch (error) {
-      this.#open.delete(hash);
-      if (goesOn) await this.#keep(hash);
+      await this.#ended(hash, goesOn);
       throw error;
     }
   }
 
-  /** False where there is nothing that could go. */
-  async dropSuspended(): Promise<boolean> {
-    const dropped = [...this.#suspended];
-    for (const hash of dropped) await this.#drop(hash);
-    return dropped.length > 0;
-  }
-
+  /** Kept before it counts as ended, so that whoever goes on with it then finds it. */
   async #ended(hash: BlobHash, kept: boolean): Promise<void> {
-    this.#open.delete(hash);
-    if (kept) await this.#keep(hash);
-  }
-
-  async #keep(hash: BlobHash): Promise<void> {
-    this.#suspended.add(hash);
-    for (const oldest of this.#suspended) {
-      if (this.#suspended.size <= blobLimits.suspendedArrivals) return;
-      await this.#drop(oldest);
+    try {
+      if (kept) await this.#components.unfinished.keep(hash);
+    } finally {
+      this.#open.delete(hash);
     }
-  }
-
-  async #drop(hash: BlobHash): Promise<void> {
-    this.#suspended.delete(hash);
-    const { files, layout } = this.#components.shelf;
-    await files.rm(layout.partPathOf(hash), { force: true });
   }
 }
 
@@ -226,8 +197,7 @@ class FileArrival implements BlobArrival {
     if (this.#ending) return;
     this.#ending = true;
     await this.#close();
-    await this.#ended(true);
-    this.#gone.resolve();
+    await this.#ended(true).finally(() => this.#gone.resolve());
   }
 
   async #close(): Promise<void> {

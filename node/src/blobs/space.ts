@@ -6,6 +6,7 @@ import { StoreFullError } from './errors.ts';
 import type { BlobUsage, GarbageReport } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
 import type { BlobStoreOptions } from './options.ts';
+import type { Unfinished } from './unfinished.ts';
 
 export interface SpaceComponents {
   readonly files: FileCalls;
@@ -16,8 +17,8 @@ export interface SpaceComponents {
   readonly listed: () => Promise<void>;
   /** Removes one blob; false when it could not be, or was pinned meanwhile. */
   readonly evict: (entry: IndexEntry) => Promise<boolean>;
-  /** Gives up what was begun and nobody goes on with now; false where there is no such thing. */
-  readonly dropUnfinished: () => Promise<boolean>;
+  /** What was begun and nobody goes on with now. */
+  readonly unfinished: Pick<Unfinished, 'bytes' | 'drop'>;
 }
 
 /** Room promised to a blob that fills it little by little. */
@@ -28,7 +29,10 @@ export interface Room {
   readonly release: () => void;
 }
 
-/** Keeps quota and reserve: makes room by evicting, or says what is missing. */
+/**
+ * Keeps quota and reserve (SPEC R194): makes room by evicting, and by giving up what is unfinished once there is nothing
+ * else to evict, or says what is missing.
+ */
 export class Space {
   readonly #components: SpaceComponents;
   /** Bytes promised to puts in flight. */
@@ -79,12 +83,9 @@ export class Space {
   async #makeRoom(sizeBytes: number, diskBytes: number): Promise<void> {
     const { options, index, listed } = this.#components;
     await listed();
-    let shortage = await this.#shortage(sizeBytes, diskBytes);
-    if (shortage.bytes > 0 && (await this.#components.dropUnfinished())) {
-      shortage = await this.#shortage(sizeBytes, diskBytes);
-    }
+    const shortage = await this.#shortage(sizeBytes, diskBytes);
     if (shortage.bytes > 0) {
-      if (this.#evictableBytes() >= shortage.bytes) await this.#evict(sizeBytes, diskBytes);
+      if (this.#yieldingBytes() >= shortage.bytes) await this.#evict(sizeBytes, diskBytes);
       const left = await this.#shortage(sizeBytes, diskBytes);
       if (left.bytes > 0) {
         const quotaLeft = options.quotaBytes - index.usedBytes;
@@ -120,25 +121,25 @@ export class Space {
       freeDiskBytes: freeBytes ?? 0,
       reserveBytes: options.reserveBytes,
     };
-    const evictableBytes = index.usedBytes - pinnedBytes;
+    const yieldingBytes = this.#yieldingBytes();
     let reason: string | undefined;
     if (freeBytes === undefined || (await isGone(layout, files)))
       reason = `The data folder ${layout.root} is gone, or a part of it.`;
     else if (await isReadOnly(layout.incoming, files))
       reason = `The data folder ${layout.root} cannot be written to.`;
-    else if (freeBytes + evictableBytes < options.reserveBytes)
+    else if (freeBytes + yieldingBytes < options.reserveBytes)
       reason = sentenceOf('disk', freeBytes, options);
     else if (pinnedBytes >= options.quotaBytes) reason = sentenceOf('quota', freeBytes, options);
-    else reason = await this.#whyRefused(evictableBytes);
+    else reason = await this.#whyRefused(yieldingBytes);
     return reason === undefined ? { ...state, accepting: true } : { ...state, accepting: false, reason };
   }
 
   /** Why the largest result that was refused would be refused again; it is forgotten once it has room. */
-  async #whyRefused(evictableBytes: number): Promise<string | undefined> {
+  async #whyRefused(yieldingBytes: number): Promise<string | undefined> {
     if (this.#refusedBytes === 0) return undefined;
     const { bytes, of, freeBytes } = await this.#shortage(this.#refusedBytes, this.#refusedBytes);
     const needed = sizeText(this.#refusedBytes);
-    if (bytes > evictableBytes)
+    if (bytes > yieldingBytes)
       return `A result of ${needed} found no room. ${sentenceOf(of, freeBytes, this.#components.options)}`;
     this.#refusedBytes = 0;
     return undefined;
@@ -149,9 +150,10 @@ export class Space {
     sizeBytes: number,
     diskBytes: number,
   ): Promise<{ bytes: number; of: 'disk' | 'quota'; freeBytes: number }> {
-    const { options, index, layout, files } = this.#components;
+    const { options, index, layout, files, unfinished } = this.#components;
     const freeBytes = await freeDiskBytes(layout.blobs, files);
-    const ofQuota = index.usedBytes + this.#promisedBytes + sizeBytes - options.quotaBytes;
+    const heldBytes = index.usedBytes + unfinished.bytes;
+    const ofQuota = heldBytes + this.#promisedBytes + sizeBytes - options.quotaBytes;
     // Content that is on this disk already (a move) needs the reserve no more than it did before.
     const ofDisk =
       sizeBytes > 0 && diskBytes === 0
@@ -162,12 +164,14 @@ export class Space {
       : { bytes: ofQuota, of: 'quota', freeBytes };
   }
 
-  #evictableBytes(): number {
-    return this.#components.index.usedBytes - this.#components.index.pinnedBytes;
+  /** What can go for something new. */
+  #yieldingBytes(): number {
+    const { index, unfinished } = this.#components;
+    return index.usedBytes - index.pinnedBytes + unfinished.bytes;
   }
 
   async #evict(sizeBytes: number, diskBytes: number): Promise<GarbageReport> {
-    const { index, evict } = this.#components;
+    const { index, evict, unfinished } = this.#components;
     let evictedBlobs = 0;
     let evictedBytes = 0;
     // Counted down by what was evicted: the disk may report freed space only later.
@@ -179,6 +183,8 @@ export class Space {
       evictedBytes += entry.sizeBytes;
       bytes -= entry.sizeBytes;
     }
+    // Last: what is cached has been of use, and what is unfinished was fetched for nothing so far.
+    if (bytes > 0) await unfinished.drop(bytes);
     return { evictedBlobs, evictedBytes };
   }
 }

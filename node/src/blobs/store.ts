@@ -22,6 +22,7 @@ import { PinJournal } from './pins.ts';
 import { wholeOf } from './reader.ts';
 import { Shelf } from './shelf.ts';
 import { Space } from './space.ts';
+import { Unfinished } from './unfinished.ts';
 
 type BlobHash = types.BlobHash;
 
@@ -119,6 +120,7 @@ class FileBlobStore implements types.BlobStore {
       throw shelf.explainWrite(error, 0);
     }
     const stop = new AbortController();
+    const unfinished = new Unfinished({ clock, shelf });
     const space = new Space({
       files,
       layout: this.#layout,
@@ -126,16 +128,17 @@ class FileBlobStore implements types.BlobStore {
       options: this.#options,
       listed: () => shelf.listed(stop.signal),
       evict: (entry) => shelf.evict(entry),
-      dropUnfinished: () => arrivals.dropSuspended(),
+      unfinished,
     });
     const intake = new Intake({ shelf, space });
     const arrivals = new Arrivals({
       shelf,
       space,
+      unfinished,
       hasher: this.#pieceHasher,
       run: (signal, task) => this.#during(signal, (_life, joined) => task(joined)),
     });
-    await arrivals.start();
+    await unfinished.start();
     const temporaries =
       this.#components.temporaries ?? createTemporaryFiles({ random, files }, { owner: 'store' });
     const outlet = new Outlet({ shelf, hasher: this.#hasher, temporaries });

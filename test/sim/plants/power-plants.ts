@@ -158,9 +158,9 @@ const MISTAKES: readonly Omit<Plant, 'simulator' | 'breaks'>[] = [
   },
   {
     name: 'half of a blob that is here stays',
-    file: `${BLOBS}/arrivals.ts`,
-    from: 'if ((await listing.find(hash)) !== undefined) await this.#drop(hash);',
-    to: 'if ((await listing.find(hash))?.sizeBytes === -1) await this.#drop(hash);',
+    file: `${BLOBS}/unfinished.ts`,
+    from: 'if ((await listing.find(hash)) === undefined) return this.#look(hash);',
+    to: 'if ((await listing.find(hash))?.sizeBytes !== -1) return this.#look(hash);',
     within: 300,
   },
   {
