@@ -42,6 +42,8 @@ export interface MachineInit {
   store?: Partial<BlobStoreOptions>;
   /** What its transfer takes for its store: a way to make it lie, or serve from memory. */
   disguise?: (blobs: BlobStore) => BlobStore;
+  /** What its transfer takes for its mesh: a way to make its line a slow one. */
+  wire?: (mesh: Mesh) => Mesh;
   /** Starts more on this machine before its mesh; what it returns ends that again. */
   more?: (parts: Omit<Machine, 'stop'> & { clock: Clock }) => Promise<() => Promise<void>>;
 }
@@ -84,7 +86,13 @@ export class TestFarm {
     const clock = init.clock ?? createSystemClock();
     const served = init.disguise?.(blobs) ?? blobs;
     const transfer = createTransfer(
-      { mesh, blobs: served, clock, random: createSeededRandom(1), logger: silent },
+      {
+        mesh: init.wire?.(mesh) ?? mesh,
+        blobs: served,
+        clock,
+        random: createSeededRandom(1),
+        logger: silent,
+      },
       init.options,
     );
     await transfer.start();

@@ -3,16 +3,17 @@ import type { Mesh } from '../../mesh/interface.ts';
 import type { Random } from '../../system/interface.ts';
 import { BlobUnreachableError } from '../errors.ts';
 import type { BlobArrival, BlobHash } from '../interface.ts';
-import { Abandoned, type Errand, type ExchangeComponents, Exchanges, type WantResult } from './exchanges.ts';
+import { Errands, type TurnOf } from './errands.ts';
+import { type Errand, type ExchangeComponents, Exchanges, type WantResult } from './exchanges.ts';
 import type { Flock } from './flock.ts';
 import { Flocks } from './flocks.ts';
-import { swarmLimits, transferLimits, type TransferOptions } from './limits.ts';
+import { swarmLimits, type TransferOptions } from './limits.ts';
+import { Abandoned, Requests } from './requests.ts';
 import { type FoundBy, searchHolders } from './search.ts';
 import { shuffled } from './shuffled.ts';
-import { travelsWhole } from './units.ts';
 import { type PiecesState, type Turn, Want, type Waiter } from './wants.ts';
 
-export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'stop' | 'wantOf'> {
+export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'files' | 'stop' | 'wantOf'> {
   readonly mesh: Pick<Mesh, 'self' | 'reachable' | 'findProviders'>;
   readonly random: Pick<Random, 'float'>;
 }
@@ -27,20 +28,23 @@ export class Engine {
   readonly #wants = new Map<BlobHash, Want>();
   readonly #lanes = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #files = new Requests<Want>();
+  readonly #errands: Errands;
   readonly #exchanges: Exchanges;
   readonly flocks: Flocks;
   /** Holders that no caller named, by the way in which they were found. */
   readonly found: Record<FoundBy, number> = { asked: 0, record: 0 };
   #kickPlanned = false;
   #cancelWake: (() => void) | undefined;
-  #turn = 0;
 
   constructor(components: EngineComponents, options: TransferOptions) {
     this.#components = components;
     this.#options = options;
     const end = this.#end.bind(this);
     const wantOf = (hash: BlobHash): Want | undefined => this.#wants.get(hash);
-    this.#exchanges = new Exchanges({ ...components, end, wantOf, stop: this.#stop.signal });
+    const files = this.#files;
+    this.#errands = new Errands({ ...components, files, wants: this.#wants }, options);
+    this.#exchanges = new Exchanges({ ...components, end, files, wantOf, stop: this.#stop.signal });
     const isTrusted = (peer: PeerId): boolean =>
       components.peers.turnOf(peer, components.clock.now()) !== 'never';
     const whole = this.#whole.bind(this);
@@ -107,18 +111,17 @@ export class Engine {
     const { mesh, clock, peers } = this.#components;
     const nowMs = clock.now();
     const reachable = new Set(mesh.reachable());
-    const turnOf = (want: Want, peer: PeerId): Turn =>
+    const turnOf: TurnOf = (want, peer) =>
       reachable.has(peer) ? later(want.turnOf(peer, nowMs), peers.turnOf(peer, nowMs)) : 'never';
     const asked = new Set<PeerId>();
     for (const want of this.#wants.values()) {
-      if (hasWork(want)) for (const peer of want.peers) if (turnOf(want, peer) === 'now') asked.add(peer);
+      if (isOpen(want)) for (const peer of want.peers) if (turnOf(want, peer) === 'now') asked.add(peer);
     }
     // One lane to each before a second to any: several holders share from the first moment.
-    for (let round = 0; round < this.#options.lanesPerPeer && asked.size > 0; round++) {
+    for (let round = 0; round < this.#options.lanesPerPeer; round++) {
       for (const peer of asked) {
-        const errand = peers.hasLane(peer)
-          ? this.#nextErrand((want) => turnOf(want, peer) === 'now', asked.size)
-          : undefined;
+        if (!peers.hasLane(peer, round + 1)) continue;
+        const errand = this.#errands.next(peer, turnOf);
         if (errand === undefined) asked.delete(peer);
         else this.#send(peer, errand);
       }
@@ -159,61 +162,20 @@ export class Engine {
     const [first] = units;
     if (first === undefined) return undefined;
     if (first.piece === undefined) {
-      const wants = units.flatMap(({ want }) => (want.state.kind === 'queued' ? [want] : []));
+      // What is late is asked already, and of somebody else.
+      const wants = units.flatMap(({ want }) => {
+        const isAsked = want.state.kind === 'asked' && !this.#files.isAskedOf(peer, want);
+        return want.state.kind === 'queued' || isAsked ? [want] : [];
+      });
       for (const want of wants) want.state = { kind: 'asked' };
-      return wants.length === 0 ? undefined : { kind: 'files', wants };
+      if (wants.length === 0) return undefined;
+      return { kind: 'files', request: this.#files.begin(peer, wants, nowMs) };
     }
     const { want } = first;
     const { state } = want;
     if (state.kind !== 'pieces') return undefined;
-    state.out += 1;
-    return { kind: 'pieces', want, state, indices: units.flatMap(({ piece }) => piece ?? []) };
-  }
-
-  #nextErrand(may: (want: Want) => boolean, peers: number): Errand | undefined {
-    this.#turn += 1;
-    // In turn, so that neither a crowd of small files nor one large file keeps the other waiting.
-    return this.#turn % 2 === 0
-      ? (this.#filesErrand(may) ?? this.#piecesErrand(may, peers))
-      : (this.#piecesErrand(may, peers) ?? this.#filesErrand(may));
-  }
-
-  #filesErrand(may: (want: Want) => boolean): Errand | undefined {
-    const wants: Want[] = [];
-    let bytes = 0;
-    for (const want of this.#wants.values()) {
-      if (want.state.kind !== 'queued' || want.isWithOthers || !may(want)) continue;
-      const { sizeBytes = transferLimits.guessedBytes } = want;
-      // Of a large file only the manifest comes.
-      const comingBytes = sizeBytes > transferLimits.wholeBytes ? 0 : sizeBytes;
-      if (wants.length > 0 && bytes + comingBytes > transferLimits.requestBytes) break;
-      bytes += comingBytes;
-      want.state = { kind: 'asked' };
-      // The manifest of a large one takes the place of none of its pieces.
-      if (travelsWhole(want.sizeBytes ?? 0)) want.flock?.take(want.hash, 1, this.#components.clock.now());
-      wants.push(want);
-      if (wants.length >= transferLimits.requestFiles) break;
-    }
-    return wants.length === 0 ? undefined : { kind: 'files', wants };
-  }
-
-  #piecesErrand(may: (want: Want) => boolean, peers: number): Errand | undefined {
-    for (const want of this.#wants.values()) {
-      const { state } = want;
-      if (state.kind !== 'pieces' || want.isWithOthers || !may(want)) continue;
-      const toAsk = want.piecesToAsk;
-      if (toAsk === 0) continue;
-      const lanes = peers * this.#options.lanesPerPeer;
-      const most = Math.max(1, transferLimits.requestBytes / state.arrival.manifest.pieceBytes);
-      const share = Math.min(most, Math.ceil(toAsk / lanes));
-      const indices = want.takePieces(state, share, this.#components.clock.now());
-      state.out += 1;
-      // To the back, so that several large files advance together.
-      this.#wants.delete(want.hash);
-      this.#wants.set(want.hash, want);
-      return { kind: 'pieces', want, state, indices };
-    }
-    return undefined;
+    const indices = units.flatMap(({ piece }) => piece ?? []);
+    return { kind: 'pieces', want, state, request: state.requests.begin(peer, indices, nowMs) };
   }
 
   #send(peer: PeerId, errand: Errand): void {
@@ -222,7 +184,9 @@ export class Engine {
       .run(peer, errand)
       .catch((error: unknown) => {
         // Everything expected is handled within; what comes here ends the wants it is about, not the node.
-        const wants = errand.kind === 'files' ? errand.wants : errand.kind === 'pieces' ? [errand.want] : [];
+        const wants = errand.kind === 'files' ? [...errand.request.left] : [];
+        if (errand.kind === 'files') this.#files.end(errand.request);
+        if (errand.kind === 'pieces') wants.push(errand.want);
         for (const want of wants) this.#end(want, { error });
       })
       .finally(() => {
@@ -234,13 +198,15 @@ export class Engine {
   }
 
   /** What nobody can be asked for now waits for a pause to end, is searched for, or is given up. */
-  #careForStuck(turnOf: (want: Want, peer: PeerId) => Turn, flocksMs: number): void {
+  #careForStuck(turnOf: TurnOf, flocksMs: number): void {
     const nowMs = this.#components.clock.now();
-    let wakeMs = flocksMs;
+    let wakeMs = Math.min(flocksMs, this.#files.nextLateMs(nowMs));
     const lost: Want[] = [];
     for (const want of this.#wants.values()) {
-      if (!hasWork(want) || want.search === 'under-way') continue;
-      if (want.state.kind === 'pieces' && want.state.out > 0) continue;
+      if (!isOpen(want) || want.search === 'under-way') continue;
+      wakeMs = Math.min(wakeMs, pausesUntilMs(want, turnOf));
+      if (want.state.kind === 'pieces') wakeMs = Math.min(wakeMs, want.state.requests.nextLateMs(nowMs));
+      if (!hasWork(want) || (want.state.kind === 'pieces' && want.state.requests.count > 0)) continue;
       let next = nextTurn(want, turnOf);
       if (next === 'never') {
         want.refresh(this.#components.mesh.self);
@@ -251,7 +217,6 @@ export class Engine {
       const hopesUntilMs = search === 'done' && disputed.length === 0 ? (flock?.hopesUntilMs ?? 0) : 0;
       if (next === 'never' && hopesUntilMs > nowMs) wakeMs = Math.min(wakeMs, hopesUntilMs);
       else if (next === 'never') lost.push(want);
-      else if (next !== 'now') wakeMs = Math.min(wakeMs, next);
     }
     this.#wakeAt(wakeMs);
     this.#careForLost(lost);
@@ -338,7 +303,9 @@ export class Engine {
     if (this.#wants.get(want.hash) === want) this.#wants.delete(want.hash);
     if ('info' in result) want.flock?.hasFile(want.hash);
     else want.flock?.unwants(want.hash);
+    this.#files.settled(want);
     if (state.kind === 'pieces') {
+      state.requests.cut();
       const lane = state.arrival
         .suspend()
         .catch(() => undefined)
@@ -350,19 +317,31 @@ export class Engine {
   }
 }
 
+/** Whether it is to come from its holders: something of it is to be asked for, or may be late one day. */
+function isOpen(want: Want): boolean {
+  return !want.isWithOthers && want.state.kind !== 'storing' && !want.ended;
+}
+
 /** Whether something of it is to be asked of its holders. */
 function hasWork(want: Want): boolean {
   return !want.isWithOthers && (want.state.kind === 'queued' || want.piecesToAsk > 0);
 }
 
-function nextTurn(want: Want, turnOf: (want: Want, peer: PeerId) => Turn): Turn {
-  let next: Turn = 'never';
+function nextTurn(want: Want, turnOf: TurnOf): Turn {
+  const turns = Array.from(want.peers, (peer) => turnOf(want, peer));
+  if (turns.includes('now')) return 'now';
+  const untilMs = pausesUntilMs(want, turnOf);
+  return untilMs === Number.POSITIVE_INFINITY ? 'never' : untilMs;
+}
+
+/** When the first of those that pause may be asked again: also while others are at work, who may be slow. */
+function pausesUntilMs(want: Want, turnOf: TurnOf): number {
+  let untilMs = Number.POSITIVE_INFINITY;
   for (const peer of want.peers) {
     const turn = turnOf(want, peer);
-    if (turn === 'now') return 'now';
-    if (turn !== 'never') next = next === 'never' ? turn : Math.min(next, turn);
+    if (typeof turn === 'number') untilMs = Math.min(untilMs, turn);
   }
-  return next;
+  return untilMs;
 }
 
 /** The later of two turns. */

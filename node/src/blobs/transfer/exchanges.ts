@@ -10,6 +10,7 @@ import type { Lines } from './lines.ts';
 import { swarmLimits, transferLimits } from './limits.ts';
 import type { Peers } from './peers.ts';
 import type { PieceMemory } from './piece-memory.ts';
+import { Abandoned, type OpenRequest, Requests } from './requests.ts';
 import type { Bits } from './units.ts';
 import type { PiecesState, Want } from './wants.ts';
 
@@ -28,21 +29,20 @@ export interface ExchangeComponents {
   readonly end: (want: Want, result: WantResult) => void;
   readonly stop: AbortSignal;
   readonly wantOf: (hash: BlobHash) => Want | undefined;
+  /** Those under way for files that travel whole, and for manifests. */
+  readonly files: Requests<Want>;
 }
 
 /** What one lane does: one request to one machine. */
 export type Errand =
-  | { readonly kind: 'files'; readonly wants: readonly Want[] }
+  | { readonly kind: 'files'; readonly request: OpenRequest<Want> }
   | {
       readonly kind: 'pieces';
       readonly want: Want;
       readonly state: PiecesState;
-      readonly indices: readonly number[];
+      readonly request: OpenRequest<number>;
     }
   | { readonly kind: 'some'; readonly flock: Flock; readonly bits: Bits; readonly bytes: number };
-
-/** Nobody waits any more for what is coming in: the stream is cut, and nobody is to blame. */
-export class Abandoned extends Error {}
 
 /** Carries out errands: asks, verifies and stores what comes, and puts back what didn't. */
 export class Exchanges {
@@ -55,7 +55,7 @@ export class Exchanges {
   run(peer: PeerId, errand: Errand): Promise<void> {
     switch (errand.kind) {
       case 'files':
-        return this.#askFiles(peer, errand.wants);
+        return this.#askFiles(peer, errand.request);
       case 'pieces':
         return this.#askPieces(peer, errand);
       case 'some':
@@ -63,35 +63,56 @@ export class Exchanges {
     }
   }
 
-  async #askFiles(peer: PeerId, wants: readonly Want[]): Promise<void> {
-    const { lines } = this.#components;
+  async #askFiles(peer: PeerId, request: OpenRequest<Want>): Promise<void> {
+    const { clock, files, lines, stop } = this.#components;
+    const wants = [...request.left];
     const stored = new Backlog();
-    const startedMs = this.#components.clock.now();
+    const startedMs = clock.now();
     let at = 0;
     let failure: unknown;
     const take = async (answer: BlobsAnswer, body: Uint8Array): Promise<boolean> => {
-      if (wants.every((want) => want.ended)) throw new Abandoned('Nobody waits for the rest.');
+      request.signal.throwIfAborted();
       if (answer.kind === 'busy' && at === 0) return this.#busy(peer);
       const want = wants[at];
       if (want === undefined || !('hash' in answer) || answer.hash !== want.hash)
         throw new FrameError('That is no answer to what was asked.');
       at += 1;
+      moved(request, want, clock.now());
       await stored.add(body.length, this.#takeFile(peer, want, answer, body));
-      return at === wants.length;
+      return isLast(request, wants.length - at);
     };
     try {
-      const request = { kind: 'get' as const, hashes: wants.map(({ hash }) => hash) };
-      await lines.exchange(peer, request, take, this.#components.stop);
+      const head = { kind: 'get' as const, hashes: wants.map(({ hash }) => hash) };
+      await lines.exchange(peer, head, take, AbortSignal.any([stop, request.signal]));
     } catch (error) {
       failure = error;
     }
     await stored.settled();
-    wants[0]?.flock?.brought(peer, stored.totalBytes, this.#components.clock.now() - startedMs);
-    for (const want of wants.slice(at)) {
+    this.#brought(peer, { flock: wants[0]?.flock, bytes: stored.totalBytes, startedMs, request });
+    const left = [...request.left];
+    const missed = new Set(files.end(request));
+    for (const want of left) {
       if (want.state.kind !== 'asked') continue;
       if (failure !== undefined) this.#failed(peer, want, failure);
-      want.queue();
+      if (missed.has(want)) want.queue();
     }
+  }
+
+  /** What came of one request, so that the next asks for what it brings in the time that is aimed at. */
+  #brought(
+    peer: PeerId,
+    came: {
+      readonly flock: Flock | undefined;
+      readonly bytes: number;
+      readonly startedMs: number;
+      readonly request: OpenRequest<unknown>;
+    },
+  ): void {
+    const tookMs = this.#components.clock.now() - came.startedMs;
+    // What others brought before it could says how slow it is, too.
+    if (came.bytes > 0 || came.request.signal.aborted)
+      this.#components.peers.brought(peer, came.bytes, tookMs);
+    came.flock?.brought(peer, came.bytes, tookMs);
   }
 
   async #takeFile(peer: PeerId, want: Want, answer: BlobsAnswer, body: Uint8Array): Promise<void> {
@@ -101,12 +122,12 @@ export class Exchanges {
     if (answer.kind === 'absent') {
       want.lacks(peer);
       want.flock?.failed(peer, this.#components.clock.now());
-      want.queue();
-      return;
+      return this.#again(want);
     }
     try {
       if (answer.kind === 'manifest') {
         await this.#beginPieces(peer, want, manifestIn(answer, body));
+        this.#components.files.settled(want);
         return;
       }
       want.state = { kind: 'storing' };
@@ -119,8 +140,14 @@ export class Exchanges {
     } catch (error) {
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
       this.#lied(peer, want, answer.kind);
-      if (!want.ended) want.queue();
+      if (!want.ended) this.#again(want);
     }
+  }
+
+  /** What came of a file was not it: it is still to come from somebody else, or to be asked for again. */
+  #again(want: Want): void {
+    if (this.#components.files.has(want)) want.state = { kind: 'asked' };
+    else want.queue();
   }
 
   async #beginPieces(peer: PeerId, want: Want, manifest: BlobManifest): Promise<void> {
@@ -139,8 +166,8 @@ export class Exchanges {
       arrival,
       manifestFrom: peer,
       todo,
-      left: missing.length,
-      out: 0,
+      missing: new Set(missing),
+      requests: new Requests(),
     };
     want.state = state;
     want.sizeBytes = manifest.sizeBytes;
@@ -151,44 +178,42 @@ export class Exchanges {
   }
 
   async #askPieces(peer: PeerId, errand: Extract<Errand, { kind: 'pieces' }>): Promise<void> {
-    const { want, state, indices } = errand;
+    const { clock, lines, received, stop } = this.#components;
+    const { want, state, request } = errand;
+    const indices = [...request.left];
     const stored = new Backlog();
-    const startedMs = this.#components.clock.now();
+    const startedMs = clock.now();
     let at = 0;
     let failure: unknown;
     const take = async (answer: BlobsAnswer, body: Uint8Array): Promise<boolean> => {
-      if (want.state !== state) throw new Abandoned('Nobody waits for the rest.');
+      request.signal.throwIfAborted();
       if (answer.kind === 'busy' && at === 0) return this.#busy(peer);
       if (answer.kind === 'absent' && answer.hash === want.hash) {
         want.lacks(peer);
-        want.flock?.failed(peer, this.#components.clock.now());
+        want.flock?.failed(peer, clock.now());
         return true;
       }
       const index = indices[at];
       if (answer.kind !== 'piece' || index === undefined || answer.index !== index)
         throw new FrameError('That is no answer to what was asked.');
       at += 1;
-      this.#components.received(body.length);
+      moved(request, index, clock.now());
+      received(body.length);
       await stored.add(body.length, this.#takePiece(peer, want, state, index, body));
-      return at === indices.length;
+      return isLast(request, indices.length - at);
     };
     try {
-      await this.#components.lines.exchange(
-        peer,
-        { kind: 'pieces', hash: want.hash, pieces: [...indices] },
-        take,
-        this.#components.stop,
-      );
+      const head = { kind: 'pieces' as const, hash: want.hash, pieces: indices };
+      await lines.exchange(peer, head, take, AbortSignal.any([stop, request.signal]));
     } catch (error) {
       failure = error;
     }
     await stored.settled();
-    want.flock?.brought(peer, stored.totalBytes, this.#components.clock.now() - startedMs);
-    state.out -= 1;
-    want.missed(state, indices.slice(at));
+    this.#brought(peer, { flock: want.flock, bytes: stored.totalBytes, startedMs, request });
+    want.missed(state, state.requests.end(request));
     if (failure !== undefined && want.state === state) this.#failed(peer, want, failure);
     // Outside of the wait for what was stored: the last piece of all ends the file.
-    if (state.left === 0 && want.state === state) await this.#finish(want, state);
+    if (state.missing.size === 0 && want.state === state) await this.#finish(want, state);
   }
 
   /** Units of the holder's choice, for a bundle that others fetch too. */
@@ -218,7 +243,10 @@ export class Exchanges {
         grown.set(want, want.state);
         this.#components.received(body.length);
         await stored.add(body.length, this.#takePiece(peer, want, want.state, unit.piece, body));
-      } else if (want?.state.kind === 'queued' && unit.piece === undefined) {
+      } else if (
+        (want?.state.kind === 'queued' || want?.state.kind === 'asked') &&
+        unit.piece === undefined
+      ) {
         want.state = { kind: 'asked' };
         await stored.add(body.length, this.#takeFile(peer, want, { kind: 'file', hash: unit.hash }, body));
       } else {
@@ -237,7 +265,7 @@ export class Exchanges {
     flock.answered(peer, bytes);
     flock.brought(peer, stored.totalBytes, clock.now() - startedMs);
     for (const [want, state] of grown) {
-      if (state.left === 0 && want.state === state) await this.#finish(want, state);
+      if (state.missing.size === 0 && want.state === state) await this.#finish(want, state);
     }
   }
 
@@ -251,15 +279,16 @@ export class Exchanges {
     const { clock } = this.#components;
     try {
       await state.arrival.write(index, body);
+      state.requests.settled(index);
       // Another machine may have brought it as well.
-      if (want.flock?.arrived(want.flock.unitOf(want.hash, index), clock.now()) === false) return;
-      state.left -= 1;
+      if (!state.missing.delete(index)) return;
+      want.flock?.arrived(want.flock.unitOf(want.hash, index), clock.now());
       want.brought(peer, body.length);
     } catch (error) {
       // Nobody waits any more: the store has put the half-fetched file aside, and nobody is to blame.
       if (want.state !== state) return;
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
-      want.missed(state, [index]);
+      if (!state.requests.has(index)) want.missed(state, [index]);
       // Its own manifest it must fit; where it doesn't fit another's, either of the two may be wrong.
       if (peer === state.manifestFrom) this.#lied(peer, want, `piece ${index}`);
       else {
@@ -305,6 +334,18 @@ export class Exchanges {
     this.#components.peers.busy(peer);
     return true;
   }
+}
+
+/** A thing of it was answered. */
+function moved<T>(request: OpenRequest<T>, thing: T, nowMs: number): void {
+  request.left.delete(thing);
+  request.movedAtMs = nowMs;
+}
+
+/** Whether the answers are over. @throws Abandoned where those to come are of no use. */
+function isLast(request: OpenRequest<unknown>, answersLeft: number): boolean {
+  if (answersLeft > 0 && request.left.size === 0) throw new Abandoned('The rest came from others.');
+  return answersLeft === 0;
 }
 
 /** @throws BlobMismatchError where it can't be a manifest of a blob that doesn't travel whole. */

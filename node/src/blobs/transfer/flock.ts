@@ -2,6 +2,7 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Random } from '../../system/interface.ts';
 import type { BlobHash } from '../interface.ts';
 import { swarmLimits, transferLimits } from './limits.ts';
+import { askBytesAfter } from './peers.ts';
 import { Bits, type Unit, type Units } from './units.ts';
 
 /** What one machine of a flock has, and how it does. */
@@ -275,9 +276,7 @@ export class Flock {
     const known = this.#peers.get(peer);
     if (known === undefined || bytes === 0) return;
     known.failures = 0;
-    // A whole number of bytes: a request with any other is refused.
-    const second = Math.round((bytes / Math.max(1, tookMs)) * 1_000);
-    known.askBytes = Math.min(transferLimits.requestBytes, Math.max(swarmLimits.askBytesFirst, second));
+    known.askBytes = askBytesAfter(bytes, tookMs);
   }
 
   /** It gave nothing: there may be more to ask for in a moment. */

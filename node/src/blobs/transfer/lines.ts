@@ -48,7 +48,8 @@ export class Lines {
 
   /**
    * Asks, and gives each answer to `take`, one after another.
-   * @throws FrameError, MalformedBytesError, MeshError, and what `take` throws; the stream is then ended.
+   * @throws FrameError, MalformedBytesError, MeshError, the signal's reason, and what `take` throws; the stream is then
+   * ended.
    */
   async exchange(
     peer: PeerId,
@@ -66,8 +67,10 @@ export class Lines {
       signal.throwIfAborted();
       const kept = this.#takeIdle(peer);
       try {
-        return await this.#exchangeOn(kept ?? (await this.#connect(peer, signal)), { request, body }, taking);
+        const line = kept ?? (await this.#connect(peer, signal));
+        return await this.#exchangeOn(line, { request, body, signal }, taking);
       } catch (error) {
+        signal.throwIfAborted();
         // A kept stream may have ended with an earlier connection; that says nothing about the peer now.
         const stalled = error instanceof FrameError && error.code === 'frame-stalled';
         if (kept === undefined || answered || stalled || isNonsense(error)) throw error;
@@ -107,10 +110,13 @@ export class Lines {
 
   async #exchangeOn(
     line: Line,
-    { request, body }: { request: BlobsRequest; body: Uint8Array | undefined },
+    { request, body, signal }: { request: BlobsRequest; body: Uint8Array | undefined; signal: AbortSignal },
     take: TakeAnswer,
   ): Promise<void> {
+    const onAbort = (): void => line.stream.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
+      signal.throwIfAborted();
       this.requests[request.kind] += 1;
       await line.writer.write(request, body);
       await line.writer.flush();
@@ -124,6 +130,8 @@ export class Lines {
     } catch (error) {
       this.#drop(line, error);
       throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
     }
     this.#keep(line);
   }

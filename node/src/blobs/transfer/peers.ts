@@ -2,13 +2,14 @@ import type { PeerId } from '@cuadro/protocol';
 import type { Clock, Logger } from '../../system/interface.ts';
 import type { BlobHash } from '../interface.ts';
 import type { TransferStatus } from './interface.ts';
-import { transferLimits, type TransferOptions } from './limits.ts';
+import { swarmLimits, transferLimits, type TransferOptions } from './limits.ts';
 import type { Turn } from './wants.ts';
 
 interface Peer {
   lanes: number;
   busyUntilMs: number;
   shunnedUntilMs: number;
+  askBytes: number;
 }
 
 /** What the transfer knows of other machines, whatever the file. */
@@ -52,6 +53,16 @@ export class Peers {
     this.#of(peer).busyUntilMs = this.#clock.now() + transferLimits.busyMs;
   }
 
+  /** What one request asks of it where others have the rest: about what it brings in a second. */
+  askBytesOf(peer: PeerId): number {
+    return this.#of(peer).askBytes;
+  }
+
+  /** What came of one request. */
+  brought(peer: PeerId, bytes: number, tookMs: number): void {
+    this.#of(peer).askBytes = askBytesAfter(bytes, tookMs);
+  }
+
   /** It sent what doesn't fit: told, counted, and left alone for a while. */
   lied(peer: PeerId, hash: BlobHash, what: string): void {
     const count = (this.#liars.get(peer)?.count ?? 0) + 1;
@@ -72,9 +83,17 @@ export class Peers {
   #of(peer: PeerId): Peer {
     let known = this.#peers.get(peer);
     if (known === undefined) {
-      known = { lanes: 0, busyUntilMs: 0, shunnedUntilMs: 0 };
+      const askBytes = swarmLimits.askBytesFirst;
+      known = { lanes: 0, busyUntilMs: 0, shunnedUntilMs: 0, askBytes };
       this.#peers.set(peer, known);
     }
     return known;
   }
+}
+
+/** What a machine is best asked for that brought so much in so long: what it brings in a second, within bounds. */
+export function askBytesAfter(bytes: number, tookMs: number): number {
+  // A whole number of bytes: a request with any other is refused.
+  const second = Math.round((bytes / Math.max(1, tookMs)) * 1_000);
+  return Math.min(transferLimits.requestBytes, Math.max(swarmLimits.askBytesFirst, second));
 }

@@ -3,6 +3,7 @@ import type { BlobArrival, BlobHash, BlobInfo } from '../interface.ts';
 import type { FetchOptions, FetchProgress } from './interface.ts';
 import type { Flock } from './flock.ts';
 import { transferLimits } from './limits.ts';
+import type { Requests } from './requests.ts';
 import { travelsWhole } from './units.ts';
 
 export type Waiter = Pick<FetchOptions, 'holders' | 'onProgress'>;
@@ -25,9 +26,8 @@ export interface PiecesState {
   /** Pieces that nobody was asked for, the next one last. */
   readonly todo: number[];
   /** Pieces that aren't here. */
-  left: number;
-  /** Requests under way. */
-  out: number;
+  readonly missing: Set<number>;
+  readonly requests: Requests<number>;
 }
 
 export type WantState =
