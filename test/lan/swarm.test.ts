@@ -12,6 +12,8 @@ import { type Host, Lan, onHosts } from './support/hosts.ts';
 
 const LINK_MEGABITS = 100;
 const SLOW_MEGABITS = 20;
+/** Of a slow one's time, what others may take at most that do not wait for it: its line has a fifth of theirs. */
+const HELD_UP_SHARE = 2 / 3;
 const FILES = 16;
 const FILE_BYTES = 4_000_000;
 const BUNDLE_BYTES = FILES * FILE_BYTES;
@@ -137,15 +139,18 @@ describe('a bundle that several hosts want at once', onHosts, () => {
       isSlowDone = true;
     });
     const quick = await Promise.all([fetched('a', bundle), fetched('b', bundle)]);
-    assert.equal(isSlowDone, false, 'the others did not wait for it');
+    assert.equal(isSlowDone, false, 'the others were done before it');
     const { seconds } = await slow;
+    const slowest = Math.max(...quick.map((one) => one.seconds));
     for (const limit of ['limit', 'limitIncoming'] as const) hostOf('c')[limit]('eth0', LINK_MEGABITS);
-    tellFigure(
-      t,
-      'a link of 20 Mbit/s among those of 100: slowest of the others',
-      Math.max(...quick.map((one) => one.seconds)) * 1_000,
-    );
+    tellFigure(t, 'a link of 20 Mbit/s among those of 100: slowest of the others', slowest * 1_000);
     tellFigure(t, 'a link of 20 Mbit/s among those of 100: its own', seconds * 1_000);
+    // Who waits for its units is done with it. By design they wait for some, until what it was given is asked of
+    // another (3 s): that left them at 0.44 of its time on a busy machine.
+    assert.ok(
+      slowest < seconds * HELD_UP_SHARE,
+      `the others took ${slowest} s, and the slow one ${seconds} s`,
+    );
   });
 
   it('R56: names a holder that corrupts what it serves, and brings all without it', async () => {

@@ -186,6 +186,18 @@ export class Host {
     filter(this.#switch, 'netdev', hook, isMute ? ['drop'] : []);
   }
 
+  /** Loses what asks for a connection with it, as behind a router that lets none in; those that stand go on. */
+  letNoneIn(network: number): void {
+    this.#filterArriving(network, ['tcp flags & (syn | ack) == syn drop']);
+  }
+
+  /** The TCP connections of an address of this host with other hosts, as `here there`. */
+  connectionsOn(network: number): string[] {
+    const lines = run('ip', 'netns', 'exec', this.space, 'ss', '-Htn', 'state', 'established').split('\n');
+    const ends = lines.map((line) => line.trim().split(/\s+/).slice(2).join(' '));
+    return ends.filter((one) => one.startsWith(`${this.addressOn(network)}:`)).sort();
+  }
+
   /** Its processes, whatever started them. */
   get processes(): number[] {
     return run('ip', 'netns', 'pids', this.space).split('\n').map(Number).filter(Boolean);

@@ -7,9 +7,11 @@ import { createMesh } from '../../../node/src/mesh/mesh.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
-import type { Command, Event, ProcessInit } from './remote-mesh.ts';
+import type { Command, Event, ProcessInit, Pulse } from './remote-mesh.ts';
 
 const init = JSON.parse(process.argv[2] ?? '') as ProcessInit;
+/** How a message begins that is one of those sent at an interval. */
+const PULSE = 'pulse ';
 const tell = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
 const quiet = (): void => undefined;
 const warn = (message: string, fields?: Record<string, unknown>): void =>
@@ -29,7 +31,7 @@ const mesh = createMesh(
 mesh.subscribe({
   peer: (peer, state) => tell({ kind: 'peer', peer, state }),
   found: (node) => tell({ kind: 'found', node }),
-  message: (from, bytes) => tell({ kind: 'message', from, text: Buffer.from(bytes).toString() }),
+  message: (from, bytes) => tellMessage(from, Buffer.from(bytes).toString()),
   gossip: (_topic, from, bytes) => tell({ kind: 'gossip', from, text: Buffer.from(bytes).toString() }),
 });
 mesh.serve('blobs', async (stream) => {
@@ -39,13 +41,46 @@ mesh.setMembership({ farm: init.farm, members: new Set(init.members) });
 await mesh.start();
 tell({ kind: 'status', status: mesh.status() });
 
-async function bulk(to: string, bytes: number): Promise<void> {
+/** The clock that all processes of this machine share, from whenever it began. */
+const sharedMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
+
+function tellMessage(from: string, text: string): void {
+  if (!text.startsWith(PULSE)) return tell({ kind: 'message', from, text });
+  const pulse = JSON.parse(text.slice(PULSE.length)) as Pulse;
+  tell({ kind: 'pulse', from, pulse, atMs: sharedMs() });
+}
+
+async function bulk({ to, streams, bytes }: Extract<Command, { do: 'bulk' }>): Promise<void> {
+  const beganMs = sharedMs();
+  await Promise.all(Array.from({ length: streams }, () => bulkOf(to, bytes)));
+  tell({ kind: 'bulk', tookMs: sharedMs() - beganMs });
+}
+
+/** Ends once the other has read all of it. */
+async function bulkOf(to: string, bytes: number): Promise<void> {
   const stream = await mesh.open(to, 'blobs');
   const piece = new Uint8Array(2 ** 20);
-  for (let sent = 0; sent < bytes; sent += piece.length) await stream.write(piece);
+  for (let sent = 0; sent < bytes; sent += piece.length)
+    await stream.write(piece.subarray(0, Math.min(piece.length, bytes - sent)));
   await stream.end();
   for await (const chunk of stream.chunks) if (chunk.length === 0) break;
-  tell({ kind: 'bulk' });
+}
+
+/** Each at its time, whenever the one before went: what keeps this process from sending is a delay, too. */
+function pulses({ to, everyMs, count, bytes }: Extract<Command, { do: 'pulses' }>): void {
+  const beganMs = sharedMs();
+  const next = (number: number): void => {
+    const dueMs = beganMs + number * everyMs;
+    setTimeout(
+      () => {
+        const text = `${PULSE}${JSON.stringify({ dueMs } satisfies Pulse)}`;
+        mesh.send(to, Buffer.from(text.padEnd(bytes)));
+        if (number < count) next(number + 1);
+      },
+      Math.max(0, dueMs - sharedMs()),
+    );
+  };
+  next(1);
 }
 
 function obey(command: Command): void {
@@ -61,8 +96,10 @@ function obey(command: Command): void {
     case 'status':
       return tell({ kind: 'status', status: mesh.status() });
     case 'bulk':
-      void bulk(command.to, command.bytes);
+      void bulk(command).catch((error: unknown) => tell({ kind: 'bulk', tookMs: 0, error: String(error) }));
       return;
+    case 'pulses':
+      return pulses(command);
   }
 }
 

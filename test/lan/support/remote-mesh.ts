@@ -18,15 +18,31 @@ export type Command =
   | { readonly do: 'send'; readonly to: PeerId; readonly text: string }
   | { readonly do: 'gossip'; readonly text: string }
   | { readonly do: 'add'; readonly peer: PeerId; readonly addresses: readonly string[] }
-  | { readonly do: 'bulk'; readonly to: PeerId; readonly bytes: number }
+  /** So many streams at once, each of so many bytes. */
+  | { readonly do: 'bulk'; readonly to: PeerId; readonly streams: number; readonly bytes: number }
+  /** So many messages of so many bytes, one in each interval; `Pulse` tells what each says. */
+  | {
+      readonly do: 'pulses';
+      readonly to: PeerId;
+      readonly everyMs: number;
+      readonly count: number;
+      readonly bytes: number;
+    }
   | { readonly do: 'search' | 'status' };
 
 export type Event =
   | { readonly kind: 'peer'; readonly peer: PeerId; readonly state: PeerState }
   | { readonly kind: 'found'; readonly node: FoundNode }
   | { readonly kind: 'message' | 'gossip'; readonly from: PeerId; readonly text: string }
+  | { readonly kind: 'pulse'; readonly from: PeerId; readonly pulse: Pulse; readonly atMs: number }
   | { readonly kind: 'status'; readonly status: MeshStatus }
-  | { readonly kind: 'bulk' };
+  /** All that one `bulk` command sent has arrived; or why it did not. */
+  | { readonly kind: 'bulk'; readonly tookMs: number; readonly error?: string };
+
+/** When a message was to be sent, by the clock that all processes of this machine share. */
+export interface Pulse {
+  readonly dueMs: number;
+}
 
 const SCRIPT = join(import.meta.dirname, 'mesh-process.ts');
 
@@ -86,6 +102,17 @@ export class RemoteMesh {
 
   heard(kind: 'message' | 'gossip', text: string): boolean {
     return this.events.some((event) => event.kind === kind && event.text === text);
+  }
+
+  /** What it sent as bulk; fails where that did not arrive. */
+  async bulkDone(limitMs: number): Promise<{ tookMs: number }> {
+    const done = await until(
+      'the bulk has arrived',
+      () => this.events.find((event) => event.kind === 'bulk'),
+      limitMs,
+    );
+    if (done.error !== undefined) throw new Error(`The bulk did not arrive: ${done.error}`);
+    return done;
   }
 
   /** No goodbye, no close: the process is gone. */

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
+import { defaultTransferOptions } from '../../node/src/blobs/transfer/limits.ts';
+import { BEACON_LATE_MS, defaultOptions as core, PULSE_BYTES } from '../../node/src/core/options.ts';
+import { defaultMeshLimits } from '../../node/src/mesh/limits.ts';
+import { tellFigure } from '../../scripts/test/figures.ts';
+import { until } from '../e2e/support/wait.ts';
+import { type Host, Lan, onHosts } from './support/hosts.ts';
+import { type Event, peerOf, RemoteMesh } from './support/remote-mesh.ts';
+
+const FARM = 'abcdefghijklmnop';
+const NAMES = ['a', 'b'] as const;
+const LINK_MEGABITS = 20;
+/** Each way, as many as one machine has answered by another at a time. */
+const STREAMS = Math.min(defaultTransferOptions.lanesPerPeer, defaultTransferOptions.uploads);
+/** What a line carries in 20 s, all streams together. */
+const STREAM_BYTES = Math.floor((LINK_MEGABITS * 1e6 * 20) / 8 / STREAMS);
+/** Beyond the bulk's end, headers and the time to find out that no second connection can be had included. */
+const PULSES = 60;
+const BULK_WITHIN_MS = 40_000;
+/** Of the line, what the bulk must have used for it to be full: the rest is headers, pulses, and TCP's own search. */
+const FULL_SHARE = 0.7;
+
+/**
+ * By how much a message may come later than the one before it, before somebody is suspected for it: the silence that
+ * each detector bears, less the interval in which it is used to hear.
+ */
+const BORNE_MS = Math.min(
+  // Three pulses missed: whoever is asked then says that it has lost the coordinator.
+  core.pulseIntervalMs * core.pulsesMissedMax - core.pulseIntervalMs,
+  // Two beacons missed: named in the pulse, and heard by way of others.
+  BEACON_LATE_MS - core.beaconIntervalMs,
+  core.leaseMs - core.beaconIntervalMs,
+  // The connection itself is given up.
+  defaultMeshLimits.silenceMs - defaultMeshLimits.beatMs,
+);
+
+type Arrival = Extract<Event, { kind: 'pulse' }>;
+
+const silences = (pulses: readonly Arrival[]): number[] =>
+  pulses.slice(1).map(({ atMs }, index) => atMs - (pulses[index]?.atMs ?? atMs));
+
+describe('a line of 20 Mbit/s that is full of bulk both ways', () => {
+  let lan: Lan;
+  let hosts: Host[];
+  let meshes: RemoteMesh[];
+  beforeEach(async () => {
+    lan = new Lan();
+    hosts = NAMES.map((name) => lan.host({ name, networks: [1] }));
+    for (const host of hosts) host.limit('eth0', LINK_MEGABITS);
+    const init = { farm: FARM, members: NAMES.map(peerOf), serviceName: 'cuadro-narrow' };
+    meshes = hosts.map((host, index) => new RemoteMesh(host, NAMES[index] ?? '', init));
+    const [a, b] = meshes as [RemoteMesh, RemoteMesh];
+    await until('both meet', () => a.reaches(b.peer) && b.reaches(a.peer));
+    // Each may have dialled the other at once.
+    await until('one connection is left', () => connections().length === 1);
+  });
+  afterEach(() => lan.remove());
+
+  const connections = (): string[] => (hosts[0] as Host).connectionsOn(1);
+  const other = (mesh: RemoteMesh): RemoteMesh => meshes.find((one) => one !== mesh) as RemoteMesh;
+  const arrivals = (mesh: RemoteMesh): Arrival[] => mesh.events.filter((event) => event.kind === 'pulse');
+
+  /** Bulk both ways, and pulses of the largest size meanwhile; gives the connections that there were with it. */
+  async function fill(t: TestContext, where: string): Promise<string[]> {
+    for (const mesh of meshes) {
+      const to = other(mesh).peer;
+      mesh.do({ do: 'pulses', to, everyMs: core.pulseIntervalMs, count: PULSES, bytes: PULSE_BYTES });
+      mesh.do({ do: 'bulk', to, streams: STREAMS, bytes: STREAM_BYTES });
+    }
+    const done = await Promise.all(meshes.map((mesh) => mesh.bulkDone(BULK_WITHIN_MS)));
+    const during = connections();
+    await until('all pulses have arrived', () => meshes.every((mesh) => arrivals(mesh).length === PULSES));
+    const slowest = Math.max(...done.map(({ tookMs }) => tookMs));
+    const share = (STREAMS * STREAM_BYTES * 8) / 1e6 / (slowest / 1_000) / LINK_MEGABITS;
+    tellFigure(t, `${where}: percent of the line that the bulk used, the slower way`, share * 100, '');
+    assert.ok(share > FULL_SHARE, `the bulk used ${share} of the line, which was not full`);
+    checkPulses(t, where);
+    return during;
+  }
+
+  function checkPulses(t: TestContext, where: string): void {
+    const delays = meshes
+      .flatMap((mesh) => arrivals(mesh).map(({ pulse, atMs }) => atMs - pulse.dueMs))
+      .sort((a, b) => a - b);
+    const at = (share: number): number => delays[Math.ceil(delays.length * share) - 1] as number;
+    tellFigure(t, `${where}: delay of a pulse, p50`, at(0.5));
+    tellFigure(t, `${where}: delay of a pulse, p99`, at(0.99));
+    tellFigure(t, `${where}: delay of a pulse, the longest`, at(1));
+    const silence = Math.max(...meshes.flatMap((mesh) => silences(arrivals(mesh))));
+    tellFigure(t, `${where}: the longest silence between two pulses`, silence);
+    const laterMs = silence - core.pulseIntervalMs;
+    assert.ok(
+      laterMs < BORNE_MS,
+      `a pulse was ${laterMs} ms later than the one before; ${BORNE_MS} are borne`,
+    );
+    for (const mesh of meshes) assert.deepEqual(mesh.statesOf(other(mesh).peer), ['reachable']);
+  }
+
+  it('delays no pulse, which goes by a connection of its own', onHosts, async (t: TestContext) => {
+    const [session] = connections();
+    const during = await fill(t, 'a full line, bulk apart');
+    assert.ok(during.length > 1, 'bulk had a connection of its own');
+    assert.ok(session !== undefined && during.includes(session), 'and that of the pulses still stands');
+  });
+
+  it(
+    'keeps pulses from being missed where no second connection can be had',
+    onHosts,
+    async (t: TestContext) => {
+      const before = connections();
+      for (const host of hosts) host.letNoneIn(1);
+      const during = await fill(t, 'a full line, bulk on the same connection');
+      assert.deepEqual(during, before, 'all went by the one connection');
+    },
+  );
+});
