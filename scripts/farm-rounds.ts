@@ -1,8 +1,9 @@
 /**
  * `node scripts/farm-rounds.ts [ROUNDS] [SEED]`: kills nodes of a farm of three with SIGKILL at seeded random moments
  * while they submit, fetch a scene, render, give copies away and collect, has each one's store checked before it comes
- * back, and checks that every frame of what was acknowledged arrives, once. It prints what each kill interrupted, and
- * ends with code 1 where anything is not as it must be. The test of the same name runs fewer rounds.
+ * back, and checks that every frame of what was acknowledged arrives, once, and that what was shown as done stays. It
+ * prints what each kill interrupted, and ends with code 1 where anything is not as it must be. The test of the same name
+ * runs fewer rounds.
  */
 import { randomInt } from 'node:crypto';
 import { emptyReport, farmRounds } from '../test/e2e/support/farm-rounds.ts';
@@ -18,6 +19,9 @@ try {
   await farmRounds(house, { rounds, seed, say: console.log, report });
   console.log(
     `All ${report.frames} frames of ${report.jobs} jobs arrived, whole, and every film has its length.`,
+  );
+  console.log(
+    `Results that were shown as done before a kill, all of which still count: ${report.shownDone}.`,
   );
   console.log(`Tasks that five kills gave up, rendered when asked for again: ${report.givenUp}.`);
   console.log(`Nobody led for ${Math.max(0, ...report.leaderlessMs)} ms at the longest.`);

@@ -15,7 +15,8 @@ test(`${rounds} rounds of SIGKILL in a farm of three, seed ${seed}: every frame 
   try {
     const report = await farmRounds(house, { rounds, seed, say: (line) => t.diagnostic(line) });
     assert.equal(report.rounds, rounds);
-    assert.ok(report.frames > 0 && report.jobs > 0);
+    assert.ok(report.frames > 0 && report.jobs > 0 && report.shownDone > 0);
+    t.diagnostic(`results shown as done before a kill: ${report.shownDone}`);
     const interrupted = Object.entries(report.interrupted).map(([what, count]) => `${what} ${count}`);
     t.diagnostic(`kills that interrupted: ${interrupted.join(', ')}`);
     t.diagnostic(`leaderless for ${report.leaderlessMs.join(', ')} ms`);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobView, SubmittedView } from '../../../protocol/src/index.ts';
@@ -8,6 +7,7 @@ import { checkStopped } from './job-checks.ts';
 import { decodePicture, filesBelow, frameNames, probeFilm } from './media.ts';
 import { blendersOf, kill, processesWith } from './processes.ts';
 import { pause, until } from './wait.ts';
+import { WatchedFolders } from './watched-folders.ts';
 
 /**
  * Rounds of SIGKILL at seeded random moments over jobs of real frames: the node, its Blender, or both. Whatever
@@ -60,7 +60,7 @@ export async function crashRounds(
 ): Promise<CrashReport> {
   const random = seededRandom(options.seed);
   const blend = await house.scene('sound', `frames=${FRAMES}`);
-  const watched = new WatchedFolders();
+  const watched = new WatchedFolders(FRAMES);
   const jobs: JobView[] = [];
   const report: CrashReport = { rounds: [], jobs: 0, frames: 0 };
   let node = await house.node();
@@ -178,57 +178,4 @@ async function checkLeftovers(house: House, node: NodeProcess, jobs: readonly Jo
   const { code } = await node.stop();
   assert.equal(code, 0, node.errors());
   assert.deepEqual(await processesWith(house.root), []);
-}
-
-/** Decodes every file as soon as it appears under its final name, and again in each check. */
-class WatchedFolders {
-  readonly #watchers: FSWatcher[] = [];
-  readonly #folders: string[] = [];
-  readonly #seen = new Set<string>();
-  readonly #looks: Promise<void>[] = [];
-
-  get seen(): number {
-    return this.#seen.size;
-  }
-
-  add(folder: string): void {
-    this.#folders.push(folder);
-    const watcher = watch(folder, (_event, name) => {
-      if (name !== null && !isTemporary(name)) this.#look(join(folder, name));
-    });
-    this.#watchers.push(watcher);
-  }
-
-  #look(path: string): void {
-    const look = decode(path).then(() => void this.#seen.add(path));
-    look.catch(() => undefined);
-    this.#looks.push(look);
-  }
-
-  /** @throws the first failure to decode. */
-  async check(): Promise<void> {
-    for (const folder of this.#folders) {
-      for (const name of await filesBelow(folder)) {
-        if (!isTemporary(name)) this.#look(join(folder, name));
-      }
-    }
-    await Promise.all(this.#looks.splice(0));
-  }
-
-  close(): void {
-    for (const watcher of this.#watchers) watcher.close();
-  }
-}
-
-async function decode(path: string): Promise<void> {
-  try {
-    if (path.endsWith('.mp4')) assert.equal((await probeFilm(path)).frames, FRAMES);
-    else await decodePicture(path);
-  } catch (error) {
-    throw new Error(`${path} stood under its final name and was not whole.`, { cause: error });
-  }
-}
-
-function isTemporary(name: string): boolean {
-  return name.startsWith('.cuadro-') && name.endsWith('.tmp');
 }

@@ -10,12 +10,15 @@ import type { House } from './house.ts';
 import { checkJob, checkStopped, viewOf } from './job-checks.ts';
 import { arriving, momentOf, type Stage, STAGES, type StrikeJob, tracesOf, workOf } from './strikes.ts';
 import { pause } from './wait.ts';
+import { ShownDone } from './shown-done.ts';
+import { WatchedFolders } from './watched-folders.ts';
 
 /**
  * Rounds of SIGKILL at seeded random moments in a farm of several real nodes that render real frames: while one
  * submits, fetches a scene, renders, gives copies away or collects; sometimes the coordinator goes with it. Whoever
  * is killed comes back, its store checked before. Every frame of what was acknowledged must arrive, each once; what
- * was not is there whole or not at all; and the farm must be one farm again after each round.
+ * was not is there whole or not at all; what any node showed as done before a kill must count in the end; no file may
+ * ever stand half-written in an output folder; and the farm must be one farm again after each round.
  */
 
 const NODES = 3;
@@ -43,6 +46,8 @@ export interface FarmRoundsReport {
   leaderlessMs: number[];
   /** Tasks that were given up because five machines were killed while they ran them, and asked for again at the end. */
   givenUp: number;
+  /** Results that a node showed as done before a kill, and that count in the end. */
+  shownDone: number;
   /** Kills that interrupted each; one kill may interrupt several, or nothing of these. */
   interrupted: Record<Stage | 'nothing', number>;
 }
@@ -55,6 +60,7 @@ export const emptyReport = (): FarmRoundsReport => ({
   jobs: 0,
   frames: 0,
   givenUp: 0,
+  shownDone: 0,
   leaderlessMs: [],
   interrupted: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0, nothing: 0 },
 });
@@ -76,8 +82,12 @@ export async function farmRounds(house: House, init: Init): Promise<FarmRoundsRe
   });
   try {
     const rounds = new Rounds(farm, blend, init);
-    await rounds.run();
-    return await rounds.end();
+    try {
+      await rounds.run();
+      return await rounds.end();
+    } finally {
+      rounds.close();
+    }
   } finally {
     await farm.close();
   }
@@ -91,6 +101,8 @@ class Rounds {
   readonly #jobs: StrikeJob[] = [];
   readonly #unanswered: { name: string; submitter: number }[] = [];
   readonly #report: FarmRoundsReport;
+  readonly #watched = new WatchedFolders(FRAMES);
+  readonly #shownDone = new ShownDone();
   #submitted = 0;
 
   constructor(farm: LocalFarm, blend: string, init: Init) {
@@ -118,6 +130,7 @@ class Rounds {
         await this.#farm.start(index);
       }
       await this.#farm.whole();
+      await this.#watched.check();
       this.#report.rounds++;
       for (const one of interrupted.length > 0 ? interrupted : (['nothing'] as const))
         this.#report.interrupted[one]++;
@@ -135,12 +148,19 @@ class Rounds {
     for (const { job, submitter } of this.#jobs) {
       this.#report.frames += await checkJob(this.#farm.living, this.#farm.node(submitter), job, FRAMES);
     }
+    await this.#watched.check();
+    for (const node of this.#farm.living) await this.#shownDone.check(node);
+    this.#report.shownDone = this.#shownDone.count;
     for (const { index, dataFolder } of this.#farm.living) {
       await this.#farm.stop(index);
       await checkStopped(dataFolder);
     }
     this.#report.jobs = this.#jobs.length;
     return this.#report;
+  }
+
+  close(): void {
+    this.#watched.close();
   }
 
   /** No further machine is risked for a task with which five vanished (SPEC R54): a person has to ask for it again. */
@@ -172,6 +192,7 @@ class Rounds {
     const answer = await node.client.call('submit', {
       body: { path: this.#blend, name, settings: { samples: 4 } },
     });
+    this.#watched.add(answer.job.outputFolder);
     this.#jobs.push({ job: answer.job, submitter: node.index });
     return answer;
   }
@@ -200,7 +221,8 @@ class Rounds {
     const asked = stage === 'submit' || stage === 'fetch' ? await this.#ask(submitter, name) : undefined;
     await momentOf({ stage, victim, latest, fraction, arrivingBefore });
     const victims = [...new Set([victim.index, ...(isBoth ? [leader] : [])])];
-    const interrupted = new Set(await workOf(victim));
+    const [work] = await Promise.all([workOf(victim), this.#shownDone.note(this.#farm.living)]);
+    const interrupted = new Set(work);
     await Promise.all(victims.map((index) => this.#farm.kill(index)));
     const isCutOff = asked !== undefined && asked.state !== 'answered';
     if (isCutOff && victims.includes(submitter.index)) interrupted.add('submit');
@@ -242,7 +264,9 @@ class Rounds {
     const known = (await this.#farm.living[0]?.client.call('jobs', {})) ?? [];
     for (const { name, submitter } of this.#unanswered) {
       const job = known.find((one) => one.name === name);
-      if (job !== undefined) this.#jobs.push({ job, submitter });
+      if (job === undefined) continue;
+      this.#watched.add(job.outputFolder);
+      this.#jobs.push({ job, submitter });
     }
     const names = new Set(this.#jobs.map(({ job }) => job.name));
     const strange = known.filter((job) => !names.has(job.name)).map(({ name }) => name);

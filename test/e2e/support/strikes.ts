@@ -4,6 +4,7 @@ import { type LocalFarm, type LocalNode, until } from '../../../scripts/farm/loc
 import { filesBelow } from './media.ts';
 import { viewOf } from './job-checks.ts';
 import { pause } from './wait.ts';
+import { isTemporary } from './watched-folders.ts';
 
 /** The seeded moments at which nodes of a farm are killed, and what each kill turns out to have interrupted. */
 
@@ -92,5 +93,3 @@ export async function tracesOf(
   if (outputs.some((name) => isTemporary(name))) found.push('collect');
   return found;
 }
-
-const isTemporary = (name: string): boolean => /(^|\/)\.cuadro-[^/]*\.tmp$/.test(name);
