@@ -73,6 +73,12 @@ function hereInit(init: NodeInit, live: LiveConfig, address: () => string): Here
   };
 }
 
+/** What its owner set of the copies on other machines, as it is now. */
+const copySettings = (live: LiveConfig) => ({
+  repairMiBps: () => live.current.repairMiBps,
+  replaceHours: () => live.current.replaceHours,
+});
+
 function tellDoor({ onDoor }: NodeInit, hub: EventHub, door: DoorView): void {
   hub.emit({ kind: 'door', door });
   onDoor?.(door);
@@ -106,9 +112,8 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
   const { clock, random, logger, signer, blobs, loopDelay, core } = base;
   const { dataFolder } = init;
   const live: LiveConfig = { current: base.config };
-  const repairMiBps = (): number => live.current.repairMiBps;
   const onLacking = (job: JobId): void => showAgain(job);
-  const network = assembleNetwork({ ...base, repairMiBps, onLacking }, core, () => driver);
+  const network = assembleNetwork({ ...base, ...copySettings(live), onLacking }, core, () => driver);
   const rendering: Rendering = await assembleRendering(init, { ...base, content: network.content }, live, {
     tasks: core,
     leaving: () => departure.says(),

@@ -378,6 +378,11 @@ export const configSchema = z.object({
     .describe(
       'The most that copies in place of lost ones take, in MiB/s; a quarter while it renders; 0: all',
     ),
+  replaceHours: z
+    .number()
+    .min(1)
+    .max(8_760)
+    .describe('Hours out of reach until copies on another machine are replaced by new ones'),
   reserveGiB: z.number().min(0).describe('Disk always left free, in GiB'),
   outputFolder: z.string().max(4_096).describe('Where jobs get their own folders of frames'),
   port: z.int().min(0).max(65_535).describe('Port of the dashboard'),

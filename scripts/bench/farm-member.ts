@@ -138,7 +138,12 @@ export async function startFarmMember(init: FarmMemberInit): Promise<FarmMember>
       serviceName: undefined,
     },
   );
-  const network: Network = networkOver(mesh, { clock, random, logger, blobs, bytes }, core, () => driver);
+  const network: Network = networkOver(
+    mesh,
+    { clock, random, logger, store, blobs, bytes, replaceHours: () => 24 },
+    core,
+    () => driver,
+  );
   const worker = createFarmWorker(init, { clock, blobs }, () => driver);
   const driver: Driver = createDriver({
     core,

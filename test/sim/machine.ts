@@ -234,7 +234,10 @@ export class Machine {
       serviceName: 'simulated',
     });
     const shared = isExact ? undefined : sharedOf(this.#components.timeline);
-    const base = { clock, random, blobs, bytes, logger, ...(shared && { reader: shared.reader }) };
+    const base = {
+      ...{ clock, random, store, blobs, bytes, logger, replaceHours: () => 24 },
+      ...(shared && { reader: shared.reader }),
+    };
     const network = networkOver(mesh, base, core, () => this.#watched(driver), shared?.messages);
     const driver = this.#driver({ core, clock, store, blobs, logger, network, farm: () => farm });
     const farm = createFarmMembership(

@@ -129,6 +129,10 @@ export const terms = {
       'New copies in place of lost ones at most (MiB/s)',
       'a quarter of it while this machine renders; 0: as fast as it goes',
     ],
+    replaceHours: [
+      'Hours until copies on a machine out of reach are replaced',
+      'one that is only off for the night is waited for',
+    ],
     reserveGiB: ['Disk always left free (GiB)', ''],
     outputFolder: ['Output folder', 'where jobs get their own folders'],
     port: ['Port of the dashboard', 'from the next start'],

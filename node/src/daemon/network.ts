@@ -46,7 +46,7 @@ export interface Network {
 const ROOT_EVERY_MS = 250;
 
 export function assembleNetwork(
-  base: Foundation & Pick<ReplicasBase, 'repairMiBps' | 'onLacking'>,
+  base: Foundation & Pick<ReplicasBase, 'repairMiBps' | 'replaceHours' | 'onLacking'>,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'input' | 'deliver'>,
 ): Network {

@@ -42,6 +42,10 @@ export interface Replicas {
 /** What records and content are kept the same with. */
 export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'bytes'> & {
   logger: Logger;
+  /** What the node notes for itself. */
+  store: Pick<Foundation['store'], 'getLocal' | 'setLocal'>;
+  /** After how many hours out of reach a machine's copies are replaced, as its owner has set it now. */
+  replaceHours: () => number;
   /** Ed25519 by default. */
   verify?: Verify;
   /** The most that copies in place of lost ones take, in MiB/s, as its owner has set it now; 0: no bound. */
@@ -52,14 +56,15 @@ export type ReplicasBase = Pick<Foundation, 'clock' | 'random' | 'blobs' | 'byte
   reader?: RecordReader;
 };
 
+const HOUR_MS = 3_600_000;
+
 export function assembleReplicas(
   mesh: Mesh,
-  base: ReplicasBase,
+  { clock, random, logger, blobs, bytes, verify = createVerifier(), reader, ...base }: ReplicasBase,
   queries: CoreQueries,
   driver: () => Pick<Driver, 'deliver'>,
   onRoot: () => void,
 ): Replicas {
-  const { clock, random, logger, blobs, bytes, verify = createVerifier(), reader, repairMiBps } = base;
   const log = logger.child({ room: 'replicas' });
   const deliver = (from: PeerId, records: KnownRecord[]): Promise<void> => driver().deliver(from, records);
   const records = heldRecords(queries);
@@ -87,9 +92,11 @@ export function assembleReplicas(
     // Asked for every task that is looked at, and costly to derive.
     members: () => roster.members(),
     leaving: () => roster.leaving(),
+    store: base.store,
+    replaceAfterMs: () => base.replaceHours() * HOUR_MS,
     repairBytesPerSecond: () => {
       const renders = queries.nodes().some(({ here, live }) => here && live.running.length > 0);
-      return repairRate(repairMiBps?.() ?? 0, renders);
+      return repairRate(base.repairMiBps?.() ?? 0, renders);
     },
     bytesOf: (record) => bytes.of(record),
     read: (stored) => {

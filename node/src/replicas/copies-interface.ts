@@ -3,6 +3,7 @@ import type { BlobStore } from '../blobs/interface.ts';
 import type { Transfer } from '../blobs/transfer/interface.ts';
 import type { Changes, CoreQueries } from '../core/interface.ts';
 import type { Mesh } from '../mesh/interface.ts';
+import type { RecordStore } from '../store/interface.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
 
 export interface CopiesComponents {
@@ -14,6 +15,10 @@ export interface CopiesComponents {
   readonly members: () => ReadonlySet<PeerId>;
   /** Members that are about to leave it (SPEC R161). */
   readonly leaving: () => ReadonlySet<PeerId>;
+  /** A machine's copies count no more once it was out of reach for so long (SPEC R195). */
+  readonly replaceAfterMs: () => number;
+  /** Where this node notes for its next start who is out of reach. */
+  readonly store: Pick<RecordStore, 'getLocal' | 'setLocal'>;
   /** How much may be asked for in a second in place of copies that are gone; infinite without a bound. */
   readonly repairBytesPerSecond: () => number;
   /** The canonical bytes of a record. */

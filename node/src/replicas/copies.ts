@@ -98,7 +98,8 @@ class MeshCopies implements Copies {
     if (this.#started) return;
     this.#started = true;
     this.#holding.start();
-    this.#peers.start();
+    await this.#peers.start();
+    if (this.#stop.signal.aborted) return;
     this.#lookAgain();
     this.#scan();
   }
@@ -108,9 +109,10 @@ class MeshCopies implements Copies {
     this.#stop.abort(new Error('The node stops.'));
     this.#cancelRetry?.();
     this.#cancelLook?.();
-    this.#peers.stop();
+    const peersStopped = this.#peers.stop();
     this.#repairs.stop();
     this.#acknowledging.stop();
+    await peersStopped;
     await this.#mending.stop();
     await this.#scanning;
     await this.#desk.settled();

@@ -3,8 +3,6 @@
 export interface CopyOptions {
   /** Machines that hold a job's plan and bundle: the submitter and two others, so that it may be switched off. */
   readonly jobCopies: number;
-  /** A holder that wasn't reached for so long is replaced by a new copy (DESIGN.md section 6: 24 hours). */
-  readonly replaceAfterMs: number;
   /** How long a submission waits for its second copy before it answers with one. */
   readonly acknowledgeMs: number;
   /** How long a change waits to be on a second machine before it answers with one. */
@@ -15,7 +13,6 @@ export interface CopyOptions {
 
 export const defaultCopyOptions: CopyOptions = {
   jobCopies: 3,
-  replaceAfterMs: 86_400_000,
   acknowledgeMs: 20_000,
   confirmMs: 2_000,
   stallMs: 20_000,
@@ -42,6 +39,10 @@ export const copyLimits = {
   idleMs: 30_000,
   /** Members are looked at again so often for holders that are gone for too long. */
   lookAgainMs: 600_000,
+  /** A look that comes so much too late comes after a sleep: a loaded machine is late by seconds at most. */
+  lookLateMs: 60_000,
+  /** Of the time until a copy is replaced, so much may have passed while this node was off or alone: a night of 16 h. */
+  blindShare: 2 / 3,
   /** Tasks looked at in a row before others get their turn. */
   tasksPerSlice: 2_048,
   /** Results of one job asked for in a row before the next job's. */

@@ -1,15 +1,13 @@
 import type { HoldItem, HoldOutcome, PeerId } from '@cuadro/protocol';
 import type { Mesh } from '../mesh/interface.ts';
-import type { Clock } from '../system/interface.ts';
+import { AwayTimes, type AwayTimesComponents } from './copy-away.ts';
 import { CopyLine } from './copy-line.ts';
 import { copyLimits, type CopyOptions } from './copy-limits.ts';
 import type { IsLive } from './needs.ts';
 
-export interface CopyPeersComponents {
+export interface CopyPeersComponents
+  extends Pick<AwayTimesComponents, 'clock' | 'logger' | 'store' | 'members' | 'replaceAfterMs'> {
   readonly mesh: Pick<Mesh, 'self' | 'open' | 'reachable' | 'subscribe'>;
-  readonly clock: Clock;
-  /** Everyone in the farm, this machine included. */
-  readonly members: () => ReadonlySet<PeerId>;
   /** Members that are about to leave (SPEC R161). */
   readonly leaving: () => ReadonlySet<PeerId>;
 }
@@ -42,24 +40,23 @@ export class CopyPeers {
   readonly #components: CopyPeersComponents;
   readonly #init: CopyPeersInit;
   readonly #peers = new Map<PeerId, Peer>();
-  /** Since when a machine wasn't reached. */
-  readonly #lostSinceMs = new Map<PeerId, number>();
+  readonly #away: AwayTimes;
   /** While this machine leaves: those that know it and stay (SPEC R162). Only their copies count meanwhile. */
   readonly #staying = new Set<PeerId>();
   /** As the mesh last said; asked for far more often than it changes. */
   #reachable: ReadonlySet<PeerId> = new Set();
-  #startedMs = 0;
   #unsubscribe: (() => void) | undefined;
   #turn = 0;
 
   constructor(components: CopyPeersComponents, init: CopyPeersInit) {
     this.#components = components;
     this.#init = init;
+    const reachable = (): ReadonlySet<PeerId> => this.#reachable;
+    this.#away = new AwayTimes({ ...components, self: components.mesh.self, reachable });
   }
 
-  start(): void {
-    const { mesh, clock } = this.#components;
-    this.#startedMs = clock.now();
+  async start(): Promise<void> {
+    const { mesh } = this.#components;
     const look = (): void => {
       this.#reachable = new Set(mesh.reachable().filter((peer) => peer !== mesh.self));
     };
@@ -68,17 +65,19 @@ export class CopyPeers {
       peer: (peer, state) => {
         // Whoever comes back may have decided otherwise.
         this.#staying.delete(peer);
-        if (state === 'reachable') this.#lostSinceMs.delete(peer);
-        else if (!this.#lostSinceMs.has(peer)) this.#lostSinceMs.set(peer, clock.now());
         look();
+        if (state === 'reachable') this.#away.reached(peer);
+        else this.#away.lost(peer);
         this.#init.onChange();
       },
     });
+    await this.#away.start();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#unsubscribe?.();
     for (const { line } of this.#peers.values()) line?.close(new Error('The node stops.'));
+    await this.#away.stop();
   }
 
   get isLeaving(): boolean {
@@ -116,18 +115,18 @@ export class CopyPeers {
 
   /** A member that is reached, or was lately enough and is not about to leave. */
   readonly isThere: IsLive = (peer) => {
-    const { mesh, members, leaving, clock } = this.#components;
+    const { mesh, members, leaving } = this.#components;
     if (peer === mesh.self) return true;
     if (!members().has(peer)) return false;
     // One that leaves gives away what it has by itself, as long as it is there to do it.
     if (this.#reachable.has(peer)) return true;
     if (leaving().has(peer)) return false;
-    const sinceMs = this.#lostSinceMs.get(peer) ?? this.#startedMs;
-    return clock.now() - sinceMs < this.#init.options.replaceAfterMs;
+    return !this.#away.isGone(peer);
   };
 
-  /** Members whose copies don't count any more. */
+  /** Finds, from time to time, the members whose copies don't count any more. */
   gone(): PeerId[] {
+    this.#away.look();
     return [...this.#components.members()].filter((peer) => !this.isLive(peer)).sort();
   }
 

@@ -35,6 +35,8 @@ export function defaultConfig(): Config {
     quotaGiB: 200,
     // A lost machine's terabyte is elsewhere within a working day, and a gigabit line keeps most for the work itself.
     repairMiBps: 40,
+    // Machines that are off at night or for a day of rest come back; who is away for longer may be gone for good.
+    replaceHours: 24,
     // Nothing goes by itself unless its owner says so.
     keepDays: 0,
     // The system stays usable, and one more scene still fits, when the store says that it is full.

@@ -7,7 +7,7 @@
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary start; never goes back. */
   now(): number;
-  /** Wall-clock milliseconds since 1970, for display only: no decision may depend on it (DESIGN.md section 3). */
+  /** Wall-clock milliseconds since 1970, for display: no decision may depend on it alone (DESIGN.md section 3). */
   wallTime(): number;
   /** Calls `callback` once after `delayMs`; the returned function cancels it. Timers do not keep the process alive. */
   after(delayMs: number, callback: () => void): () => void;

@@ -55,8 +55,8 @@ export class WholeNode {
     const blobs = createMemoryBlobStore();
     const records: KnownRecord[] = [farmRecord, ...memberRecords];
     const core = createCore({ self: signer.peer, name: 'studio', term: 0, records });
-    const base = { clock: this.clock, random, logger: this.#logger(), blobs, bytes };
-    this.#network = networkOver(this.#mesh, base, core, () => this.#driver);
+    const base = { clock: this.clock, random, logger: this.#logger(), store, blobs, bytes };
+    this.#network = networkOver(this.#mesh, { ...base, replaceHours: () => 24 }, core, () => this.#driver);
     this.#driver = createDriver({
       core,
       store,

@@ -43,6 +43,7 @@ export const config: Config = {
   quotaGiB: 100,
   keepDays: 0,
   repairMiBps: 40,
+  replaceHours: 24,
   reserveGiB: 5,
   outputFolder: '/tmp/output',
   port: 7700,

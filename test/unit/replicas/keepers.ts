@@ -27,6 +27,7 @@ import { createCopies, type Copies, type CopiesComponents } from '../../../node/
 import type { CopyOptions } from '../../../node/src/replicas/copy-limits.ts';
 import { createDeparture, type Departure } from '../../../node/src/replicas/departure.ts';
 import { RecordDoor } from '../../../node/src/replicas/door.ts';
+import { createMemoryStore, emptyDisk, type MemoryDisk } from '../../../node/src/store/memory-store.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createVerifier } from '../../../node/src/system/identity.ts';
 import {
@@ -104,6 +105,9 @@ export async function startKeeper(
     records?: TestRecords;
     copyOptions?: Partial<CopyOptions>;
     repairBytesPerSecond?: () => number;
+    replaceAfterMs?: () => number;
+    /** Where its own notes lie: the same for one that starts again. */
+    disk?: MemoryDisk;
   } = {},
 ): Promise<Keeper> {
   const records = init.records ?? new TestRecords();
@@ -114,6 +118,8 @@ export async function startKeeper(
     ...init,
     more: async ({ mesh, blobs, transfer, clock }) => {
       const bytes = new RecordBytes();
+      const store = createMemoryStore(init.disk ?? emptyDisk());
+      await store.start();
       const door = new RecordDoor({ verify: createVerifier(), bytes, held: () => undefined });
       const components: CopiesComponents = {
         mesh,
@@ -123,6 +129,8 @@ export async function startKeeper(
         queries: records,
         members: () => members,
         leaving: () => leaving,
+        store,
+        replaceAfterMs: init.replaceAfterMs ?? (() => 86_400_000),
         repairBytesPerSecond: init.repairBytesPerSecond ?? (() => Number.POSITIVE_INFINITY),
         bytesOf: (record) => bytes.of(record),
         read: (record) => {
