@@ -65,6 +65,7 @@ export class SimFarm {
         tally,
         isExact: this.profile.isExact,
         keepsDiary: this.profile.keepsDiary === true,
+        addsSleep: this.profile.addsSleep === true,
         isStubborn: this.profile.isStubborn === true,
       },
       name,

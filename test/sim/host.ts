@@ -1,3 +1,4 @@
+import { SleepingTime } from '../../node/src/system/clock.ts';
 import type { Clock } from '../../node/src/system/interface.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -27,6 +28,7 @@ const WALL_BEGIN_MS = 1_767_571_200_000;
  */
 export class Host {
   readonly #timeline: HostTimeline;
+  readonly #onSlept: (() => void) | undefined;
   readonly faults: ClockFaults = { rate: 1, wallOffsetMs: 0 };
   /** Counts the lives of its process; 0 while it never ran. */
   life = 0;
@@ -41,8 +43,10 @@ export class Host {
   /** Timers that fell due meanwhile, which have their rest to wait after it wakes. */
   #asleep: (() => void)[] = [];
 
-  constructor(timeline: HostTimeline) {
+  /** With `onSlept` its clock adds what it slept as the node's own does, and tells of it; else it never learns of it. */
+  constructor(timeline: HostTimeline, onSlept?: () => void) {
     this.#timeline = timeline;
+    this.#onSlept = onSlept;
   }
 
   get isStalled(): boolean {
@@ -171,23 +175,40 @@ export class Host {
     };
   }
 
+  /** The node's own reckoning, over time awake that stands still in a sleep and an uptime that doesn't. */
+  #withSleep(beginMs: number, awakeMs: () => number, onSlept: () => void): () => number {
+    const uptime = (): number => (1e3 + (this.#timeline.now - beginMs) * this.faults.rate) / 1e3;
+    const time = new SleepingTime({ uptime, awakeMs });
+    return () => {
+      const before = time.sleptMs;
+      const nowMs = Math.round(time.now() * 1e3) / 1e3;
+      if (time.sleptMs > before) onSlept();
+      return nowMs;
+    };
+  }
+
   /** The clock as the process reads it. */
   clock(): Clock {
     const timeline = this.#timeline;
     const { faults } = this;
     const beginMs = timeline.now;
     // Each life has its own zero: nothing may be carried from one to the next by it.
-    const now = (): number => {
+    const awake = (): number => {
       const awakeMs = (this.#suspendedAt ?? timeline.now) - beginMs - this.#suspendedMs;
       return Math.round(1e6 + awakeMs * faults.rate * 1e3) / 1e3;
     };
+    const now = this.#onSlept === undefined ? awake : this.#withSleep(beginMs, awake, this.#onSlept);
     // A microsecond more: no timer may fire before its time, or it would be set again for the same moment for ever.
-    const after = (delayMs: number, callback: () => void): (() => void) =>
+    const wait = (delayMs: number, callback: () => void): (() => void) =>
       this.#later(delayMs / faults.rate + 0.001, callback);
     return {
       now,
       wallTime: () => WALL_BEGIN_MS + timeline.now + faults.wallOffsetMs,
-      after,
+      after: (delayMs, callback) => {
+        // The node's clock is read for each timer, which may be when the sleep shows.
+        now();
+        return wait(delayMs, callback);
+      },
       sleep: (delayMs, { signal } = {}) => {
         const { promise, resolve, reject } = Promise.withResolvers<void>();
         if (signal?.aborted === true) {
@@ -198,7 +219,7 @@ export class Host {
           cancel();
           reject(signal?.reason);
         };
-        const cancel = after(delayMs, () => {
+        const cancel = wait(delayMs, () => {
           signal?.removeEventListener('abort', onAbort);
           resolve();
         });

@@ -61,6 +61,8 @@ export interface MachineComponents {
   readonly isExact: boolean;
   /** Whether machines write diaries. */
   readonly keepsDiary?: boolean;
+  /** Whether clocks add what their machines slept, some time after these woke. */
+  readonly addsSleep?: boolean;
   /** Whether a node takes no record of its own removal. */
   readonly isStubborn?: boolean;
 }
@@ -109,7 +111,11 @@ export class Machine {
     this.identity = identityOf(seed);
     const { peer } = this.identity;
     this.signer = components.isExact ? this.identity : { peer, sign: (bytes) => sealOf(peer, bytes) };
-    this.host = new Host(components.timeline);
+    const onSlept = (): void => {
+      components.witness.note(this.peer, 'sleep shows');
+      components.tally.fault('sleep that shows late');
+    };
+    this.host = new Host(components.timeline, components.addsSleep === true ? onSlept : undefined);
     this.station = components.wire.station(peer, this.host);
   }
 

@@ -17,14 +17,11 @@ export interface TimeSources {
   awakeMs(): number;
 }
 
-/** The clock of this machine: monotonic time, a suspended machine's sleep included, and Node's timers. */
-export function createSystemClock(
-  sources: TimeSources = { uptime, awakeMs: () => performance.now() },
-): Clock {
-  return new SystemClock(sources);
-}
-
-class SystemClock implements Clock {
+/**
+ * Monotonic time that counts a suspended machine's sleep. Linux's monotonic clock, which Node tells, stands still
+ * meanwhile: a laptop would wake and take what it knew for news. So the sleep is added as soon as it shows.
+ */
+export class SleepingTime {
   readonly #sources: TimeSources;
   #sleptMs = 0;
   #lookedAtMs: number;
@@ -37,10 +34,11 @@ class SystemClock implements Clock {
     this.#aheadMs = sources.uptime() * 1_000 - this.#lookedAtMs;
   }
 
-  /**
-   * Linux's monotonic clock, which Node tells, stands still while the machine sleeps: a laptop would wake and take
-   * what it knew for news. So the sleep is added as soon as it shows.
-   */
+  /** The sleep that has shown so far. */
+  get sleptMs(): number {
+    return this.#sleptMs;
+  }
+
   now(): number {
     const awakeMs = this.#sources.awakeMs();
     if (awakeMs - this.#lookedAtMs >= lookEveryMs) this.#look(awakeMs);
@@ -55,6 +53,25 @@ class SystemClock implements Clock {
     this.#aheadMs = aheadMs;
     // A system whose uptime follows its wall clock may step back; time here never does.
     if (sleptMs > 0) this.#sleptMs += sleptMs;
+  }
+}
+
+/** The clock of this machine: monotonic time, a suspended machine's sleep included, and Node's timers. */
+export function createSystemClock(
+  sources: TimeSources = { uptime, awakeMs: () => performance.now() },
+): Clock {
+  return new SystemClock(sources);
+}
+
+class SystemClock implements Clock {
+  readonly #time: SleepingTime;
+
+  constructor(sources: TimeSources) {
+    this.#time = new SleepingTime(sources);
+  }
+
+  now(): number {
+    return this.#time.now();
   }
 
   wallTime(): number {

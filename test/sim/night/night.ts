@@ -35,6 +35,7 @@ const PROFILE: Partial<Profile> = {
   isFounded: true,
   isExact: false,
   keepsDiary: true,
+  addsSleep: true,
   clockSkew: 0.0001,
   wallSkewMs: 1_000,
   destroys: false,

@@ -137,7 +137,7 @@ export class NightScript {
 
   #sleep(): void {
     const { sleeper } = this.cast;
-    sleeper.stall();
+    sleeper.suspend();
     const minutes = this.#dice.between(30, 80);
     this.#expect({
       kind: 'asleep',
