@@ -55,6 +55,10 @@ export class SimFarm {
   newMachine(): Machine {
     const name = NAMES[this.machines.length] ?? `machine ${this.machines.length}`;
     const { timeline, wire, workshop, tally } = this;
+    const onSlept = (peer: string): void => {
+      this.#witness.note(peer, 'sleep shows');
+      tally.fault('sleep that shows late');
+    };
     const machine = new Machine(
       {
         timeline,
@@ -65,8 +69,8 @@ export class SimFarm {
         tally,
         isExact: this.profile.isExact,
         keepsDiary: this.profile.keepsDiary === true,
-        addsSleep: this.profile.addsSleep === true,
         isStubborn: this.profile.isStubborn === true,
+        ...(this.profile.addsSleep === true && { onSlept }),
       },
       name,
       this.dice.bytes(32),

@@ -61,8 +61,8 @@ export interface MachineComponents {
   readonly isExact: boolean;
   /** Whether machines write diaries. */
   readonly keepsDiary?: boolean;
-  /** Whether clocks add what their machines slept, some time after these woke. */
-  readonly addsSleep?: boolean;
+  /** Told when a clock adds what its machine slept, some time after it woke; without it none does. */
+  readonly onSlept?: (peer: PeerId) => void;
   /** Whether a node takes no record of its own removal. */
   readonly isStubborn?: boolean;
 }
@@ -111,11 +111,8 @@ export class Machine {
     this.identity = identityOf(seed);
     const { peer } = this.identity;
     this.signer = components.isExact ? this.identity : { peer, sign: (bytes) => sealOf(peer, bytes) };
-    const onSlept = (): void => {
-      components.witness.note(this.peer, 'sleep shows');
-      components.tally.fault('sleep that shows late');
-    };
-    this.host = new Host(components.timeline, components.addsSleep === true ? onSlept : undefined);
+    const { onSlept } = components;
+    this.host = new Host(components.timeline, onSlept && (() => onSlept(peer)));
     this.station = components.wire.station(peer, this.host);
   }
 
@@ -240,10 +237,8 @@ export class Machine {
       serviceName: 'simulated',
     });
     const shared = isExact ? undefined : sharedOf(this.#components.timeline);
-    const base = {
-      ...{ clock, random, store, blobs, bytes, logger, replaceHours: () => 24 },
-      ...(shared && { reader: shared.reader }),
-    };
+    const common = { clock, random, store, blobs, bytes, logger, replaceHours: () => 24 };
+    const base = { ...common, ...(shared && { reader: shared.reader }) };
     const network = networkOver(mesh, base, core, () => this.#watched(driver), shared?.messages);
     const driver = this.#driver({ core, clock, store, blobs, logger, network, farm: () => farm });
     const farm = createFarmMembership(
