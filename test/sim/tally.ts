@@ -9,7 +9,6 @@ export const KINDS = {
     'power cut',
     'stall',
     'suspend',
-    'sleep that shows late',
     'partition',
     'isolate',
     'deaf',
