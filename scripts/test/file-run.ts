@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { inModestSession, modestly } from '../../node/src/render/process/modest.ts';
 import type { FileEvent } from './events.ts';
 
 export type TestEnd = Extract<FileEvent, { kind: 'end' }>;
@@ -25,12 +24,7 @@ export interface FileRunLimits {
   fileMs: number;
   /** How long a file may go on without a word after its last test ended. */
   lingerMs: number;
-  /** For files that never wait: they take what others leave of the processors, Blender too, which gives way itself. */
-  givesWay?: boolean;
 }
-
-/** Rendering has 10. */
-const NICENESS = 15;
 
 const OUTPUT_LIMIT = 64_000;
 
@@ -50,17 +44,16 @@ process.on('exit', () => {
 export async function runFile(root: string, file: string, limits: FileRunLimits): Promise<FileResult> {
   const started = performance.now();
   const reporter = join(import.meta.dirname, 'events.ts');
-  const eager = {
-    file: process.execPath,
-    arguments: ['--enable-source-maps', `--test-reporter=${reporter}`, join(root, file)],
-  };
-  const program = limits.givesWay ? modestly(inModestSession(eager, NICENESS), NICENESS) : eager;
-  const child = spawn(program.file, program.arguments, {
-    cwd: root,
-    detached: true,
-    env: { NODE_COMPILE_CACHE: join(root, '.cache', 'compiled'), ...process.env, NODE_ENV: 'test' },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', `--test-reporter=${reporter}`, join(root, file)],
+    {
+      cwd: root,
+      detached: true,
+      env: { NODE_COMPILE_CACHE: join(root, '.cache', 'compiled'), ...process.env, NODE_ENV: 'test' },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    },
+  );
   running.add(child);
   const watch = new Watch(child, limits);
   let output = '';

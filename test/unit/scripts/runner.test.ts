@@ -41,18 +41,6 @@ test('passes, skips with their reason and failures are told and counted as node 
   );
 });
 
-test('a file that gives way runs at a niceness beyond that of rendering', async () => {
-  // What gives way on a busy machine may take long to begin.
-  const limits = { fileMs: 170_000, lingerMs: 30_000, givesWay: true };
-  const result = await runText(
-    `import { getPriority } from 'node:os';
-    test('x', (t) => { t.diagnostic(String(getPriority())); });`,
-    limits,
-  );
-  assert.equal(result.trouble, undefined);
-  assert.deepEqual(result.told, ['15']);
-});
-
 test('a file that leaves a server open is ended, and told what is open', async () => {
   const limits = { fileMs: 60_000, lingerMs: 300 };
   const result = await runText(
