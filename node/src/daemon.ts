@@ -252,7 +252,8 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
     options.onStopping?.();
     ended.resolve({});
   };
-  const removeHandlers = handleSignals(
+  // They stay to the end of the process: a second Ctrl-C may come when all has stopped, and is no reason to be killed.
+  handleSignals(
     {
       clock,
       logger: createLogger({ clock }, {}),
@@ -265,7 +266,6 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   options.onReady?.({ address: node.address, signinAddress: node.signinAddress, port: node.port });
   const reason = await ended.promise;
   await node.stop();
-  removeHandlers();
   if (reason.error === undefined) return EXIT.ok;
   throw writeError(reason.error, options.dataFolder);
 }
