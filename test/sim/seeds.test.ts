@@ -238,9 +238,7 @@ describe('seeds that found something', () => {
   for (const { seed, was, profile = {} } of SEEDS) {
     it(`seed ${seed}: ${was}`, async () => {
       const told: string[] = [];
-      // As they were found: before clocks added what their machines slept.
-      const stretch = { from: seed, count: 1, profile: { addsSleep: false, ...profile } };
-      await thread.run(stretch, ({ text }) => told.push(text));
+      await thread.run({ from: seed, count: 1, profile }, ({ text }) => told.push(text));
       assert.equal(told.length, 1);
       assert.match(told[0] as string, /: clean$/);
     });

@@ -8,7 +8,7 @@ import type { CoreQueries } from '../core/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 
 /** Files looked at in one turn of the event loop. */
-const FILES_PER_TURN = 128;
+export const FILES_PER_TURN = 128;
 
 export interface HeldFilesComponents {
   readonly blobs: Pick<BlobStore, 'has' | 'read' | 'pin' | 'pins' | 'unpin' | 'unpinOwner'>;

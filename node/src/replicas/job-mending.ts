@@ -8,12 +8,9 @@ import { nextTurn } from '../system/turn.ts';
 import { copyLimits } from './copy-limits.ts';
 import type { CopyPeers } from './copy-peers.ts';
 import type { CopyRepairs } from './copy-repairs.ts';
-import type { HeldFiles } from './held-files.ts';
+import { FILES_PER_TURN, type HeldFiles } from './held-files.ts';
 import { holdJob } from './job-copy.ts';
 import { jobNeedsMending } from './needs.ts';
-
-/** Files looked at in one turn of the event loop. */
-const FILES_PER_TURN = 128;
 
 export interface MendingComponents {
   readonly mesh: { readonly self: PeerId };

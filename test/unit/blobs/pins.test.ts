@@ -4,13 +4,22 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { PinLines } from '../../../node/src/blobs/pin-lines.ts';
 import { PinJournal } from '../../../node/src/blobs/pins.ts';
-import { type FileCalls, systemFileCalls } from '../../../node/src/system/file-calls.ts';
+import { type FileCalls, type OpenFile, systemFileCalls } from '../../../node/src/system/file-calls.ts';
 import { disguised } from '../disguised.ts';
 import { temporaryFolder } from './helpers.ts';
 
 const hashOf = (i: number): string => (i * 2_654_435_761).toString(16).padStart(64, '0');
 /** Some 800 KB of lines: they are read in several pieces, whose ends lie within lines. */
 const LINES = 10_000;
+
+/** The system's calls, with some of an open file's in another way. */
+const filesWith = (other: (file: OpenFile) => Partial<OpenFile>): FileCalls => ({
+  ...systemFileCalls,
+  open: async (...call) => {
+    const file = await systemFileCalls.open(...call);
+    return disguised(file, other(file));
+  },
+});
 
 describe('the journal of the pins', () => {
   it('is read whole in pieces, and a torn last line is none', async (t) => {
@@ -44,23 +53,17 @@ describe('the journal of the pins', () => {
     t.after(folder.remove);
     const path = join(folder.path, 'pins.journal');
     const failing = { write: false, cut: false };
-    const files: FileCalls = {
-      ...systemFileCalls,
-      open: async (...call) => {
-        const file = await systemFileCalls.open(...call);
-        return disguised(file, {
-          // As a disk that is full: a part of the line arrives.
-          appendFile: async (text) => {
-            await file.appendFile(failing.write ? text.slice(0, -2) : text);
-            if (failing.write) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
-          },
-          truncate: async (sizeBytes) => {
-            if (failing.cut) throw new Error('no disk');
-            await file.truncate(sizeBytes);
-          },
-        });
+    const files = filesWith((file) => ({
+      // As a disk that is full: a part of the line arrives.
+      appendFile: async (text) => {
+        await file.appendFile(failing.write ? text.slice(0, -2) : text);
+        if (failing.write) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
       },
-    };
+      truncate: async (sizeBytes) => {
+        if (failing.cut) throw new Error('no disk');
+        await file.truncate(sizeBytes);
+      },
+    }));
     const [first, second, third] = [hashOf(1), hashOf(2), hashOf(3)] as const;
     for (const cut of [false, true]) {
       const journal = new PinJournal({ files }, { path });
@@ -85,13 +88,7 @@ describe('the journal of the pins', () => {
     t.after(folder.remove);
     const path = join(folder.path, 'pins.journal');
     let writes = 0;
-    const files: FileCalls = {
-      ...systemFileCalls,
-      open: async (...call) => {
-        const file = await systemFileCalls.open(...call);
-        return disguised(file, { appendFile: (text) => (writes++, file.appendFile(text)) });
-      },
-    };
+    const files = filesWith((file) => ({ appendFile: (text) => (writes++, file.appendFile(text)) }));
     const journal = new PinJournal({ files }, { path });
     await journal.start(`${path}.tmp`);
     await journal.add(hashOf(1), '~moment');
@@ -107,20 +104,14 @@ describe('the journal of the pins', () => {
     t.after(folder.remove);
     const path = join(folder.path, 'pins.journal');
     const writes: PromiseWithResolvers<void>[] = [];
-    const files: FileCalls = {
-      ...systemFileCalls,
-      open: async (...call) => {
-        const file = await systemFileCalls.open(...call);
-        return disguised(file, {
-          appendFile: async (text) => {
-            const write = Promise.withResolvers<void>();
-            writes.push(write);
-            await write.promise;
-            await file.appendFile(text);
-          },
-        });
+    const files = filesWith((file) => ({
+      appendFile: async (text) => {
+        const write = Promise.withResolvers<void>();
+        writes.push(write);
+        await write.promise;
+        await file.appendFile(text);
       },
-    };
+    }));
     const until = async (count: number): Promise<void> => {
       while (writes.length < count) await new Promise((next) => setImmediate(next));
     };
