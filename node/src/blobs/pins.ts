@@ -224,7 +224,7 @@ export class PinJournal {
       adding.isKept = true;
     } finally {
       adding.calls -= 1;
-      if (adding.calls === 0 && this.#adding.get(line) === adding) {
+      if (adding.calls === 0) {
         this.#adding.delete(line);
         if (!adding.isKept) this.table.remove(hash, owner);
       }
@@ -236,8 +236,6 @@ export class PinJournal {
     assertPinOwner(owner);
     const removed = hashes.filter((hash) => this.table.remove(hash, owner));
     if (isPassing(owner)) return;
-    // Who pins one of them from now on begins anew.
-    for (const hash of removed) this.#adding.delete(lineOf(hash, owner));
     // Given up by another call it is durable with the batch of that.
     if (removed.length === 0) return this.#busy ? (this.#flushed ?? this.#writing) : undefined;
     try {

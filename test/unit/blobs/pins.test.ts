@@ -21,6 +21,23 @@ const filesWith = (other: (file: OpenFile) => Partial<OpenFile>): FileCalls => (
   },
 });
 
+/** Files whose writes wait for the test, which resolves or rejects one after the other; `until` so many have begun. */
+function heldWrites() {
+  const writes: PromiseWithResolvers<void>[] = [];
+  const files = filesWith((file) => ({
+    appendFile: async (text) => {
+      const write = Promise.withResolvers<void>();
+      writes.push(write);
+      await write.promise;
+      await file.appendFile(text);
+    },
+  }));
+  const until = async (count: number): Promise<void> => {
+    while (writes.length < count) await new Promise((next) => setImmediate(next));
+  };
+  return { files, writes, until };
+}
+
 describe('the journal of the pins', () => {
   it('is read whole in pieces, and a torn last line is none', async (t) => {
     const folder = temporaryFolder();
@@ -103,18 +120,7 @@ describe('the journal of the pins', () => {
     const folder = temporaryFolder();
     t.after(folder.remove);
     const path = join(folder.path, 'pins.journal');
-    const writes: PromiseWithResolvers<void>[] = [];
-    const files = filesWith((file) => ({
-      appendFile: async (text) => {
-        const write = Promise.withResolvers<void>();
-        writes.push(write);
-        await write.promise;
-        await file.appendFile(text);
-      },
-    }));
-    const until = async (count: number): Promise<void> => {
-      while (writes.length < count) await new Promise((next) => setImmediate(next));
-    };
+    const { files, writes, until } = heldWrites();
     const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
     const journal = new PinJournal({ files }, { path });
     await journal.start(`${path}.tmp`);
@@ -142,6 +148,37 @@ describe('the journal of the pins', () => {
     const next = new PinJournal({ files: systemFileCalls }, { path });
     await next.start(`${path}.tmp`);
     assert.deepEqual(next.table.hashes('job').sort(), [shared, again].sort());
+    await next.stop();
+  });
+
+  it('keeps a pin that the journal holds, whichever batch that is to write it again or give it up fails', async (t) => {
+    const folder = temporaryFolder();
+    t.after(folder.remove);
+    const path = join(folder.path, 'pins.journal');
+    const { files, writes, until } = heldWrites();
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    const journal = new PinJournal({ files }, { path });
+    await journal.start(`${path}.tmp`);
+    const [old, changed] = [hashOf(1), hashOf(2)] as const;
+    const kept = journal.add(old, 'job');
+    await until(1);
+    writes[0]?.resolve();
+    await kept;
+    // While a batch is on its way the old one is pinned again, and the new one given up and pinned again.
+    const first = journal.add(changed, 'job');
+    await until(2);
+    const second = [journal.add(old, 'job'), journal.remove([changed], 'job'), journal.add(changed, 'job')];
+    const outcomes = Promise.allSettled([first, ...second]);
+    writes[1]?.resolve();
+    await until(3);
+    writes[2]?.reject(full);
+    const states = (await outcomes).map(({ status }) => status === 'fulfilled');
+    assert.deepEqual(states, [true, false, false, false]);
+    assert.deepEqual(journal.table.hashes('job').sort(), [old, changed].sort());
+    await journal.stop();
+    const next = new PinJournal({ files: systemFileCalls }, { path });
+    await next.start(`${path}.tmp`);
+    assert.deepEqual(next.table.hashes('job').sort(), [old, changed].sort());
     await next.stop();
   });
 
