@@ -7,7 +7,7 @@ import type { CoreQueries } from './core/interface.ts';
 import { assembleBrain } from './daemon/brain.ts';
 import { assembleDeparture } from './daemon/departure.ts';
 import { openFoundation, type Foundation, type LiveConfig, type NodeInit } from './daemon/foundation.ts';
-import { assembleNetwork, type Network } from './daemon/network.ts';
+import { assembleNetwork, copySettings, type Network } from './daemon/network.ts';
 import { assembleRendering, type Rendering } from './daemon/rendering.ts';
 import { createFarmMembership } from './farm/farm.ts';
 import type { FarmMembership } from './farm/interface.ts';
@@ -72,12 +72,6 @@ function hereInit(init: NodeInit, live: LiveConfig, address: () => string): Here
     end: () => init.onEnd?.({}),
   };
 }
-
-/** What its owner set of the copies on other machines, as it is now. */
-const copySettings = (live: LiveConfig) => ({
-  repairMiBps: () => live.current.repairMiBps,
-  replaceHours: () => live.current.replaceHours,
-});
 
 function tellDoor({ onDoor }: NodeInit, hub: EventHub, door: DoorView): void {
   hub.emit({ kind: 'door', door });

@@ -14,7 +14,7 @@ import { TaskReader } from '../store/task-reader.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Metrics } from '../system/metrics.ts';
-import type { Foundation } from './foundation.ts';
+import type { Foundation, LiveConfig } from './foundation.ts';
 import { assembleReplicas, type ReplicasBase } from './replicas.ts';
 
 /** How the brain speaks with other machines. */
@@ -44,6 +44,12 @@ export interface Network {
 
 /** Beacons and pulses carry the digest at most this old; two that differ are compared after 2 s. */
 const ROOT_EVERY_MS = 250;
+
+/** What its owner set of the copies on other machines, as it is now. */
+export const copySettings = (live: LiveConfig) => ({
+  repairMiBps: () => live.current.repairMiBps,
+  replaceHours: () => live.current.replaceHours,
+});
 
 export function assembleNetwork(
   base: Foundation & Pick<ReplicasBase, 'repairMiBps' | 'replaceHours' | 'onLacking'>,

@@ -106,6 +106,8 @@ export async function startKeeper(
     copyOptions?: Partial<CopyOptions>;
     repairBytesPerSecond?: () => number;
     replaceAfterMs?: () => number;
+    /** Makes its copies in another way, as the daemon does. */
+    createCopies?: (components: CopiesComponents) => Copies;
     /** Where its own notes lie: the same for one that starts again. */
     disk?: MemoryDisk;
   } = {},
@@ -140,7 +142,7 @@ export async function startKeeper(
         merge: (_from, merged) => records.merge(merged),
         logger: silent,
       };
-      copies = createCopies(components, init.copyOptions);
+      copies = init.createCopies?.(components) ?? createCopies(components, init.copyOptions);
       records.onChanged = (changed) => copies?.changed(changesOf(changed));
       await copies.start();
       return () => (copies as Copies).stop();

@@ -1,10 +1,28 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
-import { countingResult, heldBy } from '@cuadro/protocol';
+import {
+  countingResult,
+  type FarmRecord,
+  heldBy,
+  type MemberRecord,
+  RecordBytes,
+  type Signer,
+} from '@cuadro/protocol';
+import type { BlobStore } from '../../../node/src/blobs/interface.ts';
+import type { CoreQueries } from '../../../node/src/core/interface.ts';
+import { copySettings } from '../../../node/src/daemon/network.ts';
+import { assembleReplicas } from '../../../node/src/daemon/replicas.ts';
+import { admit, foundFarm, ownRecord } from '../../../node/src/farm/founding.ts';
+import type { Mesh } from '../../../node/src/mesh/interface.ts';
+import type { CopiesComponents } from '../../../node/src/replicas/copies-interface.ts';
 import { emptyDisk } from '../../../node/src/store/memory-store.ts';
+import { configPath, loadConfig, saveConfig } from '../../../node/src/system/config.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
-import { contentOf } from '../blobs/helpers.ts';
-import { reaches, TestFarm } from '../transfer/machines.ts';
+import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { contentOf, temporaryFolder } from '../blobs/helpers.ts';
+import { disguised } from '../disguised.ts';
+import { reaches, signerOf, TestFarm } from '../transfer/machines.ts';
 import { JOB, type Keeper, madeResult, startKeeper, submittedJob } from './keepers.ts';
 
 const MINUTE_MS = 60_000;
@@ -13,7 +31,10 @@ const NAMES = ['maker', 'lost', 'other'] as const;
 const WALL_MS = 1_700_000_000_000;
 
 /** A maker whose only frame is on a machine that is lost and stays a member, and one more that could hold it. */
-async function farmWithLost(test: TestContext, init: { replaceAfterMs?: () => number } = {}) {
+async function farmWithLost(
+  test: TestContext,
+  init: Pick<NonNullable<Parameters<typeof startKeeper>[2]>, 'replaceAfterMs' | 'createCopies'> = {},
+) {
   const farm = new TestFarm(test, NAMES);
   const disk = emptyDisk();
   let clock = new ManualClock({ wallTimeMs: WALL_MS });
@@ -73,6 +94,31 @@ async function farmWithLost(test: TestContext, init: { replaceAfterMs?: () => nu
   };
 }
 
+/** A machine's parts as the daemon puts them together, of those that the keeper has. */
+const parts = ({ mesh, blobs, store, clock, logger }: CopiesComponents) => ({
+  ...{ store, clock, logger, random: createSystemRandom(), bytes: new RecordBytes() },
+  // The keeper keeps its whole ones behind the narrow types.
+  mesh: mesh as Mesh,
+  blobs: blobs as BlobStore,
+});
+
+/** The keeper's records, and those of the farm of these machines. */
+function studio({ queries, clock }: CopiesComponents): CoreQueries {
+  const [founder, ...others] = NAMES.map(signerOf) as [Signer, ...Signer[]];
+  const components = { clock, random: createSystemRandom(), signer: founder };
+  const [farm, first] = foundFarm(components, { farm: 'studio', machine: NAMES[0] }) as [
+    FarmRecord,
+    MemberRecord,
+  ];
+  const members = [first, ...others.map((signer) => admit(components, farm, ownRecord(signer, 'other')))];
+  return disguised(queries as CoreQueries, {
+    farmRecord: () => farm,
+    memberRecords: () => members,
+    nodeRecord: () => undefined,
+    nodes: () => [],
+  });
+}
+
 describe('R195: a machine that is out of reach for long', () => {
   it('is waited for until a day has passed, and then replaced', async (test) => {
     const farm = await farmWithLost(test);
@@ -108,6 +154,33 @@ describe('R195: a machine that is out of reach for long', () => {
     await farm.passes(30 * HOUR_MS);
     farm.isWaitedFor();
     replaceAfterMs = 32 * HOUR_MS;
+    await farm.passes(2 * HOUR_MS - MINUTE_MS);
+    farm.isWaitedFor();
+    await farm.passes(11 * MINUTE_MS);
+    await farm.isReplaced();
+  });
+
+  it("is replaced after what stands in its owner's configuration file, and by what is set there later", async (test) => {
+    const folder = temporaryFolder();
+    test.after(folder.remove);
+    await writeFile(configPath(folder.path), '{ "replaceHours": 40 }');
+    const live = { current: await loadConfig(folder.path) };
+    const farm = await farmWithLost(test, {
+      createCopies: (components) => {
+        const base = { ...parts(components), ...copySettings(live) };
+        const { copies } = assembleReplicas(
+          base.mesh,
+          base,
+          studio(components),
+          () => ({ deliver: components.merge }),
+          () => undefined,
+        );
+        return copies;
+      },
+    });
+    await farm.passes(30 * HOUR_MS);
+    farm.isWaitedFor();
+    live.current = await saveConfig({ random: createSystemRandom() }, folder.path, { replaceHours: 32 });
     await farm.passes(2 * HOUR_MS - MINUTE_MS);
     farm.isWaitedFor();
     await farm.passes(11 * MINUTE_MS);
