@@ -137,6 +137,8 @@ export interface GarbageReport {
 export interface CheckOptions extends SignalOption {
   /** Goes on behind this one: only what comes after it in the order is read. */
   readonly after?: BlobHash | undefined;
+  /** Awaited after each stretch of a large file but the last: whoever checks in its own time gives way in it. */
+  readonly rest?: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface BlobCheck {

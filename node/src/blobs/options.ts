@@ -46,6 +46,8 @@ export const blobLimits = {
   pieceBytesMin: mebibyte,
   pieceBytesMax: 4 * mebibyte,
   pieceGrowBytes: gibibyte,
+  /** What a check that gives way reads of a large file at once: whole pieces, and a tenth of a second of a slow disk. */
+  checkStretchBytes: 16 * mebibyte,
   /** Pieces whose hashes are kept in memory, of blobs that are served: 4 GiB and more, in less than 1 MB. */
   manifestPiecesKept: 4_096,
   /** Largest blob: 1 TiB keeps a manifest at 8 MiB and sizes far inside exact integers. */

@@ -92,6 +92,24 @@ export class VerifiedReader {
     throw new BlobCorruptError(hash);
   }
 
+  /**
+   * The same of a large blob by the list of its pieces, with a rest after each stretch, in which no file is open: what
+   * is evicted meanwhile frees its room at once. Only where the list is damaged or gone all is read in one go.
+   */
+  async verifyInStretches(
+    { hash, sizeBytes }: { hash: BlobHash; sizeBytes: number },
+    rest: (signal: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const manifest = await this.#readManifest(hash, sizeBytes, signal);
+    let into: Uint8Array | undefined;
+    for (let start = 0; start < sizeBytes; start += blobLimits.checkStretchBytes) {
+      if (start > 0) await rest(signal);
+      const end = Math.min(sizeBytes, start + blobLimits.checkStretchBytes);
+      for await (const bytes of this.#pieces(manifest, { start, end, into }, signal)) into ??= bytes;
+    }
+  }
+
   /** What an error of reading a blob's file means; quarantines what the disk can't read. */
   async explain(hash: BlobHash, error: unknown): Promise<unknown> {
     const code = systemCode(error) ?? (error as { code?: unknown }).code;

@@ -324,7 +324,9 @@ class FileBlobStore implements types.BlobStore {
     for (const hash of shelf.pins.table.pinned())
       if (!shelf.index.has(hash)) yield { hash, state: 'missing' };
     for (const hash of shelf.index.hashes(options.after)) {
-      const state = await this.#during(options.signal, (life, signal) => checkOne(life.shelf, hash, signal));
+      const state = await this.#during(options.signal, (life, signal) =>
+        checkOne(life.shelf, hash, { ...options, signal }),
+      );
       if (state !== undefined) yield { hash, state };
     }
   }

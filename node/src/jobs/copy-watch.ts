@@ -17,7 +17,10 @@ import type { Startable } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
 
-/** Between two stored files that are checked: a season of frames is gone through in a day, and the disk stays free. */
+/**
+ * Between two stored files that are checked, and two stretches of a large one: a season of frames is gone through in a
+ * day, and the disk stays free.
+ */
 const CHECK_PAUSE_MS = 250;
 /** While something renders here nothing is checked; it is looked again after this long, in milliseconds. */
 const BUSY_PAUSE_MS = 10_000;
@@ -115,7 +118,7 @@ class CopyWatch implements Startable {
     let missing = 0;
     let notedMs = clock.now();
     let isNoted = after !== undefined;
-    for await (const { hash, state } of blobs.check({ signal, after })) {
+    for await (const { hash, state } of blobs.check({ signal, after, rest: (stop) => this.#rest(stop) })) {
       if (state === 'missing') {
         // What is damaged is told as an event; a file that was gone before this start is seen only here.
         this.#lost(hash, blobs.pins(hash));
@@ -127,10 +130,15 @@ class CopyWatch implements Startable {
         isNoted = true;
         await this.#noteLast(hash);
       }
-      await clock.sleep(CHECK_PAUSE_MS, { signal });
-      while (this.#isBusy()) await clock.sleep(BUSY_PAUSE_MS, { signal });
+      await this.#rest(signal);
     }
     if (isNoted) await this.#noteLast(undefined);
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#components;
+    await clock.sleep(CHECK_PAUSE_MS, { signal });
+    while (this.#isBusy()) await clock.sleep(BUSY_PAUSE_MS, { signal });
   }
 
   /** Where it can't be noted, some files are read again after the next start, and nothing is lost. */

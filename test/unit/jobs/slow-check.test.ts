@@ -1,19 +1,30 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { countingResult, type BlobHash, type KnownRecord } from '@cuadro/protocol';
+import { systemGround } from '../../../node/src/blobs/ground.ts';
+import { type HashThread, spawnHashThread } from '../../../node/src/blobs/hasher.ts';
 import type { BlobCheck, BlobStore, CheckOptions } from '../../../node/src/blobs/interface.ts';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
 import { createCopyWatch, type CopyWatchComponents } from '../../../node/src/jobs/copy-watch.ts';
 import { createMemoryStore, emptyDisk } from '../../../node/src/store/memory-store.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { nextTurn } from '../../../node/src/system/turn.ts';
 import { flipBit, storedAt } from '../../e2e/support/damage.ts';
-import { contentOf } from '../blobs/helpers.ts';
+import { contentOf, newStore, temporaryFolder } from '../blobs/helpers.ts';
+import { disguised } from '../disguised.ts';
 import { JOB, madeResult, startKeeper, submittedJob } from '../replicas/keepers.ts';
 import { reaches, silent, TestFarm } from '../transfer/machines.ts';
+
+const MEBIBYTE = 2 ** 20;
+const HOUR_MS = 3_600_000;
+const LIMIT_MS = 60_000;
 
 describe('R136: the slow check of all that is stored', () => {
   /** Blobs in memory, and what a check has read of them. */
@@ -71,6 +82,79 @@ describe('R136: the slow check of all that is stored', () => {
     }
     assert.ok(evenings >= 3, `${evenings} evenings`);
     assert.equal((await evening(1.5))[0], hashes[0], 'that was the end: from the begin');
+  });
+
+  it('gives way within a large file as soon as something renders, and goes on there', async (test) => {
+    const folder = temporaryFolder();
+    test.after(folder.remove);
+    let piecesRead = 0;
+    let passes = 0;
+    const spawn = (): HashThread => {
+      const thread = spawnHashThread();
+      return disguised(thread, {
+        postMessage: (job) => {
+          if (job.kind === 'read-piece') piecesRead += 1;
+          if (job.kind === 'digest') passes += 1;
+          thread.postMessage(job);
+        },
+      });
+    };
+    const blobs = createFileBlobStore(
+      { clock: createSystemClock(), random: createSystemRandom(), ground: { ...systemGround, spawn } },
+      { folder: folder.path, options: { reserveBytes: 0 } },
+    );
+    await blobs.start();
+    await blobs.putBytes(contentOf(1, 41 * MEBIBYTE));
+    passes = 0;
+    const clock = new ManualClock();
+    const store = createMemoryStore(emptyDisk());
+    await store.start();
+    let running: string[] = [];
+    const queries = { jobIds: () => [], nodes: () => [{ here: true, live: { running } }] };
+    const rest = { driver: { queries }, logger: silent };
+    const watch = createCopyWatch({ blobs, store, clock, ...rest } as unknown as CopyWatchComponents);
+    /** Until so many pieces were read, and it rests. */
+    const reads = async (pieces: number): Promise<void> => {
+      const end = performance.now() + LIMIT_MS;
+      while ((piecesRead < pieces || clock.pendingTimers === 0) && performance.now() < end) await nextTurn();
+      assert.deepEqual([piecesRead, passes], [pieces, 0]);
+    };
+    await watch.start();
+    await reads(16);
+    running = ['a frame'];
+    await clock.advanceSettled(HOUR_MS);
+    await reads(16);
+    running = [];
+    await clock.advanceSettled(10_000);
+    await reads(32);
+    await clock.advanceSettled(250);
+    await reads(41);
+    await watch.stop();
+    await blobs.stop();
+    await store.stop();
+  });
+
+  it('finds damage at the end of a large file, and tells nothing of one that went while it rested', async (test) => {
+    const folder = temporaryFolder();
+    test.after(folder.remove);
+    const blobs = newStore(folder.path);
+    await blobs.start();
+    const content = contentOf(1, 41 * MEBIBYTE);
+    const { hash } = await blobs.putBytes(content);
+    const checked = async (rest: () => Promise<void>): Promise<BlobCheck[]> => {
+      const seen: BlobCheck[] = [];
+      for await (const one of blobs.check({ rest })) seen.push(one);
+      return seen;
+    };
+    let rests = 0;
+    const count = async (): Promise<void> => void (rests += 1);
+    assert.deepEqual(await checked(count), [{ hash, state: 'ok' }]);
+    assert.equal(rests, 2);
+    await flipBit(storedAt(folder.path, hash), 41 * MEBIBYTE - 1);
+    assert.deepEqual(await checked(count), [{ hash, state: 'corrupt' }]);
+    await blobs.putBytes(content);
+    assert.deepEqual(await checked(() => rm(storedAt(folder.path, hash), { force: true })), []);
+    await blobs.stop();
   });
 
   it('begins anew where the note is damaged, or is no hash', async () => {
