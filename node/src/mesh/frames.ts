@@ -10,6 +10,10 @@ export const FRAME = {
   /** The connection is not wanted; the content is one of `REFUSALS`. The last frame. */
   refusal: 2,
   message: 3,
+  /** Stands between bulk on the same connection, to be returned: what went before it has then arrived. */
+  mark: 4,
+  /** A mark of the other side, as it came. */
+  returned: 5,
 } as const;
 
 const LENGTH_BYTES = 4;

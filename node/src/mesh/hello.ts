@@ -9,6 +9,8 @@ const helloSchema = z.looseObject({
   addresses: z.array(z.string().max(ADDRESS_LENGTH_MAX)).max(ADDRESSES_PER_PEER_MAX),
   /** The port that it listens on, wherever the other sees it from. */
   port: z.int().min(1).max(65_535),
+  /** Whether the speaker returns marks (SPEC R165); older versions pass them over. */
+  returnsMarks: z.boolean().optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 

@@ -300,14 +300,16 @@ export class Members {
     member.session = session;
     member.sessionSinceMs = clock.now();
     member.failures = 0;
+    session.returnsMarks = hello.returnsMarks === true;
     const seen = parseAddress(session.connection.remoteAddr.toString());
     const direct = seen === undefined ? [] : [addressOf({ host: seen.host, port: hello.port })];
     book.add(member.peer, [...hello.addresses, ...direct]);
     session.listen({
-      frame: ({ kind, content }) => {
-        if (kind === FRAME.message) listeners.message(member.peer, content);
+      frame: (frame) => {
+        if (frame.kind === FRAME.message) listeners.message(member.peer, frame.content);
         // Kinds of newer versions are passed over; a second hello is one.
-        else if (kind !== FRAME.beat) tally.refuse('frame-unknown', member.peer);
+        else if (frame.kind !== FRAME.beat && !session.takesMark(frame))
+          tally.refuse('frame-unknown', member.peer);
       },
       closed: () => this.#onLost(member, session),
     });
@@ -367,7 +369,12 @@ export class Members {
     const seen = parseAddress(connection.remoteAddr.toString());
     const near = seen !== undefined && isLoopback(seen.host);
     const addresses = own.filter(({ host }) => near || !isLoopback(host)).map(addressOf);
-    return { farm: this.#farm, addresses: addresses.slice(0, ADDRESSES_TRIED_MAX), port: own[0]?.port ?? 1 };
+    return {
+      farm: this.#farm,
+      addresses: addresses.slice(0, ADDRESSES_TRIED_MAX),
+      port: own[0]?.port ?? 1,
+      returnsMarks: true,
+    };
   }
 }
 

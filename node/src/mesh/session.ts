@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import type { PeerId } from '@cuadro/protocol';
+import { Allowance, MARK_BYTES } from './allowance.ts';
 import { endConnection } from './end-connection.ts';
 import { encodeFrame, FRAME, type Frame, FrameDecoder, FrameError } from './frames.ts';
 import type { Tally } from './tally.ts';
@@ -29,6 +30,9 @@ export class Session {
   #heardAtMs: number;
   #sentAtMs: number;
   readonly #now: () => number;
+  #allowance: Allowance | undefined;
+  /** Whether its peer said that it returns marks. */
+  returnsMarks = false;
 
   constructor(init: { connection: Connection; stream: Stream; tally: Tally; now: () => number }) {
     this.#tally = init.tally;
@@ -58,6 +62,30 @@ export class Session {
     if (this.#closed) return;
     if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush());
     this.#outgoing.push(encodeFrame(kind, content));
+  }
+
+  /** How much bulk may be out beside this stream; undefined where the peer can't tell what has arrived. */
+  get allowance(): Allowance | undefined {
+    if (!this.returnsMarks) return undefined;
+    this.#allowance ??= new Allowance({
+      now: this.#now,
+      mark: (number) => {
+        const content = Buffer.alloc(MARK_BYTES);
+        content.writeUInt32BE(number);
+        this.send(FRAME.mark, content);
+      },
+    });
+    return this.#allowance;
+  }
+
+  /** Returns the other side's mark, or takes an own one back; false for what is neither. */
+  takesMark({ kind, content }: Frame): boolean {
+    if (content.length !== MARK_BYTES) return false;
+    if (kind === FRAME.returned)
+      return this.#allowance?.returned(Buffer.from(content).readUInt32BE(0)) === true;
+    if (kind !== FRAME.mark) return false;
+    this.send(FRAME.returned, content);
+    return true;
   }
 
   /** Keeps the peer from taking us for dead, and tells whether it lives. */

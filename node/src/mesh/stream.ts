@@ -2,6 +2,7 @@ import type { Stream } from '@libp2p/interface';
 import type { PeerId } from '@cuadro/protocol';
 import type { SignalOption } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
+import type { Allowance } from './allowance.ts';
 import { MeshError } from './errors.ts';
 import type { MeshStream } from './interface.ts';
 import { BYTES_PER_TURN, SLICE_BYTES, STREAM_BUFFER_BYTES } from './limits.ts';
@@ -26,9 +27,22 @@ export class BulkStream implements MeshStream {
   #movedAtMs: number;
   #bytesThisTurn = 0;
   #writing: Promise<void> = Promise.resolve();
+  readonly #allowance: Pick<Allowance, 'take' | 'sent'> | undefined;
+  /** Sent and granted, and not yet on its way: the peer's side of the stream is full. */
+  #heldBytes = 0;
+  #waitsForTurn = false;
+  readonly #over = new AbortController();
 
-  constructor(init: { stream: Stream; peer: PeerId; now: () => number; closed: () => void }) {
+  constructor(init: {
+    readonly stream: Stream;
+    readonly peer: PeerId;
+    readonly now: () => number;
+    readonly closed: () => void;
+    /** Where others go by the same connection that must not wait. */
+    readonly allowance?: Pick<Allowance, 'take' | 'sent'> | undefined;
+  }) {
     this.peer = init.peer;
+    this.#allowance = init.allowance;
     this.#stream = init.stream;
     this.#now = init.now;
     this.#movedAtMs = init.now();
@@ -64,13 +78,17 @@ export class BulkStream implements MeshStream {
   }
 
   async #write(chunk: Uint8Array, options: SignalOption): Promise<void> {
-    for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+    let slice: Uint8Array;
+    for (let at = 0; at < chunk.length; at += slice.length) {
       await this.#room(options);
-      const slice = chunk.subarray(at, at + SLICE_BYTES);
+      const grantedBytes = this.#allowance === undefined ? undefined : await this.#turn(options);
+      slice = chunk.subarray(at, at + (grantedBytes ?? SLICE_BYTES));
       try {
         this.#stream.send(slice);
       } catch (error) {
         throw this.#fail(cut('It takes no more.', error));
+      } finally {
+        if (grantedBytes !== undefined) this.#told(slice.length, grantedBytes);
       }
       this.#movedAtMs = this.#now();
       this.#bytesThisTurn += slice.length;
@@ -108,7 +126,11 @@ export class BulkStream implements MeshStream {
   /** Gives the stream up where somebody waits on it and nothing moves; `gapMs` is how long this node stood still. */
   tick(stallMs: number, gapMs: number): void {
     this.#movedAtMs = Math.min(this.#movedAtMs + gapMs, this.#now());
-    const waits = this.#waiting.size > 0 || this.#discards || this.#stream.writeStatus === 'closing';
+    const waits =
+      this.#waiting.size > 0 ||
+      this.#waitsForTurn ||
+      this.#discards ||
+      this.#stream.writeStatus === 'closing';
     if (!waits || this.#now() - this.#movedAtMs <= stallMs) return;
     this.#fail(new MeshError('stream-stalled', `Nothing moved for ${Math.round(stallMs / 1000)} s.`));
   }
@@ -121,6 +143,30 @@ export class BulkStream implements MeshStream {
       await this.#wake(options.signal);
       this.#alive();
     }
+    if (this.#heldBytes > 0) this.#told(0);
+  }
+
+  /** Waits until something may be sent beside what must not wait, and gives how much. */
+  async #turn({ signal }: SignalOption): Promise<number> {
+    const allowance = this.#allowance as Pick<Allowance, 'take' | 'sent'>;
+    const over = this.#over.signal;
+    this.#waitsForTurn = true;
+    this.#movedAtMs = this.#now();
+    const bytes = await allowance
+      .take({ signal: signal === undefined ? over : AbortSignal.any([signal, over]) })
+      .finally(() => (this.#waitsForTurn = false));
+    if (this.#failure !== undefined) {
+      allowance.sent(0, bytes);
+      throw this.#failure;
+    }
+    return bytes;
+  }
+
+  /** Tells what has left for the connection; the rest follows when it has. */
+  #told(bytes: number, grantedBytes = 0): void {
+    const before = this.#heldBytes + bytes;
+    this.#heldBytes = Math.min(before, this.#stream.writeBufferLength);
+    this.#allowance?.sent(before - this.#heldBytes, grantedBytes);
   }
 
   async *#read(): AsyncGenerator<Uint8Array, void, void> {
@@ -183,6 +229,7 @@ export class BulkStream implements MeshStream {
     this.#failure = failure;
     this.#incoming.length = 0;
     this.#stream.abort(failure);
+    this.#over.abort(failure);
     this.#wakeAll();
     return failure;
   }

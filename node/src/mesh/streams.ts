@@ -9,6 +9,7 @@ import type { MeshStream, StreamHandler, StreamProtocol } from './interface.ts';
 import { type MeshLimits, STREAMS_IN_MAX, STREAMS_OUT_MAX } from './limits.ts';
 import type { Members } from './members.ts';
 import { protocolOf } from './names.ts';
+import type { Session } from './session.ts';
 import { BulkStream } from './stream.ts';
 import type { Tally } from './tally.ts';
 
@@ -62,7 +63,7 @@ export class Streams {
         signal: bound.signal,
         maxOutboundStreams: STREAMS_OUT_MAX,
       });
-      return this.#wrap(stream, peer);
+      return this.#wrap(stream, session, connection);
     } catch (error) {
       bound.signal.throwIfAborted();
       const name = error instanceof Error ? error.name : '';
@@ -86,7 +87,7 @@ export class Streams {
       return raw.abort(new Error('No hello yet.'));
     }
     this.#components.bulk.adopt(session, connection);
-    const stream = this.#wrap(raw, peer);
+    const stream = this.#wrap(raw, session, connection);
     try {
       await handler(stream);
       await stream.end();
@@ -97,10 +98,12 @@ export class Streams {
     }
   }
 
-  #wrap(raw: Stream, peer: PeerId): BulkStream {
+  #wrap(raw: Stream, session: Session, connection: Connection): BulkStream {
     const stream: BulkStream = new BulkStream({
       stream: raw,
-      peer,
+      peer: session.peer,
+      // Beside pulses bulk holds back; on a connection of its own it delays none.
+      allowance: connection === session.connection ? session.allowance : undefined,
       now: () => this.#components.clock.now(),
       closed: () => void this.#open.delete(stream),
     });

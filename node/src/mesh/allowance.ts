@@ -1,0 +1,173 @@
+import type { SignalOption } from '../system/interface.ts';
+import {
+  ALLOWANCE_BYTES_FIRST,
+  ALLOWANCE_BYTES_MAX,
+  ALLOWANCE_BYTES_MIN,
+  ALLOWANCE_STALE_MS,
+  BULK_AHEAD_MS,
+  SLICE_BYTES,
+} from './limits.ts';
+
+/** What was out when a mark went, and when that was. */
+interface Mark {
+  readonly number: number;
+  readonly atMs: number;
+  /** All bulk that went before it. */
+  readonly sentBytes: number;
+  /** What of it was out, so that its return tells how fast the line is. */
+  readonly outBytes: number;
+}
+
+interface Waiter {
+  readonly resolve: (bytes: number) => void;
+}
+
+/** More often than this no mark goes, as a share of what may be out. */
+const MARKS_PER_ALLOWANCE = 4;
+/** A clock's step: a mark that came back within one tells no more than that the line is fast. */
+const CLOCK_MS = 0.1;
+/** Marks are counted in four bytes. */
+export const MARK_BYTES = 4;
+
+/**
+ * How much bulk may be out at once on a connection by which pulses go as well (SPEC R165). What is out stands before a
+ * pulse, and on a slow line TCP takes seconds' worth, unseen from here. So marks go between the bulk, and the peer
+ * returns them: what went before a mark that came back has arrived. As much may be out as the line lately delivered in
+ * the time that a pulse may wait, besides what is out by itself, since an answer takes its time.
+ */
+export class Allowance {
+  readonly #now: () => number;
+  readonly #mark: (number: number) => void;
+  #allowedBytes = ALLOWANCE_BYTES_FIRST;
+  /** Granted to somebody who is about to send it. */
+  #grantedBytes = 0;
+  #sentBytes = 0;
+  #markedBytes = 0;
+  #arrivedBytes = 0;
+  /** Those that did not come back, in the order in which they went. */
+  #marks: Mark[] = [];
+  #nextMark = 0;
+  /** The quickest return: what a mark takes where nothing is before it. */
+  #leastMs = Number.POSITIVE_INFINITY;
+  #takenAtMs: number;
+  /** In the order in which they came, so that nobody is passed over. */
+  readonly #waiting = new Set<Waiter>();
+  /** Somebody had to wait since a mark last came back: more would be of use. */
+  #isScarce = false;
+
+  constructor(init: { readonly now: () => number; readonly mark: (number: number) => void }) {
+    this.#now = init.now;
+    this.#mark = init.mark;
+    this.#takenAtMs = init.now();
+    // How long one takes while nothing is out yet.
+    this.#sendMark();
+  }
+
+  /** Resolves with how many bytes may be sent now, once it is the caller's turn; `sent` must follow. */
+  async take({ signal }: SignalOption = {}): Promise<number> {
+    signal?.throwIfAborted();
+    const nowMs = this.#now();
+    // What was found then may no longer be so, as where a laptop has walked away from its access point.
+    if (nowMs - this.#takenAtMs > ALLOWANCE_STALE_MS)
+      this.#allowedBytes = Math.min(this.#allowedBytes, ALLOWANCE_BYTES_FIRST);
+    this.#takenAtMs = nowMs;
+    if (this.#waiting.size === 0 && this.#hasRoom) return this.#grant();
+    this.#isScarce = true;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const onAbort = (): void => {
+      this.#waiting.delete(waiter);
+      reject(signal?.reason);
+      this.#admit();
+    };
+    const waiter: Waiter = {
+      resolve: (bytes) => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve(bytes);
+      },
+    };
+    this.#waiting.add(waiter);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#markRest();
+    return promise;
+  }
+
+  /** So many bytes have left for the connection, of so many that were granted for it. */
+  sent(bytes: number, grantedBytes = 0): void {
+    this.#grantedBytes -= grantedBytes;
+    this.#sentBytes += bytes;
+    const marksEachBytes = Math.max(ALLOWANCE_BYTES_MIN, this.#allowedBytes / MARKS_PER_ALLOWANCE);
+    if (this.#sentBytes - this.#markedBytes >= marksEachBytes) this.#sendMark();
+    this.#admit();
+  }
+
+  /** A mark came back; false where none such is out. */
+  returned(number: number): boolean {
+    const index = this.#marks.findIndex((one) => one.number === number);
+    const mark = this.#marks[index];
+    if (mark === undefined) return false;
+    this.#marks = this.#marks.slice(index + 1);
+    this.#arrivedBytes = mark.sentBytes;
+    this.#learn(mark, Math.max(CLOCK_MS, this.#now() - mark.atMs));
+    this.#isScarce = false;
+    this.#admit();
+    return true;
+  }
+
+  #learn({ outBytes }: Mark, tookMs: number): void {
+    this.#leastMs = Math.min(this.#leastMs, tookMs);
+    if (outBytes === 0) return;
+    const mayTakeMs = this.#leastMs + BULK_AHEAD_MS;
+    const foundBytes = (outBytes * mayTakeMs) / tookMs;
+    if (tookMs > mayTakeMs)
+      this.#allowedBytes = Math.max(ALLOWANCE_BYTES_MIN, Math.min(this.#allowedBytes, foundBytes));
+    // More by itself says nothing where nobody needs it; and one quick return is little evidence.
+    else if (this.#isScarce && foundBytes > this.#allowedBytes)
+      this.#allowedBytes = Math.min(foundBytes, 2 * this.#allowedBytes, ALLOWANCE_BYTES_MAX);
+  }
+
+  get #outBytes(): number {
+    return this.#sentBytes - this.#arrivedBytes;
+  }
+
+  get #grantBytes(): number {
+    return Math.floor(
+      Math.min(SLICE_BYTES, Math.max(ALLOWANCE_BYTES_MIN, this.#allowedBytes / MARKS_PER_ALLOWANCE)),
+    );
+  }
+
+  get #hasRoom(): boolean {
+    const out = this.#outBytes + this.#grantedBytes;
+    return out === 0 || out + this.#grantBytes <= this.#allowedBytes;
+  }
+
+  #grant(): number {
+    const bytes = this.#grantBytes;
+    this.#grantedBytes += bytes;
+    return bytes;
+  }
+
+  #admit(): void {
+    for (const waiter of this.#waiting) {
+      if (!this.#hasRoom) break;
+      this.#waiting.delete(waiter);
+      waiter.resolve(this.#grant());
+    }
+    this.#markRest();
+  }
+
+  /** Somebody waits, and nothing is under way that would tell of what is out: too little went for a mark by itself. */
+  #markRest(): void {
+    if (this.#waiting.size === 0) return;
+    this.#isScarce = true;
+    if (this.#marks.length === 0 && this.#sentBytes > this.#markedBytes) this.#sendMark();
+  }
+
+  #sendMark(): void {
+    const number = this.#nextMark;
+    this.#nextMark = (number + 1) % 2 ** (8 * MARK_BYTES);
+    const sentBytes = this.#sentBytes;
+    this.#markedBytes = sentBytes;
+    this.#marks.push({ number, atMs: this.#now(), sentBytes, outBytes: this.#outBytes });
+    this.#mark(number);
+  }
+}
