@@ -200,6 +200,8 @@ export interface CoreQueries {
   jobs(): JobView[];
   job(id: JobId): JobView | undefined;
   jobRecord(id: JobId): JobRecord | undefined;
+  /** Other machines that have or fetch a scene, by what they claim (SPEC R50); no record says so. */
+  claimantsOf(bundle: BlobHash): PeerId[];
   /** One record as it is stored, by its key. */
   record(key: string): KnownRecord | undefined;
   /** Keys of all records: of a job and its tasks, or of everything that belongs to no job. */

@@ -8,6 +8,7 @@ import {
   TASKS_PER_JOB_MAX,
   recordKey,
   resultWithin,
+  type BlobHash,
   type DiaryRecord,
   type Epoch,
   type FarmRecord,
@@ -78,6 +79,12 @@ export class BrainQueries implements CoreQueries {
 
   removed(): ReadonlySet<PeerId> {
     return this.state.removed();
+  }
+
+  claimantsOf(bundle: BlobHash): PeerId[] {
+    const { state } = this;
+    const claiming = [...state.machines.values()].filter(({ claim }) => claim?.bundles.includes(bundle));
+    return claiming.map(({ peer }) => peer).filter((peer) => peer !== state.self && !state.isOut(peer));
   }
 
   jobs(): JobView[] {

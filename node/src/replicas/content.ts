@@ -15,7 +15,10 @@ import type { Clock } from '../system/interface.ts';
 
 export interface ContentComponents {
   readonly transfer: Pick<Transfer, 'fetch' | 'fetchMany' | 'ensureTree'>;
-  readonly queries: Pick<CoreQueries, 'jobRecord' | 'jobIds' | 'taskRecord' | 'nodes' | 'removed'>;
+  readonly queries: Pick<
+    CoreQueries,
+    'jobRecord' | 'jobIds' | 'taskRecord' | 'nodes' | 'removed' | 'claimantsOf'
+  >;
   readonly mesh: Pick<Mesh, 'subscribe'>;
   readonly clock: Clock;
 }
@@ -43,7 +46,11 @@ export function createContentSource(components: ContentComponents): ContentSourc
       await call(undefined, place, options, (fetchOptions) => transfer.fetchMany(blobs, fetchOptions));
     },
     async ensureTree(bundle, place, options = {}) {
-      await call(bundle, place, options, (fetchOptions) => transfer.ensureTree(bundle, fetchOptions));
+      // The records name those alone that keep it; whoever renders has it too, and takes load off them (SPEC R166).
+      const others = (): PeerId[] => queries.claimantsOf(bundle);
+      await call(bundle, place, options, (fetchOptions) =>
+        transfer.ensureTree(bundle, { ...fetchOptions, others }),
+      );
     },
   };
 }

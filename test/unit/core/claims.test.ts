@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Claim } from '@cuadro/protocol';
+import { type Claim, signRemoval } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
-import { BELEN, CARMEN, capabilities, Farm, framesPlan, grantsTo, SELF, stopsTo } from './farm.ts';
-import { beaconOf, following, leading, meeting, sentTo } from './members.ts';
+import { BELEN, CARMEN, capabilities, Farm, framesPlan, grantsTo, SELF, signer, stopsTo } from './farm.ts';
+import { beaconOf, following, leading, meeting, memberOf, sentTo } from './members.ts';
 
 const gossiped = (effects: readonly CoreEffect[]): Claim[] =>
   effects.flatMap((effect) =>
@@ -83,6 +83,26 @@ describe("R50: another machine's claim", () => {
     const effects = farm.message(BELEN, claim);
     assert.deepEqual(reasonsTo(effects), ['The disk is full.']);
     assert.ok(effects.some((effect) => effect.kind === 'changed' && effect.changes.farm));
+  });
+
+  it('R166: tells which scenes it has, as long as it is a member', () => {
+    const [scene, another] = ['a'.repeat(64), 'b'.repeat(64)];
+    const farm = meeting(BELEN, CARMEN);
+    const can = { capabilities: capabilities(), slots: 1, wants: 2 };
+    const claims = (peer: string, sequence: number, bundles: string[]): void => {
+      farm.message(peer, { kind: 'claim', peer, sequence, ...can, bundles });
+    };
+    farm.step({ kind: 'worker', ...can, bundles: [scene], accepting: true });
+    assert.deepEqual(farm.core.claimantsOf(scene), [], 'not of itself');
+    claims(BELEN, 1, [another, scene]);
+    claims(CARMEN, 1, [scene]);
+    assert.deepEqual(farm.core.claimantsOf(scene).sort(), [BELEN, CARMEN].sort());
+    assert.deepEqual(farm.core.claimantsOf(another), [BELEN]);
+    claims(BELEN, 2, [another]);
+    assert.deepEqual(farm.core.claimantsOf(scene), [CARMEN]);
+    const removal = signRemoval(signer(SELF), CARMEN, { reason: 'sold', wallTime: 1, known: 0 });
+    farm.records({ ...memberOf(CARMEN), removals: { [SELF]: removal } });
+    assert.deepEqual(farm.core.claimantsOf(scene), []);
   });
 
   for (const [why, change, reason] of [

@@ -9,17 +9,25 @@ import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import { SceneFolders } from '../../../node/src/worker/scenes.ts';
 import { contentOf } from '../blobs/helpers.ts';
-import { type Machine, peerOf, reaches, TestFarm } from '../transfer/machines.ts';
+import { disguised } from '../disguised.ts';
+import { type Machine, type MachineInit, peerOf, reaches, TestFarm } from '../transfer/machines.ts';
 import { failedWithLog, JOB, madeResult, submittedJob, TestRecords } from './keepers.ts';
 
-function sourceOf({ transfer, mesh }: Machine, records: TestRecords): ContentSource {
+/** A machine that fetches a scene asks so often only when some seconds went by. */
+const ASKED_ENOUGH = 8;
+
+function sourceOf(
+  { transfer, mesh }: Machine,
+  records: TestRecords,
+  claimants: string[] = [],
+): ContentSource {
   const { jobRecord, jobIds, taskRecord, removed } = records;
   const nodes = (): NodeView[] => [{ peer: peerOf('there'), name: 'Salon' } as NodeView];
   return createContentSource({
     transfer,
     mesh,
     clock: createSystemClock(),
-    queries: { jobRecord, jobIds, taskRecord, removed, nodes },
+    queries: { jobRecord, jobIds, taskRecord, removed, nodes, claimantsOf: () => claimants },
   });
 }
 
@@ -131,6 +139,50 @@ describe('content from where the records say', () => {
     const ensured = sourceOf(here, records).ensure(job.spec.plan, { job: JOB }, short);
     await assert.rejects(ensured, { code: 'blob-unreachable' });
     assert.deepEqual(waited, ['Waits for a machine that has its files.']);
+  });
+
+  it('R166: a scene comes also from a machine that claims it, and that no record names', async (test) => {
+    const farm = new TestFarm(test, ['here', 'there', 'early']);
+    const files = [contentOf(1, 8 * 2 ** 20), contentOf(2, 8 * 2 ** 20)];
+    let bundle = '';
+    let asked = 0;
+    const begin = Promise.withResolvers<void>();
+    // Its holder gives no large file before the other one was asked what it has, or had been by far.
+    const holder: MachineInit = {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          has: (hash) => {
+            if (hash === bundle && ++asked === ASKED_ENOUGH) begin.resolve();
+            return blobs.has(hash);
+          },
+          manifest: async (...call) => {
+            await begin.promise;
+            return blobs.manifest(...call);
+          },
+        }),
+    };
+    const claiming: MachineInit = {
+      disguise: (blobs) =>
+        disguised(blobs, {
+          has: (hash) => {
+            if (hash === bundle) begin.resolve();
+            return blobs.has(hash);
+          },
+        }),
+    };
+    const there = await farm.start('there', holder);
+    const early = await farm.start('early', claiming);
+    const here = await farm.start('here');
+    await reaches(here, there, early);
+    const job = await submittedJob(there, { files });
+    // It fetched the scene long ago: whom it asked remembers nothing of it.
+    await submittedJob(early, { files });
+    const records = new TestRecords();
+    await records.merge([job]);
+    bundle = job.spec.bundle as string;
+    await sourceOf(here, records, [early.peer]).ensureTree(bundle, { job: JOB });
+    const [fromEarly, fromThere] = [early, there].map(({ transfer }) => transfer.status().sentBytes);
+    assert.ok((fromEarly ?? 0) > 2 ** 20, `${fromEarly} bytes from it, ${fromThere} from the holder`);
   });
 
   it('a scene is fetched before it is rebuilt, once for all who open it, and fetched again where it is damaged', async (test) => {

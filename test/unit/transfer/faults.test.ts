@@ -187,7 +187,7 @@ describe("a machine of a swarm whose pieces don't fit another one's manifest", (
     ];
     const holders = (): string[] => [liar, honest];
     const wanted = { hash, sizeBytes: content.length };
-    const flock = engine.flocks.join(bundle, { files, missing: [wanted], holders });
+    const flock = engine.flocks.join(bundle, { files, missing: [wanted], named: holders });
     const want = engine.join(wanted, { holders }, { providedAs: bundle, flock });
     let state = 'under way';
     void want.done.promise.then(

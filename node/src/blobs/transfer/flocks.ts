@@ -52,7 +52,7 @@ export class Flocks {
    */
   join(
     bundle: BlobHash,
-    init: { files: Bundle['files']; missing: readonly WantedBlob[]; holders: () => readonly PeerId[] },
+    init: { files: Bundle['files']; missing: readonly WantedBlob[]; named: () => readonly PeerId[] },
   ): Flock | undefined {
     let entry = this.#entries.get(bundle);
     if (entry === undefined) {
@@ -67,7 +67,7 @@ export class Flocks {
       const missing = new Set(init.missing.map(({ hash }) => hash));
       for (const { blob } of init.files) if (!missing.has(blob)) flock.hasFile(blob);
       for (const { hash, sizeBytes = 0 } of init.missing) if (travelsWhole(sizeBytes)) flock.wants(hash);
-      const telling = this.#tell(entry, init.holders).finally(() => this.#telling.delete(telling));
+      const telling = this.#tell(entry, init.named).finally(() => this.#telling.delete(telling));
       this.#telling.add(telling);
     }
     entry.users += 1;
@@ -88,12 +88,12 @@ export class Flocks {
   }
 
   /** Asks others what they have, until the flock is left or given up. */
-  async #tell({ flock, over }: Entry, holders: () => readonly PeerId[]): Promise<void> {
+  async #tell({ flock, over }: Entry, named: () => readonly PeerId[]): Promise<void> {
     const { clock, kick } = this.#components;
     const { signal } = over;
     const asked = new Set<PeerId>();
     for (let round = 0; !signal.aborted; round++) {
-      flock.name(holders());
+      flock.name(named());
       flock.isNew = round < swarmLimits.newRounds;
       // One that hangs keeps nobody else waiting.
       for (const peer of this.#chosen(flock)) {

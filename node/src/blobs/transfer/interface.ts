@@ -14,6 +14,8 @@ export interface FetchProgress {
 export interface FetchOptions extends SignalOption {
   /** Who is known to hold it; asked again whenever the known ones are exhausted. Called often: must be cheap. */
   readonly holders: () => readonly PeerId[];
+  /** Who may have a tree as well: they are asked what they have of it. Called as often. */
+  readonly others?: () => readonly PeerId[];
   /** Pinned for this owner before the promise resolves. */
   readonly pin?: PinOwner;
   readonly onProgress?: (progress: FetchProgress) => void;

@@ -179,8 +179,8 @@ class MeshTransfer implements Transfer {
     const { blobs } = this.#components;
     const { options, of } = call;
     options.signal?.throwIfAborted();
-    const { holders } = options;
-    const flock = of && this.#engine.flocks.join(of.hash, { files: of.bundle.files, missing, holders });
+    const named = (): readonly PeerId[] => [...options.holders(), ...(options.others?.() ?? [])];
+    const flock = of && this.#engine.flocks.join(of.hash, { files: of.bundle.files, missing, named });
     const progress = new TreeProgress(call.wanted, missing, options.onProgress);
     // One wait for the end of all: the caller's abort, or the first that failed.
     const over = Promise.withResolvers<never>();
