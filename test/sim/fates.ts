@@ -15,12 +15,17 @@ export interface FatesComponents {
   readonly safety: Pick<Checkers, 'isSafe'>;
 }
 
+/** How long who may not be lost yet is spared before it is looked again. */
+const SPARE_AGAIN_MS = 1_000;
+
 /** What becomes of single machines in a run, once each, where its profile says so. */
 export class Fates {
   readonly #farm: SimFarm;
   readonly #dice: Dice;
   readonly #log: FaultLog;
   readonly #safety: Pick<Checkers, 'isSafe'>;
+  /** Whether somebody began to remove a machine that was not lost before. */
+  #isRemoving = false;
 
   constructor({ farm, dice, log, safety }: FatesComponents) {
     this.#farm = farm;
@@ -34,12 +39,8 @@ export class Fates {
     const once = (act: () => void, dice = this.#dice): void => {
       timeline.after(profile.faultyMs * dice.between(0.2, 0.9), act);
     };
-    if (profile.destroys) once(() => this.#destroy(people));
-    if (profile.removes)
-      once(() => {
-        this.#log.add('member removed', timeline.now);
-        people.remove(this.#machine());
-      });
+    if (profile.destroys) once(() => this.#whenSpare(() => this.#destroy(people)));
+    if (profile.removes) once(() => this.#whenSpare(() => this.#remove(people)));
     if (profile.joins)
       once(() => {
         this.#log.add('member joined', timeline.now);
@@ -50,28 +51,53 @@ export class Fates {
     for (let i = 0; i < profile.leaves; i++) once(() => leavers.begin(), dice);
   }
 
-  /** One machine may be lost at any moment; a further one only once everything is on two disks again. */
+  /**
+   * One machine may be lost at any moment, however that comes about: destroyed, removed with all that it has, or switched
+   * off for good. A further one may only once everything is on two disks again, so it waits until then.
+   */
+  #whenSpare(lose: () => void): void {
+    const { timeline } = this.#farm;
+    if (this.#farm.isHealed) return;
+    if (this.#isSpare()) lose();
+    else timeline.after(SPARE_AGAIN_MS, () => this.#whenSpare(lose));
+  }
+
+  #isSpare(): boolean {
+    const { machines } = this.#farm;
+    // What a machine has that left in order was given away before.
+    const isAnyLost =
+      this.#isRemoving || machines.some((one) => (one.isGone || one.isRemoved) && !one.hasLeft);
+    return !isAnyLost || (this.#left().length > 1 && this.#safety.isSafe());
+  }
+
+  #left(): Machine[] {
+    return this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
+  }
+
+  #remove(people: People): void {
+    this.#log.add('member removed', this.#farm.timeline.now);
+    // It may have come about before anybody is told so.
+    this.#isRemoving = true;
+    people.remove(this.#machine());
+  }
+
   #destroy(people: People): void {
-    const { timeline, machines } = this.#farm;
+    const { timeline } = this.#farm;
     const machine = this.#machine();
     this.#farm.note(undefined, 'fault', { what: 'destroy', more: { machine: machine.name } });
     this.#log.add(this.#farm.lostDisks === 0 ? 'disk destroyed' : 'further disk destroyed', timeline.now);
     machine.destroy();
     this.#farm.lostDisks += 1;
     timeline.after(this.#dice.between(1_000, 10_000), () => people.remove(machine));
-    if (machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved).length < 3) return;
-    const again = (): void => {
-      if (this.#farm.isHealed) return;
-      if (this.#safety.isSafe()) this.#destroy(people);
-      else timeline.after(1_000, again);
-    };
-    timeline.after(1_000, again);
+    if (this.#left().length < 3) return;
+    timeline.after(SPARE_AGAIN_MS, () => this.#whenSpare(() => this.#destroy(people)));
   }
 
   /** Somebody goes home and takes a machine along, of which nobody else's work needs what it alone has. */
   switchOff(): void {
     const { machines, timeline } = this.#farm;
-    const candidates = this.#dice.shuffled(machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved));
+    if (!this.#isSpare()) return;
+    const candidates = this.#dice.shuffled(this.#left());
     const machine = candidates.find((one) => {
       const others = machines.filter((other) => other !== one && !other.isGone && !other.isRemoved);
       // A job that was deleted there is one for those who have not heard that yet.

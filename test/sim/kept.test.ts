@@ -280,3 +280,12 @@ it('a further disk may be lost where two of those that are left hold what was ac
   planIsHeldBy('alba');
   assert.equal(kept.isSafe(), false);
 });
+
+it('nor where one of the two is out by what a disk says, although who removed it was never told so', () => {
+  planIsHeldBy('alba', 'belen');
+  const at = alba as unknown as Machine;
+  kept.deed({ kind: 'accepted', job: 'job', at, kept: { machines: 2, others: 'enough' } });
+  const removed = { kind: 'member', peer: 'belen', admissions: {}, removals: { carmen: {} } };
+  write(carmen, 'member/belen', removed as unknown as KnownRecord);
+  assert.equal(kept.isSafe(), false);
+});

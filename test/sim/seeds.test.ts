@@ -22,6 +22,9 @@ const ONE_OFF: Partial<Profile> = {
   ...{ machines: 2, staysOff: true },
 };
 
+/** As the seed decides, and one machine is removed besides. */
+const REMOVING: Partial<Profile> = { isFounded: true, isSplit: false, removes: true };
+
 /**
  * Seeds that found something once, each with what was wrong. What a seed makes changes with the simulator, so each
  * mistake stands among the planted ones as well, where it must be found.
@@ -229,6 +232,17 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   {
     seed: 5419n,
     was: 'a task that a person requeued while its frame was out of reach was granted in no later reign of that coordinator',
+  },
+  {
+    seed: 23n,
+    was: 'a machine was switched off for good that alone had a frame, since the other holder had been removed',
+    profile: REMOVING,
+  },
+  { seed: 44n, was: 'the same, where it had slept since that removal', profile: REMOVING },
+  {
+    seed: 103n,
+    was: 'one machine was removed 45 ms after another was destroyed, and both had held the same frame',
+    profile: REMOVING,
   },
 ];
 

@@ -4,7 +4,18 @@ import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
-import { contentOf, hadOnce, has, holdsPart, isGood, jobOn, jobsOn, partsOf, taskOn } from '../on-disk.ts';
+import {
+  contentOf,
+  hadOnce,
+  has,
+  holdsPart,
+  isGood,
+  jobOn,
+  jobsOn,
+  knowsThatItIsOut,
+  partsOf,
+  taskOn,
+} from '../on-disk.ts';
 import { counting, filesOf, isHeld, nameOf, redoAsked } from './rules.ts';
 import type { Talking } from './talking.ts';
 
@@ -138,7 +149,11 @@ export class Kept implements Checker {
 
   /** Whether a further disk may be lost: all that was accepted or shown as done is on two of those that are left. */
   isSafe(): boolean {
-    const left = this.#farm.machines.filter(({ isGone, isRemoved }) => !isGone && !isRemoved);
+    const { machines } = this.#farm;
+    // Whose removal is written counts for nothing, also where nobody was told so: the node that wrote it has ended.
+    const left = machines.filter(
+      (one) => !one.isGone && !one.isRemoved && !machines.some((other) => knowsThatItIsOut(other, one)),
+    );
     for (const id of this.#accepted.keys()) {
       if (this.#deleted.has(id)) continue;
       const copies = left.filter((machine) => {
