@@ -62,12 +62,10 @@ export class Fates {
     else timeline.after(SPARE_AGAIN_MS, () => this.#whenSpare(lose));
   }
 
-  #isSpare(): boolean {
-    const { machines } = this.#farm;
-    // What a machine has that left in order was given away before.
-    const isAnyLost =
-      this.#isRemoving || machines.some((one) => (one.isGone || one.isRemoved) && !one.hasLeft);
-    return !isAnyLost || (this.#left().length > 1 && this.#safety.isSafe());
+  /** One that has left in order counts as lost: where nobody took a second copy, it has left one behind (SPEC R162). */
+  #isSpare(isLost: (machine: Machine) => boolean = ({ isGone, isRemoved }) => isGone || isRemoved): boolean {
+    if (!this.#isRemoving && !this.#farm.machines.some(isLost)) return true;
+    return this.#left().length > 1 && this.#safety.isSafe();
   }
 
   #left(): Machine[] {
@@ -96,7 +94,8 @@ export class Fates {
   /** Somebody goes home and takes a machine along, of which nobody else's work needs what it alone has. */
   switchOff(): void {
     const { machines, timeline } = this.#farm;
-    if (!this.#isSpare()) return;
+    // Whoever is off has what it alone holds after that others left, and comes back with it: that is waited for.
+    if (!this.#isSpare(({ isGone, isRemoved, hasLeft }) => (isGone || isRemoved) && !hasLeft)) return;
     const candidates = this.#dice.shuffled(this.#left());
     const machine = candidates.find((one) => {
       const others = machines.filter((other) => other !== one && !other.isGone && !other.isRemoved);

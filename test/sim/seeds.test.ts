@@ -244,6 +244,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'one machine was removed 45 ms after another was destroyed, and both had held the same frame',
     profile: REMOVING,
   },
+  {
+    seed: 2n,
+    was: 'a disk was destroyed that alone had the frames of a machine that had left while the third slept',
+    profile: { ...REMOVING, destroys: true },
+  },
 ];
 
 describe('seeds that found something', () => {
