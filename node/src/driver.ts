@@ -108,6 +108,8 @@ class CoreDriver implements Driver {
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
   #timerAt = Number.POSITIVE_INFINITY;
   #wakeWantedAt: number | undefined;
+  /** When the clock was looked at last: nothing that the brain noted is later. */
+  #seenAt = Number.NEGATIVE_INFINITY;
   readonly #plans: PlanAsking;
   readonly #lastBeacon = new LastBeacon();
 
@@ -136,16 +138,17 @@ class CoreDriver implements Driver {
 
   input(input: DriverInput): void {
     if (this.#state !== 'running') return;
+    // One look for both: a sleep that showed between two would be taken for time in which this node was awake.
+    const now = this.#components.clock.now();
     // What lies in the sockets may come before the overdue wake, and would be judged by deadlines that have passed.
-    this.#takeGap();
-    this.#step(input);
+    this.#takeGap(now);
+    this.#step(input, now);
   }
 
-  #step(input: DriverInput): void {
+  #step(input: DriverInput, now: number): void {
     const { clock, core } = this.#components;
     const taken = input.kind === 'ended' ? this.#readable(input) : input;
     // An input is this driver's once it is given, so that it need not be copied.
-    const now = clock.now();
     const at = { now, wallTime: clock.wallTime(), unsaidSince: this.#committing?.since };
     const timed = Object.assign(taken, at) as CoreInput;
     const effects = core.step(timed);
@@ -319,10 +322,9 @@ class CoreDriver implements Driver {
     this.#endTimer();
     if (at === undefined || this.#state !== 'running') return;
     const { clock } = this.#components;
-    const now = clock.now();
-    // What is asked for at once is no sign of a gap.
-    this.#timerAt = Math.max(at, now);
-    this.#cancelWake = clock.after(this.#timerAt - now, () => this.#wake());
+    // What is asked for at once is no sign of a gap; a sleep that shows only now is one.
+    this.#timerAt = Math.max(at, this.#seenAt);
+    this.#cancelWake = clock.after(this.#timerAt - clock.now(), () => this.#wake());
   }
 
   #endTimer(): void {
@@ -332,25 +334,32 @@ class CoreDriver implements Driver {
   }
 
   #wake(): void {
-    if (this.#takeGap()) return;
+    const now = this.#components.clock.now();
+    if (this.#takeGap(now)) return;
     this.#endTimer();
     const wantedAt = this.#wakeWantedAt;
-    if (wantedAt !== undefined && wantedAt > this.#components.clock.now()) this.#wakeAt(wantedAt);
-    else this.#step({ kind: 'wake' });
+    if (wantedAt !== undefined && wantedAt > now) this.#wakeAt(wantedAt);
+    else this.#step({ kind: 'wake' }, now);
   }
 
-  /** A timer that is far overdue says that this node stood still: what arrived meanwhile is to be heard first. */
-  #takeGap(): boolean {
-    const lateMs = this.#components.clock.now() - this.#timerAt;
+  /**
+   * A timer that is far overdue says that this node stood still: what arrived meanwhile is to be heard first. Since when
+   * it stood still doesn't show, only that it was before the timer and after the last look at the clock. The earlier
+   * counts, or of a wait into which a sleep fell the rest would be lost (SPEC R198).
+   */
+  #takeGap(now: number): boolean {
+    const lateMs = now - this.#timerAt;
+    const gapMs = now - Math.min(this.#seenAt, this.#timerAt);
+    this.#seenAt = now;
     if (!(lateMs >= GAP_MS)) return false;
     this.#endTimer();
-    this.#components.logger.warn('This node stood still; it listens before it judges others.', { lateMs });
+    this.#components.logger.warn('This node stood still; it listens before it judges others.', { gapMs });
     // Pulses that wait for their term tell what was before: the followers that this node had then would unseat the
     // coordinator that they chose meanwhile (SPEC R115). The next pulse tells what is.
     for (const group of [this.#committing, this.#pending])
       if (group !== undefined) group.effects = group.effects.filter((effect) => !isPulse(effect));
-    this.#step({ kind: 'gap', ms: lateMs });
-    this.#wakeAt(this.#components.clock.now() + DRAIN_MS);
+    this.#step({ kind: 'gap', ms: gapMs }, now);
+    this.#wakeAt(now + DRAIN_MS);
     return true;
   }
 }

@@ -222,8 +222,8 @@ const FARM_PLANTS: readonly Plant[] = [
     name: 'a node doubts itself only at its wake',
     breaks: 'false accusation',
     file: 'node/src/driver.ts',
-    from: 'this.#takeGap();\n    this.#step(input);',
-    to: 'this.#step(input);',
+    from: 'this.#takeGap(now);\n    this.#step(input, now);',
+    to: 'this.#step(input, now);',
     within: 100,
   },
   {
