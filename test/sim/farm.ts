@@ -55,7 +55,10 @@ export class SimFarm {
   newMachine(): Machine {
     const name = NAMES[this.machines.length] ?? `machine ${this.machines.length}`;
     const { timeline, wire, workshop, tally } = this;
-    const onSlept = (peer: string): void => this.#witness.note(peer, 'sleep shows');
+    const onSlept = (peer: string): void => {
+      this.#witness.note(peer, 'sleep shows');
+      tally.fault('sleep that shows late');
+    };
     const machine = new Machine(
       {
         timeline,

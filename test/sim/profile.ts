@@ -15,11 +15,7 @@ export interface Profile {
   /** Clocks are wrong by at most this share, and wall clocks by so many milliseconds. */
   readonly clockSkew: number;
   readonly wallSkewMs: number;
-  /**
-   * Whether clocks add what their machines slept, as the node's own does; else they stand still for good. The night has
-   * it; of itself no seed does yet: with it seed 81 grants after a third of the wait for answers (R43), since a sleep
-   * that shows amid a wait is counted from the wait's end, and the rest of the wait is lost (`#takeGap` of the driver).
-   */
+  /** Whether clocks add what their machines slept, as the node's own does; else they stand still for good. */
   readonly addsSleep?: boolean;
   /** Length of the phase with faults, in virtual milliseconds. */
   readonly faultyMs: number;
@@ -45,6 +41,8 @@ export interface Profile {
 const EXACT_EVERY = 8;
 /** Share of runs in which machines leave, of those where none is lost. */
 const LEAVES = 0.35;
+/** Share of runs in which a clock adds what its machine slept. */
+const ADDS_SLEEP = 0.5;
 
 export function profileOf(seed: bigint): Profile {
   const dice = new Dice(seed).fork('profile');
@@ -66,6 +64,8 @@ export function profileOf(seed: bigint): Profile {
     isExact: dice.whole(1, EXACT_EVERY) === 1,
     clockSkew: dice.chance(0.3) ? 0.02 : 0.0001,
     wallSkewMs: dice.chance(0.3) ? 86_400_000 : 50,
+    // Thrown apart, so that all else of a seed stays as it was.
+    addsSleep: new Dice(seed).fork('sleep').chance(ADDS_SLEEP),
     faultyMs: dice.between(30_000, 120_000),
     jobs: dice.whole(2, 6),
     taskMs: dice.weighted([

@@ -9,6 +9,7 @@ export const KINDS = {
     'power cut',
     'stall',
     'suspend',
+    'sleep that shows late',
     'partition',
     'isolate',
     'deaf',

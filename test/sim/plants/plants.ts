@@ -227,6 +227,15 @@ const FARM_PLANTS: readonly Plant[] = [
     within: 100,
   },
   {
+    name: 'a sleep is counted from the end of the wait that it fell into',
+    breaks: 'asks first',
+    file: 'node/src/driver.ts',
+    from: 'now - Math.min(this.#seenAt, this.#timerAt);',
+    to: 'now - this.#timerAt;',
+    profile: { addsSleep: true },
+    within: 100,
+  },
+  {
     name: 'ends of pauses of before wake a new coordinator',
     breaks: 'asks first',
     file: `${CORE}/leases.ts`,
