@@ -1,5 +1,12 @@
 import { posix } from 'node:path';
-import { type Finding, isSyntaxNode, lineAt, type SourceFile, walkSyntax } from './sources.ts';
+import {
+  type Finding,
+  isSyntaxNode,
+  lineAt,
+  type SourceFile,
+  type SyntaxNode,
+  walkSyntax,
+} from './sources.ts';
 
 /**
  * Who may import whom (DESIGN.md section 2). A room always may import itself. `room/interface` means only that
@@ -46,6 +53,13 @@ const PURE_ROOMS: Record<string, RegExp> = {
   core: /^$/,
 };
 
+/**
+ * Those who judge simulated farms share no code with what they judge: of the node they know types alone, of the language
+ * how records become bytes and what they are stored under, and what they read of disks is theirs too.
+ */
+const JUDGES = /^test\/sim\/(checkers\/|on-disk\.ts$)/;
+const JUDGES_SHARE: ReadonlySet<string> = new Set(['decode', 'encode', 'recordKey']);
+
 /** The tests and scripts reach everywhere; only the rooms' own packages are theirs. */
 const UNBOUND = new Set(['scripts', 'test']);
 
@@ -74,8 +88,11 @@ export function checkArrows(sources: SourceFile[]): Finding[] {
       }
       continue;
     }
-    for (const { specifier, position } of importsOf(source)) {
-      const sentence = objection(source.path, room, specifier);
+    const isJudge = JUDGES.test(source.path);
+    for (const found of importsOf(source)) {
+      const { specifier, position } = found;
+      const sentence =
+        objection(source.path, room, specifier) ?? (isJudge ? judgeObjection(source.path, found) : undefined);
       if (sentence !== undefined)
         findings.push({ file: source.path, line: lineAt(source.text, position), sentence });
     }
@@ -86,6 +103,10 @@ export function checkArrows(sources: SourceFile[]): Finding[] {
 interface Import {
   specifier: string;
   position: number;
+  /** Only types come of it: nothing is loaded when the file runs. */
+  isType: boolean;
+  /** The names that are loaded; undefined where that may be all of them. */
+  values: readonly string[] | undefined;
 }
 
 /** Every module that a file names: static, re-exported, dynamic, and in types. */
@@ -95,9 +116,35 @@ export function importsOf(source: SourceFile): Import[] {
     if (!/^(Import|ExportNamed|ExportAll)(Declaration|Expression)$|^TSImportType$/.test(node.type)) return;
     const literal = node['source'] ?? node['argument'];
     const value = isSyntaxNode(literal) ? literal['value'] : undefined;
-    if (typeof value === 'string') found.push({ specifier: value, position: node.start });
+    if (typeof value !== 'string') return;
+    const kind = node['importKind'] ?? node['exportKind'];
+    const isType = kind === 'type' || node.type === 'TSImportType';
+    found.push({ specifier: value, position: node.start, isType, values: isType ? [] : valuesOf(node) });
   });
   return found;
+}
+
+/** The names that an import or an export from elsewhere takes as values, as they stand there. */
+function valuesOf(node: SyntaxNode): string[] | undefined {
+  const specifiers: unknown = node['specifiers'];
+  if (!Array.isArray(specifiers) || specifiers.length === 0) return undefined;
+  const names: string[] = [];
+  for (const specifier of specifiers as SyntaxNode[]) {
+    if ((specifier['importKind'] ?? specifier['exportKind']) === 'type') continue;
+    const name = specifier['imported'] ?? specifier['local'];
+    const isNamed = /^(Import|Export)Specifier$/.test(specifier.type) && isSyntaxNode(name);
+    if (!isNamed || typeof name['name'] !== 'string') return undefined;
+    names.push(name['name']);
+  }
+  return names;
+}
+
+function judgeObjection(path: string, { specifier, isType, values }: Import): string | undefined {
+  const target = targetOf(path, specifier);
+  if (isType || target === undefined || JUDGES.test(target)) return undefined;
+  const isLanguage = roomOf(target) === 'protocol';
+  if (isLanguage && values?.every((name) => JUDGES_SHARE.has(name)) === true) return undefined;
+  return `A checker of simulated farms may import of ${specifier} ${isLanguage ? `no more than ${[...JUDGES_SHARE].join(', ')} and types` : 'types only'}: it shares no code with what it judges.`;
 }
 
 function objection(path: string, room: string, specifier: string): string | undefined {

@@ -92,6 +92,47 @@ test('every form of import is seen, and nothing in strings or comments', () => {
   assert.deepEqual(importsOf({ path: 'a.ts', text }), []);
 });
 
+test('those who judge simulated farms take nothing but types of what they judge', () => {
+  const judge = 'test/sim/checkers/kept.ts';
+  const says = (text: string, path = judge): string[] =>
+    checkArrows([{ path, text }]).map((finding) => finding.sentence);
+  const allowed = [
+    `import type { Core } from '../../../node/src/core/interface.ts';`,
+    `type Core = import('../../../node/src/core/interface.ts').Core;`,
+    `export type { Core } from '../../../node/src/core/interface.ts';`,
+    `import { type TaskRecord, encode, recordKey as keyOf } from '@cuadro/protocol';`,
+    `import type { SimFarm } from '../farm.ts';`,
+    `import { jobOn } from '../on-disk.ts';`,
+    `import { Violation, type Checker } from './checker.ts';`,
+    `import { inspect } from 'node:util';`,
+  ];
+  for (const text of allowed) assert.deepEqual(says(text), [], text);
+  const refused = [
+    `import { createCore } from '../../../node/src/core/core.ts';`,
+    `import { type Core } from '../../../node/src/core/interface.ts';`,
+    `import '../../../node/src/core/core.ts';`,
+    `const core = await import('../../../node/src/core/core.ts');`,
+    `export { createCore } from '../../../node/src/core/core.ts';`,
+    `export * from '../../../node/src/core/interface.ts';`,
+    `import { mergeRecords } from '@cuadro/protocol';`,
+    `import { countingResult as encode } from '@cuadro/protocol';`,
+    `import * as protocol from '@cuadro/protocol';`,
+    `import { Machine } from '../machine.ts';`,
+  ];
+  for (const text of refused) assert.match(says(text).join(), /shares no code with what it judges/, text);
+  const [core = ''] = refused;
+  assert.equal(
+    says(core.replace('../../../', '../../'), 'test/sim/on-disk.ts').length,
+    1,
+    'nor what reads disks for them',
+  );
+  assert.deepEqual(
+    says(core.replace('../../../', '../../'), 'test/sim/machine.ts'),
+    [],
+    'what is judged may',
+  );
+});
+
 test('a finding names its file and line', () => {
   const text = `import { a } from './a.ts';\n\nimport { x } from '../api/x.ts';\n`;
   const [finding] = checkArrows([{ path: 'node/src/core/step.ts', text }]);
