@@ -32,6 +32,12 @@ const seenOf = (task: TaskRecord, result: TaskResult): Seen => ({
  * A done frame's hash changes only when a person asks for a redo, when two dones made without knowledge of each other
  * meet, or while a substitute stands in (DESIGN.md section 1, promise 5); and what a node shows is what its records
  * say.
+ *
+ * The promise's other half is that a redo replaces a collected file if it is unchanged since, and nothing else does. These
+ * machines collect nothing; that half is held by test/unit/jobs/collection.test.ts (a redo replaces, also after a crash,
+ * what the node wrote itself), test/unit/jobs/collection-machines.test.ts (R59: another result that comes to count does
+ * not), test/unit/blobs/tree.test.ts (what was changed by hand, or is foreign, stays), and with whole nodes and Blender by
+ * test/e2e/control.test.ts.
  */
 export class ShownFrames implements Checker {
   readonly #grants: Grants;
