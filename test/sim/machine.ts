@@ -8,7 +8,7 @@ import {
 } from '@cuadro/protocol';
 import type { BlobStore } from '../../node/src/blobs/interface.ts';
 import { createCore } from '../../node/src/core/core.ts';
-import type { Changes, Core, CoreEffect, CoreQueries } from '../../node/src/core/interface.ts';
+import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from '../../node/src/core/interface.ts';
 import { assembleDeparture } from '../../node/src/daemon/departure.ts';
 import { networkOver, type Network } from '../../node/src/daemon/network.ts';
 import { createDiary } from '../../node/src/diary/diary.ts';
@@ -36,7 +36,7 @@ import { SimWorker, type Engine } from './worker.ts';
 export interface Witness {
   note(peer: PeerId | undefined, what: string, more?: unknown): void;
   /** The brain of a machine has decided; what it wants written goes first, and may take a while. */
-  decided(machine: Machine, effects: readonly CoreEffect[]): void;
+  decided(machine: Machine, effects: readonly CoreEffect[], input: CoreInput): void;
   /** A coordinator's or a member's message leaves its node. */
   sent(machine: Machine, to: PeerId, message: Message): void;
   /** A message reached its node. */
@@ -226,7 +226,7 @@ export class Machine {
     const step = core.step.bind(core);
     core.step = (input) => {
       const effects = step(input);
-      this.#components.witness.decided(this, effects);
+      this.#components.witness.decided(this, effects, input);
       return effects;
     };
     const mesh = wire.mesh(this.peer, {

@@ -90,7 +90,7 @@ export function witnessOf(trace: Trace, checkers: Checkers, farm: () => SimFarm)
     trace.add(farm().timeline.now, machine.name, what, more);
   return {
     note: (peer, what, more) => farm().note(peer, what, more),
-    decided: (machine, effects) => checkers.decided(machine, effects),
+    decided: (machine, effects, input) => checkers.decided(machine, effects, input),
     sent: (machine, to, message) => {
       if (trace.isOn) note(machine, `> ${short(to)}`, message);
       checkers.sent(machine, to, message);

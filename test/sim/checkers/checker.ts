@@ -1,5 +1,5 @@
 import type { Message, PeerId } from '@cuadro/protocol';
-import type { Changes, CoreEffect } from '../../../node/src/core/interface.ts';
+import type { Changes, CoreEffect, CoreInput } from '../../../node/src/core/interface.ts';
 import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
 
@@ -17,8 +17,8 @@ export class Violation extends Error {
 /** One that judges the farm from outside; what it doesn't look at it leaves out. */
 export interface Checker {
   deed?(deed: Deed): void;
-  /** What a brain decided, before any of it happens. */
-  decided?(machine: Machine, effects: readonly CoreEffect[]): void;
+  /** What a brain decided on what it was given, before any of it happens. */
+  decided?(machine: Machine, effects: readonly CoreEffect[], input: CoreInput): void;
   sent?(machine: Machine, to: PeerId, message: Message): void;
   heard?(machine: Machine, from: PeerId, message: Message, isGossip: boolean): void;
   ran?(machine: Machine, grant: Grant): void;

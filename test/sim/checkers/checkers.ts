@@ -1,5 +1,5 @@
 import type { Message, PeerId } from '@cuadro/protocol';
-import type { Changes, CoreEffect } from '../../../node/src/core/interface.ts';
+import type { Changes, CoreEffect, CoreInput } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import type { Deed } from '../people.ts';
@@ -15,6 +15,7 @@ import { Kept } from './kept.ts';
 import { Led } from './led.ts';
 import { Logs } from './logs.ts';
 import { Members } from './members.ts';
+import { Needless } from './needless.ts';
 import { Obedience } from './obedience.ts';
 import { Outcomes } from './outcomes.ts';
 import { Reigns } from './reigns.ts';
@@ -42,6 +43,7 @@ export class Checkers implements Required<Checker> {
       new Ending(farm),
       new Obedience(),
       grants,
+      new Needless(farm),
       this.#kept,
       new ShownFrames(grants),
       new Discards(farm),
@@ -79,8 +81,8 @@ export class Checkers implements Required<Checker> {
     this.#ask((checker) => checker.deed?.(deed));
   }
 
-  decided(machine: Machine, effects: readonly CoreEffect[]): void {
-    this.#ask((checker) => checker.decided?.(machine, effects));
+  decided(machine: Machine, effects: readonly CoreEffect[], input: CoreInput): void {
+    this.#ask((checker) => checker.decided?.(machine, effects, input));
   }
 
   sent(machine: Machine, to: PeerId, message: Message): void {
