@@ -5,6 +5,7 @@ import type * as blobs from '../../node/src/blobs/interface.ts';
 import { createMemoryBlobStore, emptyBlobDisk, type MemoryBlobDisk } from '../../node/src/blobs/memory.ts';
 import { isPassing } from '../../node/src/blobs/pins.ts';
 import type { RecordStore, StoreBatch } from '../../node/src/store/interface.ts';
+import { KnownTerms } from '../../node/src/store/known-terms.ts';
 import { createMemoryStore, emptyDisk, type MemoryDisk } from '../../node/src/store/memory-store.ts';
 import type { Dice } from './dice.ts';
 import type { Host } from './host.ts';
@@ -16,6 +17,8 @@ export interface SimDisk {
   readonly faults: DiskFaults;
   /** Writes of records that are on the disk, and of those how many their process has heard of. */
   readonly writes: { done: number; answered: number };
+  /** The last write of records stands there in part: whoever opens them finds that, and nothing of that write. */
+  isTorn: boolean;
 }
 
 export interface DiskFaults {
@@ -23,8 +26,12 @@ export interface DiskFaults {
   writeMs: number;
   /** There is no room for files. */
   full: boolean;
+  /** Nor is there for what is small: of the writes of records, notes and pins some find a place, and some don't. */
+  filled: boolean;
   /** Every write of records fails. */
   broken: boolean;
+  /** Ends the process, or the power, in the midst of the next write of records, which is torn by it. */
+  cutAtWrite: (() => void) | undefined;
   /** Files whose bytes are not what was written any more. */
   readonly damaged: Set<string>;
   /** Files that ever were. */
@@ -34,9 +41,16 @@ export interface DiskFaults {
 export const newDisk = (): SimDisk => ({
   records: emptyDisk(),
   blobs: emptyBlobDisk(),
-  faults: { writeMs: 2, full: false, broken: false, damaged: new Set(), everDamaged: new Set() },
+  faults: {
+    ...{ writeMs: 2, full: false, filled: false, broken: false },
+    ...{ cutAtWrite: undefined, damaged: new Set(), everDamaged: new Set() },
+  },
   writes: { done: 0, answered: 0 },
+  isTorn: false,
 });
+
+/** Whether a node may find that it can't write, and ends. */
+export const refuses = ({ broken, filled }: DiskFaults): boolean => broken || filled;
 
 /** Makes something durable: the moment at which it is lies before the answer, and a crash may come between. */
 type Write = <T>(perform: () => Promise<T>) => Promise<T>;
@@ -48,7 +62,6 @@ function writer(host: Host, dice: Dice, faults: DiskFaults): Write {
     return promise;
   };
   return async (perform) => {
-    // A batch is whole or not there at all: a torn one is found by its checksum and left out.
     const wholeMs = 0.2 + dice.longTailed(faults.writeMs);
     const beforeMs = wholeMs * dice.float();
     await pause(beforeMs);
@@ -58,9 +71,23 @@ function writer(host: Host, dice: Dice, faults: DiskFaults): Write {
   };
 }
 
-const refusal = (): Error => Object.assign(new Error('The disk refuses to write.'), { code: 'EIO' });
+/** Share of small writes that find no place on a disk that is filled. */
+const REFUSED = 0.5;
 
-/** The memory store on a disk that takes its time and loses what it had not written. */
+/** Throws as a disk does that writes nothing now. Its dice are of its own, so that a disk that is well throws none. */
+function guardOf(faults: DiskFaults, dice: Dice): () => void {
+  const own = dice.fork('refused');
+  return () => {
+    const isRefused = faults.broken || (faults.filled && own.chance(REFUSED));
+    const code = faults.broken ? 'EIO' : 'ENOSPC';
+    if (isRefused) throw Object.assign(new Error('The disk refuses to write.'), { code });
+  };
+}
+
+/**
+ * The memory store on a disk that takes its time and loses what it had not written. A batch is whole or not there at all:
+ * a torn one LevelDB finds by its checksum and leaves out, and the store says that its log was cut (SPEC R173).
+ */
 export function openRecords(
   components: { host: Host; dice: Dice; bytes?: RecordBytes },
   disk: SimDisk,
@@ -71,18 +98,39 @@ export function openRecords(
   writes.answered = writes.done;
   const inner = createMemoryStore(disk.records, bytes === undefined ? {} : { bytes });
   const write = writer(components.host, components.dice, faults);
+  const guard = guardOf(faults, components.dice);
+  let wasTorn = false;
   const guarded = async (perform: () => Promise<void>): Promise<void> => {
     await write(async () => {
-      if (faults.broken) throw refusal();
+      guard();
+      const { cutAtWrite } = faults;
+      if (cutAtWrite !== undefined) {
+        disk.isTorn = true;
+        cutAtWrite();
+        // Nobody is left to whom this could be answered.
+        return new Promise<void>(() => undefined);
+      }
       await perform();
       writes.done += 1;
     });
     writes.answered += 1;
   };
   return {
-    start: () => inner.start(),
+    start: async () => {
+      // Whoever opens them writes: what the log holds goes into a table, and a new log is begun.
+      if (faults.filled) await write(async () => guard());
+      await inner.start();
+      wasTorn = disk.isTorn;
+      disk.isTorn = false;
+    },
     stop: () => inner.stop(),
-    load: (options) => inner.load(options),
+    load: async (options) => {
+      const loaded = await inner.load(options);
+      if (!wasTorn) return loaded;
+      const known = new KnownTerms();
+      for (const record of loaded.records) known.see(record);
+      return { ...loaded, term: KnownTerms.of(loaded.term, known), lacks: 'cut' };
+    },
     write: (batch: StoreBatch) => guarded(() => inner.write(batch)),
     getLocal: (key) => inner.getLocal(key),
     setLocal: (entries) => guarded(() => inner.setLocal(entries)),
@@ -109,6 +157,7 @@ export function openBlobs(
     digest: async (bytes) => sha256(bytes),
   });
   const write = writer(components.host, components.dice, faults);
+  const refused = components.dice.fork('refused');
   const listeners = new Set<(event: blobs.BlobEvent) => void>();
   const discard = (hash: string): void => {
     faults.damaged.delete(hash);
@@ -127,7 +176,12 @@ export function openBlobs(
   };
   // Pins for the moment are not written down.
   const ofOwner = (owner: blobs.PinOwner, perform: () => Promise<void>): Promise<void> =>
-    isPassing(owner) ? perform() : write(perform);
+    isPassing(owner)
+      ? perform()
+      : write(() => {
+          if (faults.filled && refused.chance(REFUSED)) throw new StoreFullError(0, 0, FULL);
+          return perform();
+        });
   const overlay: Partial<blobs.BlobStore> = {
     putBytes: (bytes, options) => store(bytes.length, () => inner.putBytes(bytes, options)),
     putStream: (chunks, options) => store(options.sizeBytes, () => inner.putStream(chunks, options)),

@@ -1,18 +1,16 @@
 import type { PeerId } from '@cuadro/protocol';
 import type { Checkers } from './checkers/checkers.ts';
 import type { Dice } from './dice.ts';
+import { DiskTrouble } from './disk-trouble.ts';
 import type { SimFarm } from './farm.ts';
 import { Fates } from './fates.ts';
 import { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
-import { isGood } from './on-disk.ts';
 import type { Fault } from './tally.ts';
 
 const HOUR_MS = 3_600_000;
 /** Share of restarts before which what is only cached is swept away. */
 const SWEPT = 0.3;
-/** What a write takes on a disk that is well, on average. */
-const WRITE_MS = 2;
 /** A fault out of reach is thrown again. */
 const TRIES = 1_000;
 
@@ -20,17 +18,26 @@ const TRIES = 1_000;
 export class Faults {
   readonly #farm: SimFarm;
   readonly #dice: Dice;
+  readonly #disks: DiskTrouble;
   /** What ends the faults of now. */
   readonly #ends = new Set<() => void>();
-  readonly #safety: Pick<Checkers, 'staysWhole'>;
   readonly log: FaultLog;
   readonly fates: Fates;
 
   constructor(farm: SimFarm, safety: Pick<Checkers, 'isSafe' | 'staysWhole'>) {
     this.#farm = farm;
-    this.#safety = safety;
     this.#dice = farm.dice.fork('faults');
     this.log = new FaultLog(farm.tally);
+    this.#disks = new DiskTrouble({
+      farm,
+      safety,
+      dice: this.#dice,
+      log: this.log,
+      note: (what, more) => this.#note(what, more),
+      lasting: (ms, end) => this.#lasting(ms, end),
+      machine: () => this.#machine(),
+      durationMs: () => this.#duration(),
+    });
     this.fates = new Fates({ farm, safety, dice: this.#dice, log: this.log });
   }
 
@@ -58,10 +65,10 @@ export class Faults {
       [2, () => this.#flap()],
       [2, () => this.#slow()],
       [2, () => this.#lossy()],
-      [1, () => this.#slowDisk()],
-      [2, () => this.#fullDisk()],
-      [1, () => this.#brokenDisk()],
-      [2, () => this.#damage()],
+      [1, () => this.#disks.slow()],
+      [2, () => this.#disks.fill()],
+      [1, () => this.#disks.break()],
+      [2, () => this.#disks.damage()],
       [1, () => this.#wallClock()],
       [2, () => this.#badMachine()],
     ]);
@@ -118,12 +125,17 @@ export class Faults {
     if (!isOn(machine)) return;
     const how = this.#dice.chance(0.5) ? 'killed' : 'power';
     this.#count(how === 'power' ? 'power cut' : 'killed');
-    machine.crash(how);
-    if (this.#dice.chance(SWEPT)) {
-      this.#count('cache swept');
-      machine.sweep();
-    }
-    this.#lasting(this.#duration(), () => machine.start());
+    const isSwept = this.#dice.chance(SWEPT);
+    const ms = this.#duration();
+    const crash = (): void => {
+      machine.crash(how);
+      if (isSwept) {
+        this.#count('cache swept');
+        machine.sweep();
+      }
+      this.#lasting(ms, () => machine.start());
+    };
+    if (!this.#disks.tears(machine, crash)) crash();
   }
 
   #stall(): void {
@@ -286,62 +298,6 @@ export class Faults {
       wire.gossipReplay = 0;
       for (const way of ways) way.loss = 0;
     });
-  }
-
-  #slowDisk(): void {
-    const machine = this.#machine();
-    const { name, disk } = machine;
-    if (disk.faults.writeMs > WRITE_MS) return;
-    if (isOn(machine)) this.#count('slow disk');
-    this.#note('slow disk', { machine: name });
-    disk.faults.writeMs = this.#dice.between(50, 1_000);
-    this.#lasting(this.#duration(), () => {
-      disk.faults.writeMs = WRITE_MS;
-    });
-  }
-
-  #fullDisk(): void {
-    const machine = this.#machine();
-    const { name, disk } = machine;
-    if (disk.faults.full) return;
-    if (isOn(machine)) this.#count('full disk');
-    this.#note('full disk', { machine: name });
-    disk.faults.full = true;
-    this.#lasting(this.#duration(), () => {
-      disk.faults.full = false;
-    });
-  }
-
-  #brokenDisk(): void {
-    const machine = this.#machine();
-    if (machine.disk.faults.broken) return;
-    if (isOn(machine)) this.#count('broken disk');
-    this.#note('broken disk', { machine: machine.name });
-    machine.disk.faults.broken = true;
-    this.#lasting(this.#duration(), () => {
-      machine.disk.faults.broken = false;
-      machine.start();
-    });
-  }
-
-  /** A file rots where another good copy is of it, and another holder has all that it belongs to. */
-  #damage(): void {
-    // A run that loses a machine loses nothing else: the promise is of one at a time.
-    const { destroys, removes, leaves, staysOff } = this.#farm.profile;
-    if (destroys || removes || leaves > 0 || staysOff) return;
-    const machine = this.#machine();
-    if (!isOn(machine)) return;
-    const { contents } = machine.disk.blobs;
-    const hash = contents.size === 0 ? undefined : this.#dice.pick([...contents.keys()]);
-    if (hash === undefined) return;
-    const isElsewhere = this.#farm.machines.some(
-      (other) => other !== machine && !other.isGone && isGood(other, hash),
-    );
-    if (!isElsewhere || !this.#safety.staysWhole(hash, machine)) return;
-    this.#count('damaged file');
-    this.#note('damage', { machine: machine.name, hash: hash.slice(0, 8) });
-    machine.disk.faults.damaged.add(hash);
-    machine.disk.faults.everDamaged.add(hash);
   }
 
   #wallClock(): void {

@@ -24,7 +24,7 @@ import type { Departure } from '../../node/src/replicas/departure.ts';
 import { createVerifier, identityOf, type Identity } from '../../node/src/system/identity.ts';
 import type { Clock, Logger, Startable } from '../../node/src/system/interface.ts';
 import type { Dice } from './dice.ts';
-import { newDisk, openBlobs, openRecords, type SimDisk } from './disk.ts';
+import { newDisk, openBlobs, openRecords, refuses, type SimDisk } from './disk.ts';
 import { Host } from './host.ts';
 import { cheapVerify, sealOf, sharedOf } from './shared.ts';
 import type { Tally } from './tally.ts';
@@ -136,7 +136,7 @@ export class Machine {
     const { life } = this.host;
     this.#start().catch((error: unknown) => {
       // A node that can't write what it must at its start doesn't run; any other error is one of ours.
-      if (!this.disk.faults.broken) this.#components.timeline.fail(error);
+      if (!refuses(this.disk.faults)) this.#components.timeline.fail(error);
       else if (this.host.life === life) this.crash('killed');
     });
   }
@@ -221,7 +221,7 @@ export class Machine {
     const blobs = openBlobs({ host, dice: random.fork('blobs') }, this.disk);
     await store.start();
     await blobs.start();
-    const { records, term, damaged } = await store.load();
+    const { records, term, damaged, lacks } = await store.load();
     const core = createCore({ self: this.peer, name: this.name, term, records });
     const step = core.step.bind(core);
     core.step = (input) => {
@@ -292,7 +292,7 @@ export class Machine {
     };
     const diary = this.#components.keepsDiary === true ? diaryOf(core, jobs, network.misfits) : undefined;
     this.life = { clock, core, driver, network, farm, blobs, worker, departure, diary, jobs };
-    const isComplete = damaged === 0;
+    const isComplete = damaged === 0 && lacks === undefined;
     const parts: Startable[] = [
       driver,
       farm,

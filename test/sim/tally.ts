@@ -22,6 +22,8 @@ export const KINDS = {
     'replay',
     'slow disk',
     'full disk',
+    'full disk without room for records',
+    'torn write of records',
     'broken disk',
     'damaged file',
     'cache swept',

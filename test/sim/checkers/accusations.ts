@@ -49,7 +49,7 @@ export class Accusations implements Checker {
     for (const machine of machines) {
       if (machine.isUp) this.#downSince.delete(machine);
       else if (!this.#downSince.has(machine)) this.#downSince.set(machine, now);
-      const isQuick = machine.disk.faults.writeMs <= QUICK_MS && !machine.disk.faults.broken;
+      const isQuick = isQuickDisk(machine);
       const leads =
         machine.isUp && isQuick && !machine.host.isStalled && machine.queries?.isCoordinator === true;
       if (!leads) this.#leadsSince.delete(machine);
@@ -80,7 +80,7 @@ export class Accusations implements Checker {
     this.#leasesEnd();
     for (const accused of machines) {
       // What a node says waits for its disk.
-      const isQuick = accused.disk.faults.writeMs <= QUICK_MS && !accused.disk.faults.broken;
+      const isQuick = isQuickDisk(accused);
       const isHere = accused.isUp && !accused.isRemoved && !accused.host.isStalled;
       // Whose admission was signed by one that was leaving may be out again the next moment (SPEC R64).
       const isWell = isHere && isQuick && accused.life?.farm.door().state === 'member';
@@ -163,3 +163,6 @@ function reignOf({ host, queries }: Machine): string {
   const latest = queries?.farm().coordinators.at(-1);
   return `${host.life} ${latest?.peer} ${latest?.term}`;
 }
+
+const isQuickDisk = ({ disk: { faults } }: Machine): boolean =>
+  faults.writeMs <= QUICK_MS && !faults.broken && !faults.filled;

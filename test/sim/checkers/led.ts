@@ -62,5 +62,5 @@ export class Led implements Checker {
 /** A member whose process runs and whose disk lets it. */
 function isWell({ isUp, isRemoved, host, disk, queries }: Machine): boolean {
   const isHere = isUp && !isRemoved && !host.isStalled && queries?.farmRecord() !== undefined;
-  return isHere && !disk.faults.broken && disk.faults.writeMs <= QUICK_MS;
+  return isHere && !disk.faults.broken && !disk.faults.filled && disk.faults.writeMs <= QUICK_MS;
 }
