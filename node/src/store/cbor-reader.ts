@@ -4,6 +4,8 @@ const MISMATCH = new Error('Not the plain form.');
 /** Texts that are kept, so that all records share them: a farm has far fewer machines and jobs than these. */
 const TEXTS_KEPT_MAX = 1_024;
 const HASH_LENGTH = 64;
+/** Far more than a farm's machines, so that few share one. */
+const PLACES = 1_024;
 
 /** Bytes of a map's key of fewer than 24 ASCII characters, with their head. */
 export const keyOf = (name: string): Uint8Array =>
@@ -79,12 +81,7 @@ export class CborReader {
 
   text(lengthMax: number): string {
     const [start, end] = this.#textSpan();
-    const bytes = this.#bytes;
-    for (let i = start; i < end; i++) {
-      if ((bytes[i] as number) > 0x7f) return this.#wideText(start, end, lengthMax);
-    }
-    this.check(end - start <= lengthMax);
-    return bytes.toString('latin1', start, end);
+    return this.#textOf(start, end, lengthMax);
   }
 
   /** A SHA-256 in hexadecimal. */
@@ -103,15 +100,11 @@ export class CborReader {
 
   /** A text that recurs in many records. */
   shared(texts: SharedTexts): string {
-    const [bytes, at] = [this.#bytes, this.#at];
-    const { last } = texts;
-    let same = 0;
-    while (same < last.length && bytes[at + same] === last[same]) same++;
-    if (same === last.length && same > 0) {
-      this.#at = at + same;
-      return texts.lastText;
-    }
-    const text = texts.one(this.text(Number.MAX_SAFE_INTEGER), bytes.subarray(at, this.#at));
+    const [start, end] = this.#textSpan();
+    const bytes = this.#bytes;
+    const known = texts.known(bytes, start, end);
+    if (known !== undefined) return known;
+    const text = texts.one(this.#textOf(start, end, Number.MAX_SAFE_INTEGER), bytes.subarray(start, end));
     if (text === undefined) throw MISMATCH;
     return text;
   }
@@ -123,6 +116,15 @@ export class CborReader {
     this.check(start + length <= this.#bytes.length);
     this.#at = start + length;
     return [start, this.#at];
+  }
+
+  #textOf(start: number, end: number, lengthMax: number): string {
+    const bytes = this.#bytes;
+    for (let i = start; i < end; i++) {
+      if ((bytes[i] as number) > 0x7f) return this.#wideText(start, end, lengthMax);
+    }
+    this.check(end - start <= lengthMax);
+    return bytes.toString('latin1', start, end);
   }
 
   #wideText(start: number, end: number, lengthMax: number): string {
@@ -167,12 +169,22 @@ export class CborReader {
 export class SharedTexts {
   readonly #pattern: RegExp;
   readonly #texts = new Map<string, string>();
-  /** The text that was read last, and its bytes with their head: most often the next is the same. */
-  last: Uint8Array = new Uint8Array();
-  lastText = '';
+  /**
+   * Texts that were read lately, by the place that their bytes give them: a record names its coordinator, its worker and
+   * its holders in turn. Two of one place take it from each other.
+   */
+  readonly #lately = new Array<{ readonly bytes: Uint8Array; readonly text: string } | undefined>(PLACES);
 
   constructor(pattern: RegExp) {
     this.#pattern = pattern;
+  }
+
+  /** The text of these bytes, where it was read lately. */
+  known(bytes: Uint8Array, start: number, end: number): string | undefined {
+    const lately = this.#lately[placeOf(bytes, start, end)];
+    if (lately?.bytes.length !== end - start) return undefined;
+    for (let i = start; i < end; i++) if (bytes[i] !== lately.bytes[i - start]) return undefined;
+    return lately.text;
   }
 
   /** The kept text that equals this one; undefined where it isn't of the pattern. */
@@ -184,8 +196,14 @@ export class SharedTexts {
       if (this.#texts.size < TEXTS_KEPT_MAX) this.#texts.set(text, text);
     }
     // A copy of its own: a part of a buffer would keep all of it, and change with it.
-    this.last = Uint8Array.from(bytes);
-    this.lastText = kept;
+    this.#lately[placeOf(bytes, 0, bytes.length)] = { bytes: Uint8Array.from(bytes), text: kept };
     return kept;
   }
+}
+
+/** Ids differ most at their ends. */
+function placeOf(bytes: Uint8Array, start: number, end: number): number {
+  const last = end > start ? (bytes[end - 1] as number) : 0;
+  const before = end > start + 1 ? (bytes[end - 2] as number) : 0;
+  return (31 * before + last) % PLACES;
 }
