@@ -121,17 +121,26 @@ class Writer {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) return false;
     const properties = value as Record<string, unknown>;
-    const keys: string[] = [];
-    for (const key of Object.keys(properties)) {
-      if (properties[key] === undefined || key === '__proto__') continue;
-      // These can make a link to other data, which no record has.
-      if (key === '/' || key === 'asCID') return false;
-      keys.push(key);
-    }
+    const keys = Object.keys(properties);
+    const headAt = this.#at;
     if (!this.#head(5, keys.length)) return false;
+    let count = 0;
     for (const key of inOrder(keys)) {
-      if (!this.#text(key) || !this.#item(properties[key], depth + 1)) return false;
+      // Each is looked up once: that is most of what a record costs.
+      const item = properties[key];
+      if (item === undefined) continue;
+      // The first is in no copy, and the others can make a link to other data, which no record has.
+      if (key === '__proto__' || key === '/' || key === 'asCID') return false;
+      if (!this.#text(key) || !this.#item(item, depth + 1)) return false;
+      count++;
     }
+    return count === keys.length || this.#correctHead(headAt, keys.length, count);
+  }
+
+  /** Some of a map's properties have no value; where its head is longer than a byte, that is left to the slow way. */
+  #correctHead(at: number, length: number, count: number): boolean {
+    if (length >= 24) return false;
+    this.#bytes[at] = (5 << 5) | count;
     return true;
   }
 }

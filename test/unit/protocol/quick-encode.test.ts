@@ -46,6 +46,13 @@ test('R4: plain values of ASCII are written quickly, and only these', () => {
   };
   assert.deepEqual(quickEncode(plain), bytesOf(plain));
   assert.deepEqual(quickEncode({ b: 1, gone: undefined }), bytesOf({ b: 1 }));
+  assert.deepEqual(quickEncode({ inner: { gone: undefined }, gone: undefined }), bytesOf({ inner: {} }));
+  const many = Object.fromEntries(Array.from({ length: 24 }, (_, i) => [`key${i}`, i]));
+  assert.deepEqual(quickEncode(many), bytesOf(many));
+  // The head of so many is longer than a byte.
+  const fewer = { ...many, key7: undefined };
+  assert.equal(quickEncode(fewer), undefined);
+  assert.deepEqual(encode(fewer), bytesOf(JSON.parse(JSON.stringify(fewer))));
   const circle: unknown[] = [];
   circle.push(circle);
   for (const doubtful of [
