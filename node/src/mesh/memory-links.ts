@@ -26,7 +26,8 @@ const DELIVERIES_PER_TURN = 10_000;
 /** The cables between twins: ordered, asynchronous, and cut or delayed as they are told. */
 export class MemoryLinks {
   readonly #clock: Clock | undefined;
-  readonly #links = new Map<string, Link>();
+  /** By sender and receiver: a text made of both would be made, and sought by all its characters, for each message. */
+  readonly #links = new Map<PeerId, Map<PeerId, Link>>();
   readonly #sessions = new Map<PeerId, Map<PeerId, Session>>();
   #inARow = 0;
 
@@ -35,12 +36,10 @@ export class MemoryLinks {
   }
 
   between(from: PeerId, to: PeerId): Link {
-    const key = `${from}>${to}`;
-    let link = this.#links.get(key);
-    if (link === undefined) {
-      link = { state: 'carries', delayMs: 0, queue: [], owed: 0 };
-      this.#links.set(key, link);
-    }
+    let links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, (links = new Map()));
+    let link = links.get(to);
+    if (link === undefined) links.set(to, (link = { state: 'carries', delayMs: 0, queue: [], owed: 0 }));
     return link;
   }
 
