@@ -78,8 +78,10 @@ export function mergeMaps<V>(
   b: Record<string, V>,
   mergeValue: (a: V, b: V, key: string) => V,
 ): Record<string, V> {
+  if (isEmpty(a)) return isEmpty(b) ? a : b;
   let merged = a;
-  for (const [key, value] of Object.entries(b)) {
+  for (const key of Object.keys(b)) {
+    const value = b[key] as V;
     const known = Object.hasOwn(a, key) ? (a[key] as V) : undefined;
     const result = known === undefined ? value : mergeValue(known, value, key);
     if (result === known) continue;
@@ -87,6 +89,11 @@ export function mergeMaps<V>(
     merged[key] = result;
   }
   return merged;
+}
+
+function isEmpty(map: Record<string, unknown>): boolean {
+  for (const key in map) if (Object.hasOwn(map, key)) return false;
+  return true;
 }
 
 export function looksLikeField(value: unknown): value is Field<unknown> {

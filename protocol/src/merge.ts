@@ -27,7 +27,7 @@ import {
  */
 export function mergeRecords<R extends KnownRecord>(a: R, b: R): R {
   if (a === b) return a;
-  if (recordKey(a) !== recordKey(b)) throw new TypeError('Records of different keys do not merge.');
+  if (!haveOneKey(a, b)) throw new TypeError('Records of different keys do not merge.');
   switch (a.kind) {
     case 'farm':
       return mergeByRules(a, b, { name: mergeOptionalField, mergedInto: mergeOptionalField });
@@ -46,6 +46,12 @@ export function mergeRecords<R extends KnownRecord>(a: R, b: R): R {
   }
 }
 
+/** Of tasks, which are nearly all, without the two keys being made. */
+function haveOneKey(a: KnownRecord, b: KnownRecord): boolean {
+  if (a.kind === 'task' && b.kind === 'task') return a.job === b.job && a.index === b.index;
+  return recordKey(a) === recordKey(b);
+}
+
 type Rule = (a: never, b: never) => unknown;
 type Rules = Record<string, Rule>;
 
@@ -53,9 +59,11 @@ type Rules = Record<string, Rule>;
 function mergeByRules<T extends object>(a: T, b: T, rules: Rules): T {
   const mine = a as Record<string, unknown>;
   let merged = mine;
-  for (const [key, theirs] of Object.entries(b)) {
-    if (theirs === undefined) continue;
+  for (const key of Object.keys(b)) {
+    const theirs = (b as Record<string, unknown>)[key];
     const ours = Object.hasOwn(a, key) ? mine[key] : undefined;
+    // Most of what two versions of a record say is the same.
+    if (theirs === undefined || theirs === ours) continue;
     // A newer version may say `constructor`: a name that every object has is no rule of ours.
     const known = Object.hasOwn(rules, key) ? rules[key] : undefined;
     const rule: (a: unknown, b: unknown) => unknown = (known as never) ?? mergeUnknown;

@@ -60,6 +60,10 @@ test('R20: records of different keys do not merge', () => {
   const [a, b] = fc.sample(taskAt(fc.constant(0)), { numRuns: 2, seed: 1 });
   assert.ok(a && b);
   assert.throws(() => mergeRecords(a, { ...b, index: 1 }), TypeError);
+  assert.throws(() => mergeRecords(a, { ...b, job: `${a.job}x` }), TypeError);
+  const [farm] = fc.sample(RECORDS.farm, { numRuns: 1, seed: 1 });
+  assert.ok(farm);
+  assert.throws(() => mergeRecords<KnownRecord>(a, farm), TypeError);
 });
 
 test('R26: unknown values of mixed shapes have one order', () => {
