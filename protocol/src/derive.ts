@@ -123,6 +123,7 @@ export function deriveJob(
   plan: PlanView | undefined,
   taskOf: (index: TaskIndex) => TaskRecord | undefined,
   stateOfJob: StateOfJob,
+  isUnclaimed = false,
 ): DerivedJob {
   const total = plan?.taskCount ?? job.spec.tasks;
   const states: TaskState[] = [];
@@ -137,7 +138,7 @@ export function deriveJob(
     const result = task && countingResult(task);
     if (result && heldBy(result.holders).length < 2) oneCopyOnly++;
   }
-  const derived = jobState(job, counts, stateOfJob);
+  const derived = jobState(job, counts, stateOfJob, isUnclaimed);
   if (JOB_ENDS.has(derived.state)) {
     counts.skipped += counts.open;
     counts.open = 0;
@@ -154,11 +155,16 @@ function needsEndedBadly(plan: PlanView, states: readonly TaskState[], index: Ta
   });
 }
 
-/** A job's state from its record and its tasks' counts (SPEC R81). */
+/** Said of a job for which nobody of the farm stands (SPEC R143). */
+const UNCLAIMED =
+  'The machine that submitted it is no member, and whoever removed it did not know of this job. It is rendered once somebody resumes it.';
+
+/** A job's state from its record and its tasks' counts (SPEC R81), and from whether anybody stands for it (R143). */
 export function jobState(
   job: JobRecord,
   counts: TaskCounts,
   stateOfJob: StateOfJob,
+  isUnclaimed = false,
 ): { state: JobState; reason?: string } {
   if (job.deleted) return { state: 'deleted' };
   const ended = counts.open === 0;
@@ -172,6 +178,7 @@ export function jobState(
   if (blocker !== undefined) {
     return { state: 'skipped', reason: `It waits for job ${blocker}, which is ${stateOfJob(blocker)}.` };
   }
+  if (isUnclaimed) return { state: 'paused', reason: UNCLAIMED };
   if (job.control.desired?.value === 'paused') return { state: 'paused' };
   const awaited = job.spec.after.find((id) => stateOfJob(id) !== 'done');
   if (awaited !== undefined) return { state: 'waiting', reason: `It waits for job ${awaited} to be done.` };

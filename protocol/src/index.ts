@@ -30,6 +30,7 @@ export * from './record-schemas.ts';
 export * from './records.ts';
 export * from './safety.ts';
 export * from './signing.ts';
+export * from './standing.ts';
 export * from './sync.ts';
 export * from './views.ts';
 export * from './words.ts';

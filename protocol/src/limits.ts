@@ -53,6 +53,8 @@ export const JOB_DEPENDENCIES_MAX = 256;
 export const TAGS_MAX = 64;
 /** Members of one farm, gone ones included: the design is made for 100 machines, and measured with that in mind. */
 export const MEMBERS_MAX = 1_024;
+/** Jobs that one removal names, of 17 bytes each: it is told in the lobby with others, in an answer of 64 KiB at most. */
+export const REMOVAL_JOBS_MAX = 1_000;
 /** A peer id, a dot and a farm's id. */
 export const ADMISSION_KEY_LENGTH_MAX = 96;
 /** A counter of a field: far above what people can click, far below 2^53. */

@@ -1,5 +1,6 @@
 import { compareText, type PeerId } from './ids.ts';
 import { admissionKey } from './records.ts';
+import { markKey } from './standing.ts';
 import type { FarmRecord, Leaving, MemberRecord, MemberRole, NodeRecord, Removal } from './records.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface RemovedMember {
   by: PeerId;
   reason: string;
   wallTime: number;
+  /** Marks of the jobs that stand by its word, as any that removed it names them; undefined where one names none. */
+  jobs?: ReadonlySet<string>;
 }
 
 export interface FarmMembers {
@@ -70,7 +73,16 @@ export function members(farm: FarmRecord, records: Iterable<MemberRecord>): Farm
     const admitter = by === undefined ? {} : { admittedBy: by };
     if (removing !== undefined) {
       const { reason, wallTime } = removing.removal;
-      removed.set(peer, { peer, name, ...admitter, by: removing.by, reason, wallTime });
+      const jobs = jobsNamed(removals.filter(({ target }) => target === peer));
+      removed.set(peer, {
+        peer,
+        name,
+        ...admitter,
+        by: removing.by,
+        reason,
+        wallTime,
+        ...(jobs && { jobs }),
+      });
       continue;
     }
     const admission =
@@ -84,6 +96,16 @@ export function members(farm: FarmRecord, records: Iterable<MemberRecord>): Farm
     });
   }
   return { members: now, removed };
+}
+
+/** What any of those that removed one knew counts (SPEC R64); a removal without a list says nothing against any job. */
+function jobsNamed(removals: readonly Removing[]): ReadonlySet<string> | undefined {
+  const named = new Set<string>();
+  for (const { removal } of removals) {
+    if (removal.jobs === undefined) return undefined;
+    for (const mark of removal.jobs) named.add(markKey(mark));
+  }
+  return named;
 }
 
 function edgesOf(farm: FarmRecord, known: ReadonlyMap<PeerId, MemberRecord>): Edges {

@@ -20,6 +20,7 @@ import {
   LOG_LINES_MAX,
   LOG_LINE_LENGTH_MAX,
   MEMBERS_MAX,
+  REMOVAL_JOBS_MAX,
   NAME_LENGTH_MAX,
   NOTES_LENGTH_MAX,
   OUTPUT_FILES_MAX,
@@ -29,11 +30,13 @@ import {
 } from './limits.ts';
 import { frameRangeSchema, outputFileSchema } from './plan.ts';
 import type { Failure, TaskResult } from './records.ts';
+import { JOB_MARK_BYTES } from './standing.ts';
 
 /** The form of records as they arrive and are stored; loose, so that what newer versions say is kept (SPEC R26). */
 
 /** `wallTime` in records is milliseconds since 1970 by the writer's clock, for display only (SPEC R25). */
 const wallTimeSchema = z.number();
+const jobMarkSchema = z.instanceof(Uint8Array).refine(({ length }) => length === JOB_MARK_BYTES);
 const nameSchema = z.string().min(1).max(NAME_LENGTH_MAX);
 const tagsSchema = z.array(z.string().min(1).max(NAME_LENGTH_MAX)).max(TAGS_MAX);
 const signedShape = { author: peerIdSchema, signature: signatureSchema };
@@ -70,8 +73,8 @@ export const memberRecordSchema = z.looseObject({
       ...signedShape,
       reason: sentence,
       wallTime: wallTimeSchema,
-      known: z.int().min(0),
       stands: z.array(peerIdSchema).max(MEMBERS_MAX).optional(),
+      jobs: z.array(jobMarkSchema).max(REMOVAL_JOBS_MAX).optional(),
     }),
   ),
 });

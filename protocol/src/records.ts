@@ -34,13 +34,14 @@ export interface Admission extends Signed {
   wallTime: number;
 }
 
-/** One removal: final, never purged (SPEC R35). `known` counts the removed peer's signed writes that stay valid. */
+/** One removal: final, never purged (SPEC R35). What it names of the removed peer's signed words stands. */
 export interface Removal extends Signed {
   reason: string;
   wallTime: number;
-  known: number;
   /** Peers whose admission or removal by the removed one the remover knew: these stand (SPEC R64). */
   stands?: PeerId[];
+  /** Marks of the jobs that stand by the removed one's word (SPEC R143); where there is no list, all do. */
+  jobs?: Uint8Array[];
 }
 
 export interface MemberRecord {

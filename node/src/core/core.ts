@@ -309,8 +309,8 @@ class Brain extends BrainQueries implements Core {
         return;
       case 'paused':
       case 'waiting':
-        // What runs goes on; what is only kept ahead is not begun.
-        takeBackJob(state, job, 'ahead', 'The job was paused.');
+        // What runs goes on, unless it is from outside; what is only kept ahead is not begun.
+        takeBackJob(state, job, state.isUnclaimed(job) ? 'all' : 'ahead', 'The job was paused.');
         return;
       case 'queued':
       case 'active':

@@ -75,6 +75,10 @@ function takeFarm(state: BrainState, record: Extract<KnownRecord, { kind: 'farm'
  */
 export function partFromOthers(state: BrainState): void {
   for (const machine of state.machines.values()) if (state.isOut(machine.peer)) part(state, machine);
+  // Whether anybody stands for a job follows from who is in (SPEC R143).
+  const members = new Set([state.self, ...state.others()]);
+  for (const job of state.jobs.values())
+    if (job.reason !== undefined || !members.has(job.record.spec.author)) state.touch(job);
   if (state.newlyRemoved().length === 0) return;
   for (const job of [...state.jobs.values()]) {
     takeJob(state, job.record);

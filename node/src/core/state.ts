@@ -1,5 +1,6 @@
 import {
   compareText,
+  isUnclaimed,
   jobState,
   leavingOf,
   members,
@@ -7,6 +8,7 @@ import {
   type DiaryRecord,
   type Epoch,
   type FarmMember,
+  type FarmMembers,
   type FarmRecord,
   type JobId,
   type JobRecord,
@@ -56,6 +58,8 @@ interface Membership {
   readonly others: readonly PeerId[];
   readonly removed: ReadonlySet<PeerId>;
   readonly isRemovedHere: boolean;
+  /** As derived; undefined where this machine is in no farm. */
+  readonly who: FarmMembers | undefined;
 }
 
 /**
@@ -186,6 +190,12 @@ export class BrainState {
     return !this.#membership().members.has(peer);
   }
 
+  /** Whether nobody of the farm stands for a job, so that it is not rendered (SPEC R143). */
+  isUnclaimed({ record }: Job): boolean {
+    const { who } = this.#membership();
+    return who !== undefined && isUnclaimed(record, who);
+  }
+
   /** Whether what a machine says is taken: what one that is out said before its connection ended may still come in (R191). */
   hears(peer: PeerId): boolean {
     const isOut = this.isOut(peer);
@@ -215,6 +225,7 @@ export class BrainState {
       others: [...(who?.members.keys() ?? [])].filter(isOther),
       removed: new Set([...(who?.removed.keys() ?? [])].filter(isOther)),
       isRemovedHere: who?.removed.has(self) === true,
+      who,
     };
     return this.#members;
   }
@@ -324,7 +335,8 @@ export class BrainState {
   settle(stateChanged: (job: Job) => void): void {
     for (const job of this.#touched) {
       this.#touched.delete(job);
-      const derived = jobState(job.record, job.table.counts, (id) => this.stateOfJob(id));
+      const isUnclaimed = this.isUnclaimed(job);
+      const derived = jobState(job.record, job.table.counts, (id) => this.stateOfJob(id), isUnclaimed);
       this.out.job(job.id);
       const changed = job.state !== derived.state;
       job.state = derived.state;

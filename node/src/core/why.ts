@@ -100,6 +100,7 @@ function jobHolds(state: BrainState, job: Job): string | undefined {
     const because = job.reason === undefined ? '' : ` ${job.reason}`;
     return `It was not begun before its job was ${job.state === 'failed' ? 'given up' : job.state}.${because}`;
   }
+  if (job.state === 'paused' && job.reason !== undefined) return job.reason;
   if (job.state === 'paused') return 'Its job is paused: what runs is finished, nothing new begins.';
   if (job.state === 'waiting') return withJobNames(state, job, job.reason ?? 'Its job waits for another.');
   return job.hasPlan ? undefined : "It waits for the job's plan, which isn't on this machine yet.";

@@ -1,6 +1,8 @@
 import {
   CuadroError,
   lobbyAddress,
+  marksOf,
+  REMOVAL_JOBS_MAX,
   sameWords,
   signRemoval,
   wordsOf,
@@ -112,12 +114,12 @@ function withRemoval(state: FarmState, record: MemberRecord, reason: string): Me
   const { queries, clock, signer } = components;
   const { peer } = record;
   const stands = wordsOf(peer, roster.records.values());
-  const jobs = queries.jobIds().filter((id) => queries.jobRecord(id)?.spec.author === peer).length;
+  const jobs = queries.jobIds().flatMap((id) => queries.jobRecord(id) ?? []);
   const removal = signRemoval(signer, peer, {
     reason,
     wallTime: clock.wallTime(),
-    known: stands.length + jobs,
     stands,
+    jobs: marksOf(peer, jobs, REMOVAL_JOBS_MAX),
   });
   return { ...record, removals: { ...record.removals, [self]: removal } };
 }

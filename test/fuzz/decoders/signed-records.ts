@@ -49,7 +49,7 @@ export const memberRecords: readonly MemberRecord[] = [
   {
     ...member(THREE.peer, ONE, TWO),
     removals: {
-      [ONE.peer]: signRemoval(ONE, THREE.peer, { reason: 'sold', wallTime: 2, known: 0, stands: [] }),
+      [ONE.peer]: signRemoval(ONE, THREE.peer, { reason: 'sold', wallTime: 2, stands: [] }),
     },
   },
 ];

@@ -31,7 +31,7 @@ import {
 /** A member's record with another's word that it is removed. */
 const removed = (member: MemberRecord, by = SELF): MemberRecord => ({
   ...member,
-  removals: { [by]: signRemoval(signer(by), member.peer, { reason: 'sold', wallTime: 2, known: 0 }) },
+  removals: { [by]: signRemoval(signer(by), member.peer, { reason: 'sold', wallTime: 2 }) },
 });
 const removal = (peer: string): KnownRecord => removed(memberOf(peer));
 

@@ -46,7 +46,7 @@ describe('a submitter that signs two specs under one id', () => {
 describe('a member that was removed', () => {
   const removed = (record: MemberRecord): MemberRecord => ({
     ...record,
-    removals: { [SELF]: signRemoval(signer(SELF), record.peer, { reason: 'sold', known: 3, wallTime: 1 }) },
+    removals: { [SELF]: signRemoval(signer(SELF), record.peer, { reason: 'sold', wallTime: 1 }) },
   });
   const asked = (effects: readonly CoreEffect[]) =>
     [BELEN, CARMEN].filter((peer) => sentTo(peer, 'collect', effects).length > 0);

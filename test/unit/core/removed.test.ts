@@ -12,7 +12,7 @@ const members = (): KnownRecord[] => [
 ];
 const removal = (): KnownRecord => {
   const member = memberOf(SELF, FARM, BELEN);
-  const signed = signRemoval(signer(BELEN), SELF, { reason: 'sold', wallTime: 2, known: 0 });
+  const signed = signRemoval(signer(BELEN), SELF, { reason: 'sold', wallTime: 2 });
   return { ...member, removals: { [BELEN]: signed } };
 };
 
@@ -52,7 +52,7 @@ describe('a machine that was removed from its farm (R64, R107)', () => {
 
 /** A member's last word that it leaves (R160). */
 const lastWordOf = (peer: string): KnownRecord => {
-  const signed = signRemoval(signer(peer), peer, { reason: 'sold', wallTime: 2, known: 0 });
+  const signed = signRemoval(signer(peer), peer, { reason: 'sold', wallTime: 2 });
   return { ...memberOf(peer), removals: { [peer]: signed } };
 };
 

@@ -11,7 +11,7 @@ describe('what people are shown of the machines', () => {
     farm.records(nodeDesired(BELEN, 'paused'));
     const peers = () => farm.core.nodes().map(({ peer }) => peer);
     assert.deepEqual(peers(), [SELF, BELEN, CARMEN]);
-    const removal = signRemoval(signer(SELF), BELEN, { reason: 'sold', wallTime: 1, known: 0 });
+    const removal = signRemoval(signer(SELF), BELEN, { reason: 'sold', wallTime: 1 });
     farm.records(mergeRecords(memberOf(BELEN), { ...memberOf(BELEN), removals: { [SELF]: removal } }));
     assert.deepEqual(peers(), [SELF, CARMEN]);
     assert.equal(farm.core.farm().members, 2);

@@ -34,7 +34,7 @@ function resultOf(index: number, counter: number, ...holders: string[]): TaskRec
 
 const removal: KnownRecord = {
   ...memberOf(BELEN),
-  removals: { [SELF]: signRemoval(signer(SELF), BELEN, { reason: 'sold', wallTime: 1, known: 0 }) },
+  removals: { [SELF]: signRemoval(signer(SELF), BELEN, { reason: 'sold', wallTime: 1 }) },
 };
 const tasks = [resultOf(0, 1, BELEN), resultOf(1, 1, BELEN, CARMEN)];
 

@@ -212,7 +212,7 @@ describe('forged membership (R63, R64, R68)', () => {
   });
 
   test('a stranger can not smuggle in a removal', async () => {
-    const removal = signRemoval(stranger.identity, studio.peer, { reason: '', wallTime: 1, known: 0 });
+    const removal = signRemoval(stranger.identity, studio.peer, { reason: '', wallTime: 1 });
     const record = studio.parts.core.memberRecords()[0] as MemberRecord;
     const victim = { ...record, removals: { [stranger.peer]: removal } };
     const own = stranger.record(admission(stranger.identity, farm, stranger.peer));

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { signJobSpec, type JobRecord } from '@cuadro/protocol';
+import { framesPlan, jobRecord } from '../core/farm.ts';
 import { code, farmIn, House, type Machine } from './house.ts';
 
 let house: House;
@@ -53,6 +55,37 @@ describe('removal (R64, R107)', () => {
     assert.equal(laptop.farm.door().state, 'removed');
     assert.equal(studio.members.length, 2);
     assert.deepEqual(studio.farm.door().newcomers, []);
+  });
+
+  test('R143: a removal names the jobs of its machine that are known; one that comes to light later is paused', async () => {
+    house = new House();
+    const [studio, laptop, tower] = (await farmOf('studio', 'laptop', 'tower')) as [
+      Machine,
+      Machine,
+      Machine,
+    ];
+    const jobOf = (id: number): JobRecord => {
+      const record = jobRecord(framesPlan('1-2'), { id });
+      const { author: _author, signature: _signature, ...spec } = record.spec;
+      return { ...record, spec: signJobSpec(laptop.identity, spec) };
+    };
+    const stateAt = (machine: Machine, job: JobRecord) => machine.parts.core.job(job.id)?.state;
+    const [known, later] = [jobOf(1), jobOf(2)];
+    await laptop.merge([known]);
+    await house.sync();
+    await studio.stop();
+    await laptop.merge([later]);
+    await house.sync();
+    assert.deepEqual([stateAt(tower, known), stateAt(tower, later)], ['queued', 'queued']);
+    await tower.stop();
+    await laptop.stop();
+    await studio.start();
+    await studio.farm.removeMember('laptop', 'sold');
+    await tower.start();
+    await house.until(() => tower.parts.mesh.reachable().includes(studio.peer), 60_000);
+    await house.sync();
+    for (const machine of [studio, tower])
+      assert.deepEqual([stateAt(machine, known), stateAt(machine, later)], ['queued', 'paused']);
   });
 
   test('R129: a machine that was let in by one that is removed learns it, and is let in again', async () => {

@@ -44,7 +44,7 @@ test('R107: a machine that was removed takes no job and no change of one, and sa
   const submit = () => actions.submit({ type: 'echo-sleep', settings: {} }, { signal });
   const { job } = await submit();
 
-  const removal = signRemoval(founder, signer.peer, { reason: '', wallTime: 2, known: 0 });
+  const removal = signRemoval(founder, signer.peer, { reason: '', wallTime: 2 });
   await node.driver.merge([{ ...own, removals: { [founder.peer]: removal } }]);
   const refused = {
     code: 'machine-removed',

@@ -80,7 +80,14 @@ const member = withUnknown(
     ),
     removals: map(
       PEERS,
-      withUnknown(fc.record({ ...signed, reason: fc.constantFrom('a', 'b'), wallTime, known: counter })),
+      withUnknown(
+        fc.record({
+          ...signed,
+          reason: fc.constantFrom('a', 'b'),
+          wallTime,
+          jobs: fc.array(fc.constant(new Uint8Array(16)), { maxLength: 1 }),
+        }),
+      ),
     ),
   }),
 );

@@ -104,7 +104,6 @@ describe('sets of things written once', () => {
   const removal = (author: string, reason: string): Removal => ({
     author,
     reason,
-    known: 0,
     wallTime: 1,
     signature: new Uint8Array(64),
   });

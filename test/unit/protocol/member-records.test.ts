@@ -9,6 +9,7 @@ import {
   signRemoval,
   type FarmRecord,
   type MemberRecord,
+  type Removal,
 } from '@cuadro/protocol';
 import { signer } from '../core/farm.ts';
 import { FARM, PEERS } from './arbitraries.ts';
@@ -19,8 +20,9 @@ const OTHER_FARM = 'cccccccccccccccc';
 const admission = (author: string, role: 'artist' | 'machine' = 'machine') => ({
   [author]: signAdmission(signer(author), CARMEN, { role, wallTime: 1 }),
 });
-const removal = (author: string, known = 0) => ({
-  [author]: signRemoval(signer(author), CARMEN, { reason: 'sold', known, wallTime: 2 }),
+const mark = (byte: number, length = 16) => new Uint8Array(length).fill(byte);
+const removal = (author: string, jobs = [mark(0)]) => ({
+  [author]: signRemoval(signer(author), CARMEN, { reason: 'sold', jobs, wallTime: 2 }),
 });
 const member = (changes: Partial<MemberRecord> = {}): MemberRecord => ({
   kind: 'member',
@@ -35,12 +37,12 @@ describe('members', () => {
   it('R35: hold who admitted and who removed them, by author', () => {
     const merged = [
       member({ admissions: admission(BELEN, 'artist') }),
-      member({ removals: removal(ANA, 7) }),
-      member({ removals: removal(BELEN, 9) }),
+      member({ removals: removal(ANA, [mark(7)]) }),
+      member({ removals: removal(BELEN, [mark(9)]) }),
     ].reduce(mergeRecords, member());
     assert.deepEqual(Object.keys(merged.admissions).sort(), [ANA, BELEN]);
     assert.equal(merged.admissions[BELEN]?.role, 'artist');
-    assert.deepEqual([merged.removals[ANA]?.known, merged.removals[BELEN]?.known], [7, 9]);
+    assert.deepEqual([merged.removals[ANA]?.jobs, merged.removals[BELEN]?.jobs], [[mark(7)], [mark(9)]]);
     assert.ok(memberRecordSchema.safeParse(merged).success);
   });
 
@@ -52,15 +54,17 @@ describe('members', () => {
     }
   });
 
-  for (const [what, known, good] of [
-    ['what the remover knew', 12, true],
-    ['that it knew nothing', 0, true],
-    ['less than nothing', -1, false],
-    ['half a write', 0.5, false],
-    ['nothing at all', undefined, false],
+  for (const [what, jobs, good] of [
+    ['names a job that the remover knew', [mark(1)], true],
+    ['says that it knew none', [], true],
+    ['says nothing of jobs', undefined, true],
+    ['names half a job', [mark(1, 8)], false],
+    ['names jobs by words', ['a job'], false],
+    ['names more jobs than one may', Array(1_001).fill(mark(1)), false],
   ] as const) {
-    it(`R35: a removal that counts ${what} is ${good ? 'one' : 'none'}`, () => {
-      const record = member({ removals: { [ANA]: { ...removal(ANA)[ANA], known } as never } });
+    it(`R35, R143: a removal that ${what} is ${good ? 'one' : 'none'}`, () => {
+      const { jobs: _named, ...rest } = removal(ANA)[ANA] as Removal;
+      const record = member({ removals: { [ANA]: { ...rest, ...(jobs && { jobs }) } as never } });
       assert.equal(memberRecordSchema.safeParse(record).success, good);
     });
   }

@@ -53,7 +53,7 @@ function admitted(of: string, by: string, role: MemberRole = 'artist', to = FARM
 }
 
 function removed(of: string, by: string, stands: string[] = []): MemberRecord {
-  const removal = { author: by, signature, reason: 'why', wallTime: 2, known: stands.length, stands };
+  const removal = { author: by, signature, reason: 'why', wallTime: 2, stands };
   return { ...blank(of), removals: { [by]: removal } };
 }
 

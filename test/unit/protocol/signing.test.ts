@@ -77,7 +77,7 @@ const member = (): MemberRecord => ({
   peer: BELEN,
   name: signField(ana, 'member-name', fieldSubject(BELEN, 'name'), 'Belén', 1),
   admissions: { [ANA]: signAdmission(ana, BELEN, { role: 'artist', wallTime: 5 }) },
-  removals: { [ANA]: signRemoval(ana, BELEN, { reason: 'left', wallTime: 5, known: 2 }) },
+  removals: { [ANA]: signRemoval(ana, BELEN, { reason: 'left', wallTime: 5 }) },
 });
 
 const node = (): NodeRecord => ({
