@@ -7,6 +7,15 @@ import { code, farmIn, House, type Machine } from './house.ts';
 let house: House;
 afterEach(() => house.stop());
 
+/** A job that a machine submitted. */
+function jobOf({ identity }: Machine, id: number): JobRecord {
+  const record = jobRecord(framesPlan('1-2'), { id });
+  const { author: _author, signature: _signature, ...spec } = record.spec;
+  return { ...record, spec: signJobSpec(identity, spec) };
+}
+
+const stateAt = (machine: Machine, job: JobRecord) => machine.parts.core.job(job.id)?.state;
+
 function farmOf(...names: string[]): Promise<Machine[]> {
   return farmIn(house, ...names);
 }
@@ -64,13 +73,7 @@ describe('removal (R64, R107)', () => {
       Machine,
       Machine,
     ];
-    const jobOf = (id: number): JobRecord => {
-      const record = jobRecord(framesPlan('1-2'), { id });
-      const { author: _author, signature: _signature, ...spec } = record.spec;
-      return { ...record, spec: signJobSpec(laptop.identity, spec) };
-    };
-    const stateAt = (machine: Machine, job: JobRecord) => machine.parts.core.job(job.id)?.state;
-    const [known, later] = [jobOf(1), jobOf(2)];
+    const [known, later] = [jobOf(laptop, 1), jobOf(laptop, 2)];
     await laptop.merge([known]);
     await house.sync();
     await studio.stop();
@@ -213,6 +216,31 @@ describe('removal (R64, R107)', () => {
       assert.match(laptop.farm.door().message, /^This machine has left .*new data folder/);
     });
   }
+
+  test('R160: what others have of a machine that was to stay too late is kept, and its jobs since then are paused', async () => {
+    house = new House();
+    const [studio, laptop, tower] = (await farmOf('studio', 'laptop', 'tower')) as [
+      Machine,
+      Machine,
+      Machine,
+    ];
+    const [before, since] = [jobOf(laptop, 1), jobOf(laptop, 2)];
+    await laptop.merge([before]);
+    await house.sync();
+    // One has taken its last word in and the answer got lost: so for all that it knows it stays, and it goes on.
+    house.answersTelling = false;
+    const isLeft = laptop.farm.leave('sold', { mayBeSilent: false });
+    const isLateToo = laptop.merge([since]);
+    assert.equal(await isLeft, false);
+    await isLateToo;
+    await tower.merge([since]);
+    await house.until(() => laptop.farm.door().state === 'removed', 60_000);
+    await house.sync();
+    for (const machine of [studio, tower])
+      assert.deepEqual([stateAt(machine, before), stateAt(machine, since)], ['queued', 'paused']);
+    assert.match(studio.parts.core.job(since.id)?.reason ?? '', /once somebody resumes it/);
+    assert.match(laptop.farm.door().message, /^This machine has left/);
+  });
 
   test('R160: a machine that nobody hears stays, unless a person says that it may go unheard', async () => {
     house = new House();
