@@ -15,7 +15,7 @@ import { createJobActions } from './jobs/actions.ts';
 import { createContentReader } from './jobs/content.ts';
 import { createSystemClock } from './system/clock.ts';
 import { createVerifier } from './system/identity.ts';
-import type { Startable } from './system/interface.ts';
+import type { Logger, Startable } from './system/interface.ts';
 import { createLifecycle, handleSignals } from './system/lifecycle.ts';
 import { createLogger } from './system/logger.ts';
 import { createMemoryKeeper } from './system/memory.ts';
@@ -196,10 +196,15 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     signinAddress: signinAddress({ address, token }),
     queries,
     start: () => Promise.resolve(),
-    stop: async () => {
-      for (let part = started.pop(); part !== undefined; part = started.pop()) await part.stop();
-    },
+    stop: () => stopAll(started, logger),
   };
+}
+
+/** In reverse. A file that can't be removed (the disk came to be read-only) must not keep the rest from ending. */
+async function stopAll(started: Startable[], logger: Logger): Promise<void> {
+  for (let part = started.pop(); part !== undefined; part = started.pop()) {
+    await part.stop().catch((error: unknown) => logger.error('A part failed to stop.', { error }));
+  }
 }
 
 /** The node runs. Clients find it by a file, so that is written last and removed first. */

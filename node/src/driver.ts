@@ -104,6 +104,8 @@ class CoreDriver implements Driver {
   #committing: Pending | undefined;
   #writing: Promise<void> | undefined;
   #state: 'new' | 'running' | 'stopped' | 'broken' = 'new';
+  /** What the write failed with that broke it. */
+  #brokenBy: unknown;
   #cancelWake: (() => void) | undefined;
   /** When the timer fires, and when the brain wants to be woken: each pulse moves that, and the timer only now and then. */
   #timerAt = Number.POSITIVE_INFINITY;
@@ -211,7 +213,7 @@ class CoreDriver implements Driver {
   }
 
   flushed(): Promise<void> {
-    if (this.#state === 'broken') return Promise.reject(new Error('The records can no longer be written.'));
+    if (this.#state === 'broken') return Promise.reject(this.#brokenBy);
     return new Promise((resolve, reject) => {
       this.#pending.waiters.push({ resolve, reject });
       this.#pump();
@@ -269,6 +271,7 @@ class CoreDriver implements Driver {
       }
     } catch (error) {
       this.#state = 'broken';
+      this.#brokenBy = error;
       this.#cancelWake?.();
       this.#components.logger.error('The records can no longer be written.', { error: String(error) });
       for (const waiter of [...group.waiters, ...this.#pending.waiters]) waiter.reject(error);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { Level } from 'level';
 import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
-import { StoreError } from './errors.ts';
+import { StoreError, StoreWriteError } from './errors.ts';
 import type { Loaded, LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
 import { KnownTerms } from './known-terms.ts';
@@ -48,6 +48,12 @@ class LevelStore implements RecordStore {
   #lacks: Loaded['lacks'];
   /** Which folder was opened, by the file system's own account. */
   #place = '';
+  /** What waits for the write that is under way; it goes out together. */
+  #waiting: Operation[] = [];
+  #next: Promise<void> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  /** Why a write failed since the database was opened. */
+  #failure: Error | undefined;
 
   constructor(folder: string, bytes: RecordBytes) {
     this.#folder = folder;
@@ -96,6 +102,7 @@ class LevelStore implements RecordStore {
       );
     }
     this.#database = database;
+    this.#failure = undefined;
     this.#place = await placeOf(this.#folder);
   }
 
@@ -106,6 +113,7 @@ class LevelStore implements RecordStore {
   }
 
   async stop(): Promise<void> {
+    await (this.#next ?? this.#writing).catch(() => undefined);
     const database = this.#database;
     this.#database = undefined;
     await database?.close();
@@ -236,17 +244,36 @@ class LevelStore implements RecordStore {
     return Number.isSafeInteger(value) ? (value as number) : 'damaged';
   }
 
-  async #batch(operations: Operation[]): Promise<void> {
-    if (operations.length === 0) return;
+  #batch(operations: readonly Operation[]): Promise<void> {
+    if (operations.length === 0) return Promise.resolve();
+    for (const operation of operations) this.#waiting.push(operation);
+    this.#next ??= this.#writing.then(() => this.#writeWaiting());
+    return this.#next;
+  }
+
+  #writeWaiting(): Promise<void> {
+    const operations = this.#waiting;
+    this.#waiting = [];
+    this.#next = undefined;
+    const written = this.#write(operations);
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+
+  /**
+   * One at a time, and none after one that failed (SPEC R175): LevelDB goes on behind what that one left in its log,
+   * and at the next start drops what follows a torn write, however durable it was called.
+   */
+  async #write(operations: Operation[]): Promise<void> {
     const database = this.#open();
     try {
+      if (this.#failure !== undefined) throw this.#failure;
       // Written and synced to files that nobody finds any more, it would be durable for nobody (SPEC R174).
       const [place] = await Promise.all([placeOf(this.#folder), database.batch(operations, { sync: true })]);
       if (place !== this.#place) throw new Error(`The folder ${this.#folder} is gone.`);
     } catch (cause) {
-      throw new StoreError('store-write-failed', `The records in ${this.#folder} can't be written.`, {
-        cause,
-      });
+      this.#failure ??= cause instanceof Error ? cause : new Error(String(cause));
+      throw new StoreWriteError(this.#folder, this.#failure);
     }
   }
 }

@@ -50,9 +50,13 @@ class FolderLock implements Startable {
 
   async stop(): Promise<void> {
     if (this.#database === undefined) return;
-    rmSync(this.#pidFile, { force: true });
-    this.#database.close();
+    const database = this.#database;
     this.#database = undefined;
+    try {
+      rmSync(this.#pidFile, { force: true });
+    } finally {
+      database.close();
+    }
   }
 
   #explain(error: unknown): unknown {

@@ -28,14 +28,16 @@ export function startError(error: unknown, folder: string): unknown {
 
 /** What ended a node that ran, its records being no longer writable, as an error of the catalogue. */
 export function writeError(error: unknown, folder: string): CuadroError {
+  const { code, why } = whyUnwritten(error);
+  return new CuadroError(code, { path: folder, why }, { cause: error });
+}
+
+/** Why something can't be written that belongs to the data folder: the catalogue's code, and the reason in its sentence. */
+export function whyUnwritten(error: unknown): { code: 'store-full' | 'store-unwritable'; why: string } {
   let deepest = error instanceof Error ? error : new Error(String(error));
   while (deepest.cause instanceof Error) deepest = deepest.cause;
   const why = plainReason(deepest);
-  return new CuadroError(
-    why === DISK_FULL ? 'store-full' : 'store-unwritable',
-    { path: folder, why },
-    { cause: error },
-  );
+  return { code: why === DISK_FULL ? 'store-full' : 'store-unwritable', why };
 }
 
 const DISK_FULL = 'the disk is full';

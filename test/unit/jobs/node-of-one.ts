@@ -7,6 +7,7 @@ import { soleSafekeeping } from '../../../node/src/jobs/interface.ts';
 import { createCopyWatch } from '../../../node/src/jobs/copy-watch.ts';
 import { readPlan } from '../../../node/src/jobs/content.ts';
 import { submitJob } from '../../../node/src/jobs/submission.ts';
+import type { RecordStore } from '../../../node/src/store/interface.ts';
 import { createMemoryStore, emptyDisk, type MemoryDisk } from '../../../node/src/store/memory-store.ts';
 import { temporaryIdentity } from '../../../node/src/system/identity.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
@@ -30,6 +31,10 @@ interface Init {
   blobs?: BlobStore;
   signer?: ReturnType<typeof temporaryIdentity>;
   outputBase?: string;
+  /** What its driver takes for its store: a way to make its disk fail. */
+  disguise?: (store: RecordStore) => RecordStore;
+  /** Told when its records can't be written; thrown without it. */
+  onBroken?: (error: unknown) => void;
   /** How each attempt ends; one that is left undefined goes on until the test ends it. */
   work?: (grant: Grant) => AttemptOutcome | undefined;
 }
@@ -49,7 +54,7 @@ export async function nodeOfOne(init: Init = {}) {
   const stops: string[] = [];
   const driver = createDriver({
     core,
-    store,
+    store: init.disguise?.(store) ?? store,
     clock,
     logger: quiet,
     send: () => undefined,
@@ -66,7 +71,8 @@ export async function nodeOfOne(init: Init = {}) {
     readPlan: (hash) => readPlan({ blobs, content: localContent, logger: quiet }, hash),
     onChanges: () => undefined,
     onBroken: (error) => {
-      throw error;
+      if (init.onBroken === undefined) throw error;
+      init.onBroken(error);
     },
   });
   await driver.start();
