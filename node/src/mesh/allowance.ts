@@ -26,14 +26,21 @@ interface Waiter {
 const MARKS_PER_ALLOWANCE = 4;
 /** A clock's step: a mark that came back within one tells no more than that the line is fast. */
 const CLOCK_MS = 0.1;
+/** Longer than a pause of the processor that somebody renders on; some marks come back in it on any line. */
+const LATELY_MS = 400;
+/** Returns looked at: on a fast line they come by the thousand, and each tells the same. */
+const LATELY_MAX = 32;
 /** Marks are counted in four bytes. */
 export const MARK_BYTES = 4;
+/** A returned one, and when it was heard by the clock of who heard it, in milliseconds. */
+export const RETURNED_BYTES = MARK_BYTES + 8;
 
 /**
  * How much bulk may be out at once on a connection by which pulses go as well (SPEC R165). What is out stands before a
  * pulse, and on a slow line TCP takes seconds' worth, unseen from here. So marks go between the bulk, and the peer
- * returns them: what went before a mark that came back has arrived. As much may be out as the line lately delivered in
- * the time that a pulse may wait, besides what is out by itself, since an answer takes its time.
+ * returns them, with the time: what went before a mark that came back has arrived, and by how much a mark went longer
+ * than the quickest is what stood before it. That alone is held to what a pulse may wait; how long the answer takes, where
+ * the other way is full as well, is not, or the two would take the line from each other.
  */
 export class Allowance {
   readonly #now: () => number;
@@ -49,7 +56,11 @@ export class Allowance {
   #nextMark = 0;
   /** The quickest return: what a mark takes where nothing is before it. */
   #leastMs = Number.POSITIVE_INFINITY;
-  #takenAtMs: number;
+  /** The quickest way there, by the difference of the two clocks, wherever each began. */
+  #leastWayMs = Number.POSITIVE_INFINITY;
+  /** What the returns of the last moments told. */
+  #lately: { readonly atMs: number; readonly aheadMs: number; readonly foundBytes: number }[] = [];
+  #sentAtMs: number;
   /** In the order in which they came, so that nobody is passed over. */
   readonly #waiting = new Set<Waiter>();
   /** Somebody had to wait since a mark last came back: more would be of use. */
@@ -58,7 +69,7 @@ export class Allowance {
   constructor(init: { readonly now: () => number; readonly mark: (number: number) => void }) {
     this.#now = init.now;
     this.#mark = init.mark;
-    this.#takenAtMs = init.now();
+    this.#sentAtMs = init.now();
     // How long one takes while nothing is out yet.
     this.#sendMark();
   }
@@ -66,11 +77,7 @@ export class Allowance {
   /** Resolves with how many bytes may be sent now, once it is the caller's turn; `sent` must follow. */
   async take({ signal }: SignalOption = {}): Promise<number> {
     signal?.throwIfAborted();
-    const nowMs = this.#now();
-    // What was found then may no longer be so, as where a laptop has walked away from its access point.
-    if (nowMs - this.#takenAtMs > ALLOWANCE_STALE_MS)
-      this.#allowedBytes = Math.min(this.#allowedBytes, ALLOWANCE_BYTES_FIRST);
-    this.#takenAtMs = nowMs;
+    this.#forgetOld();
     if (this.#waiting.size === 0 && this.#hasRoom) return this.#grant();
     this.#isScarce = true;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -91,35 +98,57 @@ export class Allowance {
     return promise;
   }
 
+  /** What was found then may no longer be so, as where a laptop has walked off; and no two clocks go at the same pace. */
+  #forgetOld(): void {
+    const isIdle = this.#marks.length === 0 && this.#waiting.size === 0;
+    if (!isIdle || this.#now() - this.#sentAtMs <= ALLOWANCE_STALE_MS) return;
+    this.#allowedBytes = Math.min(this.#allowedBytes, ALLOWANCE_BYTES_FIRST);
+    this.#lately = [];
+    this.#leastWayMs = Number.POSITIVE_INFINITY;
+    this.#sendMark();
+  }
+
   /** So many bytes have left for the connection, of so many that were granted for it. */
   sent(bytes: number, grantedBytes = 0): void {
     this.#grantedBytes -= grantedBytes;
     this.#sentBytes += bytes;
+    this.#sentAtMs = this.#now();
     const marksEachBytes = Math.max(ALLOWANCE_BYTES_MIN, this.#allowedBytes / MARKS_PER_ALLOWANCE);
     if (this.#sentBytes - this.#markedBytes >= marksEachBytes) this.#sendMark();
     this.#admit();
   }
 
-  /** A mark came back; false where none such is out. */
-  returned(number: number): boolean {
+  /** A mark came back, heard at this time by the peer's clock; false where none such is out. */
+  returned(number: number, heardAtMs: number): boolean {
     const index = this.#marks.findIndex((one) => one.number === number);
     const mark = this.#marks[index];
-    if (mark === undefined) return false;
+    if (mark === undefined || !Number.isFinite(heardAtMs)) return false;
     this.#marks = this.#marks.slice(index + 1);
     this.#arrivedBytes = mark.sentBytes;
-    this.#learn(mark, Math.max(CLOCK_MS, this.#now() - mark.atMs));
+    this.#learn(mark, heardAtMs);
     this.#isScarce = false;
     this.#admit();
     return true;
   }
 
-  #learn({ outBytes }: Mark, tookMs: number): void {
+  #learn({ atMs, outBytes }: Mark, heardAtMs: number): void {
+    const nowMs = this.#now();
+    const tookMs = Math.max(CLOCK_MS, nowMs - atMs);
+    // The two clocks began at different times: only by how much one way took longer than another says something.
+    const wayMs = heardAtMs - atMs;
     this.#leastMs = Math.min(this.#leastMs, tookMs);
+    this.#leastWayMs = Math.min(this.#leastWayMs, wayMs);
     if (outBytes === 0) return;
-    const mayTakeMs = this.#leastMs + BULK_AHEAD_MS;
-    const foundBytes = (outBytes * mayTakeMs) / tookMs;
-    if (tookMs > mayTakeMs)
-      this.#allowedBytes = Math.max(ALLOWANCE_BYTES_MIN, Math.min(this.#allowedBytes, foundBytes));
+    const aheadMs = Math.min(wayMs - this.#leastWayMs, tookMs - this.#leastMs);
+    // What is out, and had come back in this time, stood before the mark, or was on its way back.
+    const foundBytes = (outBytes * (tookMs - aheadMs + BULK_AHEAD_MS)) / tookMs;
+    this.#lately = this.#lately.slice(1 - LATELY_MAX).filter((one) => nowMs - one.atMs <= LATELY_MS);
+    this.#lately.push({ atMs: nowMs, aheadMs, foundBytes });
+    // A machine that renders on all cores answers late now and then, and its line is no slower for it.
+    const ordered = this.#lately.toSorted((a, b) => a.aheadMs - b.aheadMs);
+    const middle = ordered[ordered.length >> 1] as (typeof ordered)[number];
+    if (middle.aheadMs > BULK_AHEAD_MS)
+      this.#allowedBytes = Math.max(ALLOWANCE_BYTES_MIN, Math.min(this.#allowedBytes, middle.foundBytes));
     // More by itself says nothing where nobody needs it; and one quick return is little evidence.
     else if (this.#isScarce && foundBytes > this.#allowedBytes)
       this.#allowedBytes = Math.min(foundBytes, 2 * this.#allowedBytes, ALLOWANCE_BYTES_MAX);

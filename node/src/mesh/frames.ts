@@ -12,7 +12,7 @@ export const FRAME = {
   message: 3,
   /** Stands between bulk on the same connection, to be returned: what went before it has then arrived. */
   mark: 4,
-  /** A mark of the other side, as it came. */
+  /** A mark of the other side as it came, and when that was. */
   returned: 5,
 } as const;
 

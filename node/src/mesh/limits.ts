@@ -110,15 +110,16 @@ export const BYTES_PER_TURN = 256 * KIBIBYTE;
 export const STREAM_WINDOW_BYTES = MEBIBYTE;
 
 /**
- * What may stand before a pulse where bulk goes by the same connection, as time: with as much again on the way back, and
- * with the pulse itself, it stays below half of the second by which a pulse may be late.
+ * What may stand before a pulse where bulk goes by the same connection, as time: with the pulse itself, and what a busy
+ * machine adds, it stays below half of the second by which one may be late. Less leaves the line empty whenever one of
+ * the two, all of whose cores render, is not heard for a moment.
  */
 export const BULK_AHEAD_MS = 200;
 /** Bulk that may be out there before the line is known: 50 ms at 10 Mbit/s, and on a fast one doubled with each answer. */
 export const ALLOWANCE_BYTES_FIRST = 64 * KIBIBYTE;
 /** The least: less makes a stream of headers, and a line of 1 Mbit/s carries it in 130 ms. */
 export const ALLOWANCE_BYTES_MIN = 16 * KIBIBYTE;
-/** The most: what a line of 1 Gbit/s carries in 130 ms, and far more than it needs to be full. */
+/** The most: what a line of 1 Gbit/s carries in 134 ms, and far more than it needs to be full. */
 export const ALLOWANCE_BYTES_MAX = 16 * MEBIBYTE;
 /** What was found of a line that carried no bulk for so long is found anew. */
 export const ALLOWANCE_STALE_MS = 1_000;

@@ -1,6 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import type { PeerId } from '@cuadro/protocol';
-import { Allowance, MARK_BYTES } from './allowance.ts';
+import { Allowance, MARK_BYTES, RETURNED_BYTES } from './allowance.ts';
 import { endConnection } from './end-connection.ts';
 import { encodeFrame, FRAME, type Frame, FrameDecoder, FrameError } from './frames.ts';
 import type { Tally } from './tally.ts';
@@ -80,11 +80,14 @@ export class Session {
 
   /** Returns the other side's mark, or takes an own one back; false for what is neither. */
   takesMark({ kind, content }: Frame): boolean {
-    if (content.length !== MARK_BYTES) return false;
-    if (kind === FRAME.returned)
-      return this.#allowance?.returned(Buffer.from(content).readUInt32BE(0)) === true;
-    if (kind !== FRAME.mark) return false;
-    this.send(FRAME.returned, content);
+    const bytes = Buffer.from(content);
+    if (kind === FRAME.returned && bytes.length === RETURNED_BYTES)
+      return this.#allowance?.returned(bytes.readUInt32BE(0), bytes.readDoubleBE(MARK_BYTES)) === true;
+    if (kind !== FRAME.mark || bytes.length !== MARK_BYTES) return false;
+    const returned = Buffer.alloc(RETURNED_BYTES);
+    bytes.copy(returned);
+    returned.writeDoubleBE(this.#now(), MARK_BYTES);
+    this.send(FRAME.returned, returned);
     return true;
   }
 

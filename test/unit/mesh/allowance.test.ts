@@ -8,6 +8,10 @@ import { quietLogger } from '../../../node/src/mesh/quiet-logger.ts';
 import { BulkStream } from '../../../node/src/mesh/stream.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 
+/** As many as one machine has answered by another at a time. */
+const STREAMS = 4;
+/** When the clock of each machine began. */
+const OFFSETS_MS = [5_000_000, 1] as const;
 /** A mark and its frame, sealed. */
 const MARK_BYTES = 40;
 /** By how much a pulse may be late that goes by the same connection as bulk. */
@@ -73,14 +77,39 @@ interface End {
   readonly delaysMs: number[];
 }
 
-function ends(clock: ManualClock, lines: readonly [Line, Line], streams = 4): readonly [End, End] {
-  const end = (line: Line, back: Line): End => {
+/** A machine that does nothing in the last part of each interval, since others have its processor. */
+function busy(clock: ManualClock, { everyMs, lastMs }: { everyMs: number; lastMs: number }, phaseMs: number) {
+  const waiting: (() => void)[] = [];
+  const go = (): void => waiting.splice(0).forEach((work) => work());
+  return (work: () => void): void => {
+    const leftMs = everyMs - ((clock.now() + phaseMs) % everyMs);
+    waiting.push(work);
+    if (leftMs > lastMs) go();
+    else if (waiting.length === 1) clock.after(leftMs, go);
+  };
+}
+
+function ends(
+  clock: ManualClock,
+  lines: readonly [Line, Line],
+  { pauses = { everyMs: 1, lastMs: 0 } } = {},
+): readonly [End, End] {
+  const turns = [busy(clock, pauses, 0), busy(clock, pauses, pauses.everyMs / 3)] as const;
+  const end = (here: 0 | 1): End => {
+    const there = here === 0 ? 1 : 0;
+    const [line, back] = [lines[here], lines[there]];
     const allowance: Allowance = new Allowance({
-      now: () => clock.now(),
-      mark: (number) =>
-        line.send(MARK_BYTES, () => back.send(MARK_BYTES, () => assert.ok(allowance.returned(number)))),
+      now: () => clock.now() + OFFSETS_MS[here],
+      mark: (number) => {
+        const returns = (): void => {
+          const heardAtMs = clock.now() + OFFSETS_MS[there];
+          const returned = (): void => assert.ok(allowance.returned(number, heardAtMs));
+          back.send(MARK_BYTES, () => turns[here](returned));
+        };
+        line.send(MARK_BYTES, () => turns[there](returns));
+      },
     });
-    const raw = Array.from({ length: streams }, () => new LineStream(line));
+    const raw = Array.from({ length: STREAMS }, () => new LineStream(line));
     const init = { peer: 'peer', now: () => clock.now(), closed: () => {}, allowance };
     const delaysMs: number[] = [];
     const pulse = (): void => {
@@ -91,8 +120,7 @@ function ends(clock: ManualClock, lines: readonly [Line, Line], streams = 4): re
     pulse();
     return { allowance, raw, delaysMs, streams: raw.map((stream) => new BulkStream({ ...init, stream })) };
   };
-  const [one, other] = lines;
-  return [end(one, other), end(other, one)];
+  return [end(0), end(1)];
 }
 
 /** Each stream is written to without an end. */
@@ -156,6 +184,26 @@ describe('R165: bulk on the connection of the pulses', () => {
     });
   }
 
+  it('delays no pulse by much where one way alone is full', async () => {
+    const { clock, lines } = lineOf(10, 1);
+    const both = ends(clock, lines);
+    fill(both[0]);
+    await pass(clock, 5_000);
+    const latestMs = Math.max(...both.flatMap(({ delaysMs }) => delaysMs));
+    assert.ok(latestMs < LATE_MS_MAX, `a pulse was ${latestMs} ms late`);
+  });
+
+  it('fills a line between machines that answer late now and then', async () => {
+    const { clock, lines } = lineOf(10, 1);
+    const both = ends(clock, lines, { pauses: { everyMs: 400, lastMs: 120 } });
+    both.forEach(fill);
+    await pass(clock, 8_000);
+    for (const end of both) {
+      const share = (arrived(end) * 8) / (10_000 * 8_000);
+      assert.ok(share > 0.8, `the line was used for ${share}`);
+    }
+  });
+
   it('holds back on a line that has become slow', async () => {
     const { clock, lines } = lineOf(100, 1);
     const [end] = ends(clock, lines);
@@ -208,12 +256,12 @@ describe('an allowance', () => {
     assert.equal(await takeAll(allowance), ALLOWANCE_BYTES_FIRST);
     let granted = false;
     const next = allowance.take().then(() => (granted = true));
-    for (const number of [99, -1, Number.NaN]) assert.equal(allowance.returned(number), false);
-    assert.equal(allowance.returned(0), true, 'the first, that went before all');
-    assert.equal(allowance.returned(0), false, 'once');
+    for (const number of [99, -1, Number.NaN]) assert.equal(allowance.returned(number, 1), false);
+    assert.equal(allowance.returned(0, 1), true, 'the first, that went before all');
+    assert.equal(allowance.returned(0, 1), false, 'once');
     await new Promise(setImmediate);
     assert.equal(granted, false);
-    assert.equal(allowance.returned(marks[1] ?? Number.NaN), true);
+    assert.equal(allowance.returned(marks[1] ?? Number.NaN, 1), true);
     await next;
   });
 
@@ -243,10 +291,10 @@ describe('an allowance', () => {
     ];
     allowance.sent(1, grants[0] ?? 0);
     assert.deepEqual(marks, [0]);
-    assert.equal(allowance.returned(0), true);
+    assert.equal(allowance.returned(0, 1), true);
     const waiting = allowance.take();
     assert.deepEqual(marks, [0, 1], 'the one byte is asked for');
-    assert.equal(allowance.returned(1), true);
+    assert.equal(allowance.returned(1, 1), true);
     await waiting;
   });
 });
