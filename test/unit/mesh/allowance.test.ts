@@ -3,7 +3,12 @@ import { describe, it } from 'node:test';
 import { AbstractStream } from '@libp2p/utils';
 import { PULSE_BYTES, defaultOptions as core } from '../../../node/src/core/options.ts';
 import { Allowance } from '../../../node/src/mesh/allowance.ts';
-import { ALLOWANCE_BYTES_FIRST, SLICE_BYTES, STREAM_WINDOW_BYTES } from '../../../node/src/mesh/limits.ts';
+import {
+  ALLOWANCE_BYTES_FIRST,
+  ALLOWANCE_STALE_MS,
+  SLICE_BYTES,
+  STREAM_WINDOW_BYTES,
+} from '../../../node/src/mesh/limits.ts';
 import { quietLogger } from '../../../node/src/mesh/quiet-logger.ts';
 import { BulkStream } from '../../../node/src/mesh/stream.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
@@ -263,6 +268,37 @@ describe('an allowance', () => {
     assert.equal(granted, false);
     assert.equal(allowance.returned(marks[1] ?? Number.NaN, 1), true);
     await next;
+  });
+
+  it('finds a line anew that carried nothing for a while', async () => {
+    const { allowance, marks, clock } = made();
+    const returnAll = (): void => void marks.map((number) => allowance.returned(number, clock.now()));
+    const isGranted = async (): Promise<boolean> => {
+      const controller = new AbortController();
+      const granted = allowance.take({ signal: controller.signal }).then(
+        (bytes) => bytes,
+        () => 0,
+      );
+      await new Promise(setImmediate);
+      controller.abort();
+      allowance.sent(0, await granted);
+      return (await granted) > 0;
+    };
+    const bytes = await takeAll(allowance);
+    const waiting = allowance.take();
+    clock.advance(10);
+    returnAll();
+    allowance.sent(0, await waiting);
+    assert.equal(await takeAll(allowance), bytes);
+    assert.equal(await isGranted(), true, 'by now more may be out');
+    clock.advance(10);
+    returnAll();
+    clock.advance(ALLOWANCE_STALE_MS + 1);
+    const before = marks.length;
+    assert.equal(await takeAll(allowance), bytes);
+    assert.equal(await isGranted(), false, 'no more than in the beginning');
+    assert.ok(marks.length > before);
+    assert.equal(allowance.returned(marks[before] ?? Number.NaN, Number.NaN), false, 'that is no time');
   });
 
   it('grants what was granted and not sent, and what a waiter left, to the next', async () => {
