@@ -1,13 +1,18 @@
 import type { Decoder } from './decoder.ts';
+import { askerDecoders } from './decoders/askers.ts';
 import { diskDecoders } from './decoders/disk.ts';
 import { doorDecoders } from './decoders/doors.ts';
 import { engineDecoders } from './decoders/engines.ts';
 import { exchangeDecoders } from './decoders/exchanges.ts';
+import { holdDecoders } from './decoders/holds.ts';
 import { httpDecoders } from './decoders/http.ts';
+import { journalDecoders } from './decoders/journals.ts';
+import { ownFileDecoders } from './decoders/own-files.ts';
 import { pictureDecoders } from './decoders/pictures.ts';
 import { protocolDecoders } from './decoders/protocol.ts';
 import { streamDecoders } from './decoders/streams.ts';
 import { textDecoders } from './decoders/texts.ts';
+import { toolDecoders } from './decoders/tools.ts';
 
 /** All that reads what others wrote. */
 export const DECODERS: readonly Decoder[] = [
@@ -15,10 +20,15 @@ export const DECODERS: readonly Decoder[] = [
   ...textDecoders,
   ...streamDecoders,
   ...diskDecoders,
+  ...ownFileDecoders,
+  ...journalDecoders,
   ...engineDecoders,
+  ...toolDecoders,
   ...pictureDecoders,
   ...httpDecoders,
   ...exchangeDecoders,
+  ...askerDecoders,
+  ...holdDecoders,
   ...doorDecoders,
 ];
 

@@ -92,4 +92,14 @@ export class FrameDecoder {
   }
 }
 
+/** Of a stream on which no more than one is said; undefined where it ends before. @throws FrameError */
+export async function readFirstFrame(
+  chunks: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): Promise<Frame | undefined> {
+  const decoder = new FrameDecoder(bytesMax);
+  for await (const chunk of chunks) for (const frame of decoder.decode(chunk)) return frame;
+  return undefined;
+}
+
 const frameOf = (bytes: Uint8Array): Frame => ({ kind: bytes[0] ?? 0, content: bytes.subarray(1) });

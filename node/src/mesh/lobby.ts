@@ -6,7 +6,7 @@ import { deadline } from './deadline.ts';
 import { dialAny } from './dialer.ts';
 import { endConnection } from './end-connection.ts';
 import { MeshError, meshStopped, peerUnreachable, tooLarge } from './errors.ts';
-import { encodeFrame, FRAME, type Frame, FrameDecoder } from './frames.ts';
+import { encodeFrame, FRAME, readFirstFrame } from './frames.ts';
 import { createLobbyLibp2p, type HostInit } from './host.ts';
 import type { LobbyHandler } from './interface.ts';
 import * as limits from './limits.ts';
@@ -126,7 +126,7 @@ export class Lobby {
     try {
       await stream.write(encodeFrame(FRAME.message, request));
       await stream.end();
-      const frame = await firstFrame(stream, limits.LOBBY_BYTES_MAX);
+      const frame = await readFirstFrame(stream.chunks, limits.LOBBY_BYTES_MAX);
       if (frame?.kind === FRAME.message) return frame.content;
       throw new MeshError('protocol-refused', `${peer} refused the request.`);
     } catch (error) {
@@ -147,7 +147,7 @@ export class Lobby {
         tally.refuse('lobby-too-often', peer);
         await stream.write(encodeFrame(FRAME.refusal, new Uint8Array(0)));
       } else {
-        const request = await firstFrame(stream, limits.LOBBY_BYTES_MAX);
+        const request = await readFirstFrame(stream.chunks, limits.LOBBY_BYTES_MAX);
         if (request?.kind !== FRAME.message) throw new Error('That is no request.');
         const answer = await this.#answer(this.#handler, peer, request.content);
         const kind = answer === undefined ? FRAME.refusal : FRAME.message;
@@ -190,10 +190,4 @@ export class Lobby {
       closed: () => undefined,
     });
   }
-}
-
-async function firstFrame(stream: BulkStream, bytesMax: number): Promise<Frame | undefined> {
-  const decoder = new FrameDecoder(bytesMax);
-  for await (const chunk of stream.chunks) for (const frame of decoder.decode(chunk)) return frame;
-  return undefined;
 }

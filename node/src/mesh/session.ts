@@ -140,6 +140,8 @@ export class Session {
   }
 
   #read(chunk: Uint8Array): void {
+    // What came together with a frame that ended the session would be counted as nonsense once more.
+    if (this.#closed) return;
     this.#heardAtMs = this.#now();
     try {
       for (const frame of this.#decoder.decode(chunk)) {

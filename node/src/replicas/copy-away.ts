@@ -178,7 +178,7 @@ export class AwayTimes {
 
 function notedFrom(value: unknown): Noted | undefined {
   const { at, away } = (value ?? {}) as { at?: unknown; away?: unknown };
-  if (typeof at !== 'number' || typeof away !== 'object' || away === null) return undefined;
+  if (!isTime(at) || typeof away !== 'object' || away === null) return undefined;
   const times = Object.entries(away as Record<string, Partial<Away> | null>).flatMap(([peer, time]) => {
     const { watchedMs, blindMs } = time ?? {};
     return isTime(watchedMs) && isTime(blindMs) ? [[peer, { watchedMs, blindMs }] as const] : [];
@@ -186,4 +186,6 @@ function notedFrom(value: unknown): Noted | undefined {
   return { at, away: Object.fromEntries(times) };
 }
 
-const isTime = (value: unknown): value is number => typeof value === 'number' && value >= 0;
+/** A time without an end would be noted as none, and what is counted from there be lost with the next start. */
+const isTime = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 0 && Number.isFinite(value);

@@ -18,6 +18,8 @@ const freshOf = (folder: string): string => `${folder}.rescued`;
 /** Of LevelDB's log format: blocks of 32 KiB; a record's head is a sum of four bytes, a length of two, and a kind. */
 const BLOCK_BYTES = 32_768;
 const HEAD_BYTES = 7;
+/** All that its first file may hold: the name of a list of files. */
+const LIST_NAME = /^MANIFEST-\d+\n$/;
 
 /** Whether an error of LevelDB tells of damaged files, and not of a disk that is full or refuses. */
 export function isDamage(error: unknown): boolean {
@@ -31,11 +33,13 @@ export function isDamage(error: unknown): boolean {
 
 /**
  * Whether opening it would lose what is there without a word: LevelDB begins anew where its first file is gone, follows
- * a list of files that is cut, and in both cases deletes the files that it then doesn't know.
+ * a list of files that is cut, and in both cases deletes the files that it then doesn't know. A garbled first file is
+ * followed wherever it leads, out of the folder or to something without an end, so none but a list's own name is.
  */
 export async function wouldLose(folder: string): Promise<boolean> {
   const current = await readFile(join(folder, 'CURRENT'), 'latin1').catch(() => undefined);
   if (current === undefined) return hasTables(folder);
+  if (!LIST_NAME.test(current)) return true;
   const list = await readFile(join(folder, current.trim())).catch(() => undefined);
   return list !== undefined && isCut(list);
 }

@@ -18,6 +18,8 @@ export interface NodeFile {
 
 /** 32 characters of base32 are 160 bits: out of reach for guessing. */
 const TOKEN_LENGTH = 32;
+/** What a header, a cookie and an address bring as it is. */
+const TOKEN = /^[\w-]{32,200}$/;
 
 export function nodeFilePath(dataFolder: string): string {
   return join(dataFolder, 'node.json');
@@ -35,13 +37,14 @@ export async function writeNodeFile(
 
 /**
  * The install's token, made at the first start and kept in `<data>/token`: a browser that was signed in stays so
- * when the node is started again. Only the owner may read it.
+ * when the node is started again. Only the owner may read it. In place of a garbled one a new one is made: no client could
+ * send one with a blank or a letter of no header in it, and nobody would get in any more.
  */
 export async function loadToken(components: { random: Random }, dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'token');
   try {
     const token = readFileSync(path, 'utf8').trim();
-    if (token.length >= TOKEN_LENGTH) return token;
+    if (TOKEN.test(token)) return token;
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
   }

@@ -1,6 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import {
@@ -24,12 +22,10 @@ import { mutateBytes } from '../mutate.ts';
 import { bytesLike, cborLike, jsonLike, jsonOf } from '../sources.ts';
 import { validOf } from '../valid.ts';
 import type { Wild } from '../wild-cbor.ts';
+import { inFolder } from './own-folder.ts';
 import { signedRecords } from './signed-records.ts';
 
 /** Files that a power cut, another program or an older version left. */
-
-/** Who reads a file is tried, and not the disk: a file system in memory writes a million of them in a minute. */
-const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 const anyRecord = (dice: Dice): Wild =>
   dice.once(3) ? validOf(knownRecordSchema)(dice) : (dice.pick(signedRecords) as unknown as Wild);
@@ -148,15 +144,10 @@ function readStoredNote(text: string): Verdict {
   return 'taken';
 }
 
-/** A folder of its own, gone with the reader. */
-function inFolder<I extends string>(
-  read: (folder: string, text: I) => Promise<Verdict> | Verdict,
-): Reader<I> {
-  const folder = mkdtempSync(join(MEMORY, 'cuadro-fuzz-'));
-  return {
-    read: (text) => read(folder, text),
-    close: async () => rmSync(folder, { recursive: true, force: true }),
-  };
+/** With a folder of its own. */
+function readIn<I extends string>(read: (folder: string, text: I) => Promise<Verdict> | Verdict): Reader<I> {
+  const { folder, close } = inFolder();
+  return { read: (text) => read(folder, text), close };
 }
 
 const config = { ...defaultConfig(), name: 'studio' } as unknown as Wild;
@@ -208,7 +199,7 @@ export const diskDecoders: readonly Decoder[] = [
     ],
     input: (dice) => (dice.once(2) ? jsonOf(configSchema)(dice) : jsonLike(() => config)(dice)),
     open: () =>
-      inFolder((folder, text) =>
+      readIn((folder, text) =>
         refusingLater([CuadroError], async () => {
           writeFileSync(configPath(folder), text);
           const read = await loadConfig(folder);
@@ -228,7 +219,7 @@ export const diskDecoders: readonly Decoder[] = [
     ],
     input: jsonLike(() => nodeFile),
     open: () =>
-      inFolder((folder, text) => {
+      readIn((folder, text) => {
         writeFileSync(nodeFilePath(folder), text);
         const file = readNodeFile(folder);
         if (file === undefined) return 'refused';

@@ -221,15 +221,15 @@ export const doorDecoders: readonly Decoder[] = [
   }),
   decoder<Uint8Array>({
     name: 'node-records',
-    covers: [],
-    sources: [{ file: 'node/src/replicas/sync.ts', functions: ['#hear'] }],
+    covers: ['node/src/replicas/sync.ts', 'node/src/replicas/reader.ts'],
+    sources: [{ file: 'node/src/replicas/sync.ts', functions: ['#hear'] }, 'node/src/replicas/reader.ts'],
     input: cborLike(batch),
     open: () => withNode(byMember, sayRecords),
   }),
   decoder<Uint8Array>({
     name: 'node-hold',
     covers: [],
-    sources: [],
+    sources: ['node/src/replicas/holding.ts'],
     input: transferInput((dice) => (dice.once(2) ? holdItem(dice) : message(dice, holdRequestSchema))),
     open: () =>
       withNode(
@@ -239,7 +239,7 @@ export const doorDecoders: readonly Decoder[] = [
   }),
   decoder<Uint8Array>({
     name: 'node-blobs',
-    covers: [],
+    covers: ['node/src/blobs/transfer/server.ts'],
     sources: ['node/src/blobs/transfer/server.ts'],
     input: transferInput((dice) => message(dice, blobsRequestSchema)),
     open: () =>
@@ -250,8 +250,8 @@ export const doorDecoders: readonly Decoder[] = [
   }),
   decoder<Uint8Array>({
     name: 'node-lobby',
-    covers: [],
-    sources: [],
+    covers: ['node/src/farm/desk.ts'],
+    sources: ['node/src/farm/desk.ts'],
     input: cborOf(lobbyRequestSchema),
     open: () => withNode(({ stranger }) => stranger.self, askLobby),
   }),

@@ -162,14 +162,14 @@ function answered(dice: Dice): Uint8Array {
 export const exchangeDecoders: readonly Decoder[] = [
   decoder<Uint8Array>({
     name: 'exchange-served',
-    covers: [],
+    covers: ['node/src/replicas/server.ts'],
     sources: ['node/src/replicas/server.ts', 'node/src/replicas/intake.ts', 'node/src/replicas/pages.ts'],
     input: asked,
     open: () => sideOf(serveExchange),
   }),
   decoder<Uint8Array>({
     name: 'exchange-opened',
-    covers: [],
+    covers: ['node/src/replicas/asking.ts'],
     sources: ['node/src/replicas/asking.ts', 'node/src/replicas/opener.ts'],
     input: answered,
     open: () => sideOf(openExchange),

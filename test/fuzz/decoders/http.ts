@@ -29,7 +29,8 @@ function request(dice: Dice): { head: string; body: string } {
   const query = Object.entries((validOf(route.query)(dice) ?? {}) as Record<string, Wild>)
     .map(([name, value]) => `${text(name)}=${text(json(value))}`)
     .join('&');
-  const address = `${API_PREFIX}${path}${query === '' ? '' : `?${encodeURI(query.toWellFormed())}`}`;
+  const ofApi = `${API_PREFIX}${path}${query === '' ? '' : `?${encodeURI(query.toWellFormed())}`}`;
+  const address = dice.once(10) ? pageAddress(dice, text) : ofApi;
   const takesBody = route.method === 'POST' || route.method === 'PATCH';
   const body = takesBody ? bodyOf(dice, validOf(route.body)(dice), changes) : '';
   const lines = [
@@ -41,6 +42,20 @@ function request(dice: Dice): { head: string; body: string } {
   ];
   // One line in a header is one: what is put there must not end it, or the rest would be another request.
   return { head: lines.map((line) => line.replace(/[\r\n]/g, ' ')).join('\r\n'), body };
+}
+
+/** What a browser asks for: the way in, pages, and files that there are none of. */
+function pageAddress(dice: Dice, text: (valid: string) => string): string {
+  const token = encodeURIComponent(text(TOKEN).toWellFormed());
+  return dice.pick([
+    `/signin?token=${token}`,
+    '/signin',
+    '/',
+    '/jobs/1?x',
+    '/a.js',
+    '/api/',
+    '/%2e%2e/%2e%2e/etc/passwd',
+  ]);
 }
 
 function bodyOf(dice: Dice, valid: Wild, changes: boolean): string {
@@ -168,6 +183,8 @@ export const httpDecoders: readonly Decoder[] = [
       'node/src/api/error-reply.ts',
       'node/src/api/blob-reply.ts',
       'node/src/api/find.ts',
+      { file: 'node/src/api/event-streams.ts', functions: ['lastEventId'] },
+      { file: 'node/src/api/dashboard.ts', functions: ['wantsPage', 'signIn', 'sendPage'] },
     ],
     input,
     open,

@@ -8,6 +8,7 @@ import {
   CuadroError,
   decode,
   decodeMessage,
+  diaryEntries,
   encode,
   gossipedRecordsSchema,
   holdAnswerSchema,
@@ -23,6 +24,7 @@ import {
   MalformedBytesError,
   mergeRecords,
   messageSchema,
+  misfitsSince,
   placeOf,
   planSchema,
   PlanView,
@@ -34,12 +36,14 @@ import {
   verifyRecord,
 } from '@cuadro/protocol';
 import { type z, ZodError } from 'zod';
+import { readPlan } from '../../../node/src/jobs/content.ts';
 import { RecordDoor } from '../../../node/src/replicas/door.ts';
 import { assertTreePaths } from '../../../node/src/blobs/tree-path.ts';
 import { TreePathUnsafeError } from '../../../node/src/blobs/errors.ts';
 import { TaskReader } from '../../../node/src/store/task-reader.ts';
 import { createVerifier } from '../../../node/src/system/identity.ts';
-import { decoder, demand, type Decoder, refusing, type Verdict } from '../decoder.ts';
+import type { Logger } from '../../../node/src/system/interface.ts';
+import { decoder, demand, type Decoder, refusing, refusingLater, type Verdict } from '../decoder.ts';
 import type { Dice } from '../dice.ts';
 import { cborLike, cborOf } from '../sources.ts';
 import { validOf } from '../valid.ts';
@@ -48,6 +52,8 @@ import { signedRecords } from './signed-records.ts';
 
 /** What members and strangers say: bytes that are read to values, and values of a form. */
 
+const silent = (): void => undefined;
+const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent, child: () => logger };
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 /** Signed ones, and those that the schema makes, which have more kinds of properties and bad signatures. */
@@ -73,11 +79,15 @@ function readCodec(bytes: Uint8Array): Verdict {
 }
 
 /** Reads by a schema as the doors do; what is taken is of one form, whatever else stood in it. */
-function shaped(name: string, schema: z.ZodType, covers: readonly string[], limitBytes?: number): Decoder {
+function shaped(
+  name: string,
+  schema: z.ZodType,
+  { file, limitBytes }: { file: string; limitBytes?: number },
+): Decoder {
   return decoder<Uint8Array>({
     name,
-    covers,
-    sources: [],
+    covers: [],
+    sources: ['protocol/src/checked-by.ts', file],
     input: cborOf(schema),
     open: () => ({
       read: (bytes) =>
@@ -121,6 +131,12 @@ function readAndMerge(): (bytes: Uint8Array) => Verdict {
       if (!checkedBy(knownRecordSchema, value).success) return undefined;
       const record = value as KnownRecord;
       verifyRecord(record, verify);
+      if (record.kind === 'diary') {
+        const told = diaryEntries([record]).length;
+        demand(told <= Object.keys(record.entries).length, 'A diary tells more than stands in it.');
+        for (const count of misfitsSince([record], 0).values())
+          demand(count > 0, 'Misfits are counted that are none.');
+      }
       for (const other of signedRecords) {
         if (recordKey(other) !== recordKey(record)) continue;
         const merged = mergeRecords(other, record);
@@ -135,11 +151,13 @@ function readAndMerge(): (bytes: Uint8Array) => Verdict {
     });
 }
 
-function readPlan(bytes: Uint8Array): Verdict {
-  return refusing([MalformedBytesError, CuadroError, RangeError], () => {
-    const parsed = checkedBy(planSchema, decode(bytes));
-    if (!parsed.success) return undefined;
-    const view = new PlanView(parsed.data);
+function readPlanFile(bytes: Uint8Array): Promise<Verdict> {
+  const blobs = { has: async () => ({ sizeBytes: bytes.length }), read: async () => bytes };
+  const components = { blobs, content: { ensure: async () => undefined }, logger };
+  return refusingLater([MalformedBytesError, ZodError, CuadroError, RangeError], async () => {
+    const plan = await readPlan(components as unknown as Parameters<typeof readPlan>[0], '0'.repeat(64));
+    demand(plan !== undefined, 'A plan that is here is not found.');
+    const view = new PlanView(plan);
     if (view.taskCount > 0) {
       const last = view.task(view.taskCount - 1);
       demand(last?.index === view.taskCount - 1, 'The last task of a plan has another index.');
@@ -174,6 +192,9 @@ function readSettings(bytes: Uint8Array): Verdict {
     return compiled;
   });
 }
+
+/** The rest of the file reads addresses, which are fuzzed as texts. */
+const lobby = { file: 'protocol/src/lobby.ts', limitBytes: LOBBY_BYTES_MAX };
 
 export const protocolDecoders: readonly Decoder[] = [
   decoder<Uint8Array>({
@@ -216,7 +237,7 @@ export const protocolDecoders: readonly Decoder[] = [
   }),
   decoder<Uint8Array>({
     name: 'record-door',
-    covers: ['protocol/src/signing.ts verifyRecord', 'node/src/replicas/door.ts', 'protocol/src/diary.ts'],
+    covers: ['protocol/src/signing.ts verifyRecord', 'node/src/replicas/door.ts'],
     sources: [
       'node/src/replicas/door.ts',
       'protocol/src/signing.ts',
@@ -228,42 +249,38 @@ export const protocolDecoders: readonly Decoder[] = [
   }),
   decoder<Uint8Array>({
     name: 'record-merge',
-    covers: ['protocol/src/writable.ts'],
-    sources: ['protocol/src/merge.ts'],
+    covers: ['protocol/src/writable.ts', 'protocol/src/diary.ts'],
+    sources: [
+      'protocol/src/merge.ts',
+      { file: 'protocol/src/writable.ts', functions: ['assertWritable'] },
+      { file: 'protocol/src/diary.ts', functions: ['diaryEntries', 'misfitsSince'] },
+    ],
     input: cborLike(anyRecord),
     open: () => ({ read: readAndMerge() }),
   }),
-  shaped('gossiped-records', gossipedRecordsSchema, [
-    'node/src/replicas/sync.ts',
-    'node/src/replicas/reader.ts',
-  ]),
-  shaped('sync-request', syncRequestSchema, ['node/src/replicas/server.ts']),
-  shaped('sync-answer', syncAnswerSchema, ['node/src/replicas/asking.ts']),
-  shaped('hold-request', holdRequestSchema, ['node/src/replicas/holding.ts']),
-  shaped('hold-answer', holdAnswerSchema, ['node/src/replicas/copy-line.ts']),
-  shaped('blobs-request', blobsRequestSchema, ['node/src/blobs/transfer/server.ts']),
-  shaped('blobs-answer', blobsAnswerSchema, ['node/src/blobs/transfer/lines.ts']),
-  shaped('lobby-request', lobbyRequestSchema, ['node/src/farm/desk.ts'], LOBBY_BYTES_MAX),
-  shaped('lobby-answer', lobbyAnswerSchema, ['node/src/farm/asking.ts'], LOBBY_BYTES_MAX),
+  shaped('gossiped-records', gossipedRecordsSchema, { file: 'protocol/src/sync.ts' }),
+  shaped('sync-request', syncRequestSchema, { file: 'protocol/src/sync.ts' }),
+  shaped('sync-answer', syncAnswerSchema, { file: 'protocol/src/sync.ts' }),
+  shaped('hold-request', holdRequestSchema, { file: 'protocol/src/hold.ts' }),
+  shaped('hold-answer', holdAnswerSchema, { file: 'protocol/src/hold.ts' }),
+  shaped('blobs-request', blobsRequestSchema, { file: 'protocol/src/content.ts' }),
+  shaped('blobs-answer', blobsAnswerSchema, { file: 'protocol/src/content.ts' }),
+  shaped('lobby-request', lobbyRequestSchema, lobby),
+  shaped('lobby-answer', lobbyAnswerSchema, lobby),
   decoder<Uint8Array>({
     name: 'plan',
     covers: ['node/src/jobs/content.ts readPlan', 'node/src/jobs/content.ts'],
-    sources: ['protocol/src/plan.ts', 'protocol/src/work.ts'],
+    sources: [
+      'protocol/src/plan.ts',
+      'protocol/src/work.ts',
+      { file: 'node/src/jobs/content.ts', functions: ['readPlan'] },
+    ],
     input: cborOf(planSchema),
-    open: () => ({ read: readPlan }),
+    open: () => ({ read: readPlanFile }),
   }),
   decoder<Uint8Array>({
     name: 'bundle',
-    covers: [
-      'protocol/src/bundle.ts isSafePath',
-      'protocol/src/bundle.ts readBundle',
-      'node/src/jobs/pins.ts',
-      'node/src/worker/runners/film.ts',
-      'node/src/worker/scenes.ts',
-      'node/src/blobs/transfer/transfer.ts',
-      'node/src/blobs/transfer/swarm-desk.ts',
-      'node/src/daemon/store-check.ts',
-    ],
+    covers: ['protocol/src/bundle.ts isSafePath', 'protocol/src/bundle.ts readBundle'],
     sources: ['protocol/src/bundle.ts', 'node/src/blobs/tree-path.ts'],
     input: cborOf(bundleSchema),
     open: () => ({ read: readBundleFiles }),

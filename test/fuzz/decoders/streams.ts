@@ -13,7 +13,13 @@ import {
 } from '../../../node/src/blobs/transfer/frames.ts';
 import { readAnnouncement, recordsOf } from '../../../node/src/mesh/announcement.ts';
 import { decodeHello, encodeHello, refusalOf } from '../../../node/src/mesh/hello.ts';
-import { encodeFrame, FRAME, FrameDecoder, FrameError } from '../../../node/src/mesh/frames.ts';
+import {
+  encodeFrame,
+  FRAME,
+  FrameDecoder,
+  FrameError,
+  readFirstFrame,
+} from '../../../node/src/mesh/frames.ts';
 import { FoundNodes } from '../../../node/src/mesh/found-nodes.ts';
 import { SyncFault } from '../../../node/src/replicas/errors.ts';
 import { FrameStream } from '../../../node/src/replicas/frames.ts';
@@ -39,7 +45,7 @@ export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
   }
 }
 
-async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+export async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
   yield* piecesOf(bytes);
 }
 
@@ -49,25 +55,34 @@ const u32 = (value: number): Uint8Array => Uint8Array.of(value >>> 24, value >>>
 const lengthOf = (dice: Dice, length: number): Uint8Array =>
   u32(dice.once(40) ? dice.pick([0, 1, length + 1, length - 1, 2 ** 20, 2 ** 31, 2 ** 32 - 1]) : length);
 
-function keptOpen(dice: Dice): Uint8Array {
+export function keptOpen(dice: Dice): Uint8Array {
   const frames = Array.from({ length: 1 + dice.size(4) }, () =>
     encodeFrame(dice.pick([FRAME.beat, FRAME.hello, FRAME.message, 9]), dice.bytes(dice.size(300))),
   );
   return joined(...frames);
 }
 
-function readKeptOpen(bytes: Uint8Array): Verdict {
+async function readKeptOpen(bytes: Uint8Array): Promise<Verdict> {
   const frames = new FrameDecoder(1_000);
-  let count = 0;
-  return refusing([FrameError], () => {
+  const read: Uint8Array[] = [];
+  const verdict = refusing([FrameError], () => {
     for (const piece of piecesOf(bytes)) {
       for (const { content } of frames.decode(piece)) {
         demand(content.length <= 1_000, 'A frame exceeds its bound.');
-        count += 1;
+        read.push(content);
       }
     }
-    return count > 0 ? count : undefined;
+    return read.length > 0 ? read : undefined;
   });
+  // As the lobby reads it, where all but the first is of no use.
+  let first: Uint8Array | undefined;
+  const alone = await refusingLater([FrameError], async () => {
+    first = (await readFirstFrame(chunksOf(bytes), 1_000))?.content;
+    return first;
+  });
+  demand(first?.join() === read[0]?.join(), 'The first frame is another one where it stands alone.');
+  demand(alone === 'taken' || read.length === 0, 'A frame is refused where it stands alone.');
+  return verdict;
 }
 
 function syncFrames(dice: Dice): Uint8Array {
@@ -89,15 +104,22 @@ function readSyncFrames(clock: ManualClock): (bytes: Uint8Array) => Promise<Verd
     }).finally(() => demand(clock.pendingTimers === 0, 'A timer is left behind.'));
 }
 
-function transferFrames(dice: Dice): Uint8Array {
-  const frames = Array.from({ length: 1 + dice.size(3) }, () => {
-    const schema = dice.pick([holdRequestSchema, blobsAnswerSchema]);
-    const head = dice.once(4) ? hostileBytes(dice) : encode(validOf(schema)(dice));
-    const body = dice.bytes(dice.size(200));
-    return joined(lengthOf(dice, head.length), lengthOf(dice, body.length), head, body);
-  });
-  return joined(...frames);
-}
+/** Some frames of a transfer, of heads and bodies with the lengths that they have as a rule. */
+export const framesOf =
+  (parts: (dice: Dice) => [head: Uint8Array, body: Uint8Array]) =>
+  (dice: Dice): Uint8Array =>
+    joined(
+      ...Array.from({ length: 1 + dice.size(3) }, () => {
+        const [head, body] = parts(dice);
+        return joined(lengthOf(dice, head.length), lengthOf(dice, body.length), head, body);
+      }),
+    );
+
+const transferFrames = framesOf((dice) => {
+  const schema = dice.pick([holdRequestSchema, blobsAnswerSchema]);
+  const head = dice.once(4) ? hostileBytes(dice) : encode(validOf(schema)(dice));
+  return [head, dice.bytes(dice.size(200))];
+});
 
 const readTransferFrames = (bytes: Uint8Array): Promise<Verdict> =>
   refusingLater([TransferFrameError, MalformedBytesError], async () => {
@@ -162,7 +184,7 @@ const hello = { farm: FARM, addresses: ['/ip4/127.0.0.1/tcp/7791'], port: 7_791 
 export const streamDecoders: readonly Decoder[] = [
   decoder<Uint8Array>({
     name: 'kept-open-frames',
-    covers: ['node/src/mesh/lobby.ts', 'node/src/mesh/session.ts'],
+    covers: ['node/src/mesh/frames.ts readFirstFrame', 'node/src/mesh/frames.ts'],
     sources: ['node/src/mesh/frames.ts'],
     input: bytesLike(keptOpen),
     open: () => ({ read: readKeptOpen }),

@@ -203,6 +203,8 @@ export const textDecoders: readonly Decoder[] = [
       { file: 'protocol/src/ids.ts', functions: ['parseAttemptKey', 'attemptKey'] },
       { file: 'protocol/src/sync.ts', functions: ['placeOf'] },
       { file: 'protocol/src/words.ts', functions: ['sameWords'] },
+      { file: 'protocol/src/errors.ts', functions: ['isErrorCode'] },
+      { file: 'node/src/blobs/layout.ts', functions: ['isBlobHash', 'blobOfPart'] },
     ],
     input: textsOf(
       attempt,

@@ -13,7 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { emptyTask, type KnownRecord } from '@cuadro/protocol';
 import type { Loaded } from '../../../node/src/store/interface.ts';
@@ -106,6 +106,13 @@ describe('a damaged database of the records', () => {
     'an empty list of files': { all: true, damage: async (folder) => truncate(await first(folder, LIST), 0) },
     'a list of files that is gone': { all: true, damage: async (folder) => rm(await first(folder, LIST)) },
     'an empty first file': { all: true, damage: (folder) => truncate(join(folder, 'CURRENT'), 0) },
+    'a first file that leads to another folder': {
+      all: true,
+      damage: async (folder) => {
+        const list = basename(await first(whole, LIST));
+        await writeFile(join(folder, 'CURRENT'), `../whole/${list}\n`);
+      },
+    },
     'a first file that is gone': { all: true, damage: (folder) => rm(join(folder, 'CURRENT')) },
   };
   for (const [name, { damage, all }] of Object.entries(cases)) {

@@ -135,7 +135,7 @@ async function runGroup(
 }
 
 /** `cuadro-progress 0.42 text` on a line of its own; the fraction never falls. */
-class Progress {
+export class Progress {
   readonly #onProgress: CommandOptions['onProgress'];
   #fraction = 0;
 

@@ -15,6 +15,7 @@ import {
 } from './interface.ts';
 import { SILENCE_MS } from './limits.ts';
 import { checkFilm } from './probe.ts';
+import { FilmProgress } from './progress.ts';
 import { wholeRate } from './rate.ts';
 import { runTool } from './run.ts';
 
@@ -107,23 +108,11 @@ async function encode(
   job: Parameters<typeof ffmpegArguments>[0],
   { signal, onProgress }: FilmOptions,
 ): Promise<void> {
-  const frames = job.request.frames.length;
-  let framesDone = 0;
-  let rest = '';
-  const hear = (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const done = Math.min(frames, Number(/^frame=\s*(\d+)/.exec(line)?.[1] ?? 0));
-      if (done <= framesDone) continue;
-      framesDone = done;
-      onProgress?.({ framesDone, frames, fraction: framesDone / frames });
-    }
-  };
+  const progress = new FilmProgress(job.request.frames.length, onProgress);
   const ending = await runTool(components, ffmpeg, ffmpegArguments(job), {
     signal,
     silenceMs: SILENCE_MS,
-    onChannel: hear,
+    onChannel: (text) => progress.hear(text),
   });
   if (ending.kind === 'not-found')
     throw new FilmError('no-ffmpeg', `The ffmpeg at ${ffmpeg} can't be started.`);

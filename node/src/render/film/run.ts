@@ -64,8 +64,11 @@ export async function runTool(
   }
 }
 
+/** Of each line: a file may have ffmpeg repeat what it holds, and the telling ones are shown with less. */
+const LINE_MAX = 2_000;
+
 /** The first and the last lines: the cause stands first, what came of it last. */
-class Complaints {
+export class Complaints {
   readonly #first: string[] = [];
   #last: string[] = [];
   #rest = '';
@@ -73,11 +76,12 @@ class Complaints {
   add(text: string): void {
     const lines = (this.#rest + text).slice(-1_000_000).split(/\r?\n/);
     this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#keep(line);
+    for (const line of lines) this.#keep(line.slice(0, LINE_MAX));
   }
 
   lines(): string[] {
-    return [...this.#first, ...this.#last, this.#rest].filter((line) => line.trim() !== '');
+    const rest = this.#rest.slice(0, LINE_MAX);
+    return [...this.#first, ...this.#last, rest].filter((line) => line.trim() !== '');
   }
 
   #keep(line: string): void {
