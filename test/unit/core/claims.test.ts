@@ -100,7 +100,7 @@ describe("R50: another machine's claim", () => {
     assert.deepEqual(farm.core.claimantsOf(another), [BELEN]);
     claims(BELEN, 2, [another]);
     assert.deepEqual(farm.core.claimantsOf(scene), [CARMEN]);
-    const removal = signRemoval(signer(SELF), CARMEN, { reason: 'sold', wallTime: 1, known: 0 });
+    const removal = signRemoval(signer(SELF), CARMEN, { reason: 'sold', wallTime: 1 });
     farm.records({ ...memberOf(CARMEN), removals: { [SELF]: removal } });
     assert.deepEqual(farm.core.claimantsOf(scene), []);
   });
