@@ -2,7 +2,7 @@
  * A reporter for node:test that runs inside each test file's process and writes its events as JSON lines to file
  * descriptor 3, so that the runner sees them at once and apart from what the tests print.
  */
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 /** What the runner learns of a test file while it runs. */
@@ -23,7 +23,9 @@ export type FileEvent =
     }
   /** What a test told of itself, such as a figure that it measured. */
   | { kind: 'told'; text: string }
-  | { kind: 'note'; text: string };
+  | { kind: 'note'; text: string }
+  /** Processor time that the file took, with all that it started and that ended before it. */
+  | { kind: 'cpu'; ms: number };
 
 const EVENTS = 3;
 
@@ -82,6 +84,21 @@ function endOf(type: string, test: ReportedTest): FileEvent {
   };
 }
 
+/** A clock tick of `/proc/PID/stat`, whatever the kernel's own is (proc(5)). */
+const TICK_MS = 10;
+/** Where user and system time stand behind the name, of the process and of the children that it waited for. */
+const TIMES = [11, 15] as const;
+
+function processorMs(): number | undefined {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8');
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return ticks.slice(...TIMES).reduce((sum, text) => sum + Number(text), 0) * TICK_MS;
+  } catch {
+    return undefined;
+  }
+}
+
 export default async function* report(source: AsyncIterable<Reported>): AsyncGenerator<string> {
   // Asked to end by the runner, a file that does not come to its end says what keeps it.
   process.on('SIGTERM', () => {
@@ -91,6 +108,10 @@ export default async function* report(source: AsyncIterable<Reported>): AsyncGen
       text: `still open: ${[...new Set(resources)].join(', ') || 'nothing that Node lists'}`,
     });
     process.exit(143);
+  });
+  process.on('exit', () => {
+    const ms = processorMs();
+    if (ms !== undefined) send({ kind: 'cpu', ms });
   });
   for await (const { type, data } of source) {
     if (type === 'test:dequeue') send({ kind: 'start', name: (data as ReportedTest).name });

@@ -17,6 +17,8 @@ export interface FileResult {
   /** What it printed, for failures only; the last OUTPUT_LIMIT characters. */
   output: string;
   ms: number;
+  /** Processor time of the file and of what it started, where the system tells it. */
+  cpuMs: number | undefined;
 }
 
 export interface FileRunLimits {
@@ -73,13 +75,22 @@ export async function runFile(root: string, file: string, limits: FileRunLimits)
   await heardAll;
   running.delete(child);
   const ms = performance.now() - started;
-  return { file, tests: watch.tests, told: watch.told, trouble: watch.end(code, signal), output, ms };
+  return {
+    file,
+    tests: watch.tests,
+    told: watch.told,
+    trouble: watch.end(code, signal),
+    output,
+    ms,
+    cpuMs: watch.cpuMs,
+  };
 }
 
 /** Follows one file's events and ends it when it takes too long or does not end after its tests. */
 class Watch {
   readonly tests: TestEnd[] = [];
   readonly told: string[] = [];
+  cpuMs: number | undefined;
   private readonly child: ChildProcess;
   private readonly limits: FileRunLimits;
   private open = 0;
@@ -102,6 +113,10 @@ class Watch {
     clearTimeout(this.linger);
     if (event.kind === 'note') {
       this.note = event.text;
+      return;
+    }
+    if (event.kind === 'cpu') {
+      this.cpuMs = event.ms;
       return;
     }
     if (event.kind === 'told') {

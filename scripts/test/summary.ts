@@ -77,6 +77,14 @@ export function describeRun(results: FileResult[], counts: Counts, durationMs: n
   lines.push('', `The ${Math.min(SLOWEST, timed.length)} slowest tests:`);
   for (const { file, test } of timed.slice(0, SLOWEST))
     lines.push(`  ${seconds(test.ms).padStart(8)}  ${test.name} (${file}:${test.line})`);
+  const costly = results.filter(({ cpuMs = 0 }) => cpuMs > 0);
+  costly.sort((a, b) => (b.cpuMs ?? 0) - (a.cpuMs ?? 0));
+  if (costly.length > 0) {
+    const sumMs = costly.reduce((sum, { cpuMs = 0 }) => sum + cpuMs, 0);
+    lines.push('', `Of ${seconds(sumMs)} of processor time, most went to:`);
+    for (const { file, cpuMs = 0 } of costly.slice(0, SLOWEST))
+      lines.push(`  ${seconds(cpuMs).padStart(8)}  ${file}`);
+  }
   const bad = results.filter((result) => failuresOf(result).length > 0 || result.trouble !== undefined);
   if (bad.length > 0) lines.push('', 'Failed:');
   for (const result of bad) {

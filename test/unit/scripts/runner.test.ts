@@ -88,6 +88,32 @@ test('what a test tells of itself is kept and shown, and what node tells of the 
   assert.deepEqual(rowsOf('test/lan/bell.test.ts', result.told), ['| bell | time until it rang | 12 ms |']);
 });
 
+const onLinux = process.platform === 'linux' ? {} : { skip: 'only Linux tells what a process took' };
+test(
+  'the processor time of a file counts what it started, and the most costly are named',
+  onLinux,
+  async () => {
+    const spin = `for (const end = process.cpuUsage().user + 3e5; process.cpuUsage().user < end; );`;
+    const result = await runText(`
+    import { spawnSync } from 'node:child_process';
+    test('spins twice', () => { ${spin} spawnSync(process.execPath, ['-e', ${JSON.stringify(spin)}]); });
+  `);
+    assert.ok((result.cpuMs ?? 0) >= 550, `${result.cpuMs} ms`);
+    const end = describeRun(
+      [
+        { ...result, cpuMs: 700 },
+        { ...result, file: 'b.test.ts', cpuMs: 5_000 },
+      ],
+      countTests([result]),
+      12,
+    );
+    assert.match(
+      end,
+      /Of 5\.7 s of processor time, most went to:\n +5\.0 s {2}b\.test\.ts\n +700 ms {2}a\.test\.ts\n/,
+    );
+  },
+);
+
 test('a figure that a test tells is read as it was told', () => {
   const told: string[] = [];
   const t = { diagnostic: (text: string) => void told.push(text) };
