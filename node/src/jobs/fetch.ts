@@ -10,7 +10,7 @@ import {
   type TaskIndex,
 } from '@cuadro/protocol';
 import { standsAt } from '../blobs/collect.ts';
-import { BlobUnreachableError } from '../blobs/errors.ts';
+import { BlobUnreachableError, isNoRoom, StoreFullError } from '../blobs/errors.ts';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
@@ -20,6 +20,10 @@ import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 const TASKS_AT_ONCE = 32;
 /** A person who watches sees it move; more often would only be work for the page. */
 const PROGRESS_EVERY_MS = 200;
+
+/** What a person can do where not even one file finds room. */
+const MAKE_ROOM =
+  'Raise the quota or free some disk (`cuadro config` shows both), or fetch them on another machine.';
 
 export type FetchProgress = Omit<Extract<LiveEvent, { kind: 'fetch' }>, 'kind' | 'fetch'>;
 
@@ -79,6 +83,8 @@ class Fetching {
   readonly #init: FetchJobOptions & { folder: string; named: readonly Named[] };
   readonly #fetched: FetchedView;
   readonly #away = new Set<PeerId>();
+  /** Files for which there was no room beside the others. */
+  readonly #roomless: Named[] = [];
   #done = 0;
   #doneBytes = 0;
   /** Of files that are on their way, by file. */
@@ -107,8 +113,14 @@ class Fetching {
       const next = named.slice(start + TASKS_AT_ONCE, start + 2 * TASKS_AT_ONCE);
       coming = this.#bring(next);
       coming.catch(() => undefined);
-      for (const one of named.slice(start, start + TASKS_AT_ONCE)) await this.#put(one, here.get(one));
+      for (const one of named.slice(start, start + TASKS_AT_ONCE)) {
+        const brought = here.get(one);
+        if (brought?.kind === 'failed' && isNoRoom(brought.error)) this.#roomless.push(one);
+        else await this.#put(one, brought);
+      }
     }
+    // What was written may go from the store again: where there is room for one file, all of them come through it.
+    for (const one of this.#roomless) await this.#put(one, (await this.#bring([one])).get(one));
     this.#tell(true);
     return { ...this.#fetched, away: this.#namesAway() };
   }
@@ -159,7 +171,7 @@ class Fetching {
       signal.throwIfAborted();
       if (!isContentFault(error)) unwritable(folder, error);
       this.#fetched.missing.push(name);
-      this.#fetched.problem ??= reasonOf(error);
+      this.#fetched.problem ??= reasonOf(error) + (error instanceof StoreFullError ? ` ${MAKE_ROOM}` : '');
       if (error instanceof BlobUnreachableError) for (const peer of error.holders) this.#away.add(peer);
     }
     this.#arriving.delete(one);
@@ -197,6 +209,7 @@ function isContentFault(error: unknown): boolean {
     code === 'blob-unreachable' ||
     code === 'blob-corrupt' ||
     code === 'store-full' ||
+    code === 'store-unwritable' ||
     code === 'path-unsafe'
   );
 }

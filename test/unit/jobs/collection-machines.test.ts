@@ -19,7 +19,10 @@ import { JOB, madeResult, submittedJob, TestRecords } from '../replicas/keepers.
 import { type Machine, reaches, signerOf, silent, TestFarm } from '../transfer/machines.ts';
 
 /** The submitter, and a machine that made two frames of its job. */
-async function parts(test: TestContext): Promise<{
+async function parts(
+  test: TestContext,
+  init: { frames?: Buffer[]; quotaBytes?: number } = {},
+): Promise<{
   farm: TestFarm;
   maker: Machine;
   components: JobsComponents;
@@ -27,11 +30,12 @@ async function parts(test: TestContext): Promise<{
   frames: Buffer[];
 }> {
   const farm = new TestFarm(test, ['submitter', 'maker', 'another']);
-  const submitter = await farm.start('submitter');
+  const { quotaBytes } = init;
+  const submitter = await farm.start('submitter', quotaBytes === undefined ? {} : { store: { quotaBytes } });
   const maker = await farm.start('maker');
   await reaches(submitter, maker);
   const records = new TestRecords();
-  const frames = [contentOf(1, 1_500_000), contentOf(2, 100)];
+  const frames = init.frames ?? [contentOf(1, 1_500_000), contentOf(2, 100)];
   await records.merge([
     await submittedJob(submitter),
     await madeResult(maker, 0, [frames[0] as Buffer]),
@@ -135,6 +139,36 @@ describe('frames that other machines made', () => {
     await maker.stop();
     const again = await fetchJob(components, JOB, there, options);
     assert.deepEqual([again.alreadyThere, again.missing], [2, []], 'what was fetched stays here');
+  });
+
+  it('R176: are fetched one after another through a store that has room for one of them', async (test) => {
+    const frames = [contentOf(1, 1_500_000), contentOf(2, 1_500_000)];
+    const { components, folder } = await parts(test, { frames, quotaBytes: 2_000_000 });
+    const { signal } = new AbortController();
+    const there = join(folder, 'all');
+    const told: FetchProgress[] = [];
+    const onProgress = (progress: FetchProgress): void => void told.push(progress);
+    const fetched = await fetchJob(components, JOB, there, { overwrite: false, signal, onProgress });
+    assert.deepEqual([fetched.written, fetched.missing, fetched.problem], [2, [], undefined]);
+    for (const [i, frame] of frames.entries())
+      assert.deepEqual(readFileSync(join(there, `${i}-0.png`)), frame);
+    const { done, sizeBytes, doneBytes } = told.at(-1) as FetchProgress;
+    assert.deepEqual([done, doneBytes], [2, sizeBytes]);
+  });
+
+  it('R176: are named with what can be done where a store has room for none of them, without a wait', async (test) => {
+    const frames = [contentOf(1, 1_500_000), contentOf(2, 1_500_000)];
+    const { components, folder } = await parts(test, { frames, quotaBytes: 1_000_000 });
+    const { signal } = new AbortController();
+    const { written, missing, problem, away } = await fetchJob(components, JOB, join(folder, 'all'), {
+      overwrite: false,
+      signal,
+    });
+    assert.deepEqual([written, missing, away], [0, ['0-0.png', '1-0.png'], []]);
+    assert.match(
+      problem ?? '',
+      /^The file store's quota is .*still needed\. Raise the quota or free some disk .*another machine\.$/,
+    );
   });
 
   it('are named when they are out of reach', async (test) => {
