@@ -209,7 +209,13 @@ export const ROUTES = {
   nodes: route('GET', '/nodes', 'The machines', { response: z.array(nodeViewSchema) }),
   node: route('GET', '/nodes/:node', 'One machine, by its name or key; `here` names this one', {
     params: nodeParam,
-    response: nodeViewSchema,
+    // Counted for one machine only, since all failed attempts of all jobs are looked through for it.
+    response: nodeViewSchema.extend({
+      logsOnlyThere: z
+        .int()
+        .optional()
+        .describe('Logs of failed attempts that no other member holds, as the answering machine knows'),
+    }),
   }),
   setNode: route(
     'PATCH',

@@ -23,8 +23,8 @@ export function heldOnlyText({ results, scene }: Pick<HeldOnly, 'results' | 'sce
 const all = new Intl.ListFormat('en-GB', { type: 'conjunction' });
 
 /**
- * The same of all jobs together: `13 results and the scene or plan of a job`. Logs are counted by their own node alone,
- * and for a machine that leaves only: nothing else waits for their copies (SPEC R133).
+ * The same of all jobs together: `13 results and the scene or plan of a job`. Logs are
+ * counted for a machine that leaves or is removed only: nothing else waits for their copies (SPEC R133).
  */
 export function heldOnlyInAll(held: readonly HeldOnly[], logs = 0): string {
   const results = held.reduce((sum, only) => sum + only.results, 0);

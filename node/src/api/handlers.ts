@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { sendBlob } from './blob-reply.ts';
 import type { EventStreams } from './event-streams.ts';
 import { findJob, findNode, findTask, requireAbsolute } from './find.ts';
+import { logsOnlyOn } from './only-logs.ts';
 import type { ApiComponents } from './interface.ts';
 
 type Parsed<N extends RouteName, Part extends 'params' | 'query' | 'body'> = z.output<
@@ -91,7 +92,7 @@ export function createHandlers(
       const peer = findNode(queries, params.node);
       const view = queries.nodes().find((node) => node.peer === peer);
       if (view === undefined) throw new CuadroError('node-not-found', { node: params.node });
-      return view;
+      return { ...view, logsOnlyThere: logsOnlyOn(queries, peer) };
     },
     setNode: ({ params, body }) => jobs.setNode(findNode(queries, params.node), body),
     activity: ({ query }) => activity.read(query.hours),

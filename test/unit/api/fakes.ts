@@ -1,6 +1,9 @@
 import {
+  attemptKey,
   type Config,
   CuadroError,
+  emptyTask,
+  type Failure,
   type DepartureView,
   type DoorView,
   type FetchedView,
@@ -11,6 +14,7 @@ import {
   type LiveEvent,
   type SubmitBody,
   type TaskDetail,
+  type TaskRecord,
   type TaskView,
 } from '@cuadro/protocol';
 import { doorView, fakeDoor, SELF } from './door.ts';
@@ -187,6 +191,9 @@ export class FakeNode {
     });
   }
 
+  /** Failed attempts of a job whose logs only this machine holds. */
+  onlyLogs: { peer: string; attempts: number } | undefined;
+
   setJob(id: string, change: Partial<JobView>): void {
     this.jobs = this.jobs.map((job) => (job.id === id ? { ...job, ...change } : job));
     this.hub.notify({ jobs: [id], removed: [], tasks: [], nodes: [], farm: false });
@@ -245,8 +252,22 @@ export class FakeNode {
       taskViews: (_, indices) => this.tasks.filter((task) => indices.includes(task.index)),
       task: (_, index) => this.#taskDetail(index),
       nodes: () => this.nodes,
+      removed: () => new Set(),
+      tasksWithFailure: (id) => (id === this.jobs[0]?.id && this.onlyLogs !== undefined ? [0] : []),
+      taskRecord: (id) => this.#failedTask(id),
     };
     return queries as CoreQueries;
+  }
+
+  #failedTask(id: string): TaskRecord {
+    const { peer = SELF, attempts = 0 } = this.onlyLogs ?? {};
+    const failures = Array.from({ length: attempts }, (_, i): [string, Failure] => {
+      const attempt = { epoch: { term: 1, peer }, sequence: i + 1 };
+      const holders = { [peer]: { held: true, counter: 1 } };
+      const told = { code: 'broken', message: 'It broke.', lines: [], wallTime: 0 };
+      return [attemptKey(attempt), { attempt, peer, cause: 'failed', log: `${i}`, holders, ...told }];
+    });
+    return { ...emptyTask(id, 0), failures: Object.fromEntries(failures) };
   }
 
   #taskDetail(index: number): TaskDetail | undefined {

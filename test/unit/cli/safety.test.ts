@@ -135,6 +135,42 @@ describe('door remove', () => {
     assert.equal(harness.node.calls.at(-1)?.name, 'removeMember');
   });
 
+  test('says it to who asks for JSON, too: on standard error, with the answer alone on standard output', async () => {
+    twoMachines();
+    harness.node.setJob(JOB_A, { onlyOn: alone });
+    const { out, err } = await harness.run(['door', 'remove', 'attic', '--lose', '--json']);
+    assert.match(err, /^Only it holds 2 results and the scene or plan of a job: results are then rendered/);
+    assert.equal(typeof (JSON.parse(out) as { message: unknown }).message, 'string');
+  });
+
+  test('R162: has logs moved that only that machine holds, though nothing else is only there', async () => {
+    twoMachines();
+    harness.node.onlyLogs = { peer: ATTIC, attempts: 2 };
+    const [member] = harness.node.door.members;
+    assert.ok(member);
+    harness.node.door = { ...harness.node.door, members: [{ ...member, peer: ATTIC, reachable: true }] };
+    const [ran] = await Promise.all([
+      harness.run(['door', 'remove', 'attic', '--json']),
+      harness.node.called('setNode').then(() => {
+        harness.node.door = { ...harness.node.door, members: [] };
+      }),
+    ]);
+    assert.equal(ran.err, 'Only it holds logs of 2 failed attempts; that goes to other machines first.\n');
+    assert.ok(!calls().includes('removeMember'));
+    assert.match(ran.out, /it gave away what only it held, and left/);
+    twoMachines();
+    const lost = await harness.run(['door', 'remove', 'attic', '--lose'], answersYes);
+    assert.match(lost.err, /^Only it holds logs of 2 failed attempts, and that is lost\.\n/);
+    assert.equal(calls().at(-1), 'removeMember');
+    const [studio, attic] = harness.node.nodes;
+    assert.ok(studio && attic);
+    harness.node.nodes = [studio, { ...attic, live: { ...attic.live, reachable: false } }];
+    const away = await harness.run(['door', 'remove', 'attic'], answersYes);
+    assert.match(away.err, /^Only it holds logs of 2 failed attempts, and that is lost\.\n/);
+    assert.equal(away.exit, EXIT.ok, 'for logs nobody waits for a machine that is gone');
+    harness.node.onlyLogs = undefined;
+  });
+
   test('has it moved first, and is done once the machine is gone', async () => {
     twoMachines();
     harness.node.setJob(JOB_A, { onlyOn: alone });

@@ -84,8 +84,13 @@ async function remove(
   // Who isn't a machine of the farm is told by the removal itself.
   const found = await node.call('node', { params: { node: member } }).catch(() => undefined);
   const held = found === undefined ? [] : heldOnlyBy(await node.call('jobs', {}), found.peer);
-  const moves = held.length > 0 && lose !== true;
-  if (held.length > 0 && !output.json && found?.here === false) output.note(heldSentence(held, moves));
+  const logs = found?.logsOnlyThere ?? 0;
+  const holdsAlone = held.length + logs > 0;
+  // A log only helps to look at a failure: a machine that is gone is not kept for it.
+  const isWorthIt = held.length > 0 || found?.live.reachable === true;
+  const moves = holdsAlone && isWorthIt && lose !== true;
+  // On standard error, so that whoever reads the JSON sees it all the same.
+  if (holdsAlone && found?.here === false) output.note(heldSentence({ held, logs }, moves));
   if (moves && found?.live.reachable === false) {
     throw new CuadroError('leave-refused', {
       why: `${found.name} can't be reached, so that can't be moved. Start it and try again, or lose it: cuadro door remove ${found.name} --lose`,
@@ -101,15 +106,15 @@ async function remove(
   if (!moves || found === undefined || found.here)
     return node.call('removeMember', { body: { member, ...(reason !== '' && { reason }) } });
   const { letLeave } = await import('./leave.ts');
-  return letLeave(context, node, { peer: found.peer, name: plain(found.name), reason, held });
+  return letLeave(context, node, { peer: found.peer, name: plain(found.name), reason, held, logs });
 }
 
 /** What is only there, and what becomes of it. */
-function heldSentence(held: readonly HeldOnly[], moves: boolean): string {
-  const what = heldOnlyInAll(held);
-  return moves
-    ? `Only it holds ${what}; that goes to other machines first.`
-    : `Only it holds ${what}: results are then rendered again, and a scene has to be submitted again.`;
+function heldSentence({ held, logs }: { held: readonly HeldOnly[]; logs: number }, moves: boolean): string {
+  const what = heldOnlyInAll(held, logs);
+  if (moves) return `Only it holds ${what}; that goes to other machines first.`;
+  if (held.length === 0) return `Only it holds ${what}, and that is lost.`;
+  return `Only it holds ${what}: results are then rendered again, and a scene has to be submitted again.`;
 }
 
 function takesNothing(action: Action, operands: readonly string[]): void {

@@ -39,10 +39,9 @@ export async function leave(
     throw refused('This machine is the only one in its farm: there is nobody to leave.');
   const held = heldOnlyBy(jobs, peer);
   const logs = copiesToGive?.logs ?? 0;
-  if (!output.json) {
-    noteHeld(output, { held, logs }, lose === true);
-    noteOwnJobs(output, jobs, peer);
-  }
+  // On standard error, so that whoever reads the JSON sees it all the same.
+  noteHeld(output, { held, logs }, lose === true);
+  noteOwnJobs(output, jobs, peer);
   if (yes !== true && line.ask !== undefined && !output.json) {
     const question = `Leave ${plain(door.farm?.name ?? 'the farm')}? That is final for this machine's key. [y/N] `;
     if (!(await line.ask(question))) {
@@ -69,25 +68,28 @@ export async function leave(
 export async function letLeave(
   context: Context,
   node: NodeClient,
-  { peer, name, reason, held }: { peer: string; name: string; reason: string; held: readonly HeldOnly[] },
+  init: { peer: string; name: string; reason: string; held: readonly HeldOnly[]; logs: number },
 ): Promise<ChangeView> {
+  const { peer, name, reason, held, logs } = init;
   const body = { leaving: { wanted: true, reason } };
   const { machines } = await node.call('setNode', { params: { node: peer }, body });
   await follow(context, node, {
     node: peer,
-    atMost: held.reduce((sum, one) => sum + sizeOf(one), 0),
+    atMost: held.reduce((sum, one) => sum + sizeOf(one), logs),
     lose: `cuadro door remove ${name} --lose removes it at once, and loses that.`,
     look: async () => {
-      const [door, jobs, nodes] = await Promise.all([
+      const [door, jobs, machine] = await Promise.all([
         node.call('door', {}),
         node.call('jobs', {}),
-        node.call('nodes', {}),
+        // Once it has left, nobody knows a machine of this key any more.
+        node.call('node', { params: { node: peer } }).catch(() => undefined),
       ]);
       const member = door.members.find((one) => one.peer === peer);
       if (member === undefined) return { state: 'left', left: 0, message: '' };
-      const left = heldOnlyBy(jobs, peer).reduce((sum, one) => sum + sizeOf(one), 0);
+      const logsLeft = machine?.logsOnlyThere ?? 0;
+      const left = heldOnlyBy(jobs, peer).reduce((sum, one) => sum + sizeOf(one), logsLeft);
       if (!member.reachable) return { state: 'blocked', left, message: `${name} can't be reached any more.` };
-      const stuck = whyStuck(nodes.find((one) => one.peer === peer)?.live.idleReason);
+      const stuck = whyStuck(machine?.live.idleReason);
       return stuck === undefined
         ? { state: 'moving', left, message: `What only ${name} holds goes to others.` }
         : { state: 'blocked', left, message: stuck };
