@@ -80,12 +80,13 @@ export class Session {
 
   /** Returns the other side's mark, or takes an own one back; false for what is neither. */
   takesMark({ kind, content }: Frame): boolean {
-    const bytes = Buffer.from(content);
-    if (kind === FRAME.returned && bytes.length === RETURNED_BYTES)
+    if (kind === FRAME.returned && content.length === RETURNED_BYTES) {
+      const bytes = Buffer.from(content);
       return this.#allowance?.returned(bytes.readUInt32BE(0), bytes.readDoubleBE(MARK_BYTES)) === true;
-    if (kind !== FRAME.mark || bytes.length !== MARK_BYTES) return false;
+    }
+    if (kind !== FRAME.mark || content.length !== MARK_BYTES) return false;
     const returned = Buffer.alloc(RETURNED_BYTES);
-    bytes.copy(returned);
+    returned.set(content);
     returned.writeDoubleBE(this.#now(), MARK_BYTES);
     this.send(FRAME.returned, returned);
     return true;
