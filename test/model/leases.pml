@@ -124,7 +124,24 @@ byte knew;
 hidden byte a, b, c, j, k, n, next, listed, answer, adopted;
 
 #define UP(x) (role[x] != DOWN)
+/*
+ * One change of coordinator while there are faults: whoever rises first, nobody does after it. Terms alone then order
+ * the epochs, so that the order of peers makes no difference: the first leads first, and the second stands for both
+ * of the others.
+ */
+#ifdef ONE_CHANGE
+#define ANY_BEGINS false
+#define MAY_RISE(x) (highest[x] < TERMS && (x) != 2)
+#else
+#define ANY_BEGINS (TERMS > 1)
 #define MAY_RISE(x) (highest[x] < TERMS && TERM(epoch[x]) < TERMS)
+#endif
+/* Without crashes the search is shorter: then nobody forgets what it holds or follows. */
+#ifdef NO_CRASHES
+#define MAY_CRASH false
+#else
+#define MAY_CRASH true
+#endif
 #define ALIVE(x) (HAS(granting | held[0] | held[1] | held[2] | leased[0] | leased[1] | leased[2] | \
   stopping[0] | stopping[1] | stopping[2], x))
 /* Something came of it. mirrors node/src/core/tasks.ts: isOpen */
@@ -445,7 +462,14 @@ inline lose_machine(me, x) {
 /* mirrors node/src/core/election.ts: begin */
 inline begin(me) {
   epoch[me] = EPOCH(next, me);
+#ifdef ONE_CHANGE
+  /* What each has seen decides only who may rise: now nobody may. */
+  for (k : 0 .. NODES - 1) {
+    highest[k] = next
+  }
+#else
   highest[me] = next
+#endif
 }
 
 /* What was mirrored is its own now. mirrors node/src/core/election.ts: stand */
@@ -584,7 +608,7 @@ inline happen() {
   :: b == c && role[b] != LEADING && MAY_RISE(b) -> stand(b)
   /* mirrors node/src/core/election.ts: raise */
   :: b == c && role[b] == LEADING && MAY_RISE(b) -> next = HIGHER(highest[b], TERM(epoch[b])) + 1; begin(b)
-  :: b == c && role[b] != LOOKING -> crash(b)
+  :: MAY_CRASH && b == c && role[b] != LOOKING -> crash(b)
   :: b != c && role[b] == LEADING && (leased[b] | stopping[b]) -> lose_machine(b, c)
   /* A machine is paused or drained, or withdraws: mirrors node/src/core/leases.ts: takeBackFrom */
   :: b == c && role[b] == LEADING && leased[b] -> pick_of(leased[b]); take_back(b, a)
@@ -778,8 +802,8 @@ inline end_round() {
 inline begin_farm() {
   if
   :: b = 0
-  :: TERMS > 1 -> b = 1
-  :: TERMS > 1 -> b = 2
+  :: ANY_BEGINS -> b = 1
+  :: ANY_BEGINS -> b = 2
   fi;
   for (a : 0 .. NODES - 1) {
     role[a] = (a == b -> LEADING : FOLLOWING);
