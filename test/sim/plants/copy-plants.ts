@@ -95,6 +95,7 @@ export const COPY_PLANTS: readonly Plant[] = [
     // What the records promise is pinned at a start again (SPEC R171), which mends the mistake before it can harm.
     also: { file: 'node/src/jobs/copy-watch.ts', from: '    await this.#pinPromised();\n', to: '' },
     within: 40,
+    isQuick: true,
   },
   {
     name: 'a machine leaves before others have taken what it holds',
