@@ -35,7 +35,8 @@
  *   - Results held by nobody within reach (R59) and removals of machines: all holders come back.
  *   - Other tasks. A machine's place is modelled, since leases taken back fill it; not who is served first.
  *   - More than TERMS terms, and more than GRANTS attempts at once of which some table or worker knows, before the
- *     farm heals. This is a bound of the search, no abstraction; attempts that no one knows any more don't count.
+ *     farm heals. This is a bound of the search, no abstraction; attempts that no one knows any more don't count. With
+ *     -DONE_CHANGE and two terms nobody rises after the first that did: two never stand for the same term.
  *
  * Each step names what it mirrors as `file: function`; test/model/models.test.ts holds that these exist.
  */
