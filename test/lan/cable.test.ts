@@ -21,7 +21,7 @@ const LEADERLESS_MS = 9_000;
 describe('a farm whose cables are pulled while it renders', () => {
   it('has another coordinator, and renders on', onHosts, (t: TestContext) =>
     onLan(async (lan, farm) => {
-      const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd');
+      const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd', 'e');
       const leader = await farm.led();
       const others = nodes.filter((node) => node !== leader);
       const [submitter] = others as [LanNode];
@@ -64,7 +64,7 @@ describe('a farm whose cables are pulled while it renders', () => {
     onHosts,
     (t: TestContext) =>
       onLan(async (lan, farm) => {
-        const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd');
+        const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd', 'e');
         const leader = await farm.led();
         const blend = await farm.house.scene('sound', `frames=${LONG_FRAMES}`);
         const long = await longFrames(leader, nodes, blend, LONG_FRAMES);

@@ -11,19 +11,19 @@ const FRAMES = 60;
 const OWN_FRAMES = 8;
 /** Frames of the common job that each half makes before the network is whole again. */
 const FRAMES_APART = 5;
-/** Four Blenders start at once, on as few cores as there are. */
+/** Five Blenders start at once, on as few cores as there are. */
 const SETTING_UP_MS = 180_000;
 
 /**
  * DESIGN.md section 1: in a network cut both halves render, at worst a frame is rendered twice, and the halves merge.
  */
-describe('a farm of four whose network is cut in two', () => {
+describe('a farm of five whose network is cut in two', () => {
   it('renders in both halves, and is one farm again with every frame once', onHosts, (t: TestContext) =>
     onLan(async (lan, farm) => {
-      const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd');
+      const nodes = await farm.begin(lan, 'a', 'b', 'c', 'd', 'e');
       const leader = await farm.led();
       const [far, near, ...rest] = nodes.filter((node) => node !== leader) as [LanNode, LanNode, LanNode];
-      // The old coordinator and one more here; there two who must find one of their own.
+      // The old coordinator and one more here; there three, the larger part, who must find one of their own.
       const halves = [
         [leader, near],
         [far, ...rest],
