@@ -5,7 +5,7 @@ import { CuadroError } from '@cuadro/protocol';
 import { hasCutLog, isCut, wouldLose } from '../../../node/src/store/rescue.ts';
 import { DataFolderInUseError, DataFolderUnwritableError } from '../../../node/src/system/errors.ts';
 import { createFolderLock } from '../../../node/src/system/folder-lock.ts';
-import { identityOf, loadIdentity, temporaryIdentity } from '../../../node/src/system/identity.ts';
+import { identityOf, loadIdentity } from '../../../node/src/system/identity.ts';
 import { loadToken } from '../../../node/src/system/node-file.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
 import {
@@ -184,11 +184,13 @@ function lockReader(): Reader<Uint8Array> {
   };
 }
 
-const keys = Array.from({ length: 4 }, (_, seed) => pemOf(identityOf(new Uint8Array(32).fill(seed))));
+/** The numbers of Ed25519 and X25519 (RFC 8410): the second can't sign. */
+const KINDS = ['70', '6e'];
+const keys = KINDS.flatMap((kind) => [1, 2].map((seed) => pemOf(kind, new Uint8Array(32).fill(seed))));
 
-function pemOf(identity: { privateKey(): Uint8Array }): string {
-  const head = Buffer.from('302e020100300506032b657004220420', 'hex');
-  const base64 = Buffer.concat([head, identity.privateKey()]).toString('base64');
+function pemOf(kind: string, seed: Uint8Array): string {
+  const head = Buffer.from(`302e020100300506032b65${kind}04220420`, 'hex');
+  const base64 = Buffer.concat([head, seed]).toString('base64');
   return `-----BEGIN PRIVATE KEY-----\n${base64}\n-----END PRIVATE KEY-----\n`;
 }
 
@@ -205,8 +207,6 @@ function keyText(dice: Dice): string {
 function keyReader(): Reader<string> {
   const { folder, close } = inFolder();
   const path = join(folder, 'key');
-  const signer = temporaryIdentity();
-  demand(signer.privateKey().length === 32, 'A seed has another length.');
   return {
     close,
     read: (text) =>

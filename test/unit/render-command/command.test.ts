@@ -223,6 +223,11 @@ test('lines are cut at every kind of end, across chunks and inside characters', 
   for (const byte of bytes) cutter.add(Buffer.from([byte]));
   cutter.end();
   assert.deepEqual(lines, ['a', 'b', 'c', 'dé', '12345…', '789', 'end']);
+  const last: string[] = [];
+  const cut = new LineCutter(5, (line) => last.push(line));
+  for (const byte of [0x61, 0x0d, 0xc3]) cut.add(Buffer.from([byte]));
+  cut.end();
+  assert.deepEqual(last, ['a', '\ufffd'], 'an end of a line, and then half a letter');
 });
 
 test('echo-sleep says its message, sleeps by the clock, fails on purpose, and can be aborted', async () => {

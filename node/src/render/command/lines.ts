@@ -23,9 +23,11 @@ export class LineCutter {
   }
 
   end(): void {
-    const rest = (this.#rest + this.#decoder.end()).replace(/\r$/, '');
+    // What was held back may be the end of a line, and half a letter after it.
+    const lines = (this.#rest + this.#decoder.end()).split('\r');
     this.#rest = '';
-    if (rest !== '') this.#emit(rest);
+    if (lines.at(-1) === '') lines.pop();
+    for (const line of lines) this.#emit(line);
   }
 
   #emit(line: string): void {
