@@ -159,6 +159,7 @@ function servedReader(): Reader<Uint8Array> {
   const clock = new ManualClock();
   let serve: StreamHandler = async () => undefined;
   let refused: (string | undefined)[] = [];
+  let unreadable = 0;
   const components = {
     mesh: {
       self: SELF,
@@ -173,7 +174,9 @@ function servedReader(): Reader<Uint8Array> {
     files,
     read: (bytes: Uint8Array) => {
       const read = door.read(bytes);
-      return read.kind === 'record' ? read.record : undefined;
+      if (read.kind === 'record') return read.record;
+      unreadable += 1;
+      return undefined;
     },
     merge: async (from: string, records: readonly KnownRecord[]) => {
       demand(from === PEER, 'Records come from another one than sent them.');
@@ -188,6 +191,7 @@ function servedReader(): Reader<Uint8Array> {
   return {
     read: async (bytes) => {
       refused = [];
+      unreadable = 0;
       const written = new Written();
       let held = 0;
       const verdict = await refusingLater([FrameError, MalformedBytesError], async () => {
