@@ -212,6 +212,7 @@ function servedReader(): Reader<Uint8Array> {
         }
       }
       demand(!isWhole || waiting.length === 0, 'Something that was asked for is not answered.');
+      demand(refused.length === unreadable, 'A record that is none is not counted.');
       demand(
         refused.every((peer) => peer === PEER),
         'The sender is not named.',
