@@ -134,7 +134,7 @@ function groupEvent(
   const sentence =
     kind === 'attempts-lost'
       ? `${of} ran on ${machine} when ${machines.length === 1 ? 'it was' : 'they were'} lost, and went to other machines.`
-      : `${of} failed on ${machine} and went on: ${within(first.message)}.`;
+      : `${of} failed on ${machine} and went back to the queue: ${within(first.message)}.`;
   return {
     id: `${kind} ${view.id} ${first.peer} ${first.at}`,
     kind,

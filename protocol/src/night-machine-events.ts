@@ -3,7 +3,7 @@ import type { PeerId } from './ids.ts';
 import type { NightSource } from './night-facts.ts';
 import type { PowerCut, Stretch } from './night-machines.ts';
 import type { NightEvent } from './night-views.ts';
-import { counted, lasting, listed, within } from './night-words.ts';
+import { counted, lasting, listed } from './night-words.ts';
 
 /** What happened to machines, in sentences (SPEC R127). */
 
@@ -61,18 +61,22 @@ function stretchSentence(name: string, { kind, from, to, said = '', by }: Stretc
     case 'cut-off':
       return `${name} was out of reach for ${long ?? 'a while'} and came back without having stopped, so it was the network.`;
     case 'disk-full':
-      return `${name} had no room on its disk and took no work${forLong(long)}. ${said}`;
+      // A full disk, a quota that is reached, a folder that is gone or only to be read.
+      return `${name} could keep no more results and took no work${forLong(long)}.${quoted(said)}`;
     case 'paused':
       return by === 'owner'
         ? `The owner of ${name} wanted it back, so it took no work${forLong(long)}.`
         : `Somebody paused ${name}, so it took no work${forLong(long)}.`;
     default:
-      return `${name} took no work${forLong(long)}: ${within(said)}.`;
+      return `${name} took no work${forLong(long)}.${quoted(said)}`;
   }
 }
 
 const forLong = (long: string | undefined): string =>
   long === undefined ? ', and still takes none' : ` for ${long}`;
+
+/** It spoke of that time: by the morning it need not be so. */
+const quoted = (said: string): string => (said === '' ? '' : ` It said: “${said}”`);
 
 /** Entries that tell of a moment by themselves. */
 export function momentEvents(

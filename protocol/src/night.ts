@@ -41,7 +41,7 @@ export function tellNight(source: NightSource): NightView {
   // What began before and ended in this time, or lasts, belongs to it.
   const events = all
     .filter(({ at, until, lasts }) => at <= to && (lasts || (until ?? at) >= from))
-    .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+    .sort((a, b) => a.at - b.at || isEnd(a) - isEnd(b) || (a.id < b.id ? -1 : 1));
   const needs = [...jobs.flatMap(jobNeeds), ...machineNeeds(source, stretches)];
   const machines = source.nodes.map((node) => machineView(source, node.peer, stretches));
   return {
@@ -56,6 +56,9 @@ export function tellNight(source: NightSource): NightView {
   };
 }
 
+/** A job ends with the last of its tasks, at the same time: what made it end is told before. */
+const isEnd = ({ kind }: NightEvent): number => (kind === 'job-ended' ? 1 : 0);
+
 function machineNeeds({ nodes, nameOf }: NightSource, stretches: readonly Stretch[]): NightNeed[] {
   const members = new Map(nodes.map((node) => [node.peer, node]));
   return stretches.flatMap((stretch): NightNeed[] => {
@@ -64,7 +67,8 @@ function machineNeeds({ nodes, nameOf }: NightSource, stretches: readonly Stretc
     if (to !== undefined || node === undefined) return [];
     const id = `${kind} ${peer}`;
     const name = nameOf(peer);
-    if (kind === 'disk-full') return [{ id, machine: peer, sentence: `Make room on ${name}: ${said ?? ''}` }];
+    if (kind === 'disk-full')
+      return [{ id, machine: peer, sentence: `${name} can keep no more results: ${said ?? ''}` }];
     if (kind === 'fault')
       return [{ id, machine: peer, sentence: `Look after ${name}: ${within(said ?? '')}.` }];
     if (kind === 'lost' && !node.live.reachable)

@@ -151,6 +151,28 @@ describe('what the night is told from', () => {
     );
   });
 
+  it('R127: why a machine took no work is told in its own words of that time', () => {
+    const reason = 'The data folder /srv/cuadro cannot be written to.';
+    const entries = diary(
+      ...firsts,
+      [60, 'belen', { kind: 'rests', why: 'slots', sentence: 'It is to run no tasks for now.' }],
+      [70, 'belen', { kind: 'works' }],
+      [80, 'belen', { kind: 'rests', why: 'disk', sentence: reason }],
+    );
+    const { events, needs } = tell(entries);
+    assert.deepEqual(
+      events.map(({ sentence }) => sentence),
+      [
+        'belen took no work for 10 min. It said: “It is to run no tasks for now.”',
+        `belen could keep no more results and took no work, and still takes none. It said: “${reason}”`,
+      ],
+    );
+    assert.deepEqual(
+      needs.map(({ sentence }) => sentence),
+      [`belen can keep no more results: ${reason}`],
+    );
+  });
+
   it('R127: a new coordinator says what became of the one before', () => {
     const leads: DiaryEvent = { kind: 'leads', cause: 'lost', term: 2, leaderlessMs: 700, before: 'belen' };
     const ends: [ToldEntry[], RegExp][] = [
@@ -300,6 +322,21 @@ describe('what is told of jobs', () => {
     assert.deepEqual(
       view.needs.map(({ sentence }) => sentence),
       ['Frame 7 of #1 job 1 failed everywhere: It broke. Mend the cause and render it again.'],
+    );
+  });
+
+  it('R127: what made a job end is told before its end', () => {
+    const failed = [{ ...failure(6, { at: 130 * MINUTE }), machines: 3 }];
+    const view = tell([], { jobs: [job({ failed }, { state: 'failed' })] });
+    assert.deepEqual(told(view), ['10 - submitted alba', '130 - task-failed', '130 - job-ended']);
+  });
+
+  it('R127: an attempt that failed, and that its task waits for another', () => {
+    const failures = [failure(0), failure(1, { at: 60.5 * MINUTE })];
+    const view = tell([], { jobs: [job({ failures })] });
+    assert.equal(
+      view.events.find(({ kind }) => kind === 'failed-elsewhere')?.sentence,
+      'Frames 1 and 2 of #1 job 1 failed on belen and went back to the queue: It broke.',
     );
   });
 
