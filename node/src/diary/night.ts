@@ -165,11 +165,15 @@ class JobFacts {
     const isGivenUp = counting === undefined && task.failed !== undefined;
     for (const { peer, at, cause, code, message } of failuresOf(task)) {
       if (!this.#isIn(at)) continue;
+      const failure = { task: task.index, name: name(), peer, at, code, message };
+      if (cause === 'lost') {
+        this.#lost.push(failure);
+        continue;
+      }
+      // A machine that went to sleep with its frames failed at none of them.
       const work = this.#work.get(peer);
       if (work !== undefined) work.failures += 1;
-      const failure = { task: task.index, name: name(), peer, at, code, message };
-      if (cause === 'lost') this.#lost.push(failure);
-      else if (!isGivenUp) this.#failures.push(failure);
+      if (!isGivenUp) this.#failures.push(failure);
     }
     if (!isGivenUp || task.failed === undefined) return;
     const { wallTime: at, code, message } = task.failed;
