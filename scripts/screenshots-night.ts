@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { join, resolve } from 'node:path';
 import type { FarmView, JobView, NightView, NodeView } from '@cuadro/protocol';
 import { chromium, type Browser } from 'playwright-core';
-import { createApi } from '../node/src/api/server.ts';
-import { createSystemClock } from '../node/src/system/clock.ts';
+import { createNight } from '../node/src/diary/night.ts';
 import { signinAddress } from '../node/src/system/node-file.ts';
+import { makeNight, NIGHT_HOURS } from '../test/browser/made-night.ts';
+import { createMorning } from '../test/browser/morning.ts';
 import { simulateNight } from '../test/sim/night/night.ts';
-import { FakeNode, TOKEN } from '../test/unit/api/fakes.ts';
+import { TOKEN } from '../test/unit/api/fakes.ts';
 
 /**
- * `node scripts/screenshots-night.ts FOLDER [SEED]`: simulates a night of six machines, and takes pictures of the page
- * that tells it, in dark and light, wide and narrow, from the real dashboard. What was simulated is left in the folder
- * and used again.
+ * `node scripts/screenshots-night.ts FOLDER [SEED | made]`: simulates a night of six machines, and takes pictures of the
+ * page that tells it, in dark and light, wide and narrow, from the real dashboard. What was simulated is left in the
+ * folder and used again. `made` is the night of the tests, in which every kind of event is told.
  */
 
 interface Morning {
@@ -26,7 +26,14 @@ interface Morning {
 const SIZES = { wide: { width: 1440, height: 900 }, narrow: { width: 390, height: 844 } };
 const target = resolve(process.argv[2] ?? 'screenshots');
 await mkdir(target, { recursive: true });
-const morning = await readMorning(join(target, 'night.json'), BigInt(process.argv[3] ?? 1));
+const which = process.argv[3] ?? '1';
+const morning =
+  which === 'made' ? await madeMorning() : await readMorning(join(target, 'night.json'), BigInt(which));
+
+async function madeMorning(): Promise<Morning> {
+  const { components, jobs, nodes, farm } = makeNight();
+  return { jobs, nodes, farm, night: await createNight(components).read(NIGHT_HOURS) };
+}
 
 async function readMorning(file: string, seed: bigint): Promise<Morning> {
   if (existsSync(file)) return JSON.parse(await readFile(file, 'utf8')) as Morning;
@@ -38,28 +45,7 @@ async function readMorning(file: string, seed: bigint): Promise<Morning> {
   return made;
 }
 
-const fake = new FakeNode();
-const { components } = fake;
-const api = createApi(
-  {
-    ...components,
-    night: { read: async () => morning.night },
-    queries: {
-      ...components.queries,
-      jobs: () => morning.jobs,
-      nodes: () => morning.nodes,
-      farm: () => morning.farm,
-    },
-  },
-  {
-    port: 0,
-    token: TOKEN,
-    version: '0.1.0',
-    logger: fake.logger,
-    clock: createSystemClock(),
-    uiFolder: fileURLToPath(new URL('../ui/dist', import.meta.url)),
-  },
-);
+const api = createMorning({ ...morning, night: { read: async () => morning.night } });
 await api.start();
 const browser = await chromium.launch({
   executablePath: process.env['CUADRO_CHROMIUM'] ?? '/usr/bin/chromium',

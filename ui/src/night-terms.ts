@@ -1,4 +1,29 @@
-import type { NightState, NightTone } from '@cuadro/protocol';
+import type { NightKind, NightState, NightTone } from '@cuadro/protocol';
+
+/** Under which choice of `shown` an event stands beside under everything. */
+export const nightPlaces = {
+  submitted: 'jobs',
+  'job-ended': 'jobs',
+  'task-failed': 'jobs',
+  'failed-elsewhere': 'jobs',
+  'attempts-lost': 'jobs',
+  'rendered-again': 'jobs',
+  copied: 'machines',
+  misfit: 'machines',
+  joined: 'machines',
+  coordinator: 'machines',
+  'power-cut': 'machines',
+  rebooted: 'machines',
+  'switched-off': 'machines',
+  asleep: 'machines',
+  lost: 'machines',
+  'cut-off': 'machines',
+  'disk-full': 'machines',
+  'off-hours': 'machines',
+  paused: 'machines',
+  'held-back': 'machines',
+  fault: 'machines',
+} as const satisfies Record<NightKind, 'jobs' | 'machines'>;
 
 /** What people read on the page of the night beside the node's own sentences; part of `terms`. */
 export const nightTerms = {

@@ -17,6 +17,9 @@ export const nightStates = css`
   .lost { background: repeating-linear-gradient(135deg, var(--bad) 0 2px, var(--back) 2px 7px); box-shadow: inset 0 0 0 1px var(--bad); }
 `;
 
+/** Whatever is shorter is drawn as wide. */
+const NARROW = '3px';
+
 /** What one machine was at each moment of the night. */
 export class CuadroNightTimeline extends LitElement {
   static override properties = { machine: { attribute: false } };
@@ -41,8 +44,9 @@ export class CuadroNightTimeline extends LitElement {
     return html`<div class="line" role="img" aria-label=${nightTerms.timeline(name, sentence)}>${drawn.map(
       (span) =>
         html`<span class=${span.state} title=${title(span)} style=${styleMap({
-          left: share(span.from - from),
-          width: `max(3px, ${share(span.to - span.from)})`,
+          // The width of what has just begun would lie behind the line's end.
+          left: `min(${share(span.from - from)}, 100% - ${NARROW})`,
+          width: `max(${NARROW}, ${share(span.to - span.from)})`,
         })}></span>`,
     )}</div>`;
   }

@@ -1,11 +1,4 @@
-import type {
-  NightEvent,
-  NightJobView,
-  NightKind,
-  NightMachine,
-  NightTone,
-  NightView,
-} from '@cuadro/protocol';
+import type { NightEvent, NightJobView, NightMachine, NightTone, NightView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import '../components/icon.ts';
@@ -18,20 +11,12 @@ import { store } from '../data/controller.ts';
 import { formatTime } from '../data/format.ts';
 import { NIGHT_INTERVAL_MS } from '../data/limits.ts';
 import { paths } from '../data/router.ts';
-import { nightTerms } from '../night-terms.ts';
+import { nightPlaces, nightTerms } from '../night-terms.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 
 const SPANS = [8, 12, 24];
 type Shown = keyof typeof nightTerms.shown;
-const JOB_KINDS: ReadonlySet<NightKind> = new Set([
-  'submitted',
-  'job-ended',
-  'task-failed',
-  'failed-elsewhere',
-  'attempts-lost',
-  'rendered-again',
-]);
 const tones: Record<NightTone, Tone> = { good: 'good', note: 'quiet', odd: 'warn', bad: 'bad' };
 const icons: Record<NightTone, string> = { good: 'check', note: 'note', odd: 'warning', bad: 'error' };
 
@@ -43,7 +28,8 @@ export class CuadroNight extends LitElement {
     buttons,
     nightStates,
     css`
-      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--space-4); }
+      /* Sentences hold paths and names of any length. */
+      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--space-4); overflow-wrap: anywhere; }
       header { display: flex; gap: var(--space-2) var(--space-3); align-items: baseline; flex-wrap: wrap; }
       .choice { display: inline-flex; gap: 2px; }
       .choice button[aria-pressed='true'] { background: var(--surface-hover); border-color: var(--accent); }
@@ -55,6 +41,7 @@ export class CuadroNight extends LitElement {
       .needs li { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: var(--space-2); align-items: start; }
       .needs cuadro-icon { color: var(--warn); margin-top: 2px; }
       .jobs li { display: grid; gap: 2px; }
+      .jobs .number { white-space: nowrap; }
       a.name { font-weight: 600; }
       p a, li a.about { text-decoration: underline; text-decoration-color: var(--line-strong); text-underline-offset: 3px; }
       .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: var(--space-4); align-items: start; }
@@ -63,12 +50,13 @@ export class CuadroNight extends LitElement {
       .legend { display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-4); }
       .legend i { display: inline-block; width: 18px; height: 10px; border-radius: 2px; margin-right: 6px; }
       h3 { font-size: var(--text-small); font-weight: 600; color: var(--text-quiet); padding: var(--space-3) 0 var(--space-1); }
-      .event { display: grid; grid-template-columns: minmax(44px, max-content) 18px minmax(0, 1fr); gap: 0 var(--space-2); padding: 5px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+      .event { display: grid; grid-template-columns: minmax(44px, max-content) 18px minmax(0, 1fr); gap: 0 var(--space-2); padding: 5px 0; border-top: 1px solid var(--line); }
       .event cuadro-icon { margin-top: 2px; color: var(--text-faint); }
       .event time { white-space: nowrap; }
       .event.is-good cuadro-icon { color: var(--good); }
       .event.is-odd cuadro-icon { color: var(--warn); }
       .event.is-bad cuadro-icon { color: var(--bad); }
+      .until { margin-right: var(--space-2); white-space: nowrap; }
       .about { display: inline-block; margin-right: var(--space-3); color: var(--accent-text); }
     `,
   ];
@@ -169,7 +157,7 @@ export class CuadroNight extends LitElement {
         jobs,
         ({ job }) => job,
         ({ job, order, name, state, sentence, tone }: NightJobView) => html`<li>
-          <span class="row"><a class="name clip" href=${paths.job(job)}>${name}</a><span class="faint small number">#${order}</span>
+          <span class="row"><a class="name" href=${paths.job(job)}>${name}</a><span class="faint small number">#${order}</span>
             <cuadro-state .tone=${state === 'active' ? 'live' : tones[tone]} .label=${terms.job.states[state]}></cuadro-state></span>
           <span class="quiet">${sentence}</span></li>`,
       )}</ul></section>`;
@@ -194,9 +182,7 @@ export class CuadroNight extends LitElement {
 
   #events({ events, leftOut }: NightView): TemplateResult {
     const t = nightTerms;
-    const shown = events.filter(
-      ({ kind }) => this.shown === 'all' || JOB_KINDS.has(kind) === (this.shown === 'jobs'),
-    );
+    const shown = events.filter(({ kind }) => this.shown === 'all' || nightPlaces[kind] === this.shown);
     const groups = Map.groupBy(shown, ({ at }) => hourOf(at));
     return html`<section class="panel">
       <header><h2 class="grow">${t.events}</h2>
@@ -222,12 +208,12 @@ export class CuadroNight extends LitElement {
 
   #event({ at, until, lasts, sentence, tone, machines, job, task }: NightEvent): TemplateResult {
     const t = nightTerms;
-    const end = lasts ? t.lasts : until === undefined ? '' : t.until(formatTime(until));
+    const end = lasts ? t.lasts : until === undefined ? undefined : t.until(endOf(at, until));
     return html`<li class="event is-${tone}">
       <time class="number quiet" datetime=${new Date(at).toISOString()}>${clockOf(at)}</time>
       <cuadro-icon name=${icons[tone]}></cuadro-icon>
       <span><span class="unseen">${t.tones[tone]}</span> <span>${sentence}</span>
-        <span class="small quiet">${end} ${this.#links(job, machines, task)}</span></span></li>`;
+        <span class="small quiet">${end === undefined ? '' : html`<span class="until">${end}</span>`}${this.#links(job, machines, task)}</span></span></li>`;
   }
 
   #links(job: string | undefined, machines: readonly string[], task?: number): TemplateResult {
@@ -248,6 +234,10 @@ function hourOf(at: number): number {
   const shift = new Date(at).getTimezoneOffset() * 60_000;
   return Math.floor((at - shift) / HOUR_MS) * HOUR_MS + shift;
 }
+
+/** The date is said where it isn't that of the begin, under whose hour it stands. */
+const endOf = (at: number, until: number): string =>
+  new Date(at).toDateString() === new Date(until).toDateString() ? clockOf(until) : formatTime(until);
 
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const clockOf = (at: number): string => clockTime.format(at);
