@@ -112,7 +112,7 @@ const RESTS = {
   hours: ['off-hours', 'resting'],
   disk: ['disk-full', 'full'],
   slots: ['held-back', 'resting'],
-  fault: ['fault', 'resting'],
+  fault: ['fault', 'faulty'],
 } as const satisfies Record<string, readonly [NightKind, NightState]>;
 
 /** When it took no work, and why. */
@@ -197,6 +197,7 @@ const RANKS: readonly NightState[] = [
   'rendering',
   'resting',
   'paused',
+  'faulty',
   'full',
   'lost',
   'off',

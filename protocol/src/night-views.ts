@@ -55,6 +55,7 @@ export const nightStateSchema = z.enum([
   'rendering',
   'resting',
   'paused',
+  'faulty',
   'full',
   'asleep',
   'off',

@@ -104,6 +104,7 @@ function machineView(source: NightSource, peer: PeerId, stretches: readonly Stre
 const STATE_WORDS: Record<Exclude<NightState, 'idle' | 'rendering'>, string> = {
   resting: 'at rest',
   paused: 'paused',
+  faulty: 'faulty',
   full: 'full',
   asleep: 'asleep',
   off: 'off',

@@ -1,7 +1,9 @@
+import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
   nightKindSchema,
+  nightStateSchema,
   type NightEvent,
   type NightKind,
   type NightTone,
@@ -24,7 +26,7 @@ import {
   type Name,
 } from './made-night.ts';
 import { createMorning } from './morning.ts';
-import { CHROMIUM_FLAGS, until } from './support.ts';
+import { CHROMIUM_FLAGS, setTheme, until } from './support.ts';
 
 /** What the page has to show of one event. */
 interface Told {
@@ -314,7 +316,7 @@ describe('an event of every kind on the page of the night', () => {
   it('R127: nothing of it is cut off or lies on anything, wide and narrow, dark and light', async () => {
     for (const colorScheme of ['dark', 'light'] as const)
       for (const width of [1280, 390]) {
-        await page.emulateMedia({ colorScheme });
+        await setTheme(page, colorScheme);
         await page.setViewportSize({ width, height: 844 });
         const rows = await rowsOf(page);
         assert.equal(rows.length, view.events.length);
@@ -325,6 +327,33 @@ describe('an event of every kind on the page of the night', () => {
         );
         assert.ok(wider <= 0, `${wider} pixels too wide at ${width}`);
       }
+  });
+
+  it('each state of a machine has a word and a look of its own, and every tone its contrast', async () => {
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await setTheme(page, colorScheme);
+      const legend = await page
+        .getByRole('group', { name: 'Legend' })
+        .locator('> span')
+        .evaluateAll((entries) =>
+          entries.map((entry) => {
+            const { backgroundImage, backgroundColor } = getComputedStyle(
+              entry.querySelector('i') as Element,
+            );
+            return { word: entry.textContent?.trim(), look: `${backgroundImage} ${backgroundColor}` };
+          }),
+        );
+      const states = nightStateSchema.options.length;
+      assert.equal(new Set(legend.map(({ word }) => word)).size, states, 'the made night has every state');
+      assert.equal(new Set(legend.map(({ look }) => look)).size, states, JSON.stringify(legend));
+      for (const { word, look } of legend) assert.notEqual(look, 'none rgba(0, 0, 0, 0)', word);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      assert.deepEqual(
+        violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`),
+        [],
+        colorScheme,
+      );
+    }
   });
 
   it('a line of time shows every stretch, also the short ones and the one that has just begun', async () => {

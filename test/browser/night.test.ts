@@ -1,14 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openStage, until, type Stage } from './support.ts';
-
-/** Whether every change of style has come to its end, in all shadow trees. */
-const NO_TRANSITIONS = `(() => {
-  const within = (root) =>
-    [root, ...[...root.querySelectorAll('*')].flatMap(({ shadowRoot }) => (shadowRoot ? within(shadowRoot) : []))];
-  return within(document).every((root) => root.getAnimations().every((one) => !(one instanceof CSSTransition)));
-})()`;
+import { openStage, setTheme, until, type Stage } from './support.ts';
 
 describe('the page of the night', () => {
   let stage: Stage;
@@ -82,9 +75,7 @@ describe('the page of the night', () => {
     const page = await stage.open('/night', { width: 390, height: 844 });
     await page.locator('cuadro-night-timeline').first().waitFor();
     for (const colorScheme of ['dark', 'light'] as const) {
-      await page.emulateMedia({ colorScheme });
-      // Half-way between two themes no contrast is that of either. Asked from here: the page lets nothing be evaluated by itself.
-      await until('the change of theme to end', () => page.evaluate<boolean>(NO_TRANSITIONS));
+      await setTheme(page, colorScheme);
       const { violations } = await new AxeBuilder({ page }).analyze();
       const told = violations.map(
         ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,

@@ -133,3 +133,16 @@ export async function until(what: string, holds: () => Promise<boolean>, limitMs
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+/** Whether every change of style has come to its end, in all shadow trees. */
+const NO_TRANSITIONS = `(() => {
+  const within = (root) =>
+    [root, ...[...root.querySelectorAll('*')].flatMap(({ shadowRoot }) => (shadowRoot ? within(shadowRoot) : []))];
+  return within(document).every((root) => root.getAnimations().every((one) => !(one instanceof CSSTransition)));
+})()`;
+
+/** Half-way between two themes no contrast is that of either. Asked from here: the page lets nothing be evaluated by itself. */
+export async function setTheme(page: Page, colorScheme: 'dark' | 'light'): Promise<void> {
+  await page.emulateMedia({ colorScheme });
+  await until('the change of theme to end', () => page.evaluate<boolean>(NO_TRANSITIONS));
+}

@@ -50,6 +50,7 @@ export const nightTerms = {
     idle: 'idle',
     resting: 'at rest',
     paused: 'paused',
+    faulty: 'faulty',
     full: 'disk full',
     asleep: 'asleep',
     off: 'off',

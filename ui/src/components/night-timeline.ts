@@ -9,10 +9,11 @@ import { shared } from '../theme/shared.ts';
 export const nightStates = css`
   .rendering { background: var(--accent); }
   .idle { background: var(--track); }
-  .resting { background: repeating-linear-gradient(90deg, var(--line-strong) 0 2px, var(--track) 2px 6px); }
+  .resting { background: repeating-linear-gradient(90deg, var(--text-faint) 0 2px, var(--track) 2px 6px); }
   .paused { background: repeating-linear-gradient(90deg, var(--warn) 0 4px, var(--track) 4px 8px); }
+  .faulty { background: radial-gradient(var(--bad) 1.5px, transparent 2px) 0 0 / 5px 5px, var(--track); }
   .full { background: repeating-linear-gradient(45deg, var(--bad) 0 3px, var(--track) 3px 6px); }
-  .asleep { background: repeating-linear-gradient(0deg, var(--line-strong) 0 2px, var(--back) 2px 5px); }
+  .asleep { background: repeating-linear-gradient(0deg, var(--text-faint) 0 2px, var(--back) 2px 5px); }
   .off { background: var(--back); box-shadow: inset 0 0 0 1px var(--line-strong); }
   .lost { background: repeating-linear-gradient(135deg, var(--bad) 0 2px, var(--back) 2px 7px); box-shadow: inset 0 0 0 1px var(--bad); }
 `;
