@@ -27,7 +27,7 @@ export const nightPlaces = {
 
 /** What people read on the page of the night beside the node's own sentences; part of `terms`. */
 export const nightTerms = {
-  title: 'Overnight',
+  title: 'Night',
   span: 'How far back',
   hours: (n: number) => `${n} hours`,
   range: (from: string, to: string) => `${from} to ${to}`,
