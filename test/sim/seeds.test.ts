@@ -254,6 +254,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a coordinator that slept while it waited for answers granted when a third of that wait was over',
     profile: { addsSleep: true },
   },
+  {
+    seed: 941n,
+    was: 'a task that came before its job was in no digest after a start, and went to nobody once its job was there',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -207,6 +207,8 @@ export interface CoreQueries {
   /** Keys of all records: of a job and its tasks, or of everything that belongs to no job. */
   recordKeys(job?: JobId): Iterable<string>;
   jobIds(): JobId[];
+  /** Jobs of which any record is held: also those of which only tasks have come, and their own record has not (R187). */
+  heldJobIds(): JobId[];
   nodeRecord(peer: PeerId): NodeRecord | undefined;
   /** All pages of all machines' diaries. */
   diaryRecords(): DiaryRecord[];

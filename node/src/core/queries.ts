@@ -142,6 +142,10 @@ export class BrainQueries implements CoreQueries {
     return [...this.state.jobs.keys(), ...this.state.tombstones.keys()].sort(compareText);
   }
 
+  heldJobIds(): JobId[] {
+    return [...this.jobIds(), ...this.state.orphans.keys()];
+  }
+
   nodeRecord(peer: PeerId): NodeRecord | undefined {
     return this.state.nodes.get(peer);
   }

@@ -18,7 +18,7 @@ import { createContentSource } from '../replicas/content.ts';
 import { createCopies, type Copies } from '../replicas/copies.ts';
 import { repairRate } from '../replicas/copy-repairs.ts';
 import { RecordDoor } from '../replicas/door.ts';
-import type { RecordSync } from '../replicas/interface.ts';
+import type { HeldRecords, RecordSync } from '../replicas/interface.ts';
 import type { RecordReader } from '../replicas/reader.ts';
 import { createRecordSync } from '../replicas/sync.ts';
 import { TaskReader } from '../store/task-reader.ts';
@@ -153,11 +153,12 @@ function createRoster(queries: CoreQueries) {
   };
 }
 
-function heldRecords(queries: CoreQueries) {
+/** All records that this node holds, those of tasks included whose job's own record is still to come (SPEC R187). */
+export function heldRecords(queries: Pick<CoreQueries, 'record' | 'recordKeys' | 'heldJobIds'>): HeldRecords {
   return {
     get: (key: string) => queries.record(key),
     *all(): Iterable<KnownRecord> {
-      for (const job of [undefined, ...queries.jobIds()]) {
+      for (const job of [undefined, ...queries.heldJobIds()]) {
         for (const key of queries.recordKeys(job)) {
           const record = queries.record(key);
           if (record !== undefined) yield record;
