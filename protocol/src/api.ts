@@ -11,6 +11,7 @@ import {
 } from './limits.ts';
 import { leavingSchema, workingHoursSchema } from './record-schemas.ts';
 import { nightViewSchema } from './night-views.ts';
+import { swarmViewSchema } from './swarm-views.ts';
 import {
   activityViewSchema,
   changeViewSchema,
@@ -244,6 +245,14 @@ export const ROUTES = {
     query: z.object({ hours: z.coerce.number().min(0.1).max(NIGHT_HOURS_MAX).default(12) }),
     response: nightViewSchema,
   }),
+  swarm: route(
+    'GET',
+    '/swarm',
+    'How scenes and frames travel: who has what, what comes from whom, what waits',
+    {
+      response: swarmViewSchema,
+    },
+  ),
   door: route('GET', '/door', "The farm's door: who is in, who wants in, what else is around", {
     response: doorViewSchema,
   }),

@@ -18,6 +18,8 @@ export const liveEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('door'), door: doorViewSchema }),
   /** A machine wrote into its diary: whoever shows the night reads it anew. */
   z.object({ kind: z.literal('night'), at: z.number() }),
+  /** Something travels, or rests again: whoever shows how reads it anew (SPEC R183). */
+  z.object({ kind: z.literal('swarm'), at: z.number() }),
   /** Progress of a submission that this node is working on. */
   z.object({
     kind: z.literal('submission'),

@@ -31,6 +31,8 @@ export * from './records.ts';
 export * from './safety.ts';
 export * from './signing.ts';
 export * from './standing.ts';
+export * from './swarm.ts';
+export * from './swarm-views.ts';
 export * from './sync.ts';
 export * from './views.ts';
 export * from './words.ts';

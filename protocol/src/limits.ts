@@ -87,6 +87,10 @@ export const BLOB_HASHES_PER_REQUEST_MAX = 1_024;
 export const BLOB_PIECES_PER_REQUEST_MAX = 64;
 /** Others that fetch a bundle, named in one answer: as many as the largest full mesh has. */
 export const SWARM_PEERS_MAX = 128;
+/** Bundles of which one machine tells that it fetches them: more than it has slots, and copies that it takes over. */
+export const SWARM_BUNDLES_MAX = 16;
+/** Machines named that should hold what is missing of one: as many as a sentence bears. */
+export const SWARM_AWAITED_MAX = 8;
 /** The head of a frame between machines: a full request, or a batch of records to hold. */
 export const FRAME_HEAD_BYTES_MAX = 2_097_152;
 /** The body of a frame: the manifest of the largest blob (1 TiB in pieces of 4 MiB, 32 bytes each). */

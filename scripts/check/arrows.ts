@@ -24,6 +24,7 @@ const ARROWS: Record<string, readonly string[]> = {
   worker: ['protocol', 'system', 'render', 'blobs'],
   farm: ['protocol', 'system', 'core/interface', 'store/interface', 'mesh/interface', 'api/interface'],
   replicas: ['protocol', 'system', 'blobs', 'core/interface', 'store/interface', 'mesh/interface'],
+  swarm: ['protocol', 'system', 'blobs', 'core/interface', 'mesh/interface'],
   jobs: ['protocol', 'system', 'render', 'blobs', 'core/interface', 'store/interface', 'api/interface'],
   diary: ['protocol', 'system', 'core/interface', 'store/interface'],
   api: ['protocol', 'system', 'core/interface'],

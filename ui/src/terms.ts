@@ -48,6 +48,7 @@ export const terms = {
     allJobs: 'All jobs',
     machines: 'Machines',
     addMachines: 'Add machines',
+    swarm: 'What travels',
     latest: 'Latest frames',
     idle: 'Nothing is rendering',
     idleNext: (waiting: number) =>

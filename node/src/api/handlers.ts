@@ -31,7 +31,8 @@ export function createHandlers(
   components: ApiComponents & { streams: EventStreams },
   init: { openapi: () => string },
 ): Handlers {
-  const { queries, jobs, door, here, activity, night, retention, content, streams, metrics } = components;
+  const { queries, jobs, door, here, activity, night, swarm, retention, content, streams, metrics } =
+    components;
   const knownJob = (text: string) => {
     const id = findJob(queries, text);
     const view = queries.job(id);
@@ -97,6 +98,7 @@ export function createHandlers(
     setNode: ({ params, body }) => jobs.setNode(findNode(queries, params.node), body),
     activity: ({ query }) => activity.read(query.hours),
     night: ({ query }) => night.read(query.hours),
+    swarm: () => swarm.read(),
     door: () => door.door(),
     openDoor: ({ body }) => door.openDoor(body.forMs),
     closeDoor: () => door.closeDoor(),

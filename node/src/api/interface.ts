@@ -15,6 +15,7 @@ import type {
   RetentionView,
   RouteBody,
   SubmittedView,
+  SwarmView,
   TaskIndex,
 } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
@@ -32,6 +33,8 @@ export interface ApiComponents {
   activity: { read(hours: number): Promise<ActivityView> };
   /** What the night did. */
   night: { read(hours: number): Promise<NightView> };
+  /** How scenes and frames travel. */
+  swarm: { read(): Promise<SwarmView> };
   /** What goes of jobs that are done and collected. */
   retention: {
     plan(days?: number): Promise<RetentionView>;

@@ -76,6 +76,7 @@ export function assembleBrain(
   });
   const night = createNight({ queries, clock });
   const hub: EventHub = createEventHub({ queries, clock, durable: () => driver.flushed() });
+  network.onSwarm(() => hub.emit({ kind: 'swarm', at: clock.wallTime() }));
   const diary: Diary = createDiary({
     ...{ clock, logger, store, queries: core },
     merge: (own) => driver.merge(own),
@@ -92,6 +93,6 @@ export function assembleBrain(
   ];
   const retention = createRetention(shared, { collection }, { days: others.keepDays });
   parts.push({ name: 'retention', component: retention });
-  const telling = { activity: createActivity({ queries, clock }), night, retention };
+  const telling = { activity: createActivity({ queries, clock }), night, swarm: network.swarm, retention };
   return { driver, shared, parts, queries, hub, diary, telling, showAgain };
 }

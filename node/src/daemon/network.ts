@@ -11,6 +11,8 @@ import { createMesh } from '../mesh/mesh.ts';
 import type { DepartureComponents } from '../replicas/departure.ts';
 import type { RecordSync } from '../replicas/interface.ts';
 import { TaskReader } from '../store/task-reader.ts';
+import type { Swarm } from '../swarm/interface.ts';
+import { createSwarm, soleSwarm } from '../swarm/swarm.ts';
 import type { Clock, Logger, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Metrics } from '../system/metrics.ts';
@@ -30,6 +32,10 @@ export interface Network {
   readonly departing: Pick<DepartureComponents, 'copies' | 'sync'> | undefined;
   /** Jobs, tasks or members changed, and are durable. */
   changed(changes: Changes): void;
+  /** How scenes and frames travel. */
+  readonly swarm: Pick<Swarm, 'read'>;
+  /** What travels has changed, while somebody looks. */
+  onSwarm(listener: () => void): void;
   /** A member came back, and with it what it holds. */
   onPeerBack(listener: () => void): void;
   /** What the driver sends by, and whom it tells of what is durable. */
@@ -57,7 +63,7 @@ export function assembleNetwork(
   driver: () => Pick<Driver, 'input' | 'deliver'>,
 ): Network {
   const { config, signer, clock, random, logger } = base;
-  if (!config.network) return offline(base);
+  if (!config.network) return offline(base, queries);
   const mesh = createMesh(
     { clock, random, logger: logger.child({ room: 'mesh' }) },
     {
@@ -115,6 +121,12 @@ export function networkOver(
   const { clock, logger } = base;
   const replicas = assembleReplicas(mesh, base, queries, driver, () => rootTeller.changed());
   const { sync, transfer, copies, teller, content } = replicas;
+  let swarmListener = (): void => undefined;
+  const swarm = createSwarm({
+    ...{ mesh, clock, transfer, copies, queries },
+    blobs: base.blobs,
+    onChange: () => swarmListener(),
+  });
   const rootTeller = createRootTeller({ clock, sync }, (root) => driver().input({ kind: 'root', root }));
   const take = (from: PeerId, bytes: Uint8Array, gossiped: boolean): void => {
     const message = codec.decode(bytes);
@@ -147,6 +159,10 @@ export function networkOver(
       if (changes.members === true) replicas.membersChanged();
       replicas.nodesChanged(changes.nodes);
     },
+    swarm,
+    onSwarm: (listener) => {
+      swarmListener = listener;
+    },
     onPeerBack: (listener) => {
       mesh.subscribe({ peer: (_peer, state) => state === 'reachable' && listener() });
     },
@@ -164,6 +180,7 @@ export function networkOver(
       { name: 'copies', component: copies },
       { name: 'bundles', component: teller },
       { name: 'root', component: rootTeller },
+      { name: 'swarm', component: swarm },
       { name: 'mesh', component: tolerant(mesh, logger) },
     ],
   };
@@ -186,7 +203,7 @@ function tolerant(mesh: Mesh, logger: Logger): Startable {
 }
 
 /** Of a node that its owner keeps off the network. */
-function offline({ signer }: Foundation): Network {
+function offline({ signer }: Foundation, queries: CoreQueries): Network {
   return {
     mesh: undefined,
     forFarm: unreachableMesh(signer.peer),
@@ -194,6 +211,8 @@ function offline({ signer }: Foundation): Network {
     copies: soleSafekeeping,
     departing: undefined,
     changed: () => undefined,
+    swarm: soleSwarm(queries),
+    onSwarm: () => undefined,
     onPeerBack: () => undefined,
     out: { send: () => undefined, gossip: () => undefined, publish: () => undefined },
     misfits: () => ({}),

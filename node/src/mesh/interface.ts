@@ -12,8 +12,8 @@ export type GossipTopic = 'claims' | 'pulse' | 'records';
 export const GOSSIP_TOPICS: readonly GossipTopic[] = ['claims', 'pulse', 'records'];
 
 /** Protocols for streams of their own. `lobby` is apart: it runs on the lobby's host. */
-export type StreamProtocol = 'sync' | 'blobs' | 'hold';
-export const STREAM_PROTOCOLS: readonly StreamProtocol[] = ['sync', 'blobs', 'hold'];
+export type StreamProtocol = 'sync' | 'blobs' | 'hold' | 'swarm';
+export const STREAM_PROTOCOLS: readonly StreamProtocol[] = ['sync', 'blobs', 'hold', 'swarm'];
 
 /**
  * How a member is to be reached, told when it changes, while the mesh runs. `reachable`: connected, and its hello proved the same farm. `lost`: the connection

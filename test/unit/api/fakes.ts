@@ -18,7 +18,7 @@ import {
   type TaskView,
 } from '@cuadro/protocol';
 import { doorView, fakeDoor, SELF } from './door.ts';
-import { farmView, jobView, nightView, nodeView, taskView } from './views.ts';
+import { farmView, jobView, nightView, nodeView, swarmView, taskView } from './views.ts';
 import { createEventHub, type EventHub } from '../../../node/src/api/event-hub.ts';
 import type { ApiComponents } from '../../../node/src/api/interface.ts';
 import { type Api, createApi } from '../../../node/src/api/server.ts';
@@ -92,6 +92,7 @@ export class FakeNode {
   config: Config = { ...config };
   here = hereView();
   door: DoorView = doorView();
+  swarm = swarmView();
   /** What is to be freed, and was. */
   retention: RetentionView = { days: 0, jobs: [], freesBytes: 0 };
   /** Run by `fetch` before it answers, with the name under which its progress is told. */
@@ -134,6 +135,7 @@ export class FakeNode {
         },
       },
       night: { read: async (hours) => nightView(hours) },
+      swarm: { read: async () => this.swarm },
       activity: {
         read: async () => ({ start: 0, barMs: 900_000, machines: [] }),
       },

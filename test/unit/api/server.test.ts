@@ -62,6 +62,7 @@ describe('every route answers as the table says (SPEC R91)', () => {
     ['setNode', { node: 'here' }, { ownerDesired: 'paused' }],
     ['activity', {}],
     ['night', {}],
+    ['swarm', {}],
     ['door', {}],
     ['openDoor', {}, { forMs: 600_000 }],
     ['closeDoor', {}],

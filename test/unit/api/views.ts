@@ -1,5 +1,7 @@
-import type { FarmView, JobView, NightView, NodeView, TaskView } from '@cuadro/protocol';
+import type { FarmView, JobView, NightView, NodeView, SwarmView, TaskView } from '@cuadro/protocol';
 import { SELF } from './door.ts';
+
+const OTHER = '12D3KooWAtticAtticAtticAtticAtticAtticAtticAtticAtti';
 
 /** Views as a node answers them, for tests that need no node. */
 
@@ -131,5 +133,44 @@ export function nightView(hours: number): NightView {
     ],
     events: [{ id: 'lost', sentence: 'attic was lost.', machines: [SELF], ...lost }],
     leftOut: 0,
+  };
+}
+
+/** A swarm as a node answers it: a scene on its way to one machine, and one that waits for another. */
+export function swarmView(): SwarmView {
+  const attic = { peer: OTHER, name: 'attic' };
+  return {
+    machines: [
+      {
+        ...{ peer: SELF, name: 'studio', here: true, told: true },
+        ...{ receivesPerSecond: 0, sendsPerSecond: 12_000_000 },
+        copies: { results: 3, jobs: 0, logs: 0, asked: 1 },
+        notes: [],
+      },
+      {
+        ...{ ...attic, here: false, told: true },
+        ...{ receivesPerSecond: 12_000_000, sendsPerSecond: 0 },
+        copies: { results: 0, jobs: 0, logs: 0, asked: 0 },
+        notes: ['Its store takes nothing more.'],
+      },
+    ],
+    flows: [{ from: SELF, fromName: 'studio', to: OTHER, toName: 'attic', bytesPerSecond: 12_000_000 }],
+    flowsLeftOut: 0,
+    bundles: [
+      {
+        bundle: 'b'.repeat(64),
+        jobs: [{ job: 'aaaabbbbccccdddd', order: 1, name: 'film' }],
+        whole: { machines: 1, names: ['studio'] },
+        coming: [
+          {
+            ...{ ...attic, sizeBytes: 100_000_000, doneBytes: 40_000_000, files: 12, doneFiles: 3 },
+            bytesPerSecond: 12_000_000,
+            from: [{ peer: SELF, name: 'studio', bytesPerSecond: 12_000_000 }],
+            why: 'There is no room for what is missing.',
+          },
+        ],
+      },
+    ],
+    single: [{ job: 'aaaabbbbccccdddd', order: 1, name: 'film', results: 3, scene: false, on: ['studio'] }],
   };
 }

@@ -176,9 +176,20 @@ describe("a machine of a swarm whose pieces don't fit another one's manifest", (
       },
     });
     const peers = new Peers({ clock, logger: silent }, defaultTransferOptions);
-    const received = (): void => undefined;
+    const nothing = (): void => undefined;
     const engine = new Engine(
-      { blobs, clock, logger: silent, lines, memory, mesh, peers, random, received },
+      {
+        blobs,
+        clock,
+        logger: silent,
+        lines,
+        memory,
+        mesh,
+        peers,
+        random,
+        received: nothing,
+        brought: nothing,
+      },
       defaultTransferOptions,
     );
     const files = [

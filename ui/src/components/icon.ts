@@ -5,6 +5,7 @@ const icons: Record<string, TemplateResult> = {
   farm: svg`<rect x="3" y="3" width="6" height="6" rx="1"/><rect x="11" y="3" width="6" height="6" rx="1"/><rect x="3" y="11" width="6" height="6" rx="1"/><rect x="11" y="11" width="6" height="6" rx="1"/>`,
   jobs: svg`<path d="M3 5h14M3 10h14M3 15h9"/>`,
   machine: svg`<rect x="2.5" y="4" width="15" height="9.5" rx="1.5"/><path d="M7 16.5h6"/>`,
+  swarm: svg`<circle cx="10" cy="4.5" r="2"/><circle cx="4.5" cy="14.5" r="2"/><circle cx="15.5" cy="14.5" r="2"/><path d="M9 6.3l-3.5 6.4M11 6.3l3.5 6.4M6.5 14.5h7"/>`,
   door: svg`<path d="M5 17V3.5h10V17M3 17h14M12 10v.2"/>`,
   docs: svg`<path d="M4 3.5h8.5a2 2 0 0 1 2 2v11H6a2 2 0 0 1-2-2zM7 7.5h4.5M7 10.5h4.5"/>`,
   plus: svg`<path d="M10 4v12M4 10h12"/>`,

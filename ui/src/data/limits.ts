@@ -22,6 +22,8 @@ export const ALARM_AFTER_MS = 2_000;
 export const ACTIVITY_INTERVAL_MS = 30_000;
 /** What the night did is read again at most this often while the stream tells of changes, in milliseconds. */
 export const NIGHT_INTERVAL_MS = 2_000;
+/** What travels is read again at most this often while the stream tells of changes, in milliseconds. */
+export const SWARM_INTERVAL_MS = 1_000;
 /** How often this machine's node is asked how far it is with leaving, in milliseconds: each answer moves a bar. */
 export const DEPARTURE_INTERVAL_MS = 500;
 /** What could be freed is read again at most this often while jobs end: each time all their files are gone through. */

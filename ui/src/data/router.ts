@@ -5,6 +5,7 @@ export type Route =
   | { page: 'job'; job: string; tab: JobTab; task?: number }
   | { page: 'machines'; machine?: string }
   | { page: 'night' }
+  | { page: 'swarm' }
   | { page: 'door' }
   | { page: 'docs'; name: string }
   | { page: 'unknown'; path: string };
@@ -25,6 +26,7 @@ export function parsePath(path: string, search = ''): Route {
   }
   if (first === 'machines') return { page: 'machines', ...(second !== undefined && { machine: second }) };
   if (first === 'night') return { page: 'night' };
+  if (first === 'swarm') return { page: 'swarm' };
   if (first === 'door') return { page: 'door' };
   if (first === 'docs') return { page: 'docs', name: second ?? 'getting-started' };
   return { page: 'unknown', path };
@@ -44,6 +46,7 @@ export const paths = {
   machines: '/machines',
   machine: (peer: string) => `/machines/${encodeURIComponent(peer)}`,
   night: '/night',
+  swarm: '/swarm',
   door: '/door',
   docs: (name?: string) => (name === undefined ? '/docs' : `/docs/${name}`),
   job: (job: string, tab?: JobTab, task?: number) =>

@@ -9,7 +9,7 @@ export type SubmissionEvent = Extract<LiveEvent, { kind: 'submission' }>;
 
 /**
  * What a view can watch: the farm, all jobs, one job, one job's tasks, the machines, this machine, the door,
- * the connection, the steps of a submission, or whether there is news of the night.
+ * the connection, the steps of a submission, or whether there is news of the night or of what travels.
  */
 export type Topic =
   | 'farm'
@@ -19,6 +19,7 @@ export type Topic =
   | 'door'
   | 'connection'
   | 'night'
+  | 'swarm'
   | `job:${string}`
   | `tasks:${string}`
   | `submission:${string}`;
@@ -238,6 +239,9 @@ export class LiveStore {
         break;
       case 'night':
         this.#tell('night');
+        break;
+      case 'swarm':
+        this.#tell('swarm');
         break;
       case 'submission':
         this.submissions.set(event.submission, event);

@@ -7,6 +7,7 @@ import { Watch, store } from '../data/controller.ts';
 import { LOST_SHOWN_AFTER_MS } from '../data/limits.ts';
 import { type Route, followLinks, go, parsePath, paths } from '../data/router.ts';
 import { nightTerms } from '../night-terms.ts';
+import { swarmTerms } from '../swarm-terms.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 import { type ThemeChoice, chooseTheme, themeChoice } from '../theme/theme.ts';
@@ -17,6 +18,7 @@ import './job.ts';
 import './jobs.ts';
 import './machine.ts';
 import './night.ts';
+import './swarm.ts';
 import './submit.ts';
 
 const themeIcons: Record<ThemeChoice, string> = { system: 'system', dark: 'moon', light: 'sun' };
@@ -134,6 +136,7 @@ export class CuadroApp extends LitElement {
       jobs: terms.jobs.title,
       machines: terms.machine.title,
       night: nightTerms.title,
+      swarm: swarmTerms.title,
       door: terms.door.title,
       docs: terms.docs.title,
     };
@@ -170,6 +173,8 @@ export class CuadroApp extends LitElement {
         return html`<cuadro-machine .machine=${route.machine}></cuadro-machine>`;
       case 'night':
         return html`<cuadro-night></cuadro-night>`;
+      case 'swarm':
+        return html`<cuadro-swarm></cuadro-swarm>`;
       case 'door':
         return html`<cuadro-door></cuadro-door>`;
       case 'docs':
@@ -188,6 +193,7 @@ export class CuadroApp extends LitElement {
         ${this.#item(paths.farm, ['farm'], 'farm', terms.nav.farm)}
         ${this.#item(paths.jobs, ['jobs', 'job'], 'jobs', terms.nav.jobs)}
         ${this.#item(paths.machines, ['machines'], 'machine', terms.nav.machines)}
+        ${this.#item(paths.swarm, ['swarm'], 'swarm', swarmTerms.title)}
         ${this.#item(paths.night, ['night'], 'moon', terms.nav.night)}
         ${this.#item(paths.door, ['door'], 'door', terms.nav.door, store.door?.newcomers.length)}
         ${this.#item(paths.docs(), ['docs'], 'docs', terms.nav.docs)}

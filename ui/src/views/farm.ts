@@ -143,7 +143,7 @@ export class CuadroFarm extends LitElement {
   #machines(): TemplateResult {
     const jobName = (job: string): string => store.job(job)?.name ?? job;
     return html`<section>
-      <h2>${terms.farm.machines}<a class="small" href=${paths.door}>${terms.farm.addMachines} →</a></h2>
+      <h2>${terms.farm.machines}<a class="small" href=${paths.swarm}>${terms.farm.swarm} →</a><a class="small" href=${paths.door}>${terms.farm.addMachines} →</a></h2>
       <div class="machines">${repeat(
         store.nodes,
         (node) => node.peer,

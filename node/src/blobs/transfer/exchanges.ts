@@ -24,7 +24,9 @@ export interface ExchangeComponents {
   readonly peers: Peers;
   /** Where what comes is given back to. */
   readonly memory: PieceMemory;
-  readonly received: (bytes: number) => void;
+  readonly received: (peer: PeerId, bytes: number) => void;
+  /** A part of a file came that belongs to a bundle, or stands for itself. */
+  readonly brought: (bundle: BlobHash, peer: PeerId, bytes: number) => void;
   /** A want came to its end, well or not. */
   readonly end: (want: Want, result: WantResult) => void;
   readonly stop: AbortSignal;
@@ -117,7 +119,7 @@ export class Exchanges {
 
   async #takeFile(peer: PeerId, want: Want, answer: BlobsAnswer, body: Uint8Array): Promise<void> {
     const { blobs, received } = this.#components;
-    received(body.length);
+    received(peer, body.length);
     if (want.state.kind !== 'asked') return;
     if (answer.kind === 'absent') {
       want.lacks(peer);
@@ -136,6 +138,7 @@ export class Exchanges {
       const info = await blobs.putBytes(bytes, { expectedHash: want.hash });
       want.sizeBytes = info.sizeBytes;
       want.brought(peer, body.length);
+      this.#components.brought(want.providedAs, peer, body.length);
       this.#components.end(want, { info });
     } catch (error) {
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
@@ -198,7 +201,7 @@ export class Exchanges {
         throw new FrameError('That is no answer to what was asked.');
       at += 1;
       moved(request, index, clock.now());
-      received(body.length);
+      received(peer, body.length);
       await stored.add(body.length, this.#takePiece(peer, want, state, index, body));
       return isLast(request, indices.length - at);
     };
@@ -241,7 +244,7 @@ export class Exchanges {
       const want = wantOf(unit.hash);
       if (want?.state.kind === 'pieces' && unit.piece !== undefined) {
         grown.set(want, want.state);
-        this.#components.received(body.length);
+        this.#components.received(peer, body.length);
         await stored.add(body.length, this.#takePiece(peer, want, want.state, unit.piece, body));
       } else if (
         (want?.state.kind === 'queued' || want?.state.kind === 'asked') &&
@@ -250,7 +253,7 @@ export class Exchanges {
         want.state = { kind: 'asked' };
         await stored.add(body.length, this.#takeFile(peer, want, { kind: 'file', hash: unit.hash }, body));
       } else {
-        this.#components.received(body.length);
+        this.#components.received(peer, body.length);
         this.#components.memory.give(body);
       }
       return false;
@@ -284,6 +287,7 @@ export class Exchanges {
       if (!state.missing.delete(index)) return;
       want.flock?.arrived(want.flock.unitOf(want.hash, index), clock.now());
       want.brought(peer, body.length);
+      this.#components.brought(want.providedAs, peer, body.length);
     } catch (error) {
       // Nobody waits any more: the store has put the half-fetched file aside, and nobody is to blame.
       if (want.state !== state) return;

@@ -1,6 +1,8 @@
 import type { BlobsRequest, Bundle, PeerId } from '@cuadro/protocol';
 import type { SignalOption, Startable } from '../../system/interface.ts';
 import type { BlobHash, BlobInfo, PinOwner } from '../interface.ts';
+import type { TreeSums } from './ledger.ts';
+import type { Flow } from './rates.ts';
 
 /** How far a file or a tree is. */
 export interface FetchProgress {
@@ -39,6 +41,16 @@ export interface TransferStatus {
   readonly liars: Readonly<Record<PeerId, { readonly count: number; readonly hash: BlobHash }>>;
 }
 
+/** What comes here at the moment: sums alone, which cost the same for any number of files. */
+export interface TransferSums {
+  /** Bundles of which something is missing here. */
+  readonly trees: readonly TreeSums[];
+  /** All that comes of each machine, the fastest first. */
+  readonly flows: readonly Flow[];
+  /** Machines that are asked for nothing for a while, since they sent what did not fit. */
+  readonly shunned: readonly PeerId[];
+}
+
 /**
  * Brings stored files here from other machines, and serves them to others. Start it before the mesh, stop it after.
  * One fetch of a file is shared by all who wait for it; giving up a wait stops it only when nobody else waits. What
@@ -55,4 +67,5 @@ export interface Transfer extends Startable {
   /** Tells the farm, from now on, that a bundle can be had here. */
   announce(hash: BlobHash): void;
   status(): TransferStatus;
+  sums(): TransferSums;
 }

@@ -80,6 +80,12 @@ export class Peers {
     return Object.fromEntries(this.#liars);
   }
 
+  /** Those that are left alone for the moment, for what they sent. */
+  get shunned(): PeerId[] {
+    const nowMs = this.#clock.now();
+    return [...this.#liars.keys()].filter((peer) => this.#of(peer).shunnedUntilMs > nowMs);
+  }
+
   #of(peer: PeerId): Peer {
     let known = this.#peers.get(peer);
     if (known === undefined) {

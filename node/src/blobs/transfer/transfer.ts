@@ -6,7 +6,8 @@ import { mapBounded } from '../gate.ts';
 import type { BlobArrival, BlobHash, BlobInfo, BlobStore, PinOwner } from '../interface.ts';
 import { Announcer } from './announcer.ts';
 import { Engine } from './engine.ts';
-import type { FetchOptions, FetchProgress, Transfer, TransferStatus, WantedBlob } from './interface.ts';
+import type { FetchOptions, Transfer, TransferStatus, TransferSums, WantedBlob } from './interface.ts';
+import { Ledger } from './ledger.ts';
 import { defaultTransferOptions, transferLimits, type TransferOptions } from './limits.ts';
 import { Lines } from './lines.ts';
 import { Peers } from './peers.ts';
@@ -14,6 +15,7 @@ import { PieceMemory } from './piece-memory.ts';
 import { createBlobServer } from './server.ts';
 import { SwarmDesk } from './swarm-desk.ts';
 import { shuffled } from './shuffled.ts';
+import { TreeProgress } from './tree-progress.ts';
 import type { Waiter } from './wants.ts';
 
 export interface TransferComponents {
@@ -51,6 +53,7 @@ class MeshTransfer implements Transfer {
   readonly #memory: PieceMemory;
   readonly #engine: Engine;
   readonly #announcer: Announcer;
+  readonly #ledger: Ledger;
   readonly #stop = new AbortController();
   #unsubscribe: (() => void) | undefined;
   #receivedBytes = 0;
@@ -63,13 +66,19 @@ class MeshTransfer implements Transfer {
     const memory = this.#memory;
     this.#lines = new Lines({ ...components, memory }, options);
     this.#peers = new Peers(components, options);
+    this.#ledger = new Ledger(components);
+    const ledger = this.#ledger;
     this.#engine = new Engine(
       {
         ...components,
         lines: this.#lines,
         peers: this.#peers,
         memory,
-        received: (bytes) => (this.#receivedBytes += bytes),
+        received: (peer, bytes) => {
+          this.#receivedBytes += bytes;
+          ledger.received(peer, bytes);
+        },
+        brought: (bundle, peer, bytes) => ledger.brought(bundle, peer, bytes),
       },
       options,
     );
@@ -121,6 +130,18 @@ class MeshTransfer implements Transfer {
   }
 
   async ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
+    this.#ledger.begin(hash);
+    try {
+      const bundle = await this.#ensureTree(hash, options);
+      this.#ledger.end(hash);
+      return bundle;
+    } catch (error) {
+      this.#ledger.end(hash, error, options.signal?.aborted === true || this.#stop.signal.aborted);
+      throw error;
+    }
+  }
+
+  async #ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
     const { blobs } = this.#components;
     // Its own bytes are no part of the progress, whose total they would change.
     await this.fetch(hash, { holders: options.holders, ...pinOf(options), ...signalOf(options) });
@@ -146,6 +167,10 @@ class MeshTransfer implements Transfer {
       liars: this.#peers.liars,
       found: { ...this.#engine.found },
     };
+  }
+
+  sums(): TransferSums {
+    return { trees: this.#ledger.trees(), flows: this.#ledger.flows(), shunned: this.#peers.shunned };
   }
 
   async #fetchAll(blobs: readonly WantedBlob[], options: FetchOptions, of?: Of): Promise<void> {
@@ -182,6 +207,7 @@ class MeshTransfer implements Transfer {
     const named = (): readonly PeerId[] => [...options.holders(), ...(options.others?.() ?? [])];
     const flock = of && this.#engine.flocks.join(of.hash, { files: of.bundle.files, missing, named });
     const progress = new TreeProgress(call.wanted, missing, options.onProgress);
+    if (of !== undefined) this.#ledger.goesOn(of.hash, progress);
     // One wait for the end of all: the caller's abort, or the first that failed.
     const over = Promise.withResolvers<never>();
     over.promise.catch(() => undefined);
@@ -199,6 +225,7 @@ class MeshTransfer implements Transfer {
         await Promise.race([want.done.promise, over.promise]);
         // By who waits, not as it is stored: a pin that came after its owner had given up would be taken back by nobody.
         if (options.pin !== undefined) await blobs.pin(blob.hash, options.pin);
+        progress.doneFiles += 1;
       } catch (error) {
         over.reject(error);
         throw error;
@@ -213,38 +240,6 @@ class MeshTransfer implements Transfer {
       await Promise.allSettled(waits);
       if (flock !== undefined) this.#engine.flocks.leave(flock);
     }
-  }
-}
-
-/** How far several files are together. */
-class TreeProgress {
-  readonly #parts = new Map<BlobHash, FetchProgress>();
-  readonly #from = new Set<PeerId>();
-  readonly #tell: FetchOptions['onProgress'];
-  #doneBytes = 0;
-  #sizeBytes: number | undefined = 0;
-
-  constructor(
-    wanted: readonly WantedBlob[],
-    missing: readonly WantedBlob[],
-    tell: FetchOptions['onProgress'],
-  ) {
-    this.#tell = tell;
-    const lacking = new Set(missing);
-    for (const blob of wanted) {
-      if (blob.sizeBytes === undefined) this.#sizeBytes = undefined;
-      if (this.#sizeBytes !== undefined) this.#sizeBytes += blob.sizeBytes ?? 0;
-      if (!lacking.has(blob)) this.#doneBytes += blob.sizeBytes ?? 0;
-    }
-  }
-
-  told(hash: BlobHash, part: FetchProgress): void {
-    if (this.#tell === undefined) return;
-    this.#doneBytes += part.doneBytes - (this.#parts.get(hash)?.doneBytes ?? 0);
-    this.#parts.set(hash, part);
-    for (const peer of part.from) this.#from.add(peer);
-    const sizeBytes = this.#parts.size === 1 ? (this.#sizeBytes ?? part.sizeBytes) : this.#sizeBytes;
-    this.#tell({ doneBytes: this.#doneBytes, sizeBytes, from: [...this.#from] });
   }
 }
 

@@ -1,0 +1,40 @@
+import type { PeerId } from '@cuadro/protocol';
+import type { BlobHash } from '../interface.ts';
+import type { FetchOptions, FetchProgress, WantedBlob } from './interface.ts';
+
+/** How far several files are together. */
+export class TreeProgress {
+  readonly #parts = new Map<BlobHash, number>();
+  readonly #from = new Set<PeerId>();
+  readonly #tell: FetchOptions['onProgress'];
+  readonly files: number;
+  doneBytes = 0;
+  doneFiles: number;
+  /** Undefined where a size is not known. */
+  sizeBytes: number | undefined = 0;
+
+  constructor(
+    wanted: readonly WantedBlob[],
+    missing: readonly WantedBlob[],
+    tell: FetchOptions['onProgress'],
+  ) {
+    this.#tell = tell;
+    this.files = wanted.length;
+    this.doneFiles = wanted.length - missing.length;
+    const lacking = new Set(missing);
+    for (const blob of wanted) {
+      if (blob.sizeBytes === undefined) this.sizeBytes = undefined;
+      if (this.sizeBytes !== undefined) this.sizeBytes += blob.sizeBytes ?? 0;
+      if (!lacking.has(blob)) this.doneBytes += blob.sizeBytes ?? 0;
+    }
+  }
+
+  told(hash: BlobHash, part: FetchProgress): void {
+    this.doneBytes += part.doneBytes - (this.#parts.get(hash) ?? 0);
+    this.#parts.set(hash, part.doneBytes);
+    if (this.#tell === undefined) return;
+    for (const peer of part.from) this.#from.add(peer);
+    const sizeBytes = this.#parts.size === 1 ? (this.sizeBytes ?? part.sizeBytes) : this.sizeBytes;
+    this.#tell({ doneBytes: this.doneBytes, sizeBytes, from: [...this.#from] });
+  }
+}
