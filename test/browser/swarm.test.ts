@@ -12,6 +12,8 @@ import { CHROMIUM_FLAGS } from './support.ts';
 /** A scene of 48 MiB, and a machine that has room for 10: the one that has more takes all of it, and the other says why not. */
 const SCENE = 'big=48';
 const SMALL_GIB = 10 / 1_024;
+/** On two cores that others use too. */
+const LIMIT_MS = 120_000;
 
 describe('the page of the swarm, in a farm of three', () => {
   let house: House;
@@ -21,7 +23,7 @@ describe('the page of the swarm, in a farm of three', () => {
   let submitter: LocalNode;
   let job: string;
   const complaints: string[] = [];
-  const asked: string[] = [];
+  const asked: { path: string; atMs: number }[] = [];
 
   before(async () => {
     house = await House.open();
@@ -43,7 +45,9 @@ describe('the page of the swarm, in a farm of three', () => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     page = await context.newPage();
     page.on('pageerror', (error) => complaints.push(String(error)));
-    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    page.on('request', (request) =>
+      asked.push({ path: new URL(request.url()).pathname, atMs: performance.now() }),
+    );
     const { file } = submitter.client;
     await page.goto(signinAddress(file));
     await page.goto(`${file.address}/`);
@@ -52,8 +56,11 @@ describe('the page of the swarm, in a farm of three', () => {
     await page.getByRole('link', { name: 'Swarm' }).press('Enter');
     await page.getByText('No scene is needed at the moment.').waitFor();
     shown = {
-      flow: page.locator('.flow', { hasText: 'belen' }).filter({ hasText: 'dolores' }).waitFor(),
-      lack: page.getByText('There is no room for what is missing.').waitFor(),
+      flow: page
+        .locator('.flow', { hasText: 'belen' })
+        .filter({ hasText: 'dolores' })
+        .waitFor({ timeout: LIMIT_MS }),
+      lack: page.getByText('There is no room for what is missing.').waitFor({ timeout: LIMIT_MS }),
     };
     job = (await submitter.client.call('submit', { body: { path: blend, settings: { samples: 2 } } })).job.id;
   });
@@ -71,19 +78,21 @@ describe('the page of the swarm, in a farm of three', () => {
 
   it('R182, R184: says of a machine why the scene is not there, as that machine tells it', async () => {
     await shown.lack;
-    const coming = page.locator('.coming li');
-    assert.equal(await coming.getByRole('link').innerText(), 'carmen');
+    // The other one may be on its way still.
+    const coming = page.locator('.coming li', { has: page.getByRole('link', { name: 'carmen' }) });
     assert.match(await coming.innerText(), /B of 5\d\.\d MB[\s\S]*missing: [45]\d\.?\d* MB in \d file/);
   });
 
   it('R184: shows who has the scene whole once it came', async () => {
-    await page.getByText('Whole on 2 machines: belen and dolores.').waitFor();
-    await page.getByRole('link', { name: 'scene-big48' }).waitFor();
+    await page.getByText('Whole on 2 machines: belen and dolores.').waitFor({ timeout: LIMIT_MS });
+    await page.getByRole('link', { name: 'shot', exact: true }).waitFor();
   });
 
-  it('R183: is read no more than once a second, and by nobody once all rests', async () => {
-    const reads = (): number => asked.filter((path) => path === '/api/v1/swarm').length;
-    assert.ok(reads() > 1, 'the stream told of changes');
+  it('R183: is read again because the stream says so, and at most once a second', async () => {
+    const reads = asked.filter(({ path }) => path === '/api/v1/swarm').map(({ atMs }) => atMs);
+    assert.ok(reads.length > 1, 'the stream told of changes');
+    const spanMs = (reads.at(-1) ?? 0) - (reads[0] ?? 0);
+    assert.ok(reads.length <= spanMs / 1_000 + 2, `${reads.length} reads in ${spanMs} ms`);
     await until('the flows to be over', async () => (await page.locator('.flow').count()) === 0);
     await page.getByText('Nothing travels at the moment.').waitFor();
   });
@@ -121,7 +130,7 @@ describe('the page of the swarm, in a farm of three', () => {
     await page.getByRole('table').getByRole('link', { name: 'dolores' }).press('Enter');
     await page.getByRole('heading', { name: 'dolores', level: 1 }).waitFor();
     await page.goBack();
-    await page.locator('cuadro-swarm').getByRole('link', { name: 'scene-big48' }).press('Enter');
+    await page.locator('cuadro-swarm').getByRole('link', { name: 'shot', exact: true }).press('Enter');
     await page.waitForURL(new RegExp(`/jobs/${job}`));
   });
 

@@ -19,7 +19,7 @@ export const swarmTerms = {
     const list = named.length > 1 ? `${named.slice(0, -1).join(', ')} and ${last}` : last;
     return machines === 1 ? `Whole on ${list}.` : `Whole on ${count(machines, 'machine')}: ${list}.`;
   },
-  coming: (n: number) => `On its way to ${count(n, 'machine')}`,
+  coming: (n: number) => `Not whole on ${count(n, 'machine')}`,
   barText: (name: string) => `How much of it ${name} has`,
   done: (done: number, size: number) =>
     size === 0 ? 'about to come' : `${formatBytes(done)} of ${formatBytes(size)}`,

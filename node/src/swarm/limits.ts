@@ -2,6 +2,8 @@
 export const swarmWatchLimits = {
   /** What changed is told at most so often, in milliseconds: people read numbers no faster. */
   tellMs: 1_000,
+  /** What has not changed is told again after so long, in milliseconds: a stream on which nothing moves is cut (30 s). */
+  tellAgainMs: 10_000,
   /** Whoever looks is asked after so long whether it still does, in milliseconds: a page that is shown reads anew then. */
   wantedMs: 20_000,
   /** …and has so long to do it, in milliseconds, before the other machines are left in peace. */

@@ -64,11 +64,13 @@ export class Teller {
   async #tell(stream: MeshStream, signal: AbortSignal): Promise<void> {
     const { clock } = this.#components;
     const writer = new FrameWriter(stream, new StallGuard(clock, stream, limits.stallMs));
-    let told: Uint8Array | undefined;
+    let told: { readonly bytes: Uint8Array; readonly atMs: number } | undefined;
     while (!signal.aborted) {
       const { report, bytes } = this.current();
-      if (told === undefined || Buffer.compare(told, bytes) !== 0) {
-        told = bytes;
+      const atMs = clock.now();
+      const isNew = told === undefined || Buffer.compare(told.bytes, bytes) !== 0;
+      if (told === undefined || isNew || atMs - told.atMs >= limits.tellAgainMs) {
+        told = { bytes, atMs };
         await writer.write(report);
         await writer.flush();
       }

@@ -66,7 +66,8 @@ function machinesOf(
     if (giver !== undefined) giver.sends += bytesPerSecond;
     if (taker !== undefined) taker.receives += bytesPerSecond;
   }
-  return nodes.map(({ peer, name, here }) => {
+  const inOrder = nodes.toSorted((a, b) => Number(b.here) - Number(a.here) || compare(a.name, b.name));
+  return inOrder.map(({ peer, name, here }) => {
     const report = reports.get(peer);
     const { results = 0, jobs = 0, logs = 0, asked = 0 } = report?.copies ?? {};
     const { receives = 0, sends = 0 } = sums.get(peer) ?? {};

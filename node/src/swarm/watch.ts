@@ -1,4 +1,4 @@
-import { checkedBy, type PeerId, type SwarmReport, swarmReportSchema } from '@cuadro/protocol';
+import { checkedBy, encode, type PeerId, type SwarmReport, swarmReportSchema } from '@cuadro/protocol';
 import { FrameError, FrameReader, isNonsense } from '../blobs/transfer/frames.ts';
 import type { Mesh, MeshStream } from '../mesh/interface.ts';
 import type { Clock } from '../system/interface.ts';
@@ -155,9 +155,13 @@ export class Watch {
       const report = checkedBy(swarmReportSchema, frame.head);
       if (!report.success || frame.body.length > 0) throw new FrameError('That is no report.');
       if (signal.aborted) return;
-      this.#take(stream.peer, report.data);
+      // What is only told again is no news.
+      if (!isSame(this.reports.get(stream.peer), report.data)) this.#take(stream.peer, report.data);
       // One that tells faster than it may waits.
       await clock.sleep(limits.tellMs / 2, { signal });
     }
   }
 }
+
+const isSame = (a: SwarmReport | undefined, b: SwarmReport): boolean =>
+  a !== undefined && Buffer.compare(encode(a), encode(b)) === 0;

@@ -44,6 +44,7 @@ export class CuadroApp extends LitElement {
       nav a.item:hover { background: var(--surface-hover); color: var(--text); }
       nav a.item[aria-current='page'] { background: var(--surface-hover); color: var(--text); }
       .badge { margin-left: auto; min-width: 18px; padding: 0 5px; border-radius: 9px; background: var(--warn); color: #1b1400; font-size: 11px; line-height: 18px; text-align: center; }
+      .wide { display: contents; }
       .foot { margin-top: auto; display: flex; align-items: center; justify-content: space-between; gap: var(--space-2); }
       main { padding: var(--space-6) clamp(var(--space-4), 3vw, 40px) 64px; max-width: 1500px; width: 100%; margin: 0 auto; }
       .lost { position: fixed; z-index: 20; inset: 0 0 auto 0; display: flex; justify-content: center; align-items: center; gap: var(--space-3); padding: 6px; background: var(--warn); color: #1b1400; font-weight: 600; }
@@ -53,7 +54,7 @@ export class CuadroApp extends LitElement {
       @media (max-width: 760px) {
         :host { display: block; }
         nav { position: fixed; inset: auto 0 0 0; height: auto; z-index: 10; flex-direction: row; padding: 6px max(8px, env(safe-area-inset-left)) calc(6px + env(safe-area-inset-bottom)); border: 0; border-top: 1px solid var(--line); justify-content: space-around; }
-        .brand, .foot cuadro-state { display: none; }
+        .brand, .foot cuadro-state, .wide { display: none; }
         nav a.item { flex-direction: column; gap: 2px; font-size: 11px; min-height: 44px; justify-content: center; padding: 0 5px; }
         .badge { position: absolute; margin: -12px 0 0 34px; }
         nav .submit { order: 9; margin: 0; align-self: center; flex-direction: column; gap: 2px; min-height: 44px; padding: 0 var(--space-2); font-size: 11px; }
@@ -193,7 +194,7 @@ export class CuadroApp extends LitElement {
         ${this.#item(paths.farm, ['farm'], 'farm', terms.nav.farm)}
         ${this.#item(paths.jobs, ['jobs', 'job'], 'jobs', terms.nav.jobs)}
         ${this.#item(paths.machines, ['machines'], 'machine', terms.nav.machines)}
-        ${this.#item(paths.swarm, ['swarm'], 'swarm', swarmTerms.title)}
+        <span class="wide">${this.#item(paths.swarm, ['swarm'], 'swarm', swarmTerms.title)}</span>
         ${this.#item(paths.night, ['night'], 'moon', terms.nav.night)}
         ${this.#item(paths.door, ['door'], 'door', terms.nav.door, store.door?.newcomers.length)}
         ${this.#item(paths.docs(), ['docs'], 'docs', terms.nav.docs)}

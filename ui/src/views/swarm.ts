@@ -159,12 +159,16 @@ export class CuadroSwarm extends LitElement {
     const t = swarmTerms;
     return html`<section class="panel flows"><h2>${t.flows}</h2>
       ${flows.length === 0 ? html`<p class="quiet">${t.noFlows}</p>` : html`<p class="small quiet">${t.flowsHint}</p>`}
-      <ul>${repeat(
-        flows,
-        ({ from, to }) => `${from} ${to}`,
-        ({ fromName, toName, bytesPerSecond }) =>
-          html`<li class="flow"><span class="grow">${fromName} <span aria-hidden="true" class="faint">→</span><span class="unseen"> to </span> ${toName}</span><span class="number">${t.rate(bytesPerSecond)}</span></li>`,
-      )}</ul>
+      ${
+        flows.length === 0
+          ? ''
+          : html`<ul>${repeat(
+              flows,
+              ({ from, to }) => `${from} ${to}`,
+              ({ fromName, toName, bytesPerSecond }) =>
+                html`<li class="flow"><span class="grow">${fromName} <span aria-hidden="true" class="faint">→</span><span class="unseen"> to </span> ${toName}</span><span class="number">${t.rate(bytesPerSecond)}</span></li>`,
+            )}</ul>`
+      }
       ${flowsLeftOut > 0 ? html`<p class="small quiet">${t.leftOut(flowsLeftOut)}</p>` : ''}</section>`;
   }
 
@@ -174,7 +178,7 @@ export class CuadroSwarm extends LitElement {
     const nothing = single.length === 0 && giving.length === 0;
     return html`<section class="panel single"><h2>${t.copies}</h2>
       ${nothing ? html`<p class="quiet">${machines.length < 2 ? t.copiesAlone : t.copiesDone}</p>` : ''}
-      <ul>${repeat(
+      <ul ?hidden=${nothing}>${repeat(
         single,
         ({ job }) => job,
         ({ job, order, name, results, scene, on }) =>

@@ -34,8 +34,11 @@ interface Entry {
   endedMs: number;
 }
 
-/** A bundle that could not be had is told for so long after: whoever wants it tries again by then (`content.ts`). */
-const LACK_KEPT_MS = 15_000;
+/**
+ * A bundle that could not be had is told for so long after: by then it is tried again, by who renders after 10 s at the
+ * latest, by who asks a machine without room to hold it after 30 s.
+ */
+const LACK_KEPT_MS = 40_000;
 
 /** What comes here from whom, and what for: sums alone, so that telling them costs the same for any number of files. */
 export class Ledger {
@@ -87,7 +90,8 @@ export class Ledger {
     const entry = this.#entries.get(bundle);
     if (entry === undefined) return;
     entry.rates.add(peer, bytes, this.#clock.now());
-    entry.lack = undefined;
+    // What was on its way when it was given up says nothing of the rest.
+    if (entry.users > 0) entry.lack = undefined;
   }
 
   /** Bundles of which something is missing here. */
