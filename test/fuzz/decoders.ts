@@ -11,6 +11,7 @@ import { ownFileDecoders } from './decoders/own-files.ts';
 import { pictureDecoders } from './decoders/pictures.ts';
 import { protocolDecoders } from './decoders/protocol.ts';
 import { streamDecoders } from './decoders/streams.ts';
+import { swarmDecoders } from './decoders/swarm.ts';
 import { textDecoders } from './decoders/texts.ts';
 import { toolDecoders } from './decoders/tools.ts';
 
@@ -19,6 +20,7 @@ export const DECODERS: readonly Decoder[] = [
   ...protocolDecoders,
   ...textDecoders,
   ...streamDecoders,
+  ...swarmDecoders,
   ...diskDecoders,
   ...ownFileDecoders,
   ...journalDecoders,

@@ -1,0 +1,3 @@
+import { testDecoders } from './suite.ts';
+
+await testDecoders('swarm');
