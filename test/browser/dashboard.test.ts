@@ -87,6 +87,7 @@ describe('the dashboard', () => {
         `/jobs/${failed}/details`,
         '/machines',
         '/night',
+        '/swarm',
         '/door',
         '/docs',
       ]) {
@@ -109,6 +110,7 @@ describe('the dashboard', () => {
       `/jobs/${failed}/details`,
       '/machines',
       '/night',
+      '/swarm',
       '/door',
       '/docs',
     ]) {

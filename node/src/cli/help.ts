@@ -54,6 +54,11 @@ export const COMMANDS = [
     summary: 'Say what happened since the evening, and what needs you',
   },
   {
+    name: 'swarm',
+    usage: '',
+    summary: 'Say how scenes and frames travel, what is missing and why, what waits for a copy',
+  },
+  {
     name: 'drain',
     usage: '[machine...]',
     summary: 'Let machines end what they run, and take nothing new',

@@ -201,6 +201,7 @@ function addMachineCommands(add: Add): void {
     .option('--hours <number>', 'The last hours (12 by default)', hoursNumber)
     .option('--since <time>', 'Since the last time that a clock showed this, such as 22:00')
     .addHelpText('after', '\nThe same on every machine of the farm, whichever slept.\n');
+  add('swarm', async (context) => (await import('./commands/swarm.ts')).swarm(context));
   add('drain', async (context, [machines], options: { here?: boolean }) =>
     (await nodes()).drain(context, machines as string[], options),
   ).option('--here', 'This machine');
