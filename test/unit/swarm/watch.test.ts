@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { encode } from '@cuadro/protocol';
+import { FrameReader } from '../../../node/src/blobs/transfer/frames.ts';
 import type { Mesh } from '../../../node/src/mesh/interface.ts';
 import type { Swarm } from '../../../node/src/swarm/interface.ts';
 import { createSwarm } from '../../../node/src/swarm/swarm.ts';
@@ -172,6 +173,24 @@ describe('what machines tell each other of what travels', () => {
     assert.equal(opened, 1);
     await pass(clock, 5);
     assert.equal(opened, 2);
+  });
+
+  test('R182: what rests is told once, and again after 10 s, so that the stream is not taken for a dead one', async (context) => {
+    const { clock, here, other } = await startBoth(context);
+    const stream = await here.machine.mesh.open(other.machine.peer, 'swarm');
+    let frames = 0;
+    const reading = (async () => {
+      const reader = new FrameReader(stream.chunks);
+      while ((await reader.next()) !== undefined) frames += 1;
+    })();
+    await pass(clock, 8);
+    assert.equal(frames, 1);
+    await pass(clock, 4);
+    assert.equal(frames, 2);
+    await pass(clock, 10);
+    assert.equal(frames, 3);
+    stream.abort();
+    await assert.rejects(reading);
   });
 
   test('R182: whoever says something on its stream is told nothing more, and counted', async (context) => {

@@ -30,6 +30,7 @@ export class CuadroFarm extends LitElement {
         grid-template-columns: minmax(0, 1fr); gap: var(--space-6); }
       header { display: flex; align-items: baseline; gap: var(--space-3); flex-wrap: wrap; }
       section > h2 { display: flex; justify-content: space-between; margin-bottom: var(--space-3); color: var(--text-quiet); }
+      .links { display: flex; flex-wrap: wrap; gap: 0 var(--space-4); justify-content: end; }
       .columns { display: grid; grid-template-columns: minmax(0, 1.7fr) minmax(0, 1fr); gap: var(--space-6); align-items: start; }
       .now { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: var(--space-3); }
       .running { display: grid; gap: 6px; padding: var(--space-3) var(--space-4); }
@@ -143,7 +144,7 @@ export class CuadroFarm extends LitElement {
   #machines(): TemplateResult {
     const jobName = (job: string): string => store.job(job)?.name ?? job;
     return html`<section>
-      <h2>${terms.farm.machines}<a class="small" href=${paths.swarm}>${terms.farm.swarm} →</a><a class="small" href=${paths.door}>${terms.farm.addMachines} →</a></h2>
+      <h2>${terms.farm.machines}<span class="links small"><a href=${paths.swarm}>${terms.farm.swarm} →</a><a href=${paths.door}>${terms.farm.addMachines} →</a></span></h2>
       <div class="machines">${repeat(
         store.nodes,
         (node) => node.peer,
