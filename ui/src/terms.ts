@@ -48,7 +48,7 @@ export const terms = {
     allJobs: 'All jobs',
     machines: 'Machines',
     addMachines: 'Add machines',
-    swarm: 'What travels',
+    swarm: 'Swarm',
     latest: 'Latest frames',
     idle: 'Nothing is rendering',
     idleNext: (waiting: number) =>
