@@ -93,6 +93,7 @@ function assembleFarm(
       mesh: network.forFarm,
       queries: core,
       merge: (own) => driver.merge(own),
+      durable: () => driver.flushed(),
       adopt: (others) => driver.merge(others),
       tell: async (record, isWanted) => (await network.copies.confirm([record], isWanted)).machines > 1,
       onDoor: (door) => tellDoor(init, hub, door),

@@ -252,6 +252,7 @@ export class Machine {
         store,
         queries: core,
         merge: (own) => driver.merge(own),
+        durable: () => driver.flushed(),
         adopt: (others) => driver.merge(others),
         tell: async (record, isWanted) => (await network.copies.confirm([record], isWanted)).machines > 1,
         onDoor: () => undefined,

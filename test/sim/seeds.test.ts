@@ -258,6 +258,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     seed: 941n,
     was: 'a task that came before its job was in no digest after a start, and went to nobody once its job was there',
   },
+  {
+    seed: 579n,
+    was: 'a machine was told of its removal before the remover had it on its disk, which refused it, and led alone',
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -94,7 +94,7 @@ export class LobbyDesk {
   }
 
   async #join(from: PeerId, { name, mesh }: RequestOf<'join'>, farm: FarmRecord): Promise<LobbyAnswer> {
-    const standing = this.#standing(from, farm);
+    const standing = await this.#standing(from, farm);
     if (standing !== undefined) return standing;
     const { roster, door } = this.#state;
     const record = { kind: 'member', peer: from, name, admissions: {}, removals: {} } as MemberRecord;
@@ -115,7 +115,7 @@ export class LobbyDesk {
   /** A member that isn't known here yet: its records are taken if they prove it. */
   async #present(from: PeerId, request: RequestOf<'present'>, farm: FarmRecord): Promise<LobbyAnswer> {
     if (request.farm !== farm.id) return closed('other-farm');
-    const standing = this.#standing(from, farm);
+    const standing = await this.#standing(from, farm);
     if (standing !== undefined) return standing.kind === 'removed' ? standing : this.#known(request);
     if (!this.#budget.spend(request.members)) return closed('busy');
     const { roster, components } = this.#state;
@@ -127,13 +127,13 @@ export class LobbyDesk {
   }
 
   /** Whoever let it in may have been removed by somebody who didn't know of that (SPEC R64, R129): it is to know why. */
-  #voided(shown: readonly MemberRecord[], farm: FarmRecord): LobbyAnswer {
+  async #voided(shown: readonly MemberRecord[], farm: FarmRecord): Promise<LobbyAnswer> {
     const { removed } = this.#state.roster;
     const gone = shown.flatMap(({ peer }) =>
       removed.has(peer) ? [peer, removed.get(peer)?.by ?? peer] : [],
     );
     if (gone.length === 0) return closed('unknown');
-    return { kind: 'removed', farm, members: this.#state.roster.proof(gone, false) };
+    return this.#out(gone, farm);
   }
 
   #known({ wants }: RequestOf<'present'>): LobbyAnswer {
@@ -178,7 +178,7 @@ export class LobbyDesk {
   }
 
   /** The answer to one that was here before. */
-  #standing(from: PeerId, farm: FarmRecord): LobbyAnswer | undefined {
+  async #standing(from: PeerId, farm: FarmRecord): Promise<LobbyAnswer | undefined> {
     switch (this.#standingOf(from)) {
       case 'member':
         return this.#admitted(from, farm);
@@ -209,10 +209,19 @@ export class LobbyDesk {
     return known.filter((address) => address.length <= 200).slice(0, ADDRESSES_TOLD);
   }
 
-  #removed(peer: PeerId, farm: FarmRecord): LobbyAnswer {
+  #removed(peer: PeerId, farm: FarmRecord): Promise<LobbyAnswer> {
     const by = this.#state.roster.removed.get(peer)?.by;
-    const proof = this.#state.roster.proof(by === undefined ? [peer] : [peer, by], false);
-    return { kind: 'removed', farm, members: proof };
+    return this.#out(by === undefined ? [peer] : [peer, by], farm);
+  }
+
+  /**
+   * That is final for whoever hears it, so it waits for the disk: were the write to fail, nobody else would know of it
+   * any more (SPEC R186).
+   */
+  async #out(gone: readonly PeerId[], farm: FarmRecord): Promise<LobbyAnswer> {
+    const members = this.#state.roster.proof(gone, false);
+    await this.#state.components.durable();
+    return { kind: 'removed', farm, members };
   }
 
   #waiting(farm: FarmRecord): LobbyAnswer {

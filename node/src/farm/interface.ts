@@ -36,6 +36,8 @@ export interface FarmComponents {
   readonly queries: Pick<CoreQueries, 'farmRecord' | 'memberRecords' | 'jobIds' | 'jobRecord'>;
   /** Merges records of this farm; resolves once they are durable. */
   merge(records: KnownRecord[]): Promise<void>;
+  /** Resolves once all that has come in so far is durable; rejects where that can't be written. */
+  durable(): Promise<void>;
   /**
    * Has another machine hold a record that isn't merged here, which is asked only while that is wanted; false where none
    * answered in time that it does.

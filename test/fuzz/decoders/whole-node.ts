@@ -80,6 +80,7 @@ export class WholeNode {
         mesh: this.#network.forFarm,
         queries: core,
         merge: (own) => this.#driver.merge(own),
+        durable: () => this.#driver.flushed(),
         adopt: (others) => this.#driver.merge(others),
         tell: () => Promise.resolve(false),
         onDoor: () => undefined,

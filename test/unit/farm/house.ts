@@ -117,6 +117,7 @@ export class Machine {
         store,
         queries: core,
         merge: (own) => driver.merge(own),
+        durable: () => driver.flushed(),
         adopt: (others) => driver.merge(others),
         tell: (record) => this.#house.tell(this, record),
         onDoor: (view) => this.views.push(view),

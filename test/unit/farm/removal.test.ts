@@ -153,12 +153,29 @@ describe('removal (R64, R107)', () => {
       assert.deepEqual(tower.parts.mesh.reachable(), [attic.peer]);
     });
 
-    test('it tells the removed one in the lobby that it is removed', async () => {
+    test('R186: it tells the removed one in the lobby that it is removed once that is durable', async () => {
       await hear('laptop');
-      await house.until(() => laptop.farm.door().state === 'removed', 60_000);
-      assert.match(laptop.farm.door().message, /was removed from .* by studio \(sold\)/);
+      await house.until(() => !laptop.parts.mesh.reachable().includes(tower.peer), 1_000);
+      await house.pass(20_000);
+      assert.equal(laptop.farm.door().state, 'member', 'it would be the only one to know');
       tower.goOn();
       await merged;
+      await house.until(() => laptop.farm.door().state === 'removed', 60_000);
+      assert.match(laptop.farm.door().message, /was removed from .* by studio \(sold\)/);
+    });
+
+    test('R186: one that was told nothing since that was never written comes back', async () => {
+      await hear('laptop');
+      await house.until(() => !laptop.parts.mesh.reachable().includes(tower.peer), 1_000);
+      await house.pass(5_000);
+      tower.kill();
+      tower.goOn();
+      await assert.rejects(merged);
+      await tower.stop();
+      await tower.start();
+      await house.until(() => laptop.parts.mesh.reachable().includes(tower.peer), 60_000);
+      assert.equal(laptop.farm.door().state, 'member');
+      assert.ok(tower.members.includes(laptop.peer));
     });
 
     test('it lets nobody in before that is durable', async () => {
