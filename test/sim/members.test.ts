@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
-import type { Message } from '@cuadro/protocol';
+import { encode, type Message } from '@cuadro/protocol';
 import type { CoreEffect } from '../../node/src/core/interface.ts';
 import { Members } from './checkers/members.ts';
 import type { SimFarm } from './farm.ts';
+import { emptyDisk } from '../../node/src/store/memory-store.ts';
 import type { Machine } from './machine.ts';
+import { HEAD_BYTES } from './on-disk.ts';
 
 /** The judge of what a removed machine gets, told by hand of Carmen, who may know that Dolores was removed. */
 
@@ -13,13 +15,16 @@ let removals: Set<string>;
 let out: Set<string>;
 let connected: Set<string>;
 let carmen: Machine;
+let dolores: Machine;
 let members: Members;
 beforeEach(() => {
   [removals, out, connected] = [new Set(), new Set(), new Set(['dolores'])];
   const record = (peer: string) => ({ peer, removals: removals.has(peer) ? { alba: {} } : {} });
   const queries = { memberRecords: () => ['carmen', 'dolores'].map(record), removed: () => out };
   carmen = { name: 'carmen', peer: 'carmen', queries } as unknown as Machine;
-  const machines = [carmen, { name: 'dolores', peer: 'dolores' }];
+  dolores = { name: 'dolores', peer: 'dolores' } as unknown as Machine;
+  const machines = [carmen, dolores];
+  for (const machine of machines) Object.assign(machine, { disk: { records: emptyDisk() }, isGone: false });
   members = new Members({
     ...{ machines, up: () => [carmen], of: (peer: string) => machines.find((one) => one.peer === peer) },
     wire: { pair: (_: string, peer: string) => ({ session: { isOpen: () => connected.has(peer) } }) },
@@ -75,4 +80,34 @@ it('R191: who knows that a machine is out does not name it as a successor', () =
     rule: 'removed members',
     message: /carmen names the removed dolores/,
   });
+});
+
+/** The disk of a machine tells that Dolores was removed, and what its node shows follows. */
+const write = (machine: Machine): void => {
+  const bytes = encode({ kind: 'member', peer: 'dolores', removals: { carmen: {} } });
+  const stored = new Uint8Array([...new Uint8Array(HEAD_BYTES), ...bytes]);
+  machine.disk.records.records.set('member/dolores', stored);
+};
+const changed = (machine: Machine) => (): void => members.changed(machine, { members: true });
+
+it('R186: a machine that knows of its own end is not the only one with that on its disk', () => {
+  assert.doesNotThrow(changed(dolores));
+  write(carmen);
+  assert.doesNotThrow(changed(carmen));
+  write(dolores);
+  assert.doesNotThrow(changed(dolores));
+});
+
+it('R186: one that alone has it on its disk heard of it too early', () => {
+  write(dolores);
+  assert.throws(changed(dolores), {
+    rule: 'removed members',
+    message: 'dolores alone knows that it was removed.',
+  });
+});
+
+it('R186: whose disk was destroyed may have had it', () => {
+  Object.assign(carmen, { isGone: true });
+  write(dolores);
+  assert.doesNotThrow(changed(dolores));
 });

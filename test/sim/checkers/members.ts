@@ -1,5 +1,5 @@
 import type { Message, PeerId } from '@cuadro/protocol';
-import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import type { Changes, CoreEffect } from '../../../node/src/core/interface.ts';
 import type { SimFarm } from '../farm.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type Checker } from './checker.ts';
@@ -20,6 +20,8 @@ export class Members implements Checker {
   readonly #knownAt = new Map<string, number>();
   /** By the same: the write after whose answer its node can know. */
   readonly #writtenBy = new Map<string, number>();
+  /** Machines whose disks tell of their own end. */
+  readonly #ended = new Set<Machine>();
 
   constructor(farm: SimFarm) {
     this.#farm = farm;
@@ -60,6 +62,15 @@ export class Members implements Checker {
         );
     }
     this.#lookAtDisks();
+  }
+
+  /** It hears of its own end from one that has that on its disk, or nobody else might ever know (SPEC R186). */
+  changed(machine: Machine, { members }: Pick<Changes, 'members'>): void {
+    if (members !== true || this.#ended.has(machine) || !knowsThatItIsOut(machine, machine)) return;
+    this.#ended.add(machine);
+    const { machines } = this.#farm;
+    if (!machines.some((one) => one !== machine && (one.isGone || knowsThatItIsOut(one, machine))))
+      throw new Violation('removed members', `${machine.name} alone knows that it was removed.`);
   }
 
   #isConnected(machine: Machine, peer: PeerId): boolean {
