@@ -6,7 +6,7 @@ import { isSetAside } from './checkers/rules.ts';
 import type { Dice } from './dice.ts';
 import type { SimFarm } from './farm.ts';
 import type { Machine } from './machine.ts';
-import { contentOf, has, jobsOn, taskOn } from './on-disk.ts';
+import { contentOf, has, jobsOn, knowsThatItIsOut, taskOn } from './on-disk.ts';
 import { jobRecord, natureOf, planOf, sceneOf, storeScene } from './recipes.ts';
 import type { DeedKind } from './tally.ts';
 import { weekMinute } from './worker.ts';
@@ -33,6 +33,8 @@ export type Deed =
 
 /** How long a door is opened for. */
 const DOOR_MS = 600_000;
+/** How often somebody looks whether a machine is out. */
+const LOOK_MS = 500;
 
 /** The people of a farm: they submit, change their minds, and press buttons on any machine. */
 export class People {
@@ -223,13 +225,26 @@ export class People {
     if (at === undefined || farm === undefined || machine.isRemoved) return;
     this.#note(at, `remove ${machine.name}`);
     this.#farm.tally.deed('remove a machine');
-    farm.removeMember(machine.peer, 'sold').then(
-      () => {
-        machine.isRemoved = true;
-        this.#tell({ kind: 'remove', machine, at });
-      },
-      () => undefined,
-    );
+    const removed = (): void => {
+      if (machine.isRemoved) return;
+      machine.isRemoved = true;
+      this.#tell({ kind: 'remove', machine, at });
+    };
+    farm.removeMember(machine.peer, 'sold').then(removed, () => undefined);
+    this.#lookWhereEnded(at, machine, removed);
+  }
+
+  /** A node that was to remove a machine may end once that is written, and before it has answered: it is out all the same. */
+  #lookWhereEnded(at: Machine, machine: Machine, removed: () => void): void {
+    const { life } = at.host;
+    const look = (): void => {
+      if (machine.isRemoved) return;
+      const hasEnded = !at.isUp || at.host.life !== life;
+      const isOut = this.#farm.machines.some((one) => one !== machine && knowsThatItIsOut(one, machine));
+      if (hasEnded && isOut) removed();
+      else this.#farm.timeline.after(LOOK_MS, look);
+    };
+    look();
   }
 
   /** Somebody opens the door for newcomers. */
