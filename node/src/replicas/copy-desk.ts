@@ -1,4 +1,5 @@
 import {
+  attemptKey,
   heldBy,
   type Failure,
   type HoldItem,
@@ -241,7 +242,8 @@ export class CopyDesk {
       const { task, result } = asked;
       const holders = withHolder(result.holders, peer, counter);
       return () => {
-        const state = isHeldByTwo(holders, queries.removed()) ? 'done' : result.state;
+        const known = queries.taskRecord(task.job, task.index)?.results[attemptKey(result.attempt)];
+        const state = isHeldByTwo(holders, known?.holders, queries.removed()) ? 'done' : result.state;
         return recordOf(task, { ...result, state, holders });
       };
     }
@@ -262,7 +264,11 @@ export class CopyDesk {
         ...(record.spec.bundle !== undefined && { bundle: withHolder(bundle, peer, bundleCounter) }),
       },
     };
-    return () => ({ ...kept, acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()) });
+    return () => ({
+      ...kept,
+      acknowledged:
+        kept.acknowledged || isJobHeldByTwo(kept, queries.jobRecord(record.id), queries.removed()),
+    });
   }
 
   #refused(peer: PeerId, asked: Asked, reason: Extract<HoldOutcome, { kind: 'refused' }>['reason']): void {

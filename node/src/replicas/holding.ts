@@ -239,7 +239,8 @@ class HoldSession {
     const counter = holdingCounter(mesh.self, [result.holders, known?.results[key]?.holders]);
     const holders = withHolder(result.holders, mesh.self, counter);
     const held = (): TaskRecord => {
-      const state = isHeldByTwo(holders, queries.removed()) ? 'done' : result.state;
+      const now = queries.taskRecord(record.job, record.index)?.results[key]?.holders;
+      const state = isHeldByTwo(holders, now, queries.removed()) ? 'done' : result.state;
       return { ...record, results: { [key]: { ...result, state, holders } } };
     };
     await this.#merges.add(held);

@@ -48,7 +48,7 @@ export async function holdJob(
   };
   await merge(() => ({
     ...kept,
-    acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.removed()),
+    acknowledged: kept.acknowledged || isJobHeldByTwo(kept, queries.jobRecord(record.id), queries.removed()),
   }));
   await assertStill({
     areHere: () => files.isJobHere(record.id, record.spec),

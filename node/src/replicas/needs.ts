@@ -4,6 +4,7 @@ import {
   heldBy,
   heldLog,
   mergeHolders,
+  mergeRecords,
   resultWithin,
   type Failure,
   type Holders,
@@ -34,13 +35,27 @@ export function jobHolders({ spec, holders }: JobRecord, isLive: IsLive): PeerId
   return plan.filter((peer) => bundle.has(peer));
 }
 
-/** Whether two hold it: the copy of one that was removed while the other took its own counts no more (SPEC R24). */
-export const isHeldByTwo = (holders: Holders, removed: ReadonlySet<PeerId>): boolean =>
-  liveHolders(holders, (peer) => !removed.has(peer)).length >= 2;
+/**
+ * Whether two hold it, by what was asked for and what is known by now: the copy of one that was removed while the other
+ * took its own, or that found its own damaged, counts no more (SPEC R24).
+ */
+export function isHeldByTwo(
+  holders: Holders,
+  known: Holders | undefined,
+  removed: ReadonlySet<PeerId>,
+): boolean {
+  return liveHolders(mergeHolders(holders, known ?? {}), (peer) => !removed.has(peer)).length >= 2;
+}
 
 /** As `isHeldByTwo`, of all of a job's content. */
-export const isJobHeldByTwo = (job: JobRecord, removed: ReadonlySet<PeerId>): boolean =>
-  jobHolders(job, (peer) => !removed.has(peer)).length >= 2;
+export function isJobHeldByTwo(
+  job: JobRecord,
+  known: JobRecord | undefined,
+  removed: ReadonlySet<PeerId>,
+): boolean {
+  const now = known === undefined ? job : mergeRecords(job, known);
+  return jobHolders(now, (peer) => !removed.has(peer)).length >= 2;
+}
 
 /** The result that needs a copy which this machine is to ask for: it holds it, and too few do. */
 export function resultToCopy(
