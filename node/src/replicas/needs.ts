@@ -4,7 +4,6 @@ import {
   heldBy,
   heldLog,
   mergeHolders,
-  mergeRecords,
   resultWithin,
   type Failure,
   type Holders,
@@ -53,8 +52,12 @@ export function isJobHeldByTwo(
   known: JobRecord | undefined,
   removed: ReadonlySet<PeerId>,
 ): boolean {
-  const now = known === undefined ? job : mergeRecords(job, known);
-  return jobHolders(now, (peer) => !removed.has(peer)).length >= 2;
+  const { plan, bundle } = known?.holders ?? { plan: {}, bundle: {} };
+  const holders = {
+    plan: mergeHolders(job.holders.plan, plan),
+    bundle: mergeHolders(job.holders.bundle, bundle),
+  };
+  return jobHolders({ ...job, holders }, (peer) => !removed.has(peer)).length >= 2;
 }
 
 /** The result that needs a copy which this machine is to ask for: it holds it, and too few do. */
