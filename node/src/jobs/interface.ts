@@ -28,7 +28,7 @@ export interface Safekeeping {
   confirm(records: readonly KnownRecord[], isWanted?: () => boolean): Promise<Kept>;
   /** What this machine alone holds and has still to give away; undefined where there is nobody to give it to. */
   state(): { results: number; jobs: number; logs: number } | undefined;
-  /** What of a job is damaged or gone here and can't be had of anybody within reach: one sentence (SPEC R185). */
+  /** What of a job is damaged, gone or never was here and can't be had of anybody within reach: one sentence (SPEC R185). */
   lacking(job: JobId): string | undefined;
 }
 

@@ -62,7 +62,7 @@ export interface Copies extends Startable {
   state(): CopiesState;
   /** Whether no other machine can be reached now. */
   alone(): boolean;
-  /** What of a job this machine once held, lacks now and can't have of anybody within reach: one sentence (SPEC R185). */
+  /** What this machine is to have of a job and can't have of anybody within reach: one sentence (SPEC R185, R188). */
   lacking(job: JobId): string | undefined;
   /** How many hold a job's record, plan and bundle: waits a bounded time for a second one. */
   acknowledge(job: JobId): Promise<Kept>;

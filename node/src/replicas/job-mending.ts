@@ -3,6 +3,7 @@ import { entriesOfBundle } from '../blobs/bundle-files.ts';
 import { BlobStoreError, BlobUnreachableError } from '../blobs/errors.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import type { CoreQueries } from '../core/interface.ts';
+import type { Mesh } from '../mesh/interface.ts';
 import type { Clock, Logger } from '../system/interface.ts';
 import { nextTurn } from '../system/turn.ts';
 import { copyLimits } from './copy-limits.ts';
@@ -10,10 +11,10 @@ import type { CopyPeers } from './copy-peers.ts';
 import type { CopyRepairs } from './copy-repairs.ts';
 import { FILES_PER_TURN, type HeldFiles } from './held-files.ts';
 import { holdJob } from './job-copy.ts';
-import { jobNeedsMending } from './needs.ts';
+import { hasHeldJob, jobNeedsMending } from './needs.ts';
 
 export interface MendingComponents {
-  readonly mesh: { readonly self: PeerId };
+  readonly mesh: Pick<Mesh, 'self' | 'reachable'>;
   readonly blobs: Pick<BlobStore, 'has' | 'read'>;
   readonly files: Pick<HeldFiles, 'fetch' | 'fetchTree' | 'isJobHere'>;
   readonly queries: Pick<CoreQueries, 'jobRecord' | 'removed'>;
@@ -46,7 +47,9 @@ interface Lacking {
 /**
  * Has jobs whole again of which no machine holds everything (SPEC R185): one may have lost the plan, and another a file
  * of the scene. A copy is asked for by who holds all of it, so here nobody would ask. Each that held the job looks for
- * what it lacks at everybody within reach, one job at a time; once one of them has all, it asks the others as usual.
+ * what it lacks at everybody within reach, one job at a time; once one of them has all, it asks the others as usual. Where
+ * only machines held it that were removed since, any member does so: what it has of the job, as it rendered of it, is
+ * promised to nobody else (SPEC R188).
  */
 export class JobMending {
   readonly #components: MendingComponents;
@@ -82,19 +85,26 @@ export class JobMending {
   /** Its holders may be others now, or count no more. */
   lookAt(record: JobRecord): void {
     const { mesh, queries, clock } = this.#components;
-    // A removed machine counts as holding nothing, whatever it has.
-    const isNeeded =
-      !queries.removed().has(mesh.self) && jobNeedsMending(record, mesh.self, this.#init.peers.isThere);
-    if (!isNeeded) return this.#drop(record.id);
+    const rule = { isLive: this.#init.peers.isThere, removed: queries.removed() };
+    if (!jobNeedsMending(record, mesh.self, rule)) return this.#drop(record.id);
     if (this.#jobs.has(record.id)) return;
+    const atMs = clock.now() + this.#waitMs(record);
     this.#jobs.set(record.id, {
-      atMs: clock.now(),
-      endedMs: Number.NEGATIVE_INFINITY,
+      atMs,
+      // Nor does it begin sooner when somebody comes within reach.
+      endedMs: atMs - copyLimits.retryMs,
       isTried: false,
       pauseMs: copyLimits.retryMs,
       sentence: undefined,
     });
     this.#pump();
+  }
+
+  /** Of what only removed machines held any member may take the first copy: each after those before it had the time. */
+  #waitMs(record: JobRecord): number {
+    const { mesh } = this.#components;
+    if (hasHeldJob(record, mesh.self) || this.#init.peers.isLeaving) return 0;
+    return mesh.reachable().filter((peer) => peer < mesh.self).length * copyLimits.retryMs;
   }
 
   /** It was deleted. */
@@ -200,12 +210,17 @@ export class JobMending {
   }
 
   async #explain(job: JobId, error: unknown): Promise<string> {
+    const { queries, mesh } = this.#components;
+    const record = queries.jobRecord(job);
+    // What a machine that was removed took along was never here.
+    const wasHere = record === undefined || hasHeldJob(record, mesh.self);
+    const [isLost, again] = wasHere ? ['is damaged or gone here', ' again'] : ['is not here', ''];
     if (!(error instanceof BlobUnreachableError)) {
       const why = error instanceof BlobStoreError ? error.message : String(error);
-      return `A part of it is damaged or gone here, and can't be had again: ${why}`;
+      return `A part of it ${isLost}, and can't be had${again}: ${why}`;
     }
     const what = await this.#nameOf(job, error.hash);
-    return `${what} is damaged or gone here, and no machine within reach has it. It is looked for again; if no other has it, submit the job again.`;
+    return `${what} ${isLost}, and no machine within reach has it. It is looked for again; if no other has it, submit the job again.`;
   }
 
   async #nameOf(job: JobId, hash: BlobHash): Promise<string> {

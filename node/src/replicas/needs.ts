@@ -119,13 +119,28 @@ export function jobNeedsCopy(job: JobRecord, self: PeerId, { isLive, copies }: C
 }
 
 /**
- * Whether this machine is to have all of a job's content again that it held, wholly or in part, since nobody whose copy
- * counts holds all of it (SPEC R185): then nobody asks it to.
+ * Whether this machine is to have all of a job's content, since nobody whose copy counts holds all of it and so nobody
+ * asks it to: one that held it, wholly or in part, has it again (SPEC R185), and any does that only removed ones held
+ * (SPEC R188).
  */
-export function jobNeedsMending(job: JobRecord, self: PeerId, isLive: IsLive): boolean {
-  const { plan, bundle } = job.holders;
-  if (job.deleted !== undefined || (plan[self] === undefined && bundle[self] === undefined)) return false;
+export function jobNeedsMending(
+  job: JobRecord,
+  self: PeerId,
+  { isLive, removed }: { isLive: IsLive; removed: ReadonlySet<PeerId> },
+): boolean {
+  if (job.deleted !== undefined || removed.has(self)) return false;
+  if (!hasHeldJob(job, self) && !isJobLeftBehind(job, removed)) return false;
   return jobHolders(job, isLive).length === 0;
+}
+
+/** Whether a machine says or said that it holds something of a job's content. */
+export const hasHeldJob = ({ holders: { plan, bundle } }: JobRecord, peer: PeerId): boolean =>
+  plan[peer] !== undefined || bundle[peer] !== undefined;
+
+/** Whether only machines that are members no more ever held it. */
+function isJobLeftBehind({ holders }: JobRecord, removed: ReadonlySet<PeerId>): boolean {
+  const peers = [...Object.keys(holders.plan), ...Object.keys(holders.bundle)];
+  return peers.length > 0 && peers.every((peer) => removed.has(peer));
 }
 
 /** A record of this one result, and nothing else. */

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
-import { heldBy, type JobRecord } from '@cuadro/protocol';
+import { heldBy, type JobRecord, withdrawnBy } from '@cuadro/protocol';
 import type { CoreQueries } from '../../../node/src/core/interface.ts';
 import { createCopyWatch } from '../../../node/src/jobs/copy-watch.ts';
 import { jobHolders } from '../../../node/src/replicas/needs.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { flipBit, storedAt } from '../../e2e/support/damage.ts';
 import { contentOf } from '../blobs/helpers.ts';
-import { reaches, signerOf, silent, TestFarm } from '../transfer/machines.ts';
+import { peerOf, reaches, signerOf, silent, TestFarm } from '../transfer/machines.ts';
 import { JOB, type Keeper, leaverOf, startKeeper, submittedJob, TestRecords } from './keepers.ts';
 
 const [ONE, TWO] = [contentOf(1, 3_000), contentOf(2, 2_000)];
@@ -159,4 +159,31 @@ describe('R185: a job that no machine holds whole any more', () => {
     assert.ok(whole(records).includes(second.peer));
     assert.equal(hashOf(await second.blobs.read(job.spec.plan)), job.spec.plan);
   });
+});
+
+it('R188: a job that only a removed machine held is held by those that stay, once one has it of rendering', async (test) => {
+  const members = ['first', 'second', 'sold'];
+  const farm = new TestFarm(test, members);
+  const records = new TestRecords();
+  const told: TestRecords['onChanged'][] = [];
+  const start = async (name: string): Promise<Keeper> => {
+    const keeper = await startKeeper(farm, name, { members, records, copyOptions: { jobCopies: 2 } });
+    told.push(records.onChanged);
+    records.onChanged = (changed) => told.forEach((tell) => tell(changed));
+    return keeper;
+  };
+  const [first, second] = [await start('first'), await start('second')];
+  await reaches(first, second);
+  const sold = peerOf('sold');
+  const job = await submittedJob({ name: 'sold', peer: sold, blobs: second.blobs }, { files: [ONE, TWO] });
+  // What is here for rendering is promised to nobody.
+  await second.blobs.unpinOwner(JOB);
+  for (const { members: known } of [first, second]) known.delete(sold);
+  records.gone.add(sold);
+  const { plan, bundle } = job.holders;
+  const holders = { plan: withdrawnBy(plan, sold), bundle: withdrawnBy(bundle, sold) };
+  await records.merge([{ ...job, holders }]);
+  await records.until(() => whole(records).length === 2);
+  assert.deepEqual(whole(records), [first.peer, second.peer].sort());
+  for (const { blobs } of [first, second]) assert.equal(blobs.pinnedBy(JOB).length, 4);
 });

@@ -27,12 +27,13 @@ function house() {
     answer: (): Promise<void> => Promise.reject(new BlobUnreachableError(PLAN, [], 'none answers')),
     isReady: true,
     isLeaving: false,
+    reachable: [] as string[],
     spent: 0,
     isThere: (peer: string) => peer !== 'away',
   };
   const mending = new JobMending(
     {
-      mesh: { self: 'here' },
+      mesh: { self: 'here', reachable: () => state.reachable },
       blobs: { has: async () => undefined, read: () => Promise.reject(new Error('none')) },
       files: {
         fetch: (job) => {
@@ -211,13 +212,63 @@ describe('R185: jobs that no machine holds whole', () => {
     ['who holds all counts no more', bundled({ here: gone, away: held }, { away: held }), true],
     ['it never held anything', bundled({ other: gone }, { other: held }), false],
     ['it was deleted', bundled({ here: gone }, { here: held }, { deleted: {} }), false],
+    ['only a removed one ever held it', bundled({ out: gone }, { out: gone }), true],
+    [
+      'a removed one held it, and another the scene',
+      bundled({ out: gone }, { out: gone, other: gone }),
+      false,
+    ],
+    ['nobody ever said that he holds it', bundled({}, {}), false],
+    ['only a removed one held what was deleted', bundled({ out: gone }, {}, { deleted: {} }), false],
   ];
+  const rule = { isLive: (peer: string) => peer !== 'away' && peer !== 'out', removed: new Set(['out']) };
   for (const [what, job, isNeeded] of cases) {
     it(`are had again by a machine: ${isNeeded ? 'yes' : 'no'}, where ${what}`, () => {
-      assert.equal(
-        jobNeedsMending(job, 'here', (peer) => peer !== 'away'),
-        isNeeded,
-      );
+      assert.equal(jobNeedsMending(job, 'here', rule), isNeeded);
     });
   }
+});
+
+describe('R188: a job that only removed machines held', () => {
+  const left = jobOf('job', { out: gone });
+
+  it('is had by one member after the other in the order of their ids, until one has it', async () => {
+    const { removed, state, mending, lacks, secondsAsked } = house();
+    removed.add('out');
+    state.reachable = ['anna', 'bert', 'zoe'];
+    lacks(left);
+    // Whoever comes is no reason to begin before the others.
+    mending.reachChanged();
+    assert.deepEqual(state.asked, []);
+    assert.deepEqual(await secondsAsked(8), [4, 6]);
+    await mending.stop();
+  });
+
+  it('is left to who was first', async () => {
+    const { removed, state, mending, lacks, secondsAsked } = house();
+    removed.add('out');
+    state.reachable = ['anna'];
+    lacks(left);
+    await secondsAsked(1);
+    lacks(jobOf('job', { out: gone, anna: held }));
+    assert.deepEqual(await secondsAsked(60), []);
+    await mending.stop();
+  });
+
+  it('is waited for by nobody that leaves, and said to be elsewhere, not damaged', async () => {
+    const { removed, jobs, state, mending, lacks, secondsAsked } = house();
+    removed.add('out');
+    Object.assign(state, { reachable: ['anna'], isLeaving: true });
+    lacks(left);
+    assert.deepEqual(state.asked, ['job']);
+    await secondsAsked(1);
+    assert.match(
+      mending.lacking('job') ?? '',
+      /^Its plan is not here, and no machine within reach has it\. /,
+    );
+    state.answer = () => Promise.resolve();
+    await secondsAsked(5);
+    assert.deepEqual(jobs.get('job')?.holders.plan, { out: gone, here: { held: true, counter: 1 } });
+    await mending.stop();
+  });
 });
