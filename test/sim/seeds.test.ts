@@ -22,6 +22,12 @@ const ONE_OFF: Partial<Profile> = {
   ...{ machines: 2, staysOff: true },
 };
 
+/** Four machines with little work, to which much happens. */
+const EVENTFUL: Partial<Profile> = {
+  ...{ isFounded: true, isSplit: false, destroys: false },
+  ...{ machines: 4, jobs: 6, faultEveryMs: 1_000 },
+};
+
 /** As the seed decides, and one machine is removed besides. */
 const REMOVING: Partial<Profile> = { isFounded: true, isSplit: false, removes: true };
 
@@ -261,6 +267,16 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
   {
     seed: 579n,
     was: 'a machine was told of its removal before the remover had it on its disk, which refused it, and led alone',
+  },
+  {
+    seed: 1n,
+    was: 'a frame was called done with a copy whose maker had taken its word back while the second one was made',
+    profile: { ...EVENTFUL, removes: false, leaves: 0, staysOff: false, actEveryMs: 2_000 },
+  },
+  {
+    seed: 99n,
+    was: 'a job that only a removed machine had held was held by nobody, though others had rendered of it',
+    profile: { ...EVENTFUL, removes: true, actEveryMs: 2_500, addsSleep: true },
   },
 ];
 

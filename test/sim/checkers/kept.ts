@@ -236,7 +236,7 @@ export class Kept implements Checker {
     if (isAtRest) for (const id of this.#accepted.keys()) this.#wholeAgain(id);
   }
 
-  /** Once nothing happens any more, some machine holds all of a job of which every file is on one that is on (SPEC R185). */
+  /** Once nothing happens any more, some machine holds all of a job of which every file is on one that is on (SPEC R185, R188). */
   #wholeAgain(id: string): void {
     if (this.#deleted.has(id)) return;
     const up = this.#farm.up();

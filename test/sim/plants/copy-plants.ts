@@ -29,6 +29,16 @@ export const COPY_PLANTS: readonly Plant[] = [
     isQuick: true,
   },
   {
+    name: 'a copy counts as the second one although the first was found damaged meanwhile',
+    breaks: 1,
+    file: `${REPLICAS}/holding.ts`,
+    from: 'isHeldByTwo(holders, now, queries.removed())',
+    to: 'isHeldByTwo(holders, undefined, queries.removed())',
+    // The damage has to be read, and told, while the copy is under way.
+    profile: { ...FOUNDED, joins: true, machines: 4, jobs: 6, actEveryMs: 2_000, faultEveryMs: 1_000 },
+    within: 80,
+  },
+  {
     name: 'a copy is promised without its record',
     breaks: 1,
     file: `${REPLICAS}/holding.ts`,
