@@ -53,7 +53,7 @@ describe('the page of the swarm, in a farm of three', () => {
     await page.goto(`${file.address}/`);
     await page.getByText('Live', { exact: true }).waitFor({ state: 'attached' });
     // It is waited for before it happens: what is shown for seconds alone is not missed.
-    await page.getByRole('link', { name: 'Swarm' }).press('Enter');
+    await page.getByRole('link', { name: 'Swarm', exact: true }).press('Enter');
     await page.getByText('No scene is needed at the moment.').waitFor();
     shown = {
       flow: page
