@@ -1,3 +1,4 @@
+import { JOB_ENDS } from './derive.ts';
 import type { PeerId } from './ids.ts';
 import { jobName, type NightFailure, type NightJob, type NightSource } from './night-facts.ts';
 import type { NightEvent, NightJobView, NightNeed, NightTone } from './night-views.ts';
@@ -8,7 +9,6 @@ import { counted, lasting, listed, namedTasks, upperFirst, within } from './nigh
 type Names = Pick<NightSource, 'nameOf'>;
 type View = NightJob['view'];
 
-const ENDS: ReadonlySet<View['state']> = new Set(['done', 'failed', 'canceled', 'skipped', 'deleted']);
 /** Attempts that ended for one reason within so long of each other are told together. */
 const TOGETHER_MS = 120_000;
 
@@ -27,7 +27,7 @@ export function jobEvents(names: Names, job: NightJob): NightEvent[] {
       tone: 'note',
     },
   ];
-  if (ENDS.has(view.state) && view.changedAt !== undefined)
+  if (JOB_ENDS.has(view.state) && view.changedAt !== undefined)
     events.push({
       ...about,
       id: `job-ended ${view.id}`,
@@ -201,7 +201,7 @@ function toneOf({ view }: NightJob): NightTone {
 export function jobSummary(names: Names, job: NightJob): NightJobView {
   const { view } = job;
   const { id, order, name, state } = view;
-  const parts = [ENDS.has(state) ? resultOf(job) : progressOf(job)];
+  const parts = [JOB_ENDS.has(state) ? resultOf(job) : progressOf(job)];
   const [first] = job.failed;
   if (first !== undefined) {
     const tasks = upperFirst(namedTasks(job.failed.map((one) => one.name)));

@@ -20,6 +20,7 @@ const flows = z.array(swarmFlowSchema).max(SWARM_PEERS_MAX);
  * store takes nothing now. `failed`: something else, which the log of that machine tells.
  */
 export const SWARM_LACKS = ['unreachable', 'no-room', 'failed'] as const;
+export type SwarmLack = (typeof SWARM_LACKS)[number];
 
 export const swarmReportSchema = z.looseObject({
   kind: z.literal('report'),

@@ -1,4 +1,4 @@
-import type { FindingView, JobView, TaskView } from '@cuadro/protocol';
+import { JOB_ENDS, type FindingView, type JobView, type TaskView } from '@cuadro/protocol';
 import CliTable from 'cli-table3';
 import { type Output, plain } from './output.ts';
 
@@ -52,7 +52,7 @@ export function progressOf(job: JobView): { finished: number; total: number; fra
 }
 
 export function hasEnded(job: JobView): boolean {
-  return ['done', 'failed', 'canceled', 'skipped', 'deleted'].includes(job.state);
+  return JOB_ENDS.has(job.state);
 }
 
 /** `1 h 05 min`, `3 min 20 s`, `12 s`, `0.5 s`. */

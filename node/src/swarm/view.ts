@@ -1,11 +1,13 @@
-import type {
-  BlobHash,
-  JobView,
-  NodeView,
-  PeerId,
-  SwarmComing,
-  SwarmReport,
-  SwarmView,
+import {
+  compareText,
+  JOB_ENDS,
+  type BlobHash,
+  type JobView,
+  type NodeView,
+  type PeerId,
+  type SwarmComing,
+  type SwarmReport,
+  type SwarmView,
 } from '@cuadro/protocol';
 import type { Reports } from './interface.ts';
 import { swarmWatchLimits as limits } from './limits.ts';
@@ -66,7 +68,7 @@ function machinesOf(
     if (giver !== undefined) giver.sends += bytesPerSecond;
     if (taker !== undefined) taker.receives += bytesPerSecond;
   }
-  const inOrder = nodes.toSorted((a, b) => Number(b.here) - Number(a.here) || compare(a.name, b.name));
+  const inOrder = nodes.toSorted((a, b) => Number(b.here) - Number(a.here) || compareText(a.name, b.name));
   return inOrder.map(({ peer, name, here }) => {
     const report = reports.get(peer);
     const { results = 0, jobs = 0, logs = 0, asked = 0 } = report?.copies ?? {};
@@ -88,8 +90,6 @@ function notesOf({ full, shunned }: SwarmReport, nameOf: NameOf): string[] {
   return notes;
 }
 
-const ENDED: ReadonlySet<string> = new Set(['done', 'failed', 'canceled', 'skipped', 'deleted']);
-
 function bundlesOf({ nodes, reports, jobs }: SwarmFacts, nameOf: NameOf): SwarmView['bundles'] {
   const fetched = new Map<BlobHash, { peer: PeerId; fetching: Fetching }[]>();
   for (const [peer, { fetching }] of reports) {
@@ -102,7 +102,7 @@ function bundlesOf({ nodes, reports, jobs }: SwarmFacts, nameOf: NameOf): SwarmV
   const byBundle = new Map<BlobHash, SwarmJob[]>([...fetched.keys()].map((bundle) => [bundle, []]));
   for (const job of jobs) {
     const { bundle } = job;
-    if (bundle === undefined || (ENDED.has(job.view.state) && !fetched.has(bundle))) continue;
+    if (bundle === undefined || (JOB_ENDS.has(job.view.state) && !fetched.has(bundle))) continue;
     const known = byBundle.get(bundle);
     if (known === undefined) byBundle.set(bundle, [job]);
     else known.push(job);
@@ -117,15 +117,13 @@ function bundlesOf({ nodes, reports, jobs }: SwarmFacts, nameOf: NameOf): SwarmV
     return {
       bundle,
       jobs: of.map(({ view: { id, order, name } }) => ({ job: id, order, name })),
-      whole: { machines: has.length, names: has.sort(compare).slice(0, limits.wholeNamed) },
+      whole: { machines: has.length, names: has.sort(compareText).slice(0, limits.wholeNamed) },
       coming: coming
         .map(({ peer, fetching }) => comingOf(peer, fetching, nameOf))
-        .sort((a, b) => compare(a.name, b.name)),
+        .sort((a, b) => compareText(a.name, b.name)),
     };
   });
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : 1);
 
 function comingOf(peer: PeerId, fetching: Fetching, nameOf: NameOf): SwarmComing {
   const { sizeBytes, doneBytes, files, doneFiles, from } = fetching;

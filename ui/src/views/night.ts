@@ -7,9 +7,10 @@ import '../components/night-timeline.ts';
 import '../components/state.ts';
 import type { Tone } from '../components/state.ts';
 import { request } from '../data/client.ts';
-import { store } from '../data/controller.ts';
+import { store, Watch } from '../data/controller.ts';
 import { formatTime } from '../data/format.ts';
 import { NIGHT_INTERVAL_MS } from '../data/limits.ts';
+import { Reread } from '../data/reread.ts';
 import { paths } from '../data/router.ts';
 import { nightPlaces, nightTerms } from '../night-terms.ts';
 import { terms } from '../terms.ts';
@@ -63,62 +64,27 @@ export class CuadroNight extends LitElement {
   declare hours: number;
   declare shown: Shown;
   declare view: NightView | undefined;
-  #end: (() => void)[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #readAt = 0;
-  #reading = 0;
+  readonly #reread: Reread<NightView>;
 
   constructor() {
     super();
     this.hours = 12;
     this.shown = 'all';
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    // The stream says when something was written down or a job came to an end; nothing is asked in vain.
-    this.#end = [
-      store.watch('night', () => this.#soon()),
-      store.watch('connection', () => this.#connected()),
-    ];
-    void this.#read();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    for (const end of this.#end) end();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  /** Links need the names that the store has read by now. */
-  #connected(): void {
-    this.requestUpdate();
-    this.#soon();
-  }
-
-  #soon(): void {
-    if (this.#timer !== undefined) return;
-    const waitMs = Math.max(0, this.#readAt + NIGHT_INTERVAL_MS - performance.now());
-    this.#timer = setTimeout(() => void this.#read(), waitMs);
-  }
-
-  async #read(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#readAt = performance.now();
-    const reading = ++this.#reading;
-    try {
-      const view = await request('night', { query: { hours: this.hours } });
-      if (reading === this.#reading) this.view = view;
-    } catch {
-      // The connection's own state says what is wrong.
-    }
+    // Links need the names that the store has read by now.
+    this.addController(new Watch(this, () => ['connection']));
+    // The stream says when something was written down or a job came to an end.
+    this.#reread = new Reread({
+      topics: ['night', 'connection'],
+      everyMs: NIGHT_INTERVAL_MS,
+      read: () => request('night', { query: { hours: this.hours } }),
+      take: (view) => (this.view = view),
+    });
+    this.addController(this.#reread);
   }
 
   #choose(hours: number): void {
     this.hours = hours;
-    void this.#read();
+    void this.#reread.now();
   }
 
   override render(): TemplateResult {

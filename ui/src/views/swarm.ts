@@ -4,9 +4,9 @@ import { repeat } from 'lit/directives/repeat.js';
 import '../components/icon.ts';
 import '../components/progress.ts';
 import { request } from '../data/client.ts';
-import { store } from '../data/controller.ts';
 import { SWARM_INTERVAL_MS } from '../data/limits.ts';
 import { paths } from '../data/router.ts';
+import { Reread } from '../data/reread.ts';
 import { keep } from '../data/same.ts';
 import { swarmTerms } from '../swarm-terms.ts';
 import { terms } from '../terms.ts';
@@ -53,46 +53,18 @@ export class CuadroSwarm extends LitElement {
     `,
   ];
   declare view: SwarmView | undefined;
-  #end: (() => void)[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #readAt = 0;
-  #reading = 0;
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    // The stream says when something travels; nothing is asked in vain.
-    this.#end = [
-      store.watch('swarm', () => this.#soon()),
-      store.watch('jobs', () => this.#soon()),
-      store.watch('connection', () => this.#soon()),
-    ];
-    void this.#read();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    for (const end of this.#end) end();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #soon(): void {
-    if (this.#timer !== undefined) return;
-    const waitMs = Math.max(0, this.#readAt + SWARM_INTERVAL_MS - performance.now());
-    this.#timer = setTimeout(() => void this.#read(), waitMs);
-  }
-
-  async #read(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#readAt = performance.now();
-    const reading = ++this.#reading;
-    try {
-      const view = await request('swarm');
-      if (reading === this.#reading) this.view = keep(this.view, view);
-    } catch {
-      // The connection's own state says what is wrong.
-    }
+  constructor() {
+    super();
+    // The stream says when something travels.
+    this.addController(
+      new Reread({
+        topics: ['swarm', 'jobs', 'connection'],
+        everyMs: SWARM_INTERVAL_MS,
+        read: () => request('swarm'),
+        take: (view) => (this.view = keep(this.view, view)),
+      }),
+    );
   }
 
   override render(): TemplateResult {

@@ -1,15 +1,9 @@
-import type { PeerId } from '@cuadro/protocol';
+import type { PeerId, SwarmLack } from '@cuadro/protocol';
 import type { Clock } from '../../system/interface.ts';
 import { BlobUnreachableError, isNoRoom } from '../errors.ts';
 import type { BlobHash } from '../interface.ts';
 import { type Flow, Rates } from './rates.ts';
 import type { TreeProgress } from './tree-progress.ts';
-
-/**
- * Why a bundle isn't here though it is wanted. `unreachable`: nobody who holds what is missing answers. `no-room`: the
- * store takes nothing now. `failed`: something else, which its log tells.
- */
-export type Lack = 'unreachable' | 'no-room' | 'failed';
 
 /** How far one bundle is that is fetched here, in sums. */
 export interface TreeSums {
@@ -20,7 +14,7 @@ export interface TreeSums {
   readonly files: number;
   readonly doneFiles: number;
   readonly from: readonly Flow[];
-  readonly lack?: Lack;
+  readonly lack?: SwarmLack;
   /** Who should hold what is missing. */
   readonly awaited: readonly PeerId[];
 }
@@ -29,7 +23,7 @@ interface Entry {
   users: number;
   progress: TreeProgress | undefined;
   readonly rates: Rates;
-  lack: Lack | undefined;
+  lack: SwarmLack | undefined;
   awaited: readonly PeerId[];
   endedMs: number;
 }
@@ -116,7 +110,7 @@ export class Ledger {
   }
 }
 
-function lackOf(error: unknown): Lack {
+function lackOf(error: unknown): SwarmLack {
   if (error instanceof BlobUnreachableError) return 'unreachable';
   return isNoRoom(error) ? 'no-room' : 'failed';
 }
