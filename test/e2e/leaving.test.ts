@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { JobView } from '../../protocol/src/index.ts';
 import { LocalFarm, type LocalNode, until } from '../../scripts/farm/local-farm.ts';
-import { House, jobIn } from './support/house.ts';
+import { House, jobIn, membersOf } from './support/house.ts';
 
 /**
  * A machine leaves a farm of real nodes: what only it holds is told first, goes to another, and is lost only where a
@@ -23,8 +23,6 @@ after(async () => {
 
 const FRAMES = 6;
 const cuadro = (node: LocalNode, ...args: string[]) => house.cuadro(args, { data: node.dataFolder });
-const membersOf = async (node: LocalNode): Promise<string[]> =>
-  (await node.client.call('door', {})).members.map(({ name }) => name).sort();
 
 test('R160, R162: a machine stays while nobody can take what only it holds, and leaves once somebody has', async () => {
   // The others are off while it is rendered, so that all is on the first; one of them has no room for it.

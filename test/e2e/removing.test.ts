@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ChangeView, JobView } from '../../protocol/src/index.ts';
 import { LocalFarm, type LocalNode, until } from '../../scripts/farm/local-farm.ts';
-import { House, jobIn } from './support/house.ts';
+import { House, jobIn, membersOf } from './support/house.ts';
 
 /**
  * Machines are removed from a farm of real nodes by the command line of another: one that holds nothing alone at once,
@@ -24,8 +24,6 @@ after(async () => {
 
 const FRAMES = 3;
 const cuadro = (node: LocalNode, ...args: string[]) => house.cuadro(args, { data: node.dataFolder });
-const membersOf = async (node: LocalNode): Promise<string[]> =>
-  (await node.client.call('door', {})).members.map(({ name }) => name).sort();
 const membersAre = (node: LocalNode, names: string) =>
   until(`${names} to be the members`, async () => (await membersOf(node)).join() === names);
 const onlyLogs = async (node: LocalNode, name: string): Promise<number | undefined> =>

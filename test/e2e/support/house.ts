@@ -264,6 +264,10 @@ export async function awaitNode(launched: Launched): Promise<NodeProcess> {
 /** What asks a node, wherever it runs. */
 type Caller = Pick<NodeClient, 'call'>;
 
+/** The names of the farm's members, as a node of it knows them. */
+export const membersOf = async ({ client }: { client: Caller }): Promise<string[]> =>
+  (await client.call('door', {})).members.map(({ name }) => name).sort();
+
 /** The job once its state is one of these. */
 export function jobIn(
   client: Caller,
