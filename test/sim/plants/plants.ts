@@ -187,7 +187,8 @@ const FARM_PLANTS: readonly Plant[] = [
     file: 'protocol/src/merge.ts',
     from: 'return mergeByRules(higher, atRetry(lower, higher.retry), TASK_RULES);',
     to: 'return higher;',
-    within: 40,
+    profile: { isFounded: true, machines: 5, jobs: 6, taskMs: 1_500, actEveryMs: 600, faultEveryMs: 2_000 },
+    within: 20,
   },
   {
     name: 'what is done is granted again',
