@@ -1,6 +1,6 @@
 import type { Claim, PeerId } from '@cuadro/protocol';
 import type { CoreInput } from './interface.ts';
-import { takeBackFrom } from './leases.ts';
+import { takeBackFrom } from './taking-back.ts';
 import type { BrainState } from './state.ts';
 
 /** Standing claims (SPEC R50): what machines can run and want, this one's own and those of others. */

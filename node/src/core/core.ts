@@ -31,7 +31,6 @@ import {
   endOverdueLeases,
   heard,
   renewListed,
-  takeBackJob,
   takeBeacon,
   takePeerState,
   takeRelayedBeacon,
@@ -54,6 +53,7 @@ import { takeResult } from './results.ts';
 import { grantAll } from './scheduler.ts';
 import { runSubstitutes } from './substitutes.ts';
 import { isLost } from './silence.ts';
+import { takeBackJob } from './taking-back.ts';
 import { BrainState } from './state.ts';
 import { StepOutput } from './step-output.ts';
 

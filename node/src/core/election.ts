@@ -7,7 +7,7 @@ import {
   type Pulse,
 } from '@cuadro/protocol';
 import { judgeMerged } from './failure-policy.ts';
-import { forgetTakenBack } from './leases.ts';
+import { forgetTakenBack } from './taking-back.ts';
 import { setReachable } from './machine.ts';
 import { REIGNS_KEPT } from './options.ts';
 import { follows, isHeardOnlyByWayOfOthers, isLarge } from './pulse.ts';

@@ -1,7 +1,6 @@
 import {
   attemptKey,
   compareEpochs,
-  compareText,
   type AttemptId,
   type Beacon,
   type HeldAttempt,
@@ -21,6 +20,8 @@ import { forgetSceneless } from './scenes.ts';
 
 /** Successive beacons that may leave a grant out before it is free again: one may cross the grant on its way. */
 const BEACONS_MISSED_MAX = 2;
+
+export const RUNS_ALREADY = 'The machine has this task already, by an older grant.';
 
 export function grantTask(state: BrainState, machine: Machine, job: Job, index: TaskIndex): void {
   const { epoch } = state;
@@ -72,9 +73,7 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
   const job = state.jobs.get(held.job);
   // Its record or plan may be on its way; the next beacon or row tells again.
   if (job === undefined || job.table.view?.task(held.task) === undefined) return true;
-  const { redo } = job.table.levels(held.task);
-  const isOfUse = job.table.isOpen(held.task) || held.substitute === true;
-  if (held.redo < redo || !isOfUse || job.leases.has(held.task)) return false;
+  if (!isOfUse(job, held) || job.leases.has(held.task)) return false;
   placeLease(state, machine, job, {
     attempt: held.attempt,
     key: attemptKey(held.attempt),
@@ -93,6 +92,12 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
   return true;
 }
 
+/** Whether an attempt can still make what its task lacks: it has not ended, and the attempt is of its redo level. */
+export function isOfUse(job: Job, { task, redo, substitute }: HeldAttempt): boolean {
+  if (redo < job.table.levels(task).redo) return false;
+  return job.table.isOpen(task) || substitute === true;
+}
+
 /** The attempt has ended, or is given up: the task and the machine's place are free. */
 export function releaseLease(state: BrainState, machine: Machine, lease: Lease): void {
   if (!machine.leases.delete(lease.key)) return;
@@ -108,11 +113,6 @@ export function takeBack(state: BrainState, lease: Lease, reason: string): void 
   lease.stopping = true;
   freeTask(state, lease);
   state.out.stops.push({ peer: lease.peer, attempt: lease.attempt, reason });
-}
-
-/** Leases that this node took back when it only mirrored them (SPEC R114). */
-export function forgetTakenBack(state: BrainState, machine: Machine): void {
-  for (const lease of [...machine.leases.values()]) if (lease.stopping) releaseLease(state, machine, lease);
 }
 
 function freeTask(state: BrainState, lease: Lease): void {
@@ -209,11 +209,26 @@ function isOvertaken(machine: Machine, { sequence }: Beacon): boolean {
 function adoptOrStop(state: BrainState, machine: Machine, held: HeldAttempt): void {
   // What waits at a machine that takes no work would wait for as long as that lasts.
   const isIdle = !held.running && machine.claim?.wants === 0;
-  if (!isIdle && adoptLease(state, machine, held)) return;
+  if (!isIdle) {
+    preferOlder(state, machine, held);
+    if (adoptLease(state, machine, held)) return;
+  }
   const reason = isIdle
     ? (machine.claim?.idleReason ?? 'This machine takes no work now.')
     : 'Another machine has this task, or it has ended.';
   state.out.stops.push({ peer: machine.peer, attempt: held.attempt, reason });
+}
+
+/**
+ * The machine runs it already under a grant that was not known here when it was granted the task anew: it goes on with
+ * that one, and gives the new one back when it comes (SPEC R145). Were the older stopped, the machine would give back
+ * each new one until that has ended.
+ */
+function preferOlder(state: BrainState, machine: Machine, held: HeldAttempt): void {
+  const job = state.jobs.get(held.job);
+  const newer = job?.leases.get(held.task);
+  if (job === undefined || newer?.peer !== machine.peer || newer.seen || !isOfUse(job, held)) return;
+  takeBack(state, newer, RUNS_ALREADY);
 }
 
 /**
@@ -377,24 +392,4 @@ function firstEnd(state: BrainState): number | undefined {
     if (deadline !== undefined && (first === undefined || deadline < first)) first = deadline;
   }
   return first;
-}
-
-/** Takes back what a machine holds: all of it, or only what it hasn't begun. */
-export function takeBackFrom(state: BrainState, peer: PeerId, which: 'all' | 'ahead', reason: string): void {
-  const machine = state.machines.get(peer);
-  if (machine === undefined) return;
-  const leases = [...machine.leases.values()].filter(
-    (lease) => which === 'all' || !isRunning(machine, lease),
-  );
-  for (const lease of leases) takeBack(state, lease, reason);
-}
-
-/** Takes back what of a job is granted, in a fixed order: all of it, or only what hasn't begun. */
-export function takeBackJob(state: BrainState, job: Job, which: 'all' | 'ahead', reason: string): void {
-  const leases = [...job.leases.values()].sort((a, b) => a.index - b.index || compareText(a.key, b.key));
-  const wanted = leases.filter((lease) => {
-    const machine = state.machines.get(lease.peer);
-    return which === 'all' || machine === undefined || !isRunning(machine, lease);
-  });
-  for (const lease of wanted) takeBack(state, lease, reason);
 }

@@ -7,11 +7,12 @@ import {
   type PeerId,
   type PlannedTask,
   recordKey,
+  type ResultMessage,
   type TaskIndex,
 } from '@cuadro/protocol';
 import type { AttemptOutcome, CoreInput } from './interface.ts';
 import type { Job } from './job.ts';
-import { adoptLease, releaseLease } from './leases.ts';
+import { adoptLease, isOfUse, releaseLease, RUNS_ALREADY, takeBack } from './leases.ts';
 import { takeResult } from './results.ts';
 import type { BrainState } from './state.ts';
 
@@ -33,22 +34,24 @@ export function takeGrants(
 ): void {
   if (!obeys(state, from, epoch)) return;
   const machine = { capabilities: state.machine(state.self).claim?.capabilities, now: state.now };
+  const twice: Grant[] = [];
   for (const grant of grants) {
     const engine = plannedTask(state, grant)?.requires.engine;
     if (!state.worker.accept(epoch, grant, engine, machine)) continue;
-    if (engine !== undefined) run(state, grant);
+    if (engine !== undefined && !run(state, grant)) twice.push(grant);
   }
+  giveBackTwice(state, twice);
 }
 
 function plannedTask(state: BrainState, grant: Grant): PlannedTask | undefined {
   return state.jobs.get(grant.job)?.table.view?.task(grant.task);
 }
 
-/** The attempt begins, and shows as this machine's lease. */
-function run(state: BrainState, grant: Grant): void {
+/** The attempt begins, and shows as this machine's lease. False where an older one of this task is under way here. */
+function run(state: BrainState, grant: Grant): boolean {
   const job = state.jobs.get(grant.job);
   const task = plannedTask(state, grant);
-  if (job === undefined || task === undefined) return;
+  if (job === undefined || task === undefined) return true;
   const { attempt, redo, retry } = grant;
   // The coordinator's grant is newer than its latest row: whoever had the task there has lost it.
   const mirrored = job.leases.get(grant.task);
@@ -67,10 +70,25 @@ function run(state: BrainState, grant: Grant): void {
   };
   if (adoptLease(state, state.machine(state.self), held)) {
     state.out.effects.push({ kind: 'run', grant, job: job.record, task });
-    return;
+    return true;
   }
+  if (isOfUse(job, held)) return false;
   takeEnd(state, attempt, { kind: 'stopped', reason: 'The task had ended before it arrived here.' });
   tellAgain(state, job, grant.task);
+  return true;
+}
+
+/**
+ * Whoever granted these had not heard of the older grants. It hears of them before these come back to it: else it would
+ * grant the tasks again as soon as they do, as often as the connection allows (SPEC R145).
+ */
+function giveBackTwice(state: BrainState, grants: readonly Grant[]): void {
+  const ends = grants.flatMap(
+    ({ attempt }) => state.worker.end(attempt, { kind: 'stopped', reason: RUNS_ALREADY }, state.now) ?? [],
+  );
+  // After all were taken: the beacon leaves out none of those that came with them.
+  if (ends.length > 0 && state.reign.role === 'following') state.sayBeacon(state.reign.epoch.peer);
+  for (const end of ends) tellEnd(state, end);
 }
 
 /**
@@ -87,13 +105,15 @@ function tellAgain(state: BrainState, job: Job, task: TaskIndex): void {
 
 /** Jobs that came to be known may be those of grants that came before them. */
 export function beginEarly(state: BrainState): void {
+  const twice: Grant[] = [];
   for (const grant of state.worker.early()) {
     const task = plannedTask(state, grant);
     if (task === undefined) continue;
     const { capabilities } = state.machine(state.self).claim ?? {};
     state.worker.begin(grant.attempt, task.requires.engine, capabilities);
-    run(state, grant);
+    if (!run(state, grant)) twice.push(grant);
   }
+  giveBackTwice(state, twice);
 }
 
 export function giveBackEarly(state: BrainState): void {
@@ -114,7 +134,10 @@ export function takeStop(
   const early = new Set(state.worker.early().map(({ attempt }) => attemptKey(attempt)));
   for (const attempt of attempts) {
     if (!state.worker.holds(attempt)) continue;
+    // Its task may be granted anew before it has ended, as to this machine (SPEC R146).
+    const lease = state.machine(state.self).leases.get(attemptKey(attempt));
     if (early.has(attemptKey(attempt))) takeEnd(state, attempt, { kind: 'stopped', reason });
+    else if (lease !== undefined) takeBack(state, lease, reason);
     else state.out.effects.push({ kind: 'stop-attempt', attempt, reason });
   }
 }
@@ -145,6 +168,10 @@ export function takeEnd(state: BrainState, attempt: AttemptId, outcome: AttemptO
     state.ignore('unknown-attempt');
     return;
   }
+  tellEnd(state, message);
+}
+
+function tellEnd(state: BrainState, message: ResultMessage): void {
   takeResult(state, state.self, message);
   if (state.reign.role === 'following') state.out.send(state.reign.epoch.peer, message);
 }

@@ -14,7 +14,8 @@ import {
 } from '@cuadro/protocol';
 import type { Job, JobListener } from './job.ts';
 import { judgeMerged } from './failure-policy.ts';
-import { placeListed, releaseLease, takeBack, takeBackFrom, takeBackJob } from './leases.ts';
+import { placeListed, releaseLease, takeBack } from './leases.ts';
+import { takeBackFrom, takeBackJob } from './taking-back.ts';
 import { PACK_EVERY_MS, PLAN_FIRST_TASKS } from './options.ts';
 import { noticeSetAside, stopLosers } from './results.ts';
 import type { Lease, Machine } from './machine.ts';

@@ -80,6 +80,12 @@ export class Cluster {
   now = 1_000;
   /** Milliseconds that one task takes. */
   taskMs = 700;
+  /** Milliseconds that a message takes. */
+  linkMs = 2;
+  /** Until what was told to stop has ended: an engine may be writing, or takes its time to die. */
+  stopMs = 0;
+  /** All grants that were sent, as `to task`, in order. */
+  readonly granted: string[] = [];
   /** Until a connection on which nothing gets through is found dead (SPEC R102). */
   noticeMs = 3_500;
   readonly plans = new Map<string, Plan>();
@@ -267,11 +273,7 @@ export class Cluster {
         this.#runTask(node, effect);
         return;
       case 'stop-attempt':
-        this.#endTask(node, attemptKey(effect.attempt), {
-          kind: 'ended',
-          attempt: effect.attempt,
-          outcome: { kind: 'stopped', reason: effect.reason },
-        });
+        this.#stopTask(node, effect);
         return;
       case 'need-plan': {
         const plan = this.plans.get(effect.job);
@@ -303,6 +305,15 @@ export class Cluster {
     node.running.set(key, { cancel });
   }
 
+  #stopTask(node: Node, { attempt, reason }: Extract<CoreEffect, { kind: 'stop-attempt' }>): void {
+    const key = attemptKey(attempt);
+    const end = (): void =>
+      this.#endTask(node, key, { kind: 'ended', attempt, outcome: { kind: 'stopped', reason } });
+    if (this.stopMs === 0) return end();
+    node.running.get(key)?.cancel();
+    this.#later(this.stopMs, end);
+  }
+
   #endTask(node: Node, key: string, input: WithoutNow<CoreInput>): void {
     const running = node.running.get(key);
     if (running === undefined) return;
@@ -314,12 +325,14 @@ export class Cluster {
   #send(from: Node, to: PeerId, message: Message): void {
     const other = this.nodes.find(({ peer }) => peer === to);
     if (other === undefined || !from.connected.has(to)) return;
+    if (message.kind === 'grants')
+      this.granted.push(...message.grants.map(({ task }) => `${to.at(-1)} ${task}`));
     this.#deliver(other, { kind: 'message', from: from.peer, message }, () => from.connected.has(to));
   }
 
   /** Ordered by time: one hop has the same delay for all that is sent at once. */
   #deliver(to: Node, input: WithoutNow<CoreInput>, still: () => boolean = () => true): void {
-    this.#later(2, () => {
+    this.#later(this.linkMs, () => {
       if (still()) this.input(to, input);
     });
   }
