@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import { heldBy, type JobRecord, withdrawnBy } from '@cuadro/protocol';
+import type { BlobStoreError } from '../../../node/src/blobs/errors.ts';
 import type { CoreQueries } from '../../../node/src/core/interface.ts';
 import { createCopyWatch } from '../../../node/src/jobs/copy-watch.ts';
 import { jobHolders } from '../../../node/src/replicas/needs.ts';
@@ -62,6 +63,8 @@ async function farmOf(test: TestContext) {
   const job = await submittedJob(first, { files: [ONE, TWO] });
   await records.merge([job]);
   await records.until(() => whole(records).length === 2);
+  // Until it has answered, the second one still looks whether all of it is there.
+  await until(() => isAnswered(first, second));
   return { farm, records, start, first, second, job };
 }
 
@@ -70,23 +73,37 @@ const whole = (records: TestRecords): string[] => {
   return job === undefined ? [] : jobHolders(job, () => true);
 };
 
+/** Nobody owes another an answer about a copy. */
+const isAnswered = (...keepers: Keeper[]): boolean =>
+  keepers.every(({ copies }) => copies.state().asked === 0);
+
 /** Two machines can't reach each other while this happens. */
 async function apart(
   { farm, first, second }: Awaited<ReturnType<typeof farmOf>>,
   happens: () => Promise<void>,
 ): Promise<void> {
-  const reach = (): boolean => first.mesh.reachable().includes(second.peer);
+  const areApart = (): boolean =>
+    !first.mesh.reachable().includes(second.peer) && !second.mesh.reachable().includes(first.peer);
   farm.network.cut(first.peer, second.peer, { reset: true });
-  await until(() => !reach());
+  await until(areApart);
   await happens();
   farm.network.restore(first.peer, second.peer);
   await reaches(first, second);
+  await reaches(second, first);
 }
 
-/** A bit turns in a stored file, and somebody reads it. */
+/** A bit turns in a stored file, and somebody reads it. Whoever else reads it may be the first who meets the damage. */
 async function damage({ farm }: { farm: TestFarm }, { name, blobs }: Keeper, hash: string): Promise<void> {
+  const met = Promise.withResolvers<void>();
+  const unsubscribe = blobs.subscribe((event) => {
+    if (event.type === 'blob-corrupt' && event.hash === hash) met.resolve();
+  });
   await flipBit(storedAt(farm.folderOf(name), hash), 10);
-  await assert.rejects(blobs.read(hash), { code: 'blob-corrupt' });
+  await assert.rejects(blobs.read(hash), ({ code }: BlobStoreError) =>
+    /^blob-(corrupt|not-found)$/.test(code),
+  );
+  await met.promise;
+  unsubscribe();
 }
 
 describe('R185: a job that no machine holds whole any more', () => {
@@ -107,6 +124,13 @@ describe('R185: a job that no machine holds whole any more', () => {
       });
       await records.until(() => whole(records).length === 2);
       for (const { blobs } of [first, second]) {
+        for (const hash of [ofFirst, ofSecond]) assert.ok(blobs.pins(hash).includes(JOB));
+      }
+      // Whoever has it whole first may ask the other one while that looks for it, too: what comes is pinned for each of
+      // the two copies until that copy has ended (SPEC R139).
+      await until(() => isAnswered(first, second));
+      for (const { copies } of [first, second]) await copies.stop();
+      for (const { blobs } of [first, second]) {
         for (const hash of [ofFirst, ofSecond]) {
           assert.deepEqual(blobs.pins(hash), [JOB]);
           assert.equal(hashOf(await blobs.read(hash)), hash);
@@ -123,6 +147,7 @@ describe('R185: a job that no machine holds whole any more', () => {
     const lost = hashOf(TWO);
     await apart(house, async () => {
       for (const keeper of [first, second]) await damage(house, keeper, lost);
+      await records.until(() => whole(records).length === 0);
     });
     const sentence =
       'The file 1 of its scene is damaged or gone here, and no machine within reach has it. ' +
@@ -131,6 +156,8 @@ describe('R185: a job that no machine holds whole any more', () => {
     await until(() => lacking().every((said) => said !== undefined));
     assert.deepEqual(lacking(), [sentence, sentence]);
     assert.deepEqual(whole(records), []);
+    // As one that is about to leave it is asked to hold nothing, or it could be the second that holds the job.
+    for (const { leaving } of [first, second]) leaving.add(peerOf('third'));
     const third = await start('third');
     // A copy that is promised to nobody, as a machine has that rendered of it.
     await third.blobs.putBytes(TWO);
