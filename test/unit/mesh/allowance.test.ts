@@ -21,6 +21,8 @@ const OFFSETS_MS = [5_000_000, 1] as const;
 const MARK_BYTES = 40;
 /** By how much a pulse may be late that goes by the same connection as bulk. */
 const LATE_MS_MAX = 400;
+/** What may stand on a line: the 200 ms of R165, a pulse, and what one grant goes beyond. */
+const AHEAD_MS_MAX = 300;
 
 /** One way of a line: what is sent comes after what was sent before, as fast as the line is, and a while later. */
 class Line {
@@ -39,6 +41,11 @@ class Line {
     const nowMs = this.#clock.now();
     this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes * 8) / (this.megabits * 1_000);
     this.#clock.after(this.#freeAtMs + this.latencyMs - nowMs, arrived);
+  }
+
+  /** How long what is sent now waits for what was sent before. */
+  get aheadMs(): number {
+    return Math.max(0, this.#freeAtMs - this.#clock.now());
   }
 }
 
@@ -137,10 +144,23 @@ function fill({ streams }: End): void {
   for (const stream of streams) void go(stream).catch(() => undefined);
 }
 
-async function pass(clock: ManualClock, ms: number): Promise<void> {
+/** Each stream is written to, and rests when that has gone. */
+function fillNowAndThen(clock: ManualClock, { streams }: End, bytes: number, restMs: number): void {
+  const piece = new Uint8Array(bytes);
+  const go = async (stream: BulkStream): Promise<void> => {
+    for (;;) {
+      await stream.write(piece);
+      await new Promise<void>((resolve) => void clock.after(restMs, resolve));
+    }
+  };
+  for (const stream of streams) void go(stream).catch(() => undefined);
+}
+
+async function pass(clock: ManualClock, ms: number, look: () => void = () => undefined): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += 1) {
     clock.advance(1);
     await new Promise(setImmediate);
+    look();
   }
 }
 
@@ -197,6 +217,21 @@ describe('R165: bulk on the connection of the pulses', () => {
     const latestMs = Math.max(...both.flatMap(({ delaysMs }) => delaysMs));
     assert.ok(latestMs < LATE_MS_MAX, `a pulse was ${latestMs} ms late`);
   });
+
+  for (const megabits of [10, 20, 100]) {
+    it(`lets little stand on a line of ${megabits} Mbit/s whose other way is full now and then`, async () => {
+      const { clock, lines } = lineOf(megabits, 1);
+      const [end, other] = ends(clock, lines);
+      fill(end);
+      // What has no answer yet, while answers wait, has arrived for the most part: it is no measure of what may go.
+      fillNowAndThen(clock, other, megabits * 18_750, 300);
+      let mostMs = 0;
+      await pass(clock, 10_000, () => (mostMs = Math.max(mostMs, ...lines.map((line) => line.aheadMs))));
+      assert.ok(mostMs < AHEAD_MS_MAX, `${mostMs} ms stood on the line`);
+      const share = (arrived(end) * 8) / (megabits * 1_000 * 10_000);
+      assert.ok(share > 0.9, `the line was used for ${share}`);
+    });
+  }
 
   it('fills a line between machines that answer late now and then', async () => {
     const { clock, lines } = lineOf(10, 1);
