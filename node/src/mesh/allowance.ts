@@ -22,7 +22,7 @@ interface Waiter {
   readonly resolve: (bytes: number) => void;
 }
 
-/** More often than this no mark goes, as a share of what may be out. */
+/** More often than this no mark goes, as a share of what may stand before a pulse. */
 const MARKS_PER_ALLOWANCE = 8;
 /** A clock's step: a mark that came back within one tells no more than that the line is fast. */
 const CLOCK_MS = 0.1;
@@ -34,6 +34,8 @@ const LATELY_MAX = 32;
 const BLUR_MS = 20;
 /** Marks that are heard within so much came together: whoever hears them stood still before, and they came meanwhile. */
 const TOGETHER_MS = 5;
+/** What is reckoned of the slowest line (41 kbit/s), whatever a peer's clock says: from nothing no doubling leads on. */
+const FOUND_BYTES_MIN = 1_024;
 /** Times of hearing that are kept; of those that are of use there are fewer than marks that may be out. */
 const HEARD_MAX = 64;
 /** Marks are counted in four bytes. */
@@ -178,7 +180,7 @@ export class Allowance {
     // A machine that renders on all cores answers late now and then, and its line is no slower for it.
     const usualBytes = middle(this.#lately.map((one) => one.foundBytes));
     if (middle(this.#lately.map((one) => one.aheadMs)) > BULK_AHEAD_MS)
-      this.#allowedBytes = Math.min(this.#allowedBytes, usualBytes);
+      this.#allowedBytes = Math.max(FOUND_BYTES_MIN, Math.min(this.#allowedBytes, usualBytes));
     // More by itself says nothing where nobody needs it; and one quick return is little evidence.
     else if (this.#isScarce && usualBytes > this.#allowedBytes)
       this.#allowedBytes = Math.min(usualBytes, 2 * this.#allowedBytes, ALLOWANCE_BYTES_MAX);
