@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
 import { defaultTransferOptions } from '../../node/src/blobs/transfer/limits.ts';
 import { BEACON_LATE_MS, defaultOptions as core, PULSE_BYTES } from '../../node/src/core/options.ts';
-import { defaultMeshLimits } from '../../node/src/mesh/limits.ts';
+import { ALLOWANCE_BYTES_MIN, defaultMeshLimits } from '../../node/src/mesh/limits.ts';
 import { tellFigure } from '../../scripts/test/figures.ts';
 import { until } from '../e2e/support/wait.ts';
 import { type Host, Lan, onHosts } from './support/hosts.ts';
@@ -15,13 +15,19 @@ const LINK_MEGABITS = 20;
 const STREAMS = Math.min(defaultTransferOptions.lanesPerPeer, defaultTransferOptions.uploads);
 /** What a line carries in 20 s, all streams together: so much on each. */
 const streamBytes = (megabits: number): number => Math.floor((megabits * 1e6 * 20) / 8 / STREAMS);
-/** By how much a pulse may be late that goes by the same connection as bulk. */
-const LATE_MS_MAX = 400;
+/**
+ * What may stand before a pulse that goes by the same connection as bulk, as the time in which the line carries it: R165
+ * allows half, and the rest is what the sender errs by where the processes stand still. It is judged by the bytes, as a
+ * busy machine is later with a pulse than its line.
+ */
+const AHEAD_MS_MAX = 400;
+const bytesIn = (ms: number, megabits: number): number => (megabits * 1_000 * ms) / 8;
 /** Beyond the bulk's end, headers and the time to find out that no second connection can be had included. */
 const PULSES = 60;
-const BULK_WITHIN_MS = 40_000;
-/** Of the line, what the bulk must have used for it to be full: the rest is headers, pulses, and TCP's own search. */
-const FULL_SHARE = 0.7;
+/** Patience with a test that hangs: how soon it ends says how busy this machine is. */
+const BULK_WITHIN_MS = 120_000;
+/** Before so many pulses each way bulk must have stood, or there was nothing to judge: without a bound all are late. */
+const PULSES_BEHIND_MIN = 10;
 
 /**
  * By how much a message may come later than the one before it, before somebody is suspected for it: the silence that
@@ -39,8 +45,13 @@ const BORNE_MS = Math.min(
 
 type Arrival = Extract<Event, { kind: 'pulse' }>;
 
+/** How long nothing was heard before each pulse, less that for which either process stood still meanwhile. */
 const silences = (pulses: readonly Arrival[]): number[] =>
-  pulses.slice(1).map(({ atMs }, index) => atMs - (pulses[index]?.atMs ?? atMs));
+  pulses.slice(1).map((one, index) => {
+    const before = pulses[index] ?? one;
+    const stoodMs = one.stoodMs - before.stoodMs + one.pulse.stoodMs - before.pulse.stoodMs;
+    return one.atMs - before.atMs - stoodMs;
+  });
 
 describe('a slow line that is full of bulk both ways', () => {
   let lan: Lan;
@@ -77,12 +88,14 @@ describe('a slow line that is full of bulk both ways', () => {
     const slowest = Math.max(...done.map(({ tookMs }) => tookMs));
     const share = (STREAMS * bytes * 8) / 1e6 / (slowest / 1_000) / megabits;
     tellFigure(t, `${where}: percent of the line that the bulk used, the slower way`, share * 100, '');
-    assert.ok(share > FULL_SHARE, `the bulk used ${share} of the line, which was not full`);
+    for (const mesh of meshes) {
+      const behind = arrivals(mesh).filter(({ pulse }) => pulse.aheadBytes >= ALLOWANCE_BYTES_MIN).length;
+      assert.ok(behind >= PULSES_BEHIND_MIN, `bulk stood before ${behind} pulses: the line was not full`);
+    }
     return during;
   }
 
-  /** Returns by how much the latest pulse was late. */
-  function checkPulses(t: TestContext, where: string): number {
+  function checkPulses(t: TestContext, where: string): void {
     const delays = meshes
       .flatMap((mesh) => arrivals(mesh).map(({ pulse, atMs }) => atMs - pulse.dueMs))
       .sort((a, b) => a - b);
@@ -91,14 +104,15 @@ describe('a slow line that is full of bulk both ways', () => {
     tellFigure(t, `${where}: delay of a pulse, p99`, at(0.99));
     tellFigure(t, `${where}: delay of a pulse, the longest`, at(1));
     const silence = Math.max(...meshes.flatMap((mesh) => silences(arrivals(mesh))));
-    tellFigure(t, `${where}: the longest silence between two pulses`, silence);
+    const stoodMs = Math.max(...meshes.map((mesh) => arrivals(mesh).at(-1)?.stoodMs ?? 0));
+    tellFigure(t, `${where}: the processes stood still, all told, the longer one`, stoodMs);
+    tellFigure(t, `${where}: the longest silence between two pulses, less that`, silence);
     const laterMs = silence - core.pulseIntervalMs;
     assert.ok(
       laterMs < BORNE_MS,
       `a pulse was ${laterMs} ms later than the one before; ${BORNE_MS} are borne`,
     );
     for (const mesh of meshes) assert.deepEqual(mesh.statesOf(other(mesh).peer), ['reachable']);
-    return at(1);
   }
 
   it('delays no pulse, which goes by a connection of its own', onHosts, async (t: TestContext) => {
@@ -119,8 +133,14 @@ describe('a slow line that is full of bulk both ways', () => {
         const where = `a full line of ${megabits} Mbit/s, bulk on the same connection`;
         const during = await fill(t, where, megabits);
         assert.deepEqual(during, before, 'all went by the one connection');
-        const lateMs = checkPulses(t, where);
-        assert.ok(lateMs < LATE_MS_MAX, `a pulse was ${lateMs} ms late; ${LATE_MS_MAX} are borne`);
+        checkPulses(t, where);
+        const mostBytes = Math.max(...meshes.flatMap(arrivals).map(({ pulse }) => pulse.aheadBytes));
+        const aheadMs = mostBytes / bytesIn(1, megabits);
+        tellFigure(t, `${where}: what stood before a pulse, the most, as time of the line`, aheadMs);
+        assert.ok(
+          aheadMs < AHEAD_MS_MAX,
+          `${mostBytes} bytes stood before a pulse, ${aheadMs} ms of the line`,
+        );
       },
     );
   }

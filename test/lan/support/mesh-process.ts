@@ -8,11 +8,13 @@ import { createSystemClock } from '../../../node/src/system/clock.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import type { Command, Event, ProcessInit, Pulse } from './remote-mesh.ts';
+import { Standstill, unarrivedBytes } from './process-load.ts';
 
 const init = JSON.parse(process.argv[2] ?? '') as ProcessInit;
 /** How a message begins that is one of those sent at an interval. */
 const PULSE = 'pulse ';
 const tell = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+const standstill = new Standstill();
 const quiet = (): void => undefined;
 const warn = (message: string, fields?: Record<string, unknown>): void =>
   void process.stderr.write(`${message} ${JSON.stringify(fields ?? {})}\n`);
@@ -47,7 +49,7 @@ const sharedMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 function tellMessage(from: string, text: string): void {
   if (!text.startsWith(PULSE)) return tell({ kind: 'message', from, text });
   const pulse = JSON.parse(text.slice(PULSE.length)) as Pulse;
-  tell({ kind: 'pulse', from, pulse, atMs: sharedMs() });
+  tell({ kind: 'pulse', from, pulse, atMs: sharedMs(), stoodMs: standstill.ms });
 }
 
 async function bulk({ to, streams, bytes }: Extract<Command, { do: 'bulk' }>): Promise<void> {
@@ -68,12 +70,14 @@ async function bulkOf(to: string, bytes: number): Promise<void> {
 
 /** Each at its time, whenever the one before went: what keeps this process from sending is a delay, too. */
 function pulses({ to, everyMs, count, bytes }: Extract<Command, { do: 'pulses' }>): void {
+  standstill.watch();
   const beganMs = sharedMs();
   const next = (number: number): void => {
     const dueMs = beganMs + number * everyMs;
     setTimeout(
       () => {
-        const text = `${PULSE}${JSON.stringify({ dueMs } satisfies Pulse)}`;
+        const pulse: Pulse = { dueMs, aheadBytes: unarrivedBytes(), stoodMs: standstill.ms };
+        const text = `${PULSE}${JSON.stringify(pulse)}`;
         mesh.send(to, Buffer.from(text.padEnd(bytes)));
         if (number < count) next(number + 1);
       },

@@ -34,14 +34,25 @@ export type Event =
   | { readonly kind: 'peer'; readonly peer: PeerId; readonly state: PeerState }
   | { readonly kind: 'found'; readonly node: FoundNode }
   | { readonly kind: 'message' | 'gossip'; readonly from: PeerId; readonly text: string }
-  | { readonly kind: 'pulse'; readonly from: PeerId; readonly pulse: Pulse; readonly atMs: number }
+  | {
+      readonly kind: 'pulse';
+      readonly from: PeerId;
+      readonly pulse: Pulse;
+      readonly atMs: number;
+      /** For how long the process that heard it had stood still until then. */
+      readonly stoodMs: number;
+    }
   | { readonly kind: 'status'; readonly status: MeshStatus }
   /** All that one `bulk` command sent has arrived; or why it did not. */
   | { readonly kind: 'bulk'; readonly tookMs: number; readonly error?: string };
 
-/** When a message was to be sent, by the clock that all processes of this machine share. */
 export interface Pulse {
+  /** When it was to be sent, by the clock that all processes of this machine share. */
   readonly dueMs: number;
+  /** What had been sent before and had not arrived at another machine yet when it was sent. */
+  readonly aheadBytes: number;
+  /** For how long its process had stood still until then. */
+  readonly stoodMs: number;
 }
 
 const SCRIPT = join(import.meta.dirname, 'mesh-process.ts');
