@@ -54,8 +54,9 @@ function tellMessage(from: string, text: string): void {
 
 async function bulk({ to, streams, bytes }: Extract<Command, { do: 'bulk' }>): Promise<void> {
   const beganMs = sharedMs();
+  const stoodMs = standstill.ms;
   await Promise.all(Array.from({ length: streams }, () => bulkOf(to, bytes)));
-  tell({ kind: 'bulk', tookMs: sharedMs() - beganMs });
+  tell({ kind: 'bulk', tookMs: sharedMs() - beganMs, stoodMs: standstill.ms - stoodMs });
 }
 
 /** Ends once the other has read all of it. */
@@ -100,7 +101,9 @@ function obey(command: Command): void {
     case 'status':
       return tell({ kind: 'status', status: mesh.status() });
     case 'bulk':
-      void bulk(command).catch((error: unknown) => tell({ kind: 'bulk', tookMs: 0, error: String(error) }));
+      void bulk(command).catch((error: unknown) =>
+        tell({ kind: 'bulk', tookMs: 0, stoodMs: 0, error: String(error) }),
+      );
       return;
     case 'pulses':
       return pulses(command);

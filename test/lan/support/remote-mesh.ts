@@ -43,8 +43,8 @@ export type Event =
       readonly stoodMs: number;
     }
   | { readonly kind: 'status'; readonly status: MeshStatus }
-  /** All that one `bulk` command sent has arrived; or why it did not. */
-  | { readonly kind: 'bulk'; readonly tookMs: number; readonly error?: string };
+  /** All that one `bulk` command sent has arrived, and for how long its process stood still meanwhile; or why not. */
+  | { readonly kind: 'bulk'; readonly tookMs: number; readonly stoodMs: number; readonly error?: string };
 
 export interface Pulse {
   /** When it was to be sent, by the clock that all processes of this machine share. */
@@ -116,7 +116,7 @@ export class RemoteMesh {
   }
 
   /** What it sent as bulk; fails where that did not arrive. */
-  async bulkDone(limitMs: number): Promise<{ tookMs: number }> {
+  async bulkDone(limitMs: number): Promise<{ tookMs: number; stoodMs: number }> {
     const done = await until(
       'the bulk has arrived',
       () => this.events.find((event) => event.kind === 'bulk'),
