@@ -289,3 +289,25 @@ it('nor where one of the two is out by what a disk says, although who removed it
   write(carmen, 'member/belen', removed as unknown as KnownRecord);
   assert.equal(kept.isSafe(), false);
 });
+
+/** A person discards the frame at this machine, which tells nobody. */
+function isDiscardedAt(machine: FakeMachine): void {
+  const redo = { kind: 'redo', level: 1, tasks: [{ start: 0, end: 0, step: 1 }] };
+  const job = { ...jobHeldBy(), requests: { 'redo.1.0.person': redo } };
+  write(machine, 'job/job', job as unknown as KnownRecord);
+}
+
+it('nor where a machine that alone has a frame alone knows that it is discarded', () => {
+  Object.assign(belen, { isGone: true });
+  isDiscardedAt(alba);
+  assert.equal(kept.isSafe(), false, 'the others would show it for ever');
+  isDiscardedAt(carmen);
+  assert.equal(kept.isSafe(), true);
+});
+
+it('but where one has the frame, and another one knows that', () => {
+  Object.assign(belen, { isGone: true });
+  assert.equal(kept.isSafe(), false);
+  isDiscardedAt(carmen);
+  assert.equal(kept.isSafe(), true);
+});

@@ -278,6 +278,11 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a job that only a removed machine had held was held by nobody, though others had rendered of it',
     profile: { ...EVENTFUL, removes: true, actEveryMs: 2_500, addsSleep: true },
   },
+  {
+    seed: 497n,
+    was: 'a disk was destroyed that alone had a frame and alone knew that it was discarded, with another one just lost',
+    profile: { addsSleep: true },
+  },
 ];
 
 describe('seeds that found something', () => {

@@ -4,7 +4,7 @@ import type { Machine } from '../machine.ts';
 import { contentOf, isGood, jobOn, jobsOn, knowsThatItIsToLeave, taskOn } from '../on-disk.ts';
 import type { Deed } from '../people.ts';
 import { Violation, type Checker } from './checker.ts';
-import { counting, filesOf, nameOf, redoAsked } from './rules.ts';
+import { counting, filesOf, isDiscardedBy, nameOf } from './rules.ts';
 
 /**
  * A machine that leaves in order leaves nothing behind (SPEC R162): by the moment at which its farm has its word that
@@ -65,7 +65,7 @@ function holdsJob(machine: Machine, id: string): boolean {
 function holdsResult(machine: Machine, { job: id, index, redo }: TaskRecord, attempt: string): boolean {
   const task = taskOn(machine, id, index);
   const job = jobOn(machine, id);
-  if (job !== undefined && redoAsked(job, index) > redo) return true;
+  if (isDiscardedBy(job, { index, redo })) return true;
   if (task === undefined || job === undefined) return false;
   const counts = counting(task, job);
   if (counts !== undefined && nameOf(counts.attempt) !== attempt) return true;

@@ -16,7 +16,7 @@ import {
   partsOf,
   taskOn,
 } from '../on-disk.ts';
-import { counting, filesOf, isHeld, nameOf, redoAsked } from './rules.ts';
+import { counting, filesOf, isDiscardedBy, isHeld, nameOf } from './rules.ts';
 import type { Talking } from './talking.ts';
 
 interface Shown {
@@ -162,9 +162,18 @@ export class Kept implements Checker {
       });
       if (copies.length < 2) return false;
     }
-    return [...this.#shown.values()].every(
-      (shown) => this.#isDiscarded(shown) || this.#copiesOf(shown, left) >= 2,
-    );
+    return [...this.#shown.values()].every((shown) => this.#outlastsOne(shown, left));
+  }
+
+  /**
+   * Two of these hold it, or know that it is discarded: where one alone does both, the word of the discarding is lost
+   * with the last copy, and all others show the frame as done.
+   */
+  #outlastsOne(shown: Shown, left: readonly Machine[]): boolean {
+    const { job } = shown;
+    const knows = (one: Machine): boolean => isDiscardedBy(jobOn(one, job), shown);
+    const { length } = left.filter((one) => knows(one) || this.#copiesOf(shown, [one]) > 0);
+    return length >= 2 || this.#deleted.has(job);
   }
 
   /**
@@ -196,12 +205,9 @@ export class Kept implements Checker {
     });
   }
 
-  #isDiscarded({ job, index, redo }: Shown): boolean {
-    if (this.#deleted.has(job)) return true;
-    return this.#farm.machines.some((machine) => {
-      const record = jobOn(machine, job);
-      return record !== undefined && redoAsked(record, index) > redo;
-    });
+  #isDiscarded(shown: Shown): boolean {
+    if (this.#deleted.has(shown.job)) return true;
+    return this.#farm.machines.some((machine) => isDiscardedBy(jobOn(machine, shown.job), shown));
   }
 
   #copiesOf({ job, index, attempt, files }: Shown, machines: readonly Machine[]): number {
@@ -333,7 +339,7 @@ export class Kept implements Checker {
   }
 
   #stillThere(machine: Machine, shown: Shown): void {
-    const { job: id, index, redo, attempt, by } = shown;
+    const { job: id, index, attempt, by } = shown;
     if (this.#deleted.has(id)) return;
     const job = jobOn(machine, id);
     const accepted = this.#accepted.get(id);
@@ -341,7 +347,7 @@ export class Kept implements Checker {
     if (job === undefined) throw new Violation('done frames', `The job ${id} of a done frame is lost.`);
     const what = `${id}/${index} (${attempt}), which ${by} showed as done,`;
     // Whether somebody named it is judged where he did.
-    if (redoAsked(job, index) > redo) return;
+    if (isDiscardedBy(job, shown)) return;
     const task = taskOn(machine, id, index);
     const result = resultOf(task, attempt);
     if (result === undefined && !this.#isKnown(shown) && this.#isKeptWhereOffOnly(shown)) return;

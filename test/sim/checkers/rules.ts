@@ -26,6 +26,12 @@ export const isHeld = ({ holders }: TaskResult): boolean => Object.values(holder
 /** The level up to which people discarded results of a task (SPEC R33). */
 export const redoAsked = (job: JobRecord, index: number): number => levelAsked(job, index, 'redo');
 
+/** Whether a job's record says that a person discarded what was made of a task at this level. */
+export const isDiscardedBy = (
+  job: JobRecord | undefined,
+  { index, redo }: Pick<TaskRecord, 'index' | 'redo'>,
+): boolean => job !== undefined && redoAsked(job, index) > redo;
+
 /** The level up to which people voided its failures. */
 export const retryAsked = (job: JobRecord, index: number): number => levelAsked(job, index, 'retry');
 
