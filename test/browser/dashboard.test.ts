@@ -1,6 +1,6 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { violationsOf } from './accessible.ts';
 import { openStage, until, type Stage } from './support.ts';
 
 describe('the dashboard', () => {
@@ -92,11 +92,7 @@ describe('the dashboard', () => {
         '/docs',
       ]) {
         const page = await stage.open(path, { theme });
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        const told = violations.map(
-          ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
-        );
-        assert.deepEqual(told, [], path);
+        assert.deepEqual(await violationsOf(page), [], path);
       }
     });
   }

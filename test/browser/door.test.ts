@@ -1,4 +1,3 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +16,7 @@ import {
   startFake,
   TOKEN,
 } from '../unit/api/fakes.ts';
+import { violationsOf } from './accessible.ts';
 import { CHROMIUM_FLAGS, Viewer } from './support.ts';
 
 const uiFolder = fileURLToPath(new URL('../../ui/dist', import.meta.url));
@@ -269,9 +269,5 @@ describe('the door in the dashboard', () => {
 });
 
 async function accessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  assert.deepEqual(
-    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join()}`),
-    [],
-  );
+  assert.deepEqual(await violationsOf(page), []);
 }

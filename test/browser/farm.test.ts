@@ -1,4 +1,3 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { signinAddress } from '../../node/src/system/node-file.ts';
 import { LocalFarm, until, type LocalNode } from '../../scripts/farm/local-farm.ts';
+import { violationsOf } from './accessible.ts';
 import { CHROMIUM_FLAGS } from './support.ts';
 
 const FRAMES = 24;
@@ -86,11 +86,7 @@ describe('two dashboards on two machines', () => {
   }
 
   async function accessible(page: Page): Promise<void> {
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    assert.deepEqual(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join()}`),
-      [],
-    );
+    assert.deepEqual(await violationsOf(page), []);
   }
 
   it('show the same machines and the same coordinator', async () => {

@@ -1,4 +1,3 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -25,6 +24,7 @@ import {
   peerOf,
   type Name,
 } from './made-night.ts';
+import { violationsOf } from './accessible.ts';
 import { createMorning } from './morning.ts';
 import { CHROMIUM_FLAGS, setTheme, until } from './support.ts';
 
@@ -347,12 +347,7 @@ describe('an event of every kind on the page of the night', () => {
       assert.equal(new Set(legend.map(({ word }) => word)).size, states, 'the made night has every state');
       assert.equal(new Set(legend.map(({ look }) => look)).size, states, JSON.stringify(legend));
       for (const { word, look } of legend) assert.notEqual(look, 'none rgba(0, 0, 0, 0)', word);
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      assert.deepEqual(
-        violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`),
-        [],
-        colorScheme,
-      );
+      assert.deepEqual(await violationsOf(page), [], colorScheme);
     }
   });
 

@@ -1,6 +1,6 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { violationsOf } from './accessible.ts';
 import { openStage, setTheme, until, type Stage } from './support.ts';
 
 describe('the page of the night', () => {
@@ -76,11 +76,7 @@ describe('the page of the night', () => {
     await page.locator('cuadro-night-timeline').first().waitFor();
     for (const colorScheme of ['dark', 'light'] as const) {
       await setTheme(page, colorScheme);
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const told = violations.map(
-        ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
-      );
-      assert.deepEqual(told, [], colorScheme);
+      assert.deepEqual(await violationsOf(page), [], colorScheme);
     }
     const wider = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

@@ -1,4 +1,3 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { signinAddress } from '../../node/src/system/node-file.ts';
 import { LocalFarm, until, type LocalNode } from '../../scripts/farm/local-farm.ts';
 import { House } from '../e2e/support/house.ts';
+import { violationsOf } from './accessible.ts';
 import { CHROMIUM_FLAGS } from './support.ts';
 
 /** A scene of 48 MiB, and a machine that has room for 10: the one that has more takes all of it, and the other says why not. */
@@ -110,11 +110,7 @@ describe('the page of the swarm, in a farm of three', () => {
         await until('the change of theme to end', () =>
           page.evaluate<boolean>('document.getAnimations().length === 0'),
         );
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        const told = violations.map(
-          ({ id, nodes }) => `${id}: ${nodes.map(({ target: at }) => at.join(' ')).join(', ')}`,
-        );
-        assert.deepEqual(told, [], `${colorScheme} ${width}`);
+        assert.deepEqual(await violationsOf(page), [], `${colorScheme} ${width}`);
         if (target !== undefined)
           await page.screenshot({ path: join(target, `real-${colorScheme}-${width}.png`), fullPage: true });
       }
