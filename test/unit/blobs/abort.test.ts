@@ -37,7 +37,7 @@ describe('a put that is given up', () => {
         assert.equal((await store.putFile(source, { mode })).sizeBytes, 60_000_000);
       } finally {
         await store.stop();
-        folder.remove();
+        await folder.remove();
       }
     });
   }
@@ -57,7 +57,7 @@ describe('a put that is given up', () => {
       assert.equal((await store.putBytes(contentOf(2, 900_000))).sizeBytes, 900_000);
     } finally {
       await store.stop();
-      folder.remove();
+      await folder.remove();
     }
   });
 });

@@ -55,7 +55,7 @@ describe('a process killed at any moment', () => {
       }
       assert.ok(acknowledged.size > rounds, `only ${acknowledged.size} puts were acknowledged`);
     } finally {
-      folder.remove();
+      await folder.remove();
     }
   });
 });

@@ -19,7 +19,7 @@ describe('a damaged blob is never served', () => {
   });
   afterEach(async () => {
     await store.stop();
-    folder.remove();
+    await folder.remove();
   });
 
   const flip = (hash: string, at: number): void => {

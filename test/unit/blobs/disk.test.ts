@@ -41,7 +41,7 @@ describe('full and read-only disks', () => {
     } finally {
       await store.stop();
       mount.unmount();
-      folder.remove();
+      await folder.remove();
     }
   });
 
@@ -76,7 +76,7 @@ describe('full and read-only disks', () => {
     } finally {
       await store.stop();
       mount.unmount();
-      folder.remove();
+      await folder.remove();
     }
   });
 
@@ -98,7 +98,7 @@ describe('full and read-only disks', () => {
     } finally {
       await store.stop();
       mount.unmount();
-      folder.remove();
+      await folder.remove();
     }
   });
 });

@@ -25,7 +25,7 @@ describe('hash threads', () => {
       await use(hasher, clock, file, createHash('sha256').update(content).digest('hex'));
     } finally {
       await hasher.stop();
-      folder.remove();
+      await folder.remove();
     }
   };
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
@@ -15,9 +16,10 @@ export function newStore(folder: string, options: Partial<BlobStoreOptions> = {}
   );
 }
 
-export function temporaryFolder(): { path: string; remove: () => void } {
+/** Several calls at once remove the 256 folders of each store in a fraction of the time that one after the other takes. */
+export function temporaryFolder(): { path: string; remove: () => Promise<void> } {
   const path = mkdtempSync(join(tmpdir(), 'cuadro-test-'));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** A small file system of its own, or undefined where the test may not mount one. */

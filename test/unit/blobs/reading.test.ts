@@ -17,6 +17,6 @@ it('reads a long blob in the memory of one piece, whatever its length', async ()
     assert.deepEqual({ chunks, memory: memory.size }, { chunks: 6, memory: 1 });
   } finally {
     await store.stop();
-    folder.remove();
+    await folder.remove();
   }
 });

@@ -14,7 +14,7 @@ describe('the order of system calls of a put', { skip: hasStrace ? false : 'need
     [500_000, 'move'],
     [2_500_000, 'copy'],
   ] as const) {
-    it(`${mode} of ${size} bytes: content synced, renamed, folder synced, pin synced, then acknowledged`, () => {
+    it(`${mode} of ${size} bytes: content synced, renamed, folder synced, pin synced, then acknowledged`, async () => {
       const folder = temporaryFolder();
       try {
         const source = join(folder.path, 'source');
@@ -56,7 +56,7 @@ describe('the order of system calls of a put', { skip: hasStrace ? false : 'need
           assert.ok(pieces >= 0 && pieces < folderSynced, 'the piece list is in the same folder sync');
         }
       } finally {
-        folder.remove();
+        await folder.remove();
       }
     });
   }

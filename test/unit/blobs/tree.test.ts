@@ -88,7 +88,7 @@ describe('trees and collected files', () => {
   after(async () => {
     await blobs.stop();
     await removeTree(join(folder.path, 'trees'));
-    folder.remove();
+    await folder.remove();
   });
 
   const content: Record<string, Buffer> = {

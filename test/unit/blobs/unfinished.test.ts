@@ -37,7 +37,7 @@ class Subject {
     );
     test.after(async () => {
       await this.store.stop();
-      this.#folder.remove();
+      await this.#folder.remove();
     });
   }
 

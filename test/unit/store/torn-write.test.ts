@@ -48,7 +48,7 @@ describe('R175: a write that failed in its midst', () => {
       await again.stop();
     } finally {
       mount.unmount();
-      folder.remove();
+      await folder.remove();
     }
   });
 

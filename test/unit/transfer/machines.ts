@@ -64,7 +64,7 @@ export class TestFarm {
     this.network = network;
     test.after(async () => {
       for (const machine of this.#machines) await machine.stop();
-      this.#folder.remove();
+      await this.#folder.remove();
     });
   }
 
