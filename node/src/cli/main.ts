@@ -1,8 +1,8 @@
 /**
- * The `cuadro` command. This file and `help.ts` import nothing of weight, so that the first help stands on the screen
- * within 100 ms; the rest is loaded when it is needed.
+ * The `cuadro` command. This file, `compiled-code.ts` and `help.ts` import nothing of weight, so that the first help
+ * stands on the screen within 100 ms; the rest is loaded when it is needed.
  */
-import { enableCompileCache } from 'node:module';
+import { keepCompiledCode } from './compiled-code.ts';
 import type { CommandLine } from './output.ts';
 
 const args = process.argv.slice(2);
@@ -23,8 +23,7 @@ if (args.length === 0 || (args.length === 1 && ['--help', '-h', 'help'].includes
     const { startAgain } = await import('./start-again.ts');
     startAgain(args);
   }
-  // Compiled code, types stripped, is kept between calls: that halves the time of every command.
-  enableCompileCache();
+  keepCompiledCode();
   const { runCommandLine } = await import('./run.ts');
   process.exitCode = await runCommandLine(args, processLine());
 }
