@@ -1,22 +1,37 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { SubmittedView } from '../../protocol/src/index.ts';
 import { LocalFarm, type LocalNode } from '../../scripts/farm/local-farm.ts';
 import { House, tasksOf } from './support/house.ts';
-import { blobChains, firstSent, judge, parseTrace, recordChain, type SystemCall } from './support/trace.ts';
+import { hashesOfSubmission, pinnedFor } from './support/submission.ts';
+import {
+  blobChains,
+  type Chain,
+  firstSent,
+  judge,
+  parseTrace,
+  piecesWritten,
+  recordChain,
+  type SystemCall,
+} from './support/trace.ts';
 import { until } from './support/wait.ts';
 
 /**
  * What one machine promises for two, and what had reached the disks of both before, by the system calls of both in one
  * recording (DESIGN.md section 6, replicate before done): a job said to be held by two machines, a frame shown as done.
- * What the machines say to each other is encrypted; what the submitting one then says to its user is not.
+ * A scene's texture and the frames are large enough to come to the other machine in pieces. What the machines say to
+ * each other is encrypted; what the submitting one then says to its user is not.
  */
 
 const CALLS = 'fsync,fdatasync,rename,renameat,renameat2,write,writev,pwrite64,sendto';
 const FRAMES = 2;
+/** Files of several pieces of 1 MiB: another machine fetches such a one piece by piece. */
+const PIECE_BYTES = 2 ** 20;
+const FRAME_BYTES = 3_000_000;
 /** In the canonical bytes of a record: the property `state` with the value `done`. */
 const DONE = 'estateddone';
 
@@ -24,8 +39,12 @@ let house: House;
 let farm: LocalFarm | undefined;
 let tracer: ChildProcess | undefined;
 let calls: SystemCall[] = [];
+/** A job without files of its own, and one with a scene, of which nothing is rendered. */
 let submitted: SubmittedView;
+let withScene: SubmittedView;
 let plan: string;
+let sceneHashes: string[] = [];
+let texture: { hash: string; sizeBytes: number };
 let frames: { index: number; name: string; hashes: string[] }[] = [];
 let why: string | undefined;
 
@@ -34,14 +53,22 @@ before(async () => {
   farm = await LocalFarm.open({
     folder: house.fresh('farm'),
     nodes: 2,
-    config: {
+    // The submitter reads the scene.
+    config: (index) => ({
       programs: ['sh'],
-      blender: join(house.root, 'no-blender'),
+      ...(index > 0 && { blender: join(house.root, 'no-blender') }),
       ffmpeg: join(house.root, 'no-ffmpeg'),
-    },
+    }),
     env: { TMPDIR: house.temporary },
   });
   const [submitter] = farm.nodes as [LocalNode];
+  const path = await house.scene('big=3');
+  const bytes = await readFile(join(dirname(path), 'textures', 'big.bmp'));
+  texture = { hash: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
+  await until('a machine to be known that renders', async () => {
+    const { ok } = await submitter.client.call('preflight', { body: { path } }).catch(() => ({ ok: false }));
+    return ok;
+  });
   const recording = join(house.root, 'trace.txt');
   why = await attach(
     recording,
@@ -57,7 +84,7 @@ before(async () => {
       type: 'command',
       settings: {
         program: 'sh',
-        args: ['-c', 'head -c 100000 /dev/urandom > "$CUADRO_OUTPUT/part_$CUADRO_FRAME.bin"'],
+        args: ['-c', `head -c ${FRAME_BYTES} /dev/urandom > "$CUADRO_OUTPUT/part_$CUADRO_FRAME.bin"`],
         frames: `1-${FRAMES}`,
       },
     },
@@ -72,7 +99,9 @@ before(async () => {
     name,
     hashes: files.map(({ blob }) => blob),
   }));
-  plan = await planOf(submitter, id);
+  [plan] = (await pinnedFor(submitter.dataFolder, id)) as [string];
+  withScene = await submitter.client.call('submit', { body: { path, paused: true } });
+  sceneHashes = await hashesOfSubmission(submitter.dataFolder, withScene.job.id);
   // What was done a moment ago is shown a moment later.
   await until('the done frames to be shown', async () => {
     calls = parseTrace(await readFile(recording, 'latin1'));
@@ -105,14 +134,6 @@ async function attach(recording: string, pids: readonly number[]): Promise<strin
   return `needs strace, and the right to trace a process that runs${said === '' ? '' : `: ${said.split('\n')[0]}`}`;
 }
 
-/** The job's plan: the first file that was pinned for it. */
-async function planOf({ dataFolder }: LocalNode, job: string): Promise<string> {
-  const journal = await readFile(join(dataFolder, 'pins.journal'), 'utf8');
-  const [, hash] = new RegExp(`^\\+([0-9a-f]{64}) ${job}$`, 'm').exec(journal) ?? [];
-  assert.ok(hash);
-  return hash;
-}
-
 /** One page of events may tell of several frames, of which only some are done: the state has to be this file's. */
 const shownDone = ([hash]: readonly string[]): SystemCall | undefined => {
   const told = new RegExp(`\\\\"state\\\\":\\\\"done\\\\",\\\\"files\\\\":\\[\\{[^\\]]{0,400}${hash}`);
@@ -126,17 +147,51 @@ const callsOf = ({ dataFolder }: LocalNode, promise: SystemCall): SystemCall[] =
 
 const nodes = (): LocalNode[] => (farm as LocalFarm).nodes;
 
+/** All was durable when the promise was made, and each of these calls is needed for that: one that comes late is seen. */
+function assertKept(
+  own: readonly SystemCall[],
+  promise: SystemCall,
+  chains: readonly Chain[],
+  what: string,
+): void {
+  const { relied, broken } = judge(own, promise, chains);
+  assert.deepEqual(broken, [], what);
+  for (const late of relied.filter(({ name }) => name.includes('sync'))) {
+    const without = own.filter((call) => call.text !== late.text || !call.name.includes('sync'));
+    assert.ok(judge(without, promise, chains).broken.length > 0, late.text);
+  }
+}
+
+/** One of the two made the file, or read it from its user's disk, and the other had all its pieces one by one. */
+function assertCameInPieces({ hash, sizeBytes }: { hash: string; sizeBytes: number }): void {
+  const written = nodes().map(({ dataFolder }) =>
+    piecesWritten(
+      calls.filter(({ text }) => text.includes(`${dataFolder}/`)),
+      hash,
+    ),
+  );
+  assert.equal(Math.min(...written), 0, `${written.join(' and ')} writes: one had it whole`);
+  assert.ok(Math.max(...written) >= Math.ceil(sizeBytes / PIECE_BYTES), `${written.join(' and ')} writes`);
+}
+
 test('R60: a job said to be held by two machines is on the disks of both', (t) => {
   if (why !== undefined) return t.skip(why);
-  assert.equal(submitted.machines, 2);
-  const { id } = submitted.job;
-  const answer = firstSent(calls, 'HTTP/1.1 200', `\\"job\\":{\\"id\\":\\"${id}\\"`);
-  assert.ok(answer, 'the answer was seen');
-  for (const node of nodes()) {
-    const own = callsOf(node, answer);
-    const ofRecord = recordChain("the job's record", `!job/${id}`);
-    const { broken } = judge(own, answer, [...blobChains(own, plan), ofRecord]);
-    assert.deepEqual(broken, [], node.name);
+  assert.equal(sceneHashes.length, 5, 'bundle, plan, scene and two textures');
+  assert.ok(sceneHashes.includes(texture.hash));
+  assertCameInPieces(texture);
+  for (const [{ job, machines }, hashes] of [
+    [submitted, [plan]],
+    [withScene, sceneHashes],
+  ] as const) {
+    assert.equal(machines, 2);
+    const answer = firstSent(calls, 'HTTP/1.1 200', `\\"job\\":{\\"id\\":\\"${job.id}\\"`);
+    assert.ok(answer, 'the answer was seen');
+    for (const node of nodes()) {
+      const own = callsOf(node, answer);
+      const ofRecord = recordChain("the job's record", `!job/${job.id}`);
+      const chains = [...hashes.flatMap((hash) => blobChains(own, hash)), ofRecord];
+      assertKept(own, answer, chains, `${job.name} at ${node.name}`);
+    }
   }
 });
 
@@ -146,6 +201,7 @@ test('R57: a frame shown as done is on the disks of both with its record, and th
   for (const { index, name, hashes } of frames) {
     const shown = shownDone(hashes);
     assert.ok(shown, `${name} was shown`);
+    for (const hash of hashes) assertCameInPieces({ hash, sizeBytes: FRAME_BYTES });
     const key = `!task/${submitted.job.id}/${String(index).padStart(10, '0')}`;
     for (const node of nodes()) {
       const own = callsOf(node, shown);
@@ -155,13 +211,7 @@ test('R57: a frame shown as done is on the disks of both with its record, and th
         ...hashes.flatMap((hash) => blobChains(own, hash)),
         recordChain(`the record of ${name}`, key, ...hashes, ...said),
       ];
-      const { relied, broken } = judge(own, shown, chains);
-      assert.deepEqual(broken, [], `${name} at ${node.name}`);
-      // And each of these is needed: one that comes late is seen.
-      for (const late of relied.filter(({ name: call }) => call.includes('sync'))) {
-        const without = own.filter((call) => call.text !== late.text || !call.name.includes('sync'));
-        assert.ok(judge(without, shown, chains).broken.length > 0, late.text);
-      }
+      assertKept(own, shown, chains, `${name} at ${node.name}`);
     }
   }
 });

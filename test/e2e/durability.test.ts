@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { bundleSchema, decode, type SubmittedView } from '../../protocol/src/index.ts';
+import type { SubmittedView } from '../../protocol/src/index.ts';
 import { House, jobIn, type NodeProcess, tasksOf } from './support/house.ts';
+import { hashesOfSubmission } from './support/submission.ts';
 import { blobChains, firstSent, judge, parseTrace, recordChain, type SystemCall } from './support/trace.ts';
 
 /**
@@ -45,7 +46,7 @@ before(async () => {
   const submitted = await house.json<SubmittedView>(['submit', blend, '--frames', '1-3']);
   job = submitted.job.id;
   await jobIn(node.client, job, ['done']);
-  submissionHashes = await hashesOfSubmission(node);
+  submissionHashes = await hashesOfSubmission(node.dataFolder, job);
   frames = (await tasksOf(node.client, job)).map(({ name, files, thumbnail }) => ({
     name,
     hashes: [...files.map(({ blob }) => blob), ...(thumbnail === undefined ? [] : [thumbnail])],
@@ -65,31 +66,6 @@ function listen(node: NodeProcess): AbortController {
   };
   read().catch(() => undefined);
   return ended;
-}
-
-/** Plan, bundle and all files of the bundle, as they lie in the data folder. */
-async function hashesOfSubmission(node: NodeProcess): Promise<string[]> {
-  const journal = await readFile(join(node.dataFolder, 'pins.journal'), 'utf8');
-  const pinned = [...journal.matchAll(/^\+([0-9a-f]{64}) (\S+)$/gm)]
-    .filter(([, , owner]) => owner === job)
-    .map(([, hash]) => hash as string);
-  for (const hash of pinned) {
-    const bytes = await readFile(join(node.dataFolder, 'blobs', hash.slice(0, 2), hash));
-    const bundle = bundleSchema.safeParse(tryDecode(bytes));
-    if (!bundle.success) continue;
-    // The plan is stored after its bundle, before any frame.
-    const plan = pinned[pinned.indexOf(hash) + 1] as string;
-    return [hash, plan, ...new Set(bundle.data.files.map(({ blob }) => blob))];
-  }
-  throw new Error('No bundle was pinned for the job.');
-}
-
-function tryDecode(bytes: Uint8Array): unknown {
-  try {
-    return decode(bytes, bytes.length);
-  } catch {
-    return undefined;
-  }
 }
 
 function submissionChains() {

@@ -56,22 +56,47 @@ export function firstSent(calls: readonly SystemCall[], ...texts: string[]): Sys
 }
 
 /** What makes something durable, step by step; each step begins after the one before has returned. */
-interface Chain {
+export interface Chain {
   what: string;
   steps: { what: string; is(call: SystemCall): boolean }[];
 }
 
+const isWriteTo =
+  (path: string) =>
+  (call: SystemCall): boolean =>
+    isWrite(call) && call.text.slice(0, path.length + 20).includes(`<${path}>`);
+
+const renameTo = (calls: readonly SystemCall[], hash: string): SystemCall | undefined =>
+  calls.find(({ name, text }) => name.startsWith('rename') && text.includes(`/${hash}"`));
+
+const temporaryOf = (rename: SystemCall | undefined): string | undefined =>
+  /"([^"]+)"/.exec(rename?.text ?? '')?.[1];
+
+/** How many writes brought a file that arrived in pieces; 0 where it came otherwise. */
+export function piecesWritten(calls: readonly SystemCall[], hash: string): number {
+  const part = temporaryOf(renameTo(calls, hash));
+  if (part?.endsWith(`/incoming/${hash}.part`) !== true) return 0;
+  return calls.filter((call) => !call.failed && isWriteTo(part)(call)).length;
+}
+
 /** A stored file: written and synced under another name, renamed, and the folder synced. */
 export function blobChains(calls: readonly SystemCall[], hash: string): Chain[] {
-  const rename = calls.find(({ name, text }) => name.startsWith('rename') && text.includes(`/${hash}"`));
-  const temporary = /"([^"]+)"/.exec(rename?.text ?? '')?.[1] ?? 'a temporary file';
+  const rename = renameTo(calls, hash);
+  const temporary = temporaryOf(rename) ?? 'a temporary file';
+  // What is written behind a sync, or has not returned by then, may be on no disk: the sync has to follow all of it.
+  const written = calls
+    .filter((call) => isWriteTo(temporary)(call) && call.begin < (rename as SystemCall).begin)
+    .reduce((last, { end }) => Math.max(last, end), -1);
   const folder = `/blobs/${hash.slice(0, 2)}>`;
   const pins = '/pins.journal>';
   return [
     {
       what: `the file ${hash.slice(0, 8)}`,
       steps: [
-        { what: 'fsync of its content', is: (call) => isSync(call) && call.text.includes(`<${temporary}>`) },
+        {
+          what: 'fsync of its content',
+          is: (call) => isSync(call) && call.text.includes(`<${temporary}>`) && call.begin > written,
+        },
         { what: 'its rename', is: (call) => call === rename },
         { what: 'fsync of its folder', is: (call) => isSync(call) && call.text.endsWith(folder) },
       ],
