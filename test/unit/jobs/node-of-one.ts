@@ -14,8 +14,8 @@ import type { Logger } from '../../../node/src/system/interface.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
 import { createTemporaryFiles } from '../../../node/src/system/temporary-files.ts';
-import type { AttemptOutcome } from '../../../node/src/core/interface.ts';
-import type { Grant, JobView, RouteBody } from '@cuadro/protocol';
+import type { AttemptOutcome, Changes } from '../../../node/src/core/interface.ts';
+import type { Grant, JobView, RouteBody, Signer } from '@cuadro/protocol';
 import { capabilities } from '../core/farm.ts';
 
 export const quiet = {
@@ -29,12 +29,13 @@ export const quiet = {
 interface Init {
   disk?: MemoryDisk;
   blobs?: BlobStore;
-  signer?: ReturnType<typeof temporaryIdentity>;
+  signer?: Signer;
   outputBase?: string;
   /** What its driver takes for its store: a way to make its disk fail. */
   disguise?: (store: RecordStore) => RecordStore;
   /** Told when its records can't be written; thrown without it. */
   onBroken?: (error: unknown) => void;
+  onChanges?: (changes: Changes) => void;
   /** How each attempt ends; one that is left undefined goes on until the test ends it. */
   work?: (grant: Grant) => AttemptOutcome | undefined;
 }
@@ -69,7 +70,7 @@ export async function nodeOfOne(init: Init = {}) {
       stop: (_, reason) => stops.push(reason),
     },
     readPlan: (hash) => readPlan({ blobs, content: localContent, logger: quiet }, hash),
-    onChanges: () => undefined,
+    onChanges: init.onChanges ?? (() => undefined),
     onBroken: (error) => {
       if (init.onBroken === undefined) throw error;
       init.onBroken(error);

@@ -4,6 +4,9 @@ import { createContentReader } from '../../../node/src/jobs/content.ts';
 import { deleteJob, requeue, setJob } from '../../../node/src/jobs/control.ts';
 import { filmFindings } from '../../../node/src/jobs/scene-settings.ts';
 import type { SceneFacts } from '../../../node/src/render/scene/interface.ts';
+import { createCopies, type Copies } from '../../../node/src/replicas/copies.ts';
+import { startKeeper } from '../replicas/keepers.ts';
+import { reaches, signerOf, TestFarm } from '../transfer/machines.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
 const silent = { type: 'echo-sleep', settings: { frames: '1', message: '' } };
@@ -13,6 +16,48 @@ describe('submitting', () => {
     const node = await nodeOfOne({ work: () => undefined });
     const jobs = await Promise.all(Array.from({ length: 8 }, () => node.submit(silent)));
     assert.equal(new Set(jobs.map(({ order }) => order)).size, 8);
+    await node.stop();
+  });
+
+  it('a job is begun while the second machine still takes its copy, and acknowledged only after (SPEC R60)', async (test) => {
+    const names = ['submitter', 'slow'];
+    const farm = new TestFarm(test, names);
+    const begun = Promise.withResolvers<'begun'>();
+    let copies: Copies | undefined;
+    const node = await nodeOfOne({
+      signer: signerOf('submitter'),
+      onChanges: (changes) => copies?.changed(changes),
+      work: () => {
+        begun.resolve('begun');
+        return undefined;
+      },
+    });
+    const submitter = await startKeeper(farm, 'submitter', {
+      members: names,
+      disguise: () => node.blobs,
+      createCopies: (components) =>
+        (copies = createCopies({
+          ...components,
+          blobs: node.blobs,
+          queries: node.driver.queries,
+          merge: (_from, records) => node.driver.merge(records),
+        })),
+    });
+    node.components.copies = submitter.copies;
+    const slow = await startKeeper(farm, 'slow', { members: names });
+    await reaches(submitter, slow);
+    const open = Promise.withResolvers<void>();
+    slow.records.gate = open.promise;
+
+    const answered = node.submit(silent);
+    assert.equal(await Promise.race([begun.promise, answered.then(() => 'answered')]), 'begun');
+    // It was asked, has all that it is to hold, and does not answer before the gate is open.
+    while (slow.records.merges === 0) await new Promise((next) => setImmediate(next));
+    const [job] = node.core.jobs();
+    assert.deepEqual([job?.acknowledged, job?.counts.open], [false, 1]);
+    open.resolve();
+    assert.equal((await answered).acknowledged, true);
+    await submitter.stop();
     await node.stop();
   });
 
