@@ -1,3 +1,4 @@
+import { claimsNothing } from './core/claims.ts';
 import type { Changes, Core, CoreEffect, CoreInput, CoreQueries } from './core/interface.ts';
 import { isPulse } from './core/pulse.ts';
 import { LastBeacon } from './driver/last-beacon.ts';
@@ -48,6 +49,8 @@ export interface DriverComponents {
   onChanges(changes: Changes): void;
   /** What is known of members changed, and may not be durable yet: whoever is out is to be cut off at once (SPEC R190). */
   onMembersKnown?(): void;
+  /** Whether the disk is so slow that this machine takes no work (SPEC R149); never without it. */
+  isDiskSlow?(): boolean;
   /** The records can't be written: the node must stop, since it could promise nothing any more. */
   onBroken(error: unknown): void;
 }
@@ -225,6 +228,8 @@ class CoreDriver implements Driver {
     if (effect.kind === 'wake-at') return this.#wakeAt(effect.at);
     // It promises nothing that is being written: a coordinator with a slow disk is not to fall silent (SPEC R128).
     if (isPulse(effect) && !this.#isTermDue()) return this.#carryOut(effect);
+    // Behind a write that hangs it would come too late; and it promises nothing either (SPEC R149).
+    if (claimsNothing(effect) && this.#components.isDiskSlow?.() === true) return this.#carryOut(effect);
     this.#pending.since ??= now;
     if (effect.kind !== 'persist') {
       this.#pending.effects.push(effect);

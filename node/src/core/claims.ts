@@ -1,5 +1,5 @@
 import type { Claim, PeerId } from '@cuadro/protocol';
-import type { CoreInput } from './interface.ts';
+import type { CoreEffect, CoreInput } from './interface.ts';
 import { takeBackFrom } from './taking-back.ts';
 import type { BrainState } from './state.ts';
 
@@ -36,6 +36,12 @@ export function sayOwnClaim(state: BrainState, input: Extract<CoreInput, { kind:
   // Up the stream as well, for speed.
   if (state.reign.role === 'following') state.out.send(state.reign.epoch.peer, claim);
 }
+
+/** Whether this tells another that a machine wants no tasks. */
+export const claimsNothing = (effect: CoreEffect): boolean =>
+  (effect.kind === 'send' || effect.kind === 'gossip') &&
+  effect.message.kind === 'claim' &&
+  effect.message.wants === 0;
 
 function takeClaim(state: BrainState, claim: Claim): void {
   const machine = state.machine(claim.peer);

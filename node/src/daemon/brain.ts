@@ -61,6 +61,7 @@ export function assembleBrain(
       }
     },
     onMembersKnown: () => farm().membersKnown(),
+    isDiskSlow: () => store.disk.isSlow,
     onBroken: (error) => init.onEnd?.({ error }),
   });
   const shared = { clock, random, logger, blobs, content, copies, temporaries, store, signer, driver };

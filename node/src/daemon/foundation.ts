@@ -8,9 +8,10 @@ import { loadCore } from '../core/core.ts';
 import type { Core } from '../core/interface.ts';
 import { readPlan } from '../jobs/content.ts';
 import type { RenderLimits } from '../render/limits.ts';
-import type { Loaded, RecordStore } from '../store/interface.ts';
+import type { Loaded } from '../store/interface.ts';
 import { createLevelStore } from '../store/level-store.ts';
 import { asideOf } from '../store/rescue.ts';
+import { createWatchedStore, type WatchedStore } from '../store/watched-store.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { loadConfig } from '../system/config.ts';
 import { createFolderLock } from '../system/folder-lock.ts';
@@ -46,7 +47,7 @@ export interface Foundation {
   loopDelay: LoopDelay;
   config: Config;
   signer: Identity;
-  store: RecordStore;
+  store: WatchedStore;
   blobs: BlobStore;
   temporaries: TemporaryFiles;
   /** Canonical bytes of records, encoded once for store, digests and gossip. */
@@ -88,7 +89,8 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   const config = { ...(await loadConfig(folder)), ...init.config };
   const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
   const bytes = new RecordBytes();
-  const store = await start(createLevelStore(join(folder, 'records'), { bytes }));
+  const database = createLevelStore(join(folder, 'records'), { bytes });
+  const store = await start(createWatchedStore({ clock, logger }, database));
   const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
   const blobs = createFileBlobStore(
     { clock, random, temporaries },

@@ -43,6 +43,7 @@ export async function assembleRendering(
   },
 ): Promise<Rendering> {
   const { clock, random, logger, blobs, content } = base;
+  const { disk } = base.store;
   const { slots, confine, blender, ffmpeg } = live.current;
   const folder = init.dataFolder;
   const scenes = new SceneFolders({ blobs, content, random, logger }, { folder: join(folder, 'scenes') });
@@ -75,10 +76,12 @@ export async function assembleRendering(
     slots: slotsNow,
     hours: () => wanted()?.hours?.value,
     leaving: () => brain.leaving(),
+    slowDisk: () => disk.says(),
     bundles: () => scenes.bundles(),
     onWorker: (worker) => brain.input({ kind: 'worker', ...worker }),
     onLoad: (load) => brain.input({ kind: 'load', ...load }),
   });
+  disk.onChange(() => machine.tell());
   const awake = createStayAwake({ clock, logger });
   const held = new Set<string>();
   const worker = createWorker(

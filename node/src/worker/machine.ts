@@ -37,6 +37,8 @@ export interface MachineComponents {
   hours: () => WorkingHours | undefined;
   /** How it stands with leaving the farm; undefined where it stays. */
   leaving: () => string | undefined;
+  /** That its disk is slow, and what to do; undefined while it isn't (SPEC R149). */
+  slowDisk: () => string | undefined;
   bundles(): BlobHash[];
   /** What this machine can do has changed. */
   onWorker(worker: {
@@ -177,6 +179,7 @@ class LocalMachine implements Machine {
     if (leaving !== undefined) return { idleReason: leaving };
     const reasons: [IdleKind, string | undefined][] = [
       ['disk', this.#usage?.reason],
+      ['disk', this.#components.slowDisk()],
       ['fault', this.#fault?.sentence],
       ['slots', slots === 0 ? 'It is to run no tasks for now.' : undefined],
       ['hours', this.#outsideHours()],
@@ -237,15 +240,16 @@ class LocalMachine implements Machine {
   }
 
   async view(): Promise<Pick<HereView, 'store' | 'blender' | 'ffmpeg' | 'sessions'>> {
-    const { usedBytes, quotaBytes, freeDiskBytes, reserveBytes, accepting, reason } =
+    const { usedBytes, quotaBytes, freeDiskBytes, reserveBytes, ...room } =
       await this.#components.blobs.usage();
+    const reason = room.reason ?? this.#components.slowDisk();
     return {
       store: {
         usedBytes,
         quotaBytes,
         freeDiskBytes,
         reserveBytes,
-        accepting,
+        accepting: room.accepting && reason === undefined,
         ...(reason !== undefined && { reason }),
       },
       blender: this.#blenderView(),

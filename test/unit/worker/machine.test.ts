@@ -16,6 +16,7 @@ it('lives on where Blender could not be tried, and tries again (DESIGN.md sectio
   const clock = new ManualClock();
   const machine = createMachine({
     leaving: () => undefined,
+    slowDisk: () => undefined,
     clock,
     logger: quiet,
     blobs,
@@ -56,6 +57,7 @@ it('takes no work for a while after a fault of its own, and says why (SPEC R53)'
   const clock = new ManualClock();
   const machine = createMachine({
     leaving: () => undefined,
+    slowDisk: () => undefined,
     clock,
     logger: quiet,
     blobs,
@@ -92,6 +94,7 @@ it('R108: works in its hours only, by its own clock, and in no more slots than i
   let hours = parseHours('Mon-Fri 19:00-07:00');
   const machine = createMachine({
     leaving: () => undefined,
+    slowDisk: () => undefined,
     clock,
     logger: quiet,
     blobs,
