@@ -120,7 +120,7 @@ export class DiskWatch {
     const { logger } = this.#components;
     if (isSlow)
       logger.warn('The disk takes long to write. This machine takes no work until it writes quickly again.', {
-        writingMs: this.#oldestMs(),
+        writingMs: Math.round(this.#oldestMs() ?? 0),
       });
     else logger.info('The disk writes quickly again, and this machine takes work.');
     if (!isSlow) this.#judge(0);
