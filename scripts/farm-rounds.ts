@@ -36,6 +36,7 @@ const told = (counts: Record<string, number>): string =>
     .map(([what, count]) => `${what} ${count}`)
     .join(', ');
 console.log(`Rounds by the moment they aimed at: ${told(report.aimed)}.`);
+console.log(`Those of them that interrupted what they aimed at: ${told(report.struck)}.`);
 console.log(`Rounds by what they interrupted, some of them several: ${told(report.interrupted)}.`);
 const verdict = process.exitCode === 1 ? 'FAILED' : 'passed';
 console.log(

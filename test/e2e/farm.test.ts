@@ -17,8 +17,13 @@ test(`${rounds} rounds of SIGKILL in a farm of three, seed ${seed}: every frame 
     assert.equal(report.rounds, rounds);
     assert.ok(report.frames > 0 && report.jobs > 0 && report.shownDone > 0);
     t.diagnostic(`results shown as done before a kill: ${report.shownDone}`);
-    const interrupted = Object.entries(report.interrupted).map(([what, count]) => `${what} ${count}`);
-    t.diagnostic(`kills that interrupted: ${interrupted.join(', ')}`);
+    const told = (counts: Record<string, number>): string =>
+      Object.entries(counts)
+        .map(([what, count]) => `${what} ${count}`)
+        .join(', ');
+    t.diagnostic(`rounds by the moment they aimed at: ${told(report.aimed)}`);
+    t.diagnostic(`those of them that interrupted it: ${told(report.struck)}`);
+    t.diagnostic(`kills that interrupted: ${told(report.interrupted)}`);
     t.diagnostic(`leaderless for ${report.leaderlessMs.join(', ')} ms`);
   } finally {
     await house.close();

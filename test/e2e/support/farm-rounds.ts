@@ -8,7 +8,17 @@ import { allTasks } from '../../../scripts/farm/verify.ts';
 import { seededRandom } from './crashes.ts';
 import type { House } from './house.ts';
 import { checkJob, checkStopped, viewOf } from './job-checks.ts';
-import { arriving, momentOf, type Stage, STAGES, type StrikeJob, tracesOf, workOf } from './strikes.ts';
+import {
+  arriving,
+  beginsWithFile,
+  collecting,
+  momentOf,
+  type Stage,
+  STAGES,
+  type StrikeJob,
+  tracesOf,
+  workOf,
+} from './strikes.ts';
 import { pause } from './wait.ts';
 import { ShownDone } from './shown-done.ts';
 import { WatchedFolders } from './watched-folders.ts';
@@ -31,6 +41,8 @@ const AWAY_WITHIN_MS = 2_500;
 /** From the last kill to the end of each job, on any machine. */
 const END_WITHIN_MS = 240_000;
 const VANISHED = /5 machines vanished while they ran it/;
+/** Between two looks at what nodes show, of which the last is to be as late as may be before a kill. */
+const LOOK_EVERY_MS = 50;
 /** How often the coordinator is killed along with whoever else. */
 const BOTH_SHARE = 0.2;
 
@@ -40,6 +52,8 @@ export interface FarmRoundsReport {
   kills: number;
   /** Rounds by the stage at whose moment they killed. */
   aimed: Record<Stage, number>;
+  /** Those of them whose kills interrupted it. */
+  struck: Record<Stage, number>;
   jobs: number;
   frames: number;
   /** For how long nobody led after each loss of a coordinator, as the next one saw it. */
@@ -52,17 +66,20 @@ export interface FarmRoundsReport {
   interrupted: Record<Stage | 'nothing', number>;
 }
 
+const NONE: Record<Stage, number> = { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0 };
+
 /** Nothing done yet. */
 export const emptyReport = (): FarmRoundsReport => ({
   rounds: 0,
   kills: 0,
-  aimed: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0 },
+  aimed: { ...NONE },
+  struck: { ...NONE },
   jobs: 0,
   frames: 0,
   givenUp: 0,
   shownDone: 0,
   leaderlessMs: [],
-  interrupted: { submit: 0, fetch: 0, render: 0, replicate: 0, collect: 0, nothing: 0 },
+  interrupted: { ...NONE, nothing: 0 },
 });
 
 interface Init {
@@ -123,6 +140,7 @@ class Rounds {
       if (await this.#isShortOfWork()) await this.#submit(this.#pick(this.#farm.living));
       const { victims, interrupted } = await this.#strike(stage);
       this.#report.aimed[stage]++;
+      if (interrupted.includes(stage)) this.#report.struck[stage]++;
       this.#report.kills += victims.length;
       await pause(this.#random() * AWAY_WITHIN_MS);
       for (const index of victims) {
@@ -204,6 +222,7 @@ class Rounds {
   async #strike(stage: Stage): Promise<{ victims: number[]; interrupted: Stage[] }> {
     const latest = this.#jobs.at(-1) as StrikeJob;
     const fraction = this.#random();
+    const whichFraction = this.#random();
     const submitter = this.#pick(this.#farm.living);
     const others = this.#farm.living.filter((node) => node !== submitter);
     const victim = {
@@ -218,19 +237,48 @@ class Rounds {
     // Known before, so that nothing comes between the moment and the kill but one question.
     const leader = (await until('a coordinator', () => this.#farm.coordinator())).index;
     const arrivingBefore = await arriving(victim);
+    const before = { arriving: arrivingBefore, collecting: await collecting(victim, this.#farm) };
     const asked = stage === 'submit' || stage === 'fetch' ? await this.#ask(submitter, name) : undefined;
-    await momentOf({ stage, victim, latest, fraction, arrivingBefore });
+    const outputFolders = this.#jobs.flatMap(({ job, submitter: at }) =>
+      at === victim.index ? [job.outputFolder] : [],
+    );
+    const moment = momentOf({ stage, victim, outputFolders, fraction, whichFraction, arrivingBefore });
     const victims = [...new Set([victim.index, ...(isBoth ? [leader] : [])])];
-    const [work] = await Promise.all([workOf(victim), this.#shownDone.note(this.#farm.living)]);
-    const interrupted = new Set(work);
-    await Promise.all(victims.map((index) => this.#farm.kill(index)));
+    const interrupted = new Set(await this.#killAt(moment, { stage, victim, victims }));
     const isCutOff = asked !== undefined && asked.state !== 'answered';
     if (isCutOff && victims.includes(submitter.index)) interrupted.add('submit');
-    for (const trace of await tracesOf(victim, this.#farm, arrivingBefore)) interrupted.add(trace);
+    for (const trace of await tracesOf(victim, this.#farm, before)) interrupted.add(trace);
     if (victims.includes(leader)) await this.#noteSuccession();
     await asked?.settled;
     if (asked?.state === 'broken') this.#noteUnanswered(submitter, name, victims);
     return { victims, interrupted: STAGES.filter((one) => interrupted.has(one)) };
+  }
+
+  /** Kills them when the moment comes, and gives what the victim was at by its own account. */
+  async #killAt(moment: Promise<void>, { stage, victim, victims }: Strike): Promise<Stage[]> {
+    const kill = () => Promise.all(victims.map((index) => this.#farm.kill(index)));
+    const look = () => Promise.all([workOf(victim), this.#shownDone.note(this.#farm.living)]);
+    if (!beginsWithFile(stage)) {
+      await moment;
+      const [work] = await look();
+      await kill();
+      return work ?? [];
+    }
+    // Asked until the kill, as nothing may come between it and the moment.
+    let isOver = false;
+    const killed = moment.finally(() => (isOver = true)).then(kill);
+    killed.catch(() => undefined);
+    let work: Stage[] = [];
+    while (!isOver) {
+      // What a node showed in an answer that the kill broke off, nobody saw.
+      const looked = await look().catch((error: unknown) => {
+        if (!isOver) throw error;
+      });
+      work = looked?.[0] ?? work;
+      await pause(LOOK_EVERY_MS);
+    }
+    await killed;
+    return work;
   }
 
   async #noteSuccession(): Promise<void> {
@@ -272,6 +320,13 @@ class Rounds {
     const strange = known.filter((job) => !names.has(job.name)).map(({ name }) => name);
     if (strange.length > 0) throw new Error(`Nobody submitted ${strange.join(', ')}.`);
   }
+}
+
+interface Strike {
+  readonly stage: Stage;
+  readonly victim: LocalNode;
+  /** All that are killed. */
+  readonly victims: readonly number[];
 }
 
 /** A submission that is under way. */

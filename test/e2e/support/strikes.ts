@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { JobView } from '@cuadro/protocol';
 import { type LocalFarm, type LocalNode, until } from '../../../scripts/farm/local-farm.ts';
+import { appearance } from './appearance.ts';
 import { filesBelow } from './media.ts';
-import { viewOf } from './job-checks.ts';
 import { pause } from './wait.ts';
 import { isTemporary } from './watched-folders.ts';
 
@@ -17,52 +18,63 @@ const WITHIN_MS: Record<Stage, number> = {
   fetch: 400,
   render: 1_500,
   replicate: 150,
-  collect: 150,
+  // Of one file on its way into an output folder, half of which stand there for less than 7 ms under their first name.
+  collect: 4,
 };
+/** A collection is struck at one of the next few files. */
+const NEXT_FILES = 4;
 /** A moment that doesn't come (all is done, or the victim has nothing to do) is not waited for: the kill comes then. */
 const BEGIN_WITHIN_MS = 4_000;
+/** A job's first results take longer than that where its scene has to be fetched and Blender to be started. */
+const COLLECT_WITHIN_MS = 15_000;
 
 export interface StrikeJob {
-  readonly job: { readonly id: string; readonly name: string };
+  readonly job: Pick<JobView, 'id' | 'name' | 'outputFolder'>;
   readonly submitter: number;
 }
 
 export interface Moment {
   readonly stage: Stage;
   readonly victim: LocalNode;
-  readonly latest: StrikeJob;
+  /** Where the victim puts what it collects. */
+  readonly outputFolders: readonly string[];
   /** A fraction of the stage's longest time. */
   readonly fraction: number;
+  /** The same of the next few files. */
+  readonly whichFraction: number;
   readonly arrivingBefore: readonly string[];
 }
+
+/** Whether a stage begins with a file that stands too shortly to ask the victim anything before the kill. */
+export const beginsWithFile = (stage: Stage): boolean => stage === 'collect';
 
 /** Waits until the stage has begun at the victim, and then for its seeded time. */
 export async function momentOf(moment: Moment): Promise<void> {
   const { stage, fraction } = moment;
-  const begun = beginningOf(moment);
-  if (begun !== undefined) await until(`${stage} to begin`, begun, BEGIN_WITHIN_MS).catch(() => undefined);
-  await pause(fraction * WITHIN_MS[stage]);
+  await beginningOf(moment);
+  // Nothing at all where it comes to nothing, as a timer takes a millisecond at least.
+  const waitMs = Math.floor(fraction * WITHIN_MS[stage]);
+  if (waitMs > 0) await pause(waitMs);
 }
 
-function beginningOf({ stage, victim, latest: { job }, arrivingBefore }: Moment) {
+async function beginningOf(moment: Moment): Promise<void> {
+  const { stage, victim, outputFolders, whichFraction, arrivingBefore } = moment;
   const here = () => victim.client.call('here', {});
-  const collected = async (): Promise<number> => (await viewOf(victim, job.id))?.live.collected ?? 0;
+  const begun = async (condition: () => Promise<boolean>): Promise<void> => {
+    await until(`${stage} to begin`, condition, BEGIN_WITHIN_MS).catch(() => undefined);
+  };
   switch (stage) {
     case 'submit':
-      return undefined;
+      return;
     case 'fetch':
-      return async () => (await arriving(victim)).some((name) => !arrivingBefore.includes(name));
+      return begun(async () => (await arriving(victim)).some((name) => !arrivingBefore.includes(name)));
     case 'render':
-      return async () => (await here()).sessions.some(({ state }) => state === 'rendering');
+      return begun(async () => (await here()).sessions.some(({ state }) => state === 'rendering'));
     case 'replicate':
-      return async () => ((await here()).copiesToGive?.results ?? 0) > 0;
+      return begun(async () => ((await here()).copiesToGive?.results ?? 0) > 0);
     case 'collect': {
-      let before: number | undefined;
-      return async () => {
-        const now = await collected();
-        before ??= now;
-        return now > before;
-      };
+      const which = 1 + Math.floor(whichFraction * NEXT_FILES);
+      return appearance({ folders: outputFolders, isOne: isTemporary, which, withinMs: COLLECT_WITHIN_MS });
     }
   }
 }
@@ -71,25 +83,33 @@ function beginningOf({ stage, victim, latest: { job }, arrivingBefore }: Moment)
 export const arriving = (node: LocalNode): Promise<string[]> =>
   readdir(join(node.dataFolder, 'incoming')).catch(() => []);
 
-/** What the victim is at just before the kill, by its own account: asked so late that most of it is still so then. */
-export async function workOf(victim: LocalNode): Promise<Stage[]> {
-  const found: Stage[] = [];
+/**
+ * What the victim is at just before the kill, by its own account: asked so late that most of it is still so then.
+ * Undefined where it gives none.
+ */
+export async function workOf(victim: LocalNode): Promise<Stage[] | undefined> {
   const here = await victim.client.call('here', {}).catch(() => undefined);
-  if (here?.sessions.some(({ state }) => state === 'rendering')) found.push('render');
-  const { results = 0, jobs = 0 } = here?.copiesToGive ?? {};
+  if (here === undefined) return undefined;
+  const found: Stage[] = [];
+  if (here.sessions.some(({ state }) => state === 'rendering')) found.push('render');
+  const { results = 0, jobs = 0 } = here.copiesToGive ?? {};
   if (results + jobs > 0) found.push('replicate');
   return found;
 }
+
+/** Names of what is on its way into the output folders; also here an earlier kill may have left some. */
+export const collecting = async (node: LocalNode, farm: LocalFarm): Promise<string[]> =>
+  (await filesBelow(join(farm.folder, 'output', node.name))).filter((name) => isTemporary(name));
 
 /** What lies about of it once it is dead: files on their way in, and on their way into output folders. */
 export async function tracesOf(
   victim: LocalNode,
   farm: LocalFarm,
-  arrivingBefore: readonly string[],
+  before: { readonly arriving: readonly string[]; readonly collecting: readonly string[] },
 ): Promise<Stage[]> {
   const found: Stage[] = [];
-  if ((await arriving(victim)).some((name) => !arrivingBefore.includes(name))) found.push('fetch');
-  const outputs = await filesBelow(join(farm.folder, 'output', victim.name));
-  if (outputs.some((name) => isTemporary(name))) found.push('collect');
+  if ((await arriving(victim)).some((name) => !before.arriving.includes(name))) found.push('fetch');
+  if ((await collecting(victim, farm)).some((name) => !before.collecting.includes(name)))
+    found.push('collect');
   return found;
 }
