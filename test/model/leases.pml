@@ -611,7 +611,7 @@ inline happen() {
   :: b == c && role[b] == LEADING && MAY_RISE(b) -> next = HIGHER(highest[b], TERM(epoch[b])) + 1; begin(b)
   :: MAY_CRASH && b == c && role[b] != LOOKING -> crash(b)
   :: b != c && role[b] == LEADING && (leased[b] | stopping[b]) -> lose_machine(b, c)
-  /* A machine is paused or drained, or withdraws: mirrors node/src/core/leases.ts: takeBackFrom */
+  /* A machine is paused or drained, or withdraws: mirrors node/src/core/taking-back.ts: takeBackFrom */
   :: b == c && role[b] == LEADING && leased[b] -> pick_of(leased[b]); take_back(b, a)
   :: else
   fi;

@@ -181,7 +181,11 @@ class FileArrival implements BlobArrival {
         // Each piece was compared with the manifest before it was written, so the whole proves them all.
         const { hash, sizeBytes } = await shelf.passOver(this.#path, { sync: true, wholeOnly: true, signal });
         const found = { hash, sizeBytes, pieces: hashesOf(this.manifest) };
-        return await shelf.adopt(this.#path, found, { ...options, expectedHash: this.manifest.hash, signal });
+        const adopted = { ...options, expectedHash: this.manifest.hash, signal };
+        const info = await shelf.adopt(this.#path, found, adopted);
+        // It counts as held from now on: were it promised as well until its file is closed, others would find no room.
+        this.#room?.release();
+        return info;
       } catch (error) {
         await shelf.files.rm(this.#path, { force: true });
         throw error;

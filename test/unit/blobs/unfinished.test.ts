@@ -7,8 +7,10 @@ import { systemGround } from '../../../node/src/blobs/ground.ts';
 import type { BlobManifest, BlobStore } from '../../../node/src/blobs/interface.ts';
 import { blobLimits, type BlobStoreOptions } from '../../../node/src/blobs/options.ts';
 import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
+import type { FileCalls } from '../../../node/src/system/file-calls.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { disguised } from '../disguised.ts';
 import { contentOf, temporaryFolder } from './helpers.ts';
 
 const MIB = 2 ** 20;
@@ -21,17 +23,27 @@ class Subject {
   readonly #folder = temporaryFolder();
   readonly #diskBytes: number;
   readonly store: BlobStore;
+  /** No part is closed before this. */
+  closing: Promise<void> | undefined;
 
   constructor(test: TestContext, init: Partial<BlobStoreOptions> & { readonly diskBytes?: number } = {}) {
     const { diskBytes = 2 ** 40, ...options } = init;
     this.#diskBytes = diskBytes;
     const { files } = systemGround;
     const statfs = async () => ({ bavail: this.#diskBytes - this.#usedBytes(), bsize: 1 });
+    const open: FileCalls['open'] = async (path, ...how) => {
+      const file = await files.open(path, ...how);
+      const close = async (): Promise<void> => {
+        await this.closing;
+        await file.close();
+      };
+      return path.endsWith('.part') ? disguised(file, { close }) : file;
+    };
     this.store = createFileBlobStore(
       {
         clock: new ManualClock({ wallTimeMs: NOW_MS }),
         random: createSystemRandom(),
-        ground: { ...systemGround, files: { ...files, statfs } },
+        ground: { ...systemGround, files: { ...files, statfs, open } },
       },
       { folder: this.#folder.path, options: { reserveBytes: 0, ...options } },
     );
@@ -121,6 +133,25 @@ describe('half-fetched blobs', () => {
     assert.deepEqual(subject.kept(halves), [0, 1], 'evicting was enough');
     await store.putBytes(contentOf(13, 0.5 * MIB), { pin: 'job' });
     assert.deepEqual(subject.kept(halves), [1]);
+  });
+
+  it('R194: what has arrived takes its room once, also while its file is not closed yet', async (test) => {
+    const subject = new Subject(test, { quotaBytes: 6 * MIB });
+    const { store } = subject;
+    await store.start();
+    const whole = await subject.bringHalf(0);
+    const arrival = await store.receive(whole);
+    await arrival.write(1, contentOf(0, 2 * MIB).subarray(MIB));
+    const { promise: closing, resolve: close } = Promise.withResolvers<void>();
+    subject.closing = closing;
+    const finished = arrival.finish({ pin: 'job' });
+    while ((await store.usage()).usedBytes < whole.sizeBytes) await new Promise(setImmediate);
+    try {
+      await store.putBytes(contentOf(10, 3 * MIB), { pin: 'job' });
+    } finally {
+      close();
+      await finished;
+    }
   });
 
   it('R194: a node whose disk is short only for their sake takes work, and gives them up for it', async (test) => {
