@@ -161,24 +161,27 @@ export class LocalFarm {
     );
   }
 
-  /** Waits until all living nodes are one farm, reach each other, and follow one of them. */
+  /** Waits until all living nodes are one farm, reach each other, and follow one of them; else says how each saw it. */
   async whole(limitMs = 60_000): Promise<LocalNode> {
-    return until(
-      `${this.living.length} nodes to be one farm`,
-      async () => {
-        const views = await this.views().catch(() => []);
-        const farms = new Set(views.map(({ farm }) => farm.id));
-        const leaders = new Set(views.map(({ farm }) => farm.coordinator));
-        const reached = views.every(
-          ({ nodes }) => nodes.filter(({ live }) => live.reachable).length >= this.living.length,
-        );
-        if (views.length !== this.living.length || farms.size !== 1 || leaders.size !== 1 || !reached)
-          return undefined;
-        const [leader] = leaders;
-        return views.find(({ nodes }) => nodes.some(({ here, peer }) => here && peer === leader))?.node;
-      },
-      limitMs,
-    );
+    let views: Awaited<ReturnType<LocalFarm['views']>> = [];
+    const isWhole = async (): Promise<LocalNode | undefined> => {
+      views = await this.views().catch(() => []);
+      const farms = new Set(views.map(({ farm }) => farm.id));
+      const leaders = new Set(views.map(({ farm }) => farm.coordinator));
+      const reached = views.every(({ nodes }) => reachableOf(nodes) >= this.living.length);
+      if (views.length !== this.living.length || farms.size !== 1 || leaders.size !== 1 || !reached)
+        return undefined;
+      const [leader] = leaders;
+      return views.find(({ nodes }) => nodes.some(({ here, peer }) => here && peer === leader))?.node;
+    };
+    const what = `${this.living.length} nodes to be one farm`;
+    return until(what, isWhole, limitMs).catch((error: unknown) => {
+      const seen = views.map(
+        ({ node, farm, nodes }) =>
+          `${node.name}: farm ${farm.id}, led by ${farm.coordinator}, reaches ${reachableOf(nodes)} of ${nodes.length}`,
+      );
+      throw new Error(`${String(error)} ${seen.join('; ')}`, { cause: error });
+    });
   }
 
   /** The living node that all living nodes follow, or undefined. */
@@ -190,6 +193,8 @@ export class LocalFarm {
     return views.find(({ nodes }) => nodes.some(({ here, peer }) => here && peer === leader))?.node;
   }
 }
+
+const reachableOf = (nodes: readonly NodeView[]): number => nodes.filter(({ live }) => live.reachable).length;
 
 /** Gives what the condition gives once it isn't undefined or false. */
 export async function until<T>(
