@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AttemptId, Grant, Message } from '@cuadro/protocol';
-import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
 import { createCore } from '../../../node/src/core/core.ts';
 import { Rests } from '../../../node/src/diary/rests.ts';
 import { createDriver } from '../../../node/src/driver.ts';
-import type { BlenderSessions } from '../../../node/src/render/interface.ts';
 import { SLOW_DISK } from '../../../node/src/store/disk-watch.ts';
 import { createMemoryStore } from '../../../node/src/store/memory-store.ts';
 import { createWatchedStore } from '../../../node/src/store/watched-store.ts';
-import { defaultConfig } from '../../../node/src/system/config.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
-import { createMachine } from '../../../node/src/worker/machine.ts';
 import { BELEN, SELF, framesPlan, jobRecord } from '../core/farm.ts';
 import { farmOf } from '../core/members.ts';
 import { disguised } from '../disguised.ts';
 import { quiet } from '../jobs/node-of-one.ts';
+import { bareMachine } from './bare-machine.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -23,8 +20,6 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 async function machineOfTwo() {
   const clock = new ManualClock();
   const plan = framesPlan('1-8');
-  const blobs = createMemoryBlobStore();
-  await blobs.start();
   let hangs = false;
   let jobs = 1;
   let waiting: (() => void)[] = [];
@@ -58,26 +53,12 @@ async function machineOfTwo() {
   });
   const rests = new Rests({ clock, queries: driver.queries });
   rests.begin([]);
-  const machine = createMachine({
-    leaving: () => undefined,
+  const machine = await bareMachine(clock, {
     slowDisk: () => store.disk.says(),
-    clock,
-    logger: quiet,
-    blobs,
-    sessions: {
-      capabilities: () =>
-        Promise.resolve({ state: 'no-blender', sentence: 'None.', cores: 1, confinement: { sentence: '' } }),
-      snapshot: () => [],
-    } as unknown as BlenderSessions,
-    config: () => ({ ...defaultConfig(), ffmpeg: '/nowhere/ffmpeg' }),
-    slots: () => 1,
-    hours: () => undefined,
-    bundles: () => [],
     onWorker: (worker) => {
       rests.worker(worker);
       driver.input({ kind: 'worker', ...worker });
     },
-    onLoad: () => undefined,
   });
   store.disk.onChange(() => machine.tell());
   await driver.start();
