@@ -68,9 +68,12 @@ export function assembleBrain(
   /** What this machine alone knows of it has changed. */
   const showAgain = (job: JobId): void =>
     hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false });
-  const collection: Collection = createCollection(shared, { onCollected: showAgain });
+  const isComplete = base.leftOut === 0 && base.lacks === undefined;
+  const collection: Collection = createCollection(shared, { onCollected: showAgain, isComplete });
   network.onPeerBack(() => collection.peerBack());
-  const pins = createPinKeeper(shared, { isComplete: base.leftOut === 0 && base.lacks === undefined });
+  // As long as damaged records lie here too, no time ends what is in doubt.
+  const lack = base.leftOut === 0 ? base.lack : undefined;
+  const pins = createPinKeeper(shared, { isComplete, lack });
   const queries = withLocal(core, {
     collection: (job) => collection.state(job),
     lacking: (job) => copies.lacking(job),

@@ -8,9 +8,7 @@ import { loadCore } from '../core/core.ts';
 import type { Core } from '../core/interface.ts';
 import { readPlan } from '../jobs/content.ts';
 import type { RenderLimits } from '../render/limits.ts';
-import type { Loaded } from '../store/interface.ts';
 import { createLevelStore } from '../store/level-store.ts';
-import { asideOf } from '../store/rescue.ts';
 import { createWatchedStore, type WatchedStore } from '../store/watched-store.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { loadConfig } from '../system/config.ts';
@@ -22,6 +20,7 @@ import { createLoopDelay, type LoopDelay } from '../system/metrics.ts';
 import { createSystemRandom } from '../system/random.ts';
 import { startError } from '../system/start-error.ts';
 import { createTemporaryFiles, type TemporaryFiles } from '../system/temporary-files.ts';
+import { findLacking, type Lacking } from './lacking.ts';
 
 export interface NodeInit {
   dataFolder: string;
@@ -40,7 +39,7 @@ export interface NodeInit {
 }
 
 /** What everything else stands on, started in this order: lock, log, records, blobs. */
-export interface Foundation {
+export interface Foundation extends Pick<Lacking, 'lacks' | 'lack'> {
   clock: Clock;
   random: Random;
   logger: OwnedLogger;
@@ -56,8 +55,6 @@ export interface Foundation {
   core: Core;
   /** Stored records that could not be read or trusted, and were left out. */
   leftOut: number;
-  /** Why records that were stored may be missing beside those (SPEC R173). */
-  lacks?: Loaded['lacks'];
 }
 
 /**
@@ -89,7 +86,8 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   const config = { ...(await loadConfig(folder)), ...init.config };
   const signer = await loadIdentity({ random }, join(folder, 'identity.key'));
   const bytes = new RecordBytes();
-  const database = createLevelStore(join(folder, 'records'), { bytes });
+  const recordsFolder = join(folder, 'records');
+  const database = createLevelStore(recordsFolder, { bytes });
   const store = await start(createWatchedStore({ clock, logger }, database));
   const temporaries = createTemporaryFiles({ random }, { owner: signer.peer.slice(-8) });
   const blobs = createFileBlobStore(
@@ -117,19 +115,15 @@ export async function openFoundation(init: NodeInit, started: Startable[]): Prom
   });
   loading.catch(() => undefined);
   await blobsStarted;
-  const { term, damaged, ...found } = await loading;
-  // Files that are kept for jobs, and not one record: it is the records that are gone.
-  const lacks = found.lacks ?? (records === 0 && blobs.pinOwners().length > 0 ? 'gone' : undefined);
+  const { damaged, ...loaded } = await loading;
   if (damaged > 0) logger.error('Stored records were damaged and left out.', { damaged });
-  if (lacks === 'rescued') {
-    logger.error(
-      'The database of the records was damaged. What can be read of it is used, and what it lacks comes back from other machines; the damaged files were put aside.',
-      { aside: asideOf(join(folder, 'records')) },
-    );
-  }
+  const { term, ...lacking } = await findLacking({ store, blobs, logger }, recordsFolder, {
+    ...loaded,
+    count: records,
+  });
   const shared = { clock, random, logger, loopDelay, signer, store, blobs, temporaries, bytes };
   const leftOut = damaged + trusted.end();
-  return { ...shared, config, core: brain.end(term), leftOut, ...(lacks !== undefined && { lacks }) };
+  return { ...shared, config, core: brain.end(term), leftOut, ...lacking };
 }
 
 /** The configuration as it is now; parts ask for it each time. */

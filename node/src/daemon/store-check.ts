@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import {
   type BlobHash,
   CuadroError,
+  type JobId,
   type KnownRecord,
   type PeerId,
   heldOfTask,
   recordKey,
 } from '@cuadro/protocol';
 import { filesOfBundle } from '../blobs/bundle-files.ts';
+import { isJob } from '../jobs/pins.ts';
+import type { Loaded } from '../store/interface.ts';
 import type { Startable } from '../system/interface.ts';
 import { startError } from '../system/start-error.ts';
 import { openFoundation } from './foundation.ts';
@@ -18,8 +21,12 @@ export interface StoreReport {
   readonly records: number;
   /** Stored records that can't be read, or whose signature is bad. */
   readonly badRecords: number;
-  /** The database was damaged, and what can be read of it stands in its place (SPEC R173). */
+  /** The database was damaged, and what can be read of it stands in its place, as of now. */
   readonly rescued: boolean;
+  /** Why records that were stored may be missing, found now or before (SPEC R173). */
+  readonly lacks?: NonNullable<Loaded['lacks']>;
+  /** Where records may be missing: jobs that none tells of, and of which files are kept here. */
+  readonly unknownJobs: readonly JobId[];
   /** Keys of this node's own notes that are damaged, and count as absent. */
   readonly badNotes: readonly string[];
   readonly files: number;
@@ -30,9 +37,15 @@ export interface StoreReport {
   readonly missing: readonly { readonly hash: BlobHash; readonly record: string }[];
 }
 
-/** Nothing to mend, and nothing to fetch again. */
-export const isClean = ({ badRecords, rescued, badNotes, corrupt, missing }: StoreReport): boolean =>
-  badRecords === 0 && !rescued && badNotes.length === 0 && corrupt.length === 0 && missing.length === 0;
+/**
+ * Nothing to mend, and nothing to fetch again. A damaged database that was put aside before a start is none of both any
+ * more, once all jobs of which files are kept are known again.
+ */
+export const isClean = ({ lacks, badRecords, ...lists }: StoreReport): boolean => {
+  const { unknownJobs, badNotes, corrupt, missing } = lists;
+  const listed = unknownJobs.length + badNotes.length + corrupt.length + missing.length;
+  return badRecords + listed === 0 && (lacks === undefined || lacks === 'aside');
+};
 
 export interface StoreCheckOptions {
   readonly signal: AbortSignal;
@@ -42,7 +55,8 @@ export interface StoreCheckOptions {
 
 /**
  * Reads every record and every file of a data folder, as the node does in its own time, and compares what the records
- * promise with what is there. Damaged files are put aside, and so is a damaged database; nothing else is changed.
+ * promise with what is there. Damaged files are put aside, and so is a damaged database; nothing else is changed. That
+ * records may be missing is marked for the node's next start, as its own start marks it.
  * @throws CuadroError `data-folder-in-use` while a node runs there, `no-data` where no node has been,
  * `store-unwritable`.
  */
@@ -64,6 +78,7 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
       options.onProgress?.({ files: seen.size, of });
     }
     let records = 0;
+    const jobs = new Set<JobId>();
     const scenes: { bundle: BlobHash; record: string }[] = [];
     const expect = (hash: BlobHash, record: string): void => {
       if (!seen.has(hash)) missing.push({ hash, record });
@@ -71,6 +86,7 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
     await store.load({
       each: (record) => {
         records += 1;
+        if (record.kind === 'job') jobs.add(record.id);
         const key = recordKey(record);
         for (const hash of promised(record, signer.peer)) expect(hash, key);
         const bundle = promisedScene(record, signer.peer);
@@ -83,8 +99,19 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
     }
     const badNotes = await store.listDamagedLocal();
     const { usedBytes: fileBytes } = await blobs.usage();
-    const rescued = foundation.lacks === 'rescued';
-    return { records, badRecords, rescued, badNotes, files: seen.size, fileBytes, corrupt, missing };
+    const { lacks } = foundation;
+    const owners = lacks === undefined ? [] : blobs.pinOwners();
+    const unknownJobs = owners.filter((owner) => isJob(owner) && !jobs.has(owner));
+    return {
+      ...{
+        records,
+        badRecords,
+        rescued: lacks === 'rescued',
+        ...(lacks !== undefined && { lacks }),
+        unknownJobs,
+      },
+      ...{ badNotes, files: seen.size, fileBytes, corrupt, missing },
+    };
   } catch (error) {
     throw startError(error, dataFolder);
   } finally {

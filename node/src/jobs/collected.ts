@@ -14,6 +14,15 @@ export interface Collected {
   readonly notes: CollectionNotes;
 }
 
+export interface CollectionState {
+  /** Files written. */
+  collected: number;
+  /** Files of others that were kept instead. */
+  keptForeign: number;
+  /** What can't be collected at the moment, and why: one sentence. */
+  problem?: string;
+}
+
 /**
  * Why a job's files are not all in its output folder, in one sentence; undefined where they are. With `reads` each is
  * read there and compared; else what was noted counts.

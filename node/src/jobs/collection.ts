@@ -2,7 +2,7 @@ import { CuadroError, attemptKey, type JobId, type TaskIndex, type TaskResult } 
 import type { Startable } from '../system/interface.ts';
 import { reasonOf } from '../system/files.ts';
 import { nextTurn } from '../system/turn.ts';
-import type { Collected } from './collected.ts';
+import type { Collected, CollectionState } from './collected.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
 import { type CollectedTask, CollectionNotes, keptBlob, oursOf } from './notes.ts';
 import { recallFolders, takeBackUnfinished } from './orphans.ts';
@@ -19,15 +19,6 @@ const TASKS_PER_TURN = 32 * TASKS_PER_NOTE;
 const RETRY_MS = 10_000;
 /** So many tasks in a row that can't be collected mean that the folder is at fault: the rest waits for the next try. */
 const FAILURES_IN_A_ROW = 32;
-
-export interface CollectionState {
-  /** Files written. */
-  collected: number;
-  /** Files of others that were kept instead. */
-  keptForeign: number;
-  /** What can't be collected at the moment, and why: one sentence. */
-  problem?: string;
-}
 
 interface JobCollection {
   local: LocalJob;
@@ -61,16 +52,20 @@ export interface Collection extends Startable {
   settled(): Promise<void>;
 }
 
-export function createCollection(
-  components: JobsComponents,
-  init: { onCollected: (job: JobId) => void },
-): Collection {
+export interface CollectionInit {
+  readonly onCollected: (job: JobId) => void;
+  /** Every stored record could be read, and none is missing; false: a job may be unknown for that alone. */
+  readonly isComplete?: boolean;
+}
+
+export function createCollection(components: JobsComponents, init: CollectionInit): Collection {
   return new FolderCollection(components, init);
 }
 
 class FolderCollection implements Collection {
   readonly #components: JobsComponents;
   readonly #onCollected: (job: JobId) => void;
+  readonly #isComplete: boolean;
   readonly #jobs = new Map<JobId, JobCollection>();
   readonly #waiting = new Map<JobId, Set<TaskIndex> | 'all'>();
   readonly #stop = new AbortController();
@@ -80,9 +75,10 @@ class FolderCollection implements Collection {
   #starting: Promise<void> | undefined;
   #recalling: Promise<void> | undefined;
 
-  constructor(components: JobsComponents, init: { onCollected: (job: JobId) => void }) {
+  constructor(components: JobsComponents, { onCollected, isComplete = true }: CollectionInit) {
     this.#components = components;
-    this.#onCollected = init.onCollected;
+    this.#onCollected = onCollected;
+    this.#isComplete = isComplete;
   }
 
   async start(): Promise<void> {
@@ -91,7 +87,7 @@ class FolderCollection implements Collection {
   }
 
   async #start(): Promise<void> {
-    await takeBackUnfinished(this.#components);
+    await takeBackUnfinished(this.#components, { isComplete: this.#isComplete });
     for (const [key, value] of await this.#components.store.listLocal('job/')) {
       const job = key.slice('job/'.length);
       if (this.#isDeleted(job)) await this.#forget([key]);

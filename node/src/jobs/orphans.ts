@@ -10,15 +10,18 @@ import {
 
 /**
  * Takes back what a submission has left that a killed node could not finish: its pins, its output folder where it
- * is new and still empty, and its notes. Called at start, before anything is submitted.
+ * is new and still empty, and its notes. Called at start, before anything is submitted. Unless the records are complete
+ * it may have been finished, and its record be lost: then all of it waits for a later start (SPEC R173).
  */
 export async function takeBackUnfinished(
   components: Pick<JobsComponents, 'blobs' | 'store' | 'driver'>,
+  init: { isComplete: boolean },
 ): Promise<void> {
   const { blobs, store, driver } = components;
   for (const [key, value] of await store.listLocal(submissionKey(''))) {
     const job: JobId = key.slice(submissionKey('').length);
     const accepted = driver.queries.jobRecord(job) !== undefined;
+    if (!accepted && !init.isComplete) continue;
     if (!accepted) {
       await blobs.unpinOwner(job);
       const { newFolder } = value as Submission;

@@ -1,6 +1,6 @@
 import type { JobView } from '@cuadro/protocol';
 import type { CoreQueries } from '../core/interface.ts';
-import type { CollectionState } from './collection.ts';
+import type { CollectionState } from './collected.ts';
 
 /** The brain's views of jobs, with what this machine alone knows: what it collected, and what it can't have again. */
 export function withLocal(

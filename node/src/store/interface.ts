@@ -25,11 +25,21 @@ export interface Loaded {
   /** Records that were left out, since their bytes are damaged; they are fetched again from others. */
   damaged: number;
   /**
-   * Records that were here may be missing: the end of the latest writes was lost (`cut`), or the database was damaged
-   * and exchanged for what could be read of it, just now (`rescued`) or before (`aside`); the damaged one still lies
-   * beside it. `gone` says who finds files that no record is left of.
+   * Records that were here may be missing: the end of the latest writes was lost, now or before an earlier start
+   * (`cut`), or the database was damaged and exchanged for what could be read of it, just now (`rescued`) or before
+   * (`aside`). `gone` says who finds files that no record is left of. It is said at every start until it is ended.
    */
   lacks?: 'cut' | 'rescued' | 'aside' | 'gone';
+}
+
+/** What may be missing, for who keeps what belongs to it, and finds that nothing is in doubt any more. */
+export interface Lack {
+  /** How long the node has run with it, over all its starts. */
+  readonly ranMs: number;
+  /** Notes durably that it ran on for so long. */
+  ran(ms: number): Promise<void>;
+  /** No later start hears of it. A damaged database that was put aside stays where it is. */
+  end(): Promise<void>;
 }
 
 /** The records of one node, durable. Opened by one process at a time. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { Level } from 'level';
 import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
@@ -6,9 +5,10 @@ import { StoreError, StoreWriteError } from './errors.ts';
 import type { Loaded, LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
 import { KnownTerms } from './known-terms.ts';
+import { lackIn, markLack, markTermTaken } from './lack.ts';
 import { jsonOfLocal, localFromText, localToText } from './local-text.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
-import { asideOf, finishRescue, hasCutLog, isDamage, rescue, wouldLose } from './rescue.ts';
+import { finishRescue, hasCutLog, isDamage, rescue, wouldLose } from './rescue.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
 
@@ -45,7 +45,8 @@ class LevelStore implements RecordStore {
   readonly #folder: string;
   readonly #bytes: RecordBytes;
   #database: Level<string, Uint8Array> | undefined;
-  #lacks: Loaded['lacks'];
+  /** The database was exchanged for what could be read of it, by this run. */
+  #isRescued = false;
   /** Which folder was opened, by the file system's own account. */
   #place = '';
   /** What waits for the write that is under way; it goes out together. */
@@ -64,9 +65,9 @@ class LevelStore implements RecordStore {
     if (this.#database !== undefined) return;
     await finishRescue(this.#folder);
     await mkdir(this.#folder, { recursive: true });
-    if (existsSync(asideOf(this.#folder))) this.#lacks = 'aside';
     if (await wouldLose(this.#folder)) await this.#rescue('repair');
-    else if (await hasCutLog(this.#folder)) this.#lacks ??= 'cut';
+    // To open it makes a new log, which tells nothing of the cut.
+    else if (await hasCutLog(this.#folder)) await markLack(this.#folder, 'cut');
     try {
       await this.#openDatabase();
     } catch (error) {
@@ -108,8 +109,9 @@ class LevelStore implements RecordStore {
 
   async #rescue(mode: 'read' | 'repair'): Promise<void> {
     await this.stop();
+    await markLack(this.#folder, 'damaged');
     await rescue(this.#folder, mode);
-    this.#lacks = 'rescued';
+    this.#isRescued = true;
   }
 
   async stop(): Promise<void> {
@@ -129,14 +131,22 @@ class LevelStore implements RecordStore {
       await this.#openDatabase();
       loaded = await this.#read(options);
     }
-    return this.#lacks === undefined ? loaded : { ...loaded, lacks: this.#lacks };
+    const mark = await lackIn(this.#folder);
+    if (mark === undefined) return loaded;
+    if (mark.isTermOld) {
+      // What told of the older one may be gone by the next start.
+      await this.write({ put: [], remove: [], term: loaded.term });
+      await markTermTaken(this.#folder, mark);
+    }
+    const before = mark.why === 'damaged' ? 'aside' : mark.why;
+    return { ...loaded, lacks: this.#isRescued ? 'rescued' : before };
   }
 
   async #read(options: LoadOptions): Promise<Loaded> {
     const records: KnownRecord[] = [];
     let damaged = 0;
     const term = await this.#meta('term');
-    const mayBeOld = this.#lacks === 'cut' || this.#lacks === 'rescued';
+    const mayBeOld = (await lackIn(this.#folder))?.isTermOld === true;
     const known = term === 'damaged' || mayBeOld ? new KnownTerms() : undefined;
     let isBeforeTasks = true;
     const iterator = this.#open().values({ ...spaceRange('record'), ...READ });

@@ -11,7 +11,7 @@ import { StoreError } from './errors.ts';
  * one is put aside (SPEC R173). What it lacks then comes back from other machines.
  */
 
-/** Where the damaged database lies; as long as it does, this node may lack records that it had. */
+/** Where the damaged database lies, until a person removes it. */
 export const asideOf = (folder: string): string => `${folder}.damaged`;
 const freshOf = (folder: string): string => `${folder}.rescued`;
 

@@ -1,8 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
+import { crc32 } from 'node:zlib';
 import type { FileCalls, OpenFile } from '../../../node/src/system/file-calls.ts';
 import { PinLines } from '../../../node/src/blobs/pin-lines.ts';
 import { PinJournal } from '../../../node/src/blobs/pins.ts';
 import { AwayTimes } from '../../../node/src/replicas/copy-away.ts';
 import { copyLimits } from '../../../node/src/replicas/copy-limits.ts';
+import { type LackMark, lackFromText } from '../../../node/src/store/lack.ts';
+import { localToText } from '../../../node/src/store/local-text.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { decoder, demand, type Decoder, type Reader } from '../decoder.ts';
@@ -13,7 +17,10 @@ import type { Wild } from '../wild-cbor.ts';
 import { SIGNERS } from './signed-records.ts';
 import { piecesOf } from './streams.ts';
 
-/** What a node has noted for its next start: the pins of its files, and who has been away for how long. */
+/**
+ * What a node has noted for its next start: the pins of its files, who has been away for how long, and that records may
+ * be missing.
+ */
 
 const encoder = new TextEncoder();
 const HASHES = Array.from({ length: 5 }, (_, i) => `${i}${'0123456789abcdef'.repeat(4).slice(1)}`);
@@ -198,6 +205,40 @@ function awayReader(): Reader<string> {
   };
 }
 
+const lackMark = (dice: Dice): Wild => ({
+  why: dice.pick(['cut', 'damaged', 'gone', 'toString']),
+  ranMs: dice.pick([0, 0.5, 1e6, 1e10, -1]),
+  isTermOld: dice.once(2),
+});
+
+/** With the sum that belongs to it, with another one, or as it is. */
+function lackText(dice: Dice): string {
+  const text = dice.once(4) ? wildNumbers(dice, json(lackMark(dice))) : jsonLike(lackMark)(dice);
+  if (dice.once(3)) return text;
+  const sum = dice.once(10) ? crc32('{}') : crc32(text);
+  return `\x01${sum.toString(16).padStart(8, '0')}${text}`;
+}
+
+/** Whatever stands there, something may be missing, and what is written of it is read again. */
+function lackReader(): Reader<string> {
+  const isMark = ({ why, ranMs, isTermOld }: LackMark): boolean =>
+    ['cut', 'damaged', 'gone'].includes(why) &&
+    ranMs >= 0 &&
+    ranMs < Infinity &&
+    typeof isTermOld === 'boolean';
+  return {
+    read: (text) => {
+      const mark = lackFromText(text);
+      demand(isMark(mark), 'A mark is read that no start can count on.');
+      const again = lackFromText(localToText(mark));
+      demand(isDeepStrictEqual(again, mark), 'The next start reads another mark.');
+      const isNew = mark.why === 'cut' && mark.ranMs === 0 && mark.isTermOld;
+      demand(isNew || text.includes(mark.why), 'A mark tells of what does not stand there.');
+      return isNew ? 'refused' : 'taken';
+    },
+  };
+}
+
 export const journalDecoders: readonly Decoder[] = [
   decoder<Uint8Array>({
     name: 'pin-journal',
@@ -233,5 +274,12 @@ export const journalDecoders: readonly Decoder[] = [
     ],
     input: (dice) => (dice.once(4) ? wildNumbers(dice, json(away(dice))) : jsonLike(away)(dice)),
     open: awayReader,
+  }),
+  decoder<string>({
+    name: 'lack-mark',
+    covers: ['node/src/store/lack.ts'],
+    sources: [{ file: 'node/src/store/lack.ts', functions: ['lackFromText', 'newLack'] }],
+    input: lackText,
+    open: lackReader,
   }),
 ];

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { attemptKey, encode, signJobSpec, type Failure } from '@cuadro/protocol';
+import { attemptKey, encode, signJobSpec, type Failure, type KnownRecord } from '@cuadro/protocol';
 import { blobLayout } from '../../../node/src/blobs/layout.ts';
-import { openFoundation } from '../../../node/src/daemon/foundation.ts';
+import { startNode } from '../../../node/src/daemon.ts';
+import { openFoundation, type Foundation } from '../../../node/src/daemon/foundation.ts';
 import { checkStore, isClean } from '../../../node/src/daemon/store-check.ts';
 import type { Startable } from '../../../node/src/system/interface.ts';
 import { runCaptured } from '../cli/harness.ts';
@@ -18,6 +19,8 @@ const signal = new AbortController().signal;
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 let folder: string;
+/** What the last write before the end put. */
+let stored: KnownRecord[];
 let blob: Record<'plan' | 'bundle' | 'scene' | 'frame' | 'preview' | 'thumbnail' | 'log', string>;
 
 /** A node with a scene, its plan, one frame and the log of a failure, all promised, and a thumbnail of the frame. */
@@ -57,13 +60,11 @@ beforeEach(async () => {
     ...{ peer: signer.peer, cause: 'failed', code: 'x', message: 'It broke.', lines: [], wallTime: 1 },
     ...{ log, holders: held },
   };
-  await store.write({
-    put: [
-      { ...job, holders: { plan: held, bundle: held } },
-      { ...task, results: Object.fromEntries(results), failures: { [attemptKey(failure.attempt)]: failure } },
-    ],
-    remove: [],
-  });
+  stored = [
+    { ...job, holders: { plan: held, bundle: held } },
+    { ...task, results: Object.fromEntries(results), failures: { [attemptKey(failure.attempt)]: failure } },
+  ];
+  await store.write({ put: stored, remove: [] });
   for (const component of started.reverse()) await component.stop();
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -80,6 +81,7 @@ describe('a check of the store', () => {
         records: 2,
         badRecords: 0,
         rescued: false,
+        unknownJobs: [],
         badNotes: [],
         files: 7,
         fileBytes: undefined,
@@ -165,10 +167,93 @@ describe('cuadro doctor --store', () => {
   });
 });
 
-test('R173: a start without its records folder knows that records are missing, not that all files are nobody’s', async () => {
-  await rm(join(folder, 'records'), { recursive: true });
+/** The last write, that of the job and its task, is cut. */
+async function cutLog(): Promise<void> {
+  const records = join(folder, 'records');
+  const name = (await readdir(records)).find((one) => one.endsWith('.log')) as string;
+  await truncate(join(records, name), (await stat(join(records, name))).size - 3);
+}
+
+interface Run {
+  lacks: Foundation['lacks'];
+  pinned: number;
+  job: KnownRecord | undefined;
+}
+
+/** A start of the node, alone, and its end; `before` is what it hears of others. */
+async function runNode(before: readonly KnownRecord[] = []): Promise<Run> {
+  if (before.length > 0) await withFoundation(({ store }) => store.write({ put: [...before], remove: [] }));
+  const config = {
+    blender: '/nowhere',
+    ffmpeg: '/nowhere',
+    reserveGiB: 0,
+    network: false,
+    outputFolder: folder,
+  };
+  await (await startNode({ dataFolder: folder, port: 0, config })).stop();
+  return withFoundation(({ lacks, blobs, core }) =>
+    Promise.resolve({ lacks, pinned: blobs.pinnedBy(JOB).length, job: core.jobRecord(JOB) }),
+  );
+}
+
+async function withFoundation<T>(look: (foundation: Foundation) => Promise<T>): Promise<T> {
   const started: Startable[] = [];
-  const { lacks } = await openFoundation({ dataFolder: folder }, started);
-  for (const component of started.reverse()) await component.stop();
-  assert.equal(lacks, 'gone');
+  try {
+    return await look(await openFoundation({ dataFolder: folder }, started));
+  } finally {
+    for (const component of started.reverse()) await component.stop();
+  }
+}
+
+const logOf = (): Promise<string> => readFile(join(folder, 'node.log'), 'utf8');
+
+describe('R173: records that may be missing', () => {
+  test('after a cut no start and no look gives up pins of the job whose record is gone, until it is known again', async () => {
+    const pinned = 7;
+    await cutLog();
+    const report = await checkStore(folder, { signal });
+    assert.deepEqual([report.lacks, report.unknownJobs, isClean(report)], ['cut', [JOB], false]);
+    for (let start = 0; start < 2; start++)
+      assert.deepEqual(await runNode(), { lacks: 'cut', pinned, job: undefined });
+    assert.deepEqual((await checkStore(folder, { signal })).unknownJobs, [JOB]);
+    // As it comes from another machine.
+    const known = await runNode(stored);
+    assert.deepEqual([known.lacks, known.pinned], [undefined, pinned]);
+    assert.deepEqual((await checkStore(folder, { signal })).lacks, undefined);
+  });
+
+  test('a cut that has taken no job is over with the next start of the node', async () => {
+    await withFoundation(({ store }) => store.setLocal({ note: 1 }));
+    await cutLog();
+    assert.equal((await checkStore(folder, { signal })).lacks, 'cut');
+    const { lacks, job } = await runNode();
+    assert.deepEqual([lacks, job?.kind], [undefined, 'job']);
+  });
+
+  test('the log says it in a sentence at each such start, and the doctor what was found and what comes of it', async () => {
+    await cutLog();
+    const sentence = /The end of the latest writes of the records was lost/g;
+    for (let looks = 1; looks < 3; looks++) {
+      const { exit, out } = await runCaptured(['doctor', '--store', '--data', folder]);
+      assert.equal(exit, 7);
+      assert.match(out, /The end of the latest writes of the records was lost, as by a power cut: some/);
+      assert.match(out, new RegExp(`1 job is unknown of which files are kept here: .*:\n  ${JOB}`));
+      assert.match(out, /What is missing comes back from the other machines .* for 30 days/);
+      assert.equal((await logOf()).match(sentence)?.length, looks);
+    }
+    const { out } = await runCaptured(['doctor', '--store', '--json', '--data', folder]);
+    const { clean, lacks, unknownJobs } = JSON.parse(out) as Record<string, unknown>;
+    assert.deepEqual([clean, lacks, unknownJobs], [false, 'cut', [JOB]]);
+  });
+
+  test('a start without its records folder knows it, also those after it, and takes a term beyond', async () => {
+    await rm(join(folder, 'records'), { recursive: true });
+    for (let start = 0; start < 2; start++) {
+      const { lacks, pinned } = await runNode();
+      assert.deepEqual([lacks, pinned], ['gone', 7]);
+    }
+    const { term } = await withFoundation(({ store }) => store.load());
+    assert.ok(term >= 1_000);
+    assert.match(await logOf(), /The records were gone/);
+  });
 });

@@ -43,7 +43,7 @@ describe('what a killed node left of a submission', () => {
 
   it('is taken back at the next start', async () => {
     const { folder, hash } = await leave('unfinished');
-    await takeBackUnfinished({ blobs, store, driver });
+    await takeBackUnfinished({ blobs, store, driver }, { isComplete: true });
     assert.ok(!existsSync(folder));
     assert.deepEqual(blobs.pins(hash), []);
     assert.deepEqual(await store.listLocal(''), []);
@@ -52,16 +52,27 @@ describe('what a killed node left of a submission', () => {
   it('stays where the job was accepted', async () => {
     const { folder, hash } = await leave('accepted');
     accepted.add('accepted');
-    await takeBackUnfinished({ blobs, store, driver });
+    await takeBackUnfinished({ blobs, store, driver }, { isComplete: true });
     assert.ok(existsSync(folder));
     assert.deepEqual(blobs.pins(hash), ['accepted']);
     assert.deepEqual(await store.listLocal(''), [[localJobKey('accepted'), { folder, overwrite: false }]]);
   });
 
+  it('R173: stays where its record may be missing, until a start to which none is', async () => {
+    const { folder, hash } = await leave('in-doubt');
+    const notes = await store.listLocal('');
+    await takeBackUnfinished({ blobs, store, driver }, { isComplete: false });
+    assert.ok(existsSync(folder));
+    assert.deepEqual(blobs.pins(hash), ['in-doubt']);
+    assert.deepEqual(await store.listLocal(''), notes);
+    await takeBackUnfinished({ blobs, store, driver }, { isComplete: true });
+    assert.deepEqual([existsSync(folder), blobs.pins(hash)], [false, []]);
+  });
+
   it('never takes what somebody put into the folder', async () => {
     const { folder } = await leave('used');
     await writeFile(join(folder, 'note.txt'), 'mine');
-    await takeBackUnfinished({ blobs, store, driver });
+    await takeBackUnfinished({ blobs, store, driver }, { isComplete: true });
     assert.ok(existsSync(join(folder, 'note.txt')));
   });
 });

@@ -2,17 +2,19 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
 import { deleteJob, requeue } from '../../../node/src/jobs/control.ts';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
-import { createPinKeeper, releaseUnnamed } from '../../../node/src/jobs/pins.ts';
+import { createPinKeeper, type PinKeeper, releaseUnnamed } from '../../../node/src/jobs/pins.ts';
+import type { Lack } from '../../../node/src/store/interface.ts';
 import { signDeletion, type JobRecord } from '@cuadro/protocol';
 import { startNode } from '../../../node/src/daemon.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
+import { jobRecord } from '../replicas/records.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
 let base: string;
@@ -124,4 +126,149 @@ it('removes the notes of a deleted job at the next start', async () => {
   assert.deepEqual(await node.store.listLocal('collected/'), []);
   assert.deepEqual(await node.store.listLocal('job/'), []);
   await node.stop();
+});
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+describe('R173: where records may be missing', () => {
+  const OWNER = 'abcdefghijklmnop';
+  /** What a start noted of it; a kill leaves it as it is. */
+  let mark: { ranMs: number } | undefined;
+  let isRefusing = false;
+  const lack: Lack = {
+    get ranMs() {
+      return mark?.ranMs ?? 0;
+    },
+    ran: async (ms) => {
+      if (isRefusing) throw new Error('The disk is full.');
+      mark = { ranMs: (mark?.ranMs ?? 0) + ms };
+    },
+    end: async () => {
+      if (isRefusing) throw new Error('The disk is full.');
+      mark = undefined;
+    },
+  };
+  let node: Awaited<ReturnType<typeof nodeOfOne>>;
+
+  beforeEach(async () => {
+    mark = { ranMs: 0 };
+    isRefusing = false;
+    node = await nodeOfOne();
+    await node.blobs.putBytes(new Uint8Array(10), { pin: OWNER });
+  });
+  afterEach(() => node.stop());
+
+  const keeperOf = (): PinKeeper => {
+    const lacks = mark !== undefined;
+    return createPinKeeper(node.components, { isComplete: !lacks, ...(lacks && { lack }) });
+  };
+  const pins = (): number => node.blobs.pinnedBy(OWNER).length;
+  /** Lets an hourly look come to its end. */
+  const hours = async (count: number): Promise<void> => {
+    for (let hour = 0; hour < count; hour++) {
+      node.clock.advance(HOUR_MS);
+      for (let turn = 0; turn < 3; turn++) await new Promise((next) => setImmediate(next));
+    }
+  };
+
+  it('keeps the pins of a job that no record knows over many starts, also after a kill', async () => {
+    for (let start = 0; start < 3; start++) {
+      const keeper = keeperOf();
+      await keeper.start();
+      await hours(2);
+      // The second is killed: what it noted by then counts.
+      if (start !== 1) await keeper.stop();
+    }
+    assert.equal(pins(), 1);
+    assert.ok(mark !== undefined && mark.ranMs >= 6 * HOUR_MS);
+  });
+
+  it('ends the mark at once where nothing is in doubt', async () => {
+    await node.blobs.unpinOwner(OWNER);
+    const keeper = keeperOf();
+    await keeper.start();
+    assert.equal(mark, undefined);
+    await keeper.stop();
+  });
+
+  for (const at of ['the next look', 'its end', 'the next start'] as const) {
+    it(`ends the mark at ${at} once the job is known again, and keeps its pins`, async () => {
+      const keeper = keeperOf();
+      await keeper.start();
+      await node.driver.merge([jobRecord(OWNER)]);
+      assert.notEqual(mark, undefined);
+      if (at === 'the next look') await hours(1);
+      if (at === 'its end') await keeper.stop();
+      const next = keeperOf();
+      if (at === 'the next start') await next.start();
+      assert.equal(mark, undefined);
+      assert.equal(pins(), 1);
+      await keeper.stop();
+      await next.stop();
+    });
+  }
+
+  it('gives them up after it has run for 30 days, over all its starts, and not a moment sooner', async () => {
+    const first = keeperOf();
+    await first.start();
+    await hours(29 * 24);
+    await first.stop();
+    assert.equal(mark?.ranMs, 29 * DAY_MS);
+    const second = keeperOf();
+    await second.start();
+    await hours(23);
+    assert.equal(pins(), 1);
+    // A submission that is under way: it was pinned after the start.
+    await node.blobs.putBytes(new Uint8Array(20), { pin: 'bcdefghijklmnopq' });
+    await hours(1);
+    assert.deepEqual([pins(), mark], [0, undefined]);
+    assert.equal(node.blobs.pinnedBy('bcdefghijklmnopq').length, 1);
+    await second.stop();
+  });
+
+  it('gives them up at the next start where the time was over as it was killed', async () => {
+    mark = { ranMs: 30 * DAY_MS };
+    const keeper = keeperOf();
+    await keeper.start();
+    assert.deepEqual([pins(), mark], [0, undefined]);
+    await keeper.stop();
+  });
+
+  it('counts no sleep: an hour between two looks is the most', async () => {
+    const keeper = keeperOf();
+    await keeper.start();
+    node.clock.advance(40 * DAY_MS);
+    await hours(0);
+    await keeper.stop();
+    assert.equal(pins(), 1);
+    assert.ok(mark !== undefined && mark.ranMs <= 2 * HOUR_MS);
+  });
+
+  it('goes on where nothing of it can be noted', async () => {
+    const keeper = keeperOf();
+    await keeper.start();
+    isRefusing = true;
+    await hours(1);
+    assert.equal(pins(), 1);
+    isRefusing = false;
+    await hours(1);
+    assert.equal(mark?.ranMs, HOUR_MS);
+    await keeper.stop();
+  });
+
+  it('releases nothing of an ended job that no record names, as long as one may be missing that does', async () => {
+    const job = await node.submit(framesJob('1'));
+    await node.until(job.id, 'done');
+    const { hash } = await node.blobs.putBytes(new Uint8Array(30), { pin: job.id });
+    const keeper = keeperOf();
+    await keeper.start();
+    await hours(2);
+    assert.ok(node.blobs.pinnedBy(job.id).includes(hash));
+    await node.driver.merge([jobRecord(OWNER)]);
+    await hours(1);
+    await hours(1);
+    assert.ok(!node.blobs.pinnedBy(job.id).includes(hash));
+    await keeper.stop();
+  });
 });

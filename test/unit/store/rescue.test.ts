@@ -138,7 +138,12 @@ describe('a damaged database of the records', () => {
     assert.equal(found.lacks, 'cut');
     assert.deepEqual([found.count, found.note], [TASKS, 300], 'the latest write is gone');
     assert.ok(found.term > 7, 'no epoch is resumed');
-    assert.equal((await load(folder)).lacks, undefined);
+    const again = await load(folder);
+    assert.deepEqual(
+      [again.lacks, again.term],
+      ['cut', found.term],
+      'the next start has a whole log, and knows',
+    );
   });
 
   test('a whole one lacks nothing', async () => {

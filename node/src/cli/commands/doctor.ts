@@ -145,6 +145,16 @@ function tell(output: Output, findings: readonly Finding[]): void {
   }
 }
 
+/** Why records may be missing that were here. */
+const LACKING = {
+  cut: 'The end of the latest writes of the records was lost, as by a power cut: some that were here may be missing.',
+  rescued:
+    'The database of the records was damaged. What can be read of it stands in its place; the damaged files were put aside.',
+  aside:
+    'The database of the records was damaged before, and put aside: some that were in it may be missing.',
+  gone: 'The records were gone, though files of jobs are here: those that were here may be missing.',
+} as const;
+
 /** Names shown of what is damaged or gone; `--json` has all. */
 const NAMES_SHOWN = 10;
 
@@ -159,7 +169,7 @@ async function doctorOfStore({ dataFolder, output, line }: Context): Promise<Exi
     output.printJson({ clean: isClean(report), ...report });
     return exit;
   }
-  const { records, badRecords, rescued, badNotes, files, fileBytes, corrupt, missing } = report;
+  const { records, badRecords, lacks, unknownJobs, badNotes, files, fileBytes, corrupt, missing } = report;
   output.print(`${records} records and ${files} files (${size(fileBytes)}) were read.`);
   if (isClean(report)) {
     output.print('All are whole, and what the records promise of this machine is here.');
@@ -167,10 +177,11 @@ async function doctorOfStore({ dataFolder, output, line }: Context): Promise<Exi
   }
   if (badRecords > 0)
     output.print(`${badRecords} stored records can't be read; other machines have them too.`);
-  if (rescued)
-    output.print(
-      'The database of the records was damaged. What can be read of it stands in its place; the damaged files were put aside.',
-    );
+  if (lacks !== undefined) output.print(LACKING[lacks]);
+  list(output, unknownJobs, [
+    'job is unknown of which files are kept here: its record may be missing',
+    'jobs are unknown of which files are kept here: their records may be missing',
+  ]);
   list(output, badNotes, [
     "note of this machine's own is damaged, and counts as absent",
     "notes of this machine's own are damaged, and count as absent",
@@ -181,6 +192,10 @@ async function doctorOfStore({ dataFolder, output, line }: Context): Promise<Exi
     missing.map(({ hash, record }) => `${hash.slice(0, 12)} of ${record}`),
     ['promised file is gone', 'promised files are gone'],
   );
+  if (lacks !== undefined)
+    output.print(
+      'What is missing comes back from the other machines of its farm as they are reached. Until then the node keeps the files of jobs that it does not know, for 30 days in which it runs.',
+    );
   output.print(
     'Start the node: it says so to the others, and fetches or renders again what no other machine has.',
   );
