@@ -3,9 +3,12 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { createFileBlobStore } from '../../node/src/blobs/store.ts';
+import { createSystemClock } from '../../node/src/system/clock.ts';
+import { createSystemRandom } from '../../node/src/system/random.ts';
 import type { JobView } from '../../protocol/src/index.ts';
 import { LocalFarm, type LocalNode } from '../../scripts/farm/local-farm.ts';
-import { blobsOf, flipBit, halveRecords, served, storedAt } from './support/damage.ts';
+import { blobsOf, cutRecordsAt, flipBit, halveRecords, served, storedAt } from './support/damage.ts';
 import { House, jobIn, run, tasksOf } from './support/house.ts';
 import { checkStopped } from './support/job-checks.ts';
 import { until } from './support/wait.ts';
@@ -112,6 +115,18 @@ async function ended(node: LocalNode): Promise<{ code: number | null; said: stri
   return { code, said };
 }
 
+/** What a node that doesn't run has pinned for a job. */
+async function pinsOf(dataFolder: string, job: string): Promise<string[]> {
+  const components = { clock: createSystemClock(), random: createSystemRandom() };
+  const blobs = createFileBlobStore(components, { folder: dataFolder });
+  await blobs.start();
+  const pinned = [...blobs.pinnedBy(job)].sort();
+  await blobs.stop();
+  return pinned;
+}
+
+const CUT = /The end of the latest writes of the records was lost/;
+
 async function startAgain(): Promise<void> {
   await farm.start(1);
   sick = farm.node(1);
@@ -216,6 +231,7 @@ test('R173: cut files of the records: the node comes back with what is left, and
   await farm.kill(1);
   await halveRecords(dataFolder, /\.log$/);
   await startAgain();
+  assert.match(await readFile(join(dataFolder, 'node.log'), 'utf8'), CUT);
   await heldByBoth(job);
   // Its start made a table of what was left of the log.
   await farm.kill(1);
@@ -230,6 +246,40 @@ test('R173: cut files of the records: the node comes back with what is left, and
   assert.deepEqual(await heldByBoth(job), hashes);
   await farm.stop(1);
   await checkStopped(dataFolder);
+});
+
+test('R173: a cut that took a job: its files are kept over starts without the other, which brings it back', async () => {
+  const { dataFolder } = sick;
+  await farm.stop(1);
+  // Its log begins with this start, and names the jobs.
+  await startAgain();
+  const jobs = [await submit(), await submit()];
+  for (const job of jobs) await heldByBoth(job);
+  const [first, lost] = jobs.map(({ id }) => id) as [string, string];
+  await farm.kill(1);
+  await farm.stop(0);
+  const kept = await pinsOf(dataFolder, lost);
+  assert.ok(kept.length > FRAMES);
+  await cutRecordsAt(dataFolder, lost);
+  for (let start = 0; start < 2; start++) {
+    const { code, stdout } = await house.cuadro(['doctor', '--store'], { data: dataFolder });
+    assert.equal(code, 7, stdout);
+    assert.match(stdout, CUT);
+    assert.match(stdout, new RegExp(`1 job is unknown of which files are kept here: .*\\n  ${lost}`));
+    sick = await farm.start(1);
+    assert.equal((await sick.client.call('job', { params: { job: first } })).id, first);
+    await assert.rejects(sick.client.call('job', { params: { job: lost } }));
+    await farm.stop(1);
+    assert.deepEqual(await pinsOf(dataFolder, lost), kept);
+  }
+  sick = await farm.start(1);
+  sound = await farm.start(0);
+  await farm.whole();
+  for (const job of jobs) await heldByBoth(job);
+  await farm.stop(1);
+  await checkStopped(dataFolder);
+  assert.deepEqual(await pinsOf(dataFolder, lost), kept);
+  await startAgain();
 });
 
 test('R170: a garbled key ends the start with a sentence that names the file', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, open, readdir, stat, truncate } from 'node:fs/promises';
+import { chmod, open, readdir, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TaskView } from '../../../protocol/src/index.ts';
 import { readNodeFile } from '../../../node/src/system/node-file.ts';
@@ -30,6 +30,19 @@ export async function halveRecords(dataFolder: string, pattern: RegExp): Promise
   if (name === undefined) throw new Error(`${folder} holds no file like ${pattern}.`);
   await truncate(join(folder, name), Math.floor((await stat(join(folder, name))).size / 2));
   return name;
+}
+
+/** Cuts the log of a data folder's database within the first write that names a job: that one and all later are gone. */
+export async function cutRecordsAt(dataFolder: string, job: string): Promise<void> {
+  const folder = join(dataFolder, 'records');
+  // The log may divide a name in two; one half is whole then.
+  const halves = [job.slice(0, job.length / 2), job.slice(job.length / 2)];
+  for (const name of (await readdir(folder)).filter((one) => one.endsWith('.log'))) {
+    const bytes = await readFile(join(folder, name));
+    const at = Math.min(...halves.map((half) => bytes.indexOf(half)).filter((found) => found >= 0));
+    if (Number.isFinite(at)) return truncate(join(folder, name), at);
+  }
+  throw new Error(`No log in ${folder} names ${job}.`);
 }
 
 export type Served = 'whole' | 'refused' | 'cut' | 'wrong';

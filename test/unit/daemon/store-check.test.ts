@@ -8,6 +8,7 @@ import { blobLayout } from '../../../node/src/blobs/layout.ts';
 import { startNode } from '../../../node/src/daemon.ts';
 import { openFoundation, type Foundation } from '../../../node/src/daemon/foundation.ts';
 import { checkStore, isClean } from '../../../node/src/daemon/store-check.ts';
+import { submissionKey } from '../../../node/src/jobs/interface.ts';
 import type { Startable } from '../../../node/src/system/interface.ts';
 import { runCaptured } from '../cli/harness.ts';
 import { doneTask, jobRecord, JOBS } from '../replicas/records.ts';
@@ -64,6 +65,8 @@ beforeEach(async () => {
     { ...job, holders: { plan: held, bundle: held } },
     { ...task, results: Object.fromEntries(results), failures: { [attemptKey(failure.attempt)]: failure } },
   ];
+  // Its end is noted after the record: a cut takes both.
+  await store.setLocal({ [submissionKey(JOB)]: {} });
   await store.write({ put: stored, remove: [] });
   for (const component of started.reverse()) await component.stop();
 });
