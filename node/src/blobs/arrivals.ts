@@ -4,6 +4,7 @@ import type { BlobArrival, BlobHash, BlobInfo, BlobManifest, PutOptions } from '
 import { assertBlobHash, isBlobHash } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
 import type { Hasher } from './hasher.ts';
+import { PartFiles } from './part-files.ts';
 import { hashesOf, manifestOf, memoryFor, pieceCount, shared } from './pieces.ts';
 import type { Shelf } from './shelf.ts';
 import type { Room, Space } from './space.ts';
@@ -22,16 +23,23 @@ interface Components {
   readonly run: Run;
 }
 
+/** What one arrival stands on. */
+interface Ground extends Components {
+  readonly parts: PartFiles;
+}
+
 /**
  * Blobs that arrive in pieces. Each is a file of its own below `incoming`; which of its pieces are whole is found by
  * hashing it when it is gone on with, so nothing has to be noted while it grows.
  */
 export class Arrivals {
-  readonly #components: Components;
+  readonly #components: Ground;
   readonly #open = new Map<BlobHash, FileArrival>();
 
-  constructor(components: Components) {
-    this.#components = components;
+  /** `openMax`: files of theirs that are open at the same time. */
+  constructor(components: Components, init: { readonly openMax: number }) {
+    const { files } = components.shelf;
+    this.#components = { ...components, parts: new PartFiles({ files }, init) };
   }
 
   /** Ends what is open, and keeps it. */
@@ -74,17 +82,17 @@ export class Arrivals {
 
 class FileArrival implements BlobArrival {
   readonly manifest: BlobManifest;
-  readonly #components: Components;
+  readonly #components: Ground;
   readonly #ended: (kept: boolean) => Promise<void>;
   readonly #path: string;
   readonly #missing = new Set<number>();
   readonly #writing = new Set<Promise<unknown>>();
   readonly #gone = Promise.withResolvers<void>();
   #ending = false;
-  #file: OpenFile | undefined;
+  #isOpen = false;
   #room: Room | undefined;
 
-  constructor(components: Components, manifest: BlobManifest, ended: (kept: boolean) => Promise<void>) {
+  constructor(components: Ground, manifest: BlobManifest, ended: (kept: boolean) => Promise<void>) {
     this.#components = components;
     this.manifest = manifest;
     this.#ended = ended;
@@ -93,14 +101,17 @@ class FileArrival implements BlobArrival {
 
   async begin(goesOn: boolean, signal: AbortSignal): Promise<void> {
     const { sizeBytes, pieces } = this.manifest;
-    const { shelf, space } = this.#components;
+    const { parts, shelf, space } = this.#components;
     for (const index of pieces.keys()) this.#missing.add(index);
     const explain = (error: unknown): never => {
       throw shelf.explainWrite(error, sizeBytes);
     };
     try {
-      this.#file = await shelf.files.open(this.#path, goesOn ? 'r+' : 'wx+', 0o644).catch(explain);
-      await this.#file.truncate(sizeBytes).catch(explain);
+      // One that ended while it was made durable could be read only already.
+      if (goesOn) await shelf.files.chmod(this.#path, 0o644).catch(explain);
+      const flags = goesOn ? 'r+' : 'wx+';
+      await parts.use(this.#path, (file) => file.truncate(sizeBytes), flags).catch(explain);
+      this.#isOpen = true;
       if (goesOn) await this.#findPieces(signal);
       const present = pieces.length - this.#missing.size;
       const leftBytes = sizeBytes - Math.min(sizeBytes, present * this.manifest.pieceBytes);
@@ -142,11 +153,11 @@ class FileArrival implements BlobArrival {
     const offset = index * pieceBytes;
     const mismatch = new BlobMismatchError(`Piece ${index} is not what the manifest says.`);
     if (bytes.length !== Math.min(pieceBytes, sizeBytes - offset)) throw mismatch;
-    const file = this.#file;
-    if (file === undefined) throw new RangeError('The arrival has ended.');
-    const { hasher, shelf } = this.#components;
-    const isRight = await hasher
-      .writePiece({ file: file.fd, offset, bytes: shared(bytes), expected: pieces[index] as string })
+    if (!this.#isOpen) throw new RangeError('The arrival has ended.');
+    const { hasher, parts, shelf } = this.#components;
+    const piece = { offset, bytes: shared(bytes), expected: pieces[index] as string };
+    const isRight = await parts
+      .use(this.#path, ({ fd }) => hasher.writePiece({ ...piece, file: fd }))
       .catch((error: unknown) => Promise.reject(shelf.explainWrite(error, bytes.length)));
     if (!isRight) throw mismatch;
     // Two that bring the same piece at once have both written the same bytes; it counts once.
@@ -159,13 +170,15 @@ class FileArrival implements BlobArrival {
 
   async #read(index: number, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const { pieces, pieceBytes, sizeBytes } = this.manifest;
-    const file = this.#file;
-    if (file === undefined || index >= pieces.length || this.#missing.has(index)) return undefined;
+    if (!this.#isOpen || index >= pieces.length || this.#missing.has(index)) return undefined;
+    const { hasher, parts } = this.#components;
     const offset = index * pieceBytes;
     const bytes = memoryFor(Math.min(pieceBytes, sizeBytes - offset), into);
     const expected = pieces[index] as string;
     // The disk may have changed it since; nothing unverified is passed on.
-    const isRight = await this.#components.hasher.readPiece({ file: file.fd, offset, bytes, expected });
+    const isRight = await parts.use(this.#path, ({ fd }) =>
+      hasher.readPiece({ file: fd, offset, bytes, expected }),
+    );
     return isRight ? bytes : undefined;
   }
 
@@ -173,28 +186,37 @@ class FileArrival implements BlobArrival {
     return this.#components.run(options.signal, async (signal) => {
       if (this.#missing.size > 0) throw new RangeError('Pieces are missing.');
       this.#ending = true;
-      const { shelf } = this.#components;
+      const { parts, shelf } = this.#components;
       await this.#settle();
-      await this.#file?.chmod(0o444);
-      // It stays open: to prove and sync a large file takes seconds, in which others go on reading its pieces.
+      let kept = false;
       try {
-        // Each piece was compared with the manifest before it was written, so the whole proves them all.
-        const { hash, sizeBytes } = await shelf.passOver(this.#path, { sync: true, wholeOnly: true, signal });
-        const found = { hash, sizeBytes, pieces: hashesOf(this.manifest) };
-        const adopted = { ...options, expectedHash: this.manifest.hash, signal };
-        const info = await shelf.adopt(this.#path, found, adopted);
-        // It counts as held from now on: were it promised as well until its file is closed, others would find no room.
-        this.#room?.release();
-        return info;
+        // Open all the while: to prove and sync a large file takes seconds, in which others go on reading its pieces, and
+        // in the end it has another name.
+        return await parts.use(this.#path, (file) => this.#prove(file, { ...options, signal }));
       } catch (error) {
-        await shelf.files.rm(this.#path, { force: true });
+        // Whoever stopped it goes on with it one day; what is not what it should be is of no use.
+        kept = signal.aborted;
+        if (!kept) await shelf.files.rm(this.#path, { force: true });
         throw error;
       } finally {
         await this.#close();
-        await this.#ended(false);
+        await this.#ended(kept);
         this.#gone.resolve();
       }
     });
+  }
+
+  async #prove(file: OpenFile, options: PutOptions & { signal: AbortSignal }): Promise<BlobInfo> {
+    const { shelf } = this.#components;
+    await file.chmod(0o444);
+    // Each piece was compared with the manifest before it was written, so the whole proves them all.
+    const pass = { sync: true, wholeOnly: true, signal: options.signal };
+    const { hash, sizeBytes } = await shelf.passOver(this.#path, pass);
+    const found = { hash, sizeBytes, pieces: hashesOf(this.manifest) };
+    const info = await shelf.adopt(this.#path, found, { ...options, expectedHash: this.manifest.hash });
+    // It counts as held from now on: were it promised as well until its file is closed, others would find no room.
+    this.#room?.release();
+    return info;
   }
 
   async suspend(): Promise<void> {
@@ -205,10 +227,9 @@ class FileArrival implements BlobArrival {
   }
 
   async #close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
+    this.#isOpen = false;
     await this.#settle();
-    await file?.close();
+    await this.#components.parts.close(this.#path);
     this.#room?.release();
   }
 

@@ -71,7 +71,7 @@ export interface BlobArrival {
    */
   read(index: number, into?: Uint8Array): Promise<Uint8Array | undefined>;
   /**
-   * After the last piece: makes the blob durable, and readable.
+   * After the last piece: makes the blob durable, and readable. An abort ends it as `suspend` does.
    * @throws `blob-mismatch` where the pieces fit the manifest and the whole is another blob: the manifest was made
    * up, and everything is discarded.
    */

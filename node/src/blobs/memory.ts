@@ -167,6 +167,7 @@ class MemoryBlobStore implements types.BlobStore {
         return piece && Uint8Array.from(piece);
       },
       finish: async (finishOptions = {}) => {
+        this.#alive(finishOptions.signal);
         if (here.size < pieces.length) throw new RangeError('Pieces are missing.');
         this.#parts.delete(hash);
         const whole = Buffer.concat([...pieces.keys()].map((index) => here.get(index) ?? Buffer.alloc(0)));

@@ -26,6 +26,11 @@ export interface BlobStoreOptions {
   readonly hashIdleMs: number;
   /** Puts, and copies out of the store, in flight at once: enough to share folder syncs, few open files. */
   readonly concurrency: number;
+  /**
+   * Files open at once of all that arrives in pieces. 64: more than the requests that bring pieces and the uploads that
+   * pass them on, so that none waits; a quarter of what the strictest common system lets a process open.
+   */
+  readonly openParts: number;
 }
 
 export const defaultBlobStoreOptions: BlobStoreOptions = {
@@ -35,6 +40,7 @@ export const defaultBlobStoreOptions: BlobStoreOptions = {
   hashThreads: 2,
   hashIdleMs: 2_000,
   concurrency: 16,
+  openParts: 64,
 };
 
 export const blobLimits = {

@@ -131,13 +131,10 @@ class FileBlobStore implements types.BlobStore {
       unfinished,
     });
     const intake = new Intake({ shelf, space });
-    const arrivals = new Arrivals({
-      shelf,
-      space,
-      unfinished,
-      hasher: this.#pieceHasher,
-      run: (signal, task) => this.#during(signal, (_life, joined) => task(joined)),
-    });
+    const run = <T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+      this.#during(signal, (_life, joined) => task(joined));
+    const arriving = { shelf, space, unfinished, hasher: this.#pieceHasher, run };
+    const arrivals = new Arrivals(arriving, { openMax: this.#options.openParts });
     await unfinished.start();
     const temporaries =
       this.#components.temporaries ?? createTemporaryFiles({ random, files }, { owner: 'store' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { systemGround } from '../../../node/src/blobs/ground.ts';
@@ -32,6 +32,9 @@ class Subject {
     const { files } = systemGround;
     const statfs = async () => ({ bavail: this.#diskBytes - this.#usedBytes(), bsize: 1 });
     const open: FileCalls['open'] = async (path, ...how) => {
+      // As for an ordinary user, also where the tests are run by one who may do everything.
+      if (how[0] === 'r+' && (statSync(path).mode & 0o200) === 0)
+        throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
       const file = await files.open(path, ...how);
       const close = async (): Promise<void> => {
         await this.closing;
@@ -207,5 +210,37 @@ describe('half-fetched blobs', () => {
     await files.rm(subject.partOf(half.hash));
     await assert.rejects(store.receive(half));
     assert.deepEqual((await store.receive(half)).missing(), [0, 1]);
+  });
+
+  it('one that is stopped while it is proved is whole when somebody goes on with it', async (test) => {
+    const subject = new Subject(test);
+    const { store } = subject;
+    await store.start();
+    const half = await subject.bringHalf(0);
+    const arrival = await store.receive(half);
+    await arrival.write(1, contentOf(0, 2 * MIB).subarray(MIB));
+    const stop = new AbortController();
+    const finishing = arrival.finish({ signal: stop.signal });
+    stop.abort(new Error('enough'));
+    await assert.rejects(finishing, /enough/);
+    const again = await store.receive(half);
+    assert.deepEqual(again.missing(), []);
+    await again.finish();
+    assert.notEqual(await store.has(half.hash), undefined);
+  });
+
+  it('one that could be read only already, when the process was killed, is gone on with', async (test) => {
+    const subject = new Subject(test);
+    const { store } = subject;
+    await store.start();
+    const half = await subject.bringHalf(0);
+    await store.stop();
+    chmodSync(subject.partOf(half.hash), 0o444);
+    await store.start();
+    const arrival = await store.receive(half);
+    assert.deepEqual(arrival.missing(), [1]);
+    await arrival.write(1, contentOf(0, 2 * MIB).subarray(MIB));
+    await arrival.finish();
+    assert.notEqual(await store.has(half.hash), undefined);
   });
 });
