@@ -34,6 +34,15 @@ describe('memory for pieces', () => {
     assert.notEqual(memory.take(100).buffer, mine.buffer);
   });
 
+  it('is kept for the larger pieces where there are more than it keeps', () => {
+    const { memory } = setUp();
+    const small = Array.from({ length: transferLimits.sparePieces }, () => memory.take(100));
+    const large = Array.from({ length: transferLimits.sparePieces }, () => memory.take(400));
+    for (const one of [...small, ...large]) memory.give(one);
+    const again = large.map(() => memory.take(400).buffer);
+    assert.deepEqual(new Set(again), new Set(large.map(({ buffer }) => buffer)));
+  });
+
   it('goes once nothing has come back for a while, and never grows beyond its bound', () => {
     const { memory, clock } = setUp();
     const many = Array.from({ length: transferLimits.sparePieces + 1 }, () => memory.take(10));

@@ -37,7 +37,15 @@ export class PieceMemory {
     if (whole === undefined) return;
     this.#out.delete(memory);
     if (this.#spare.length < transferLimits.sparePieces) this.#spare.push(whole);
+    else this.#replaceSmallest(whole);
     this.#clearLater();
+  }
+
+  /** The largest are kept, which are of use for any piece: else those of a file of small pieces left none to a larger one. */
+  #replaceSmallest(whole: Uint8Array): void {
+    const lengths = this.#spare.map(({ length }) => length);
+    const smallest = Math.min(...lengths);
+    if (smallest < whole.length) this.#spare[lengths.indexOf(smallest)] = whole;
   }
 
   /** What is spare goes: nothing has been under way for a while. */
