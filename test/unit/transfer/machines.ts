@@ -59,7 +59,7 @@ export class TestFarm {
   readonly #names: readonly string[];
   readonly #machines = new Set<Machine>();
 
-  constructor(test: TestContext, names: readonly string[], network = createMemoryNetwork()) {
+  constructor(test: Pick<TestContext, 'after'>, names: readonly string[], network = createMemoryNetwork()) {
     this.#names = names;
     this.network = network;
     test.after(async () => {
