@@ -70,16 +70,27 @@ class Digest {
   }
 }
 
+/** O_NONBLOCK: opening a named pipe would wait for its writer for ever; a regular file ignores it. */
+function openSource(path: string, fs: FileCallsSync): number {
+  return on('source', () => fs.openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
+}
+
+function regularFile(input: number, fs: FileCallsSync): FileFacts {
+  const stat = on('source', () => fs.fstatSync(input));
+  if (!stat.isFile()) throw new JobFailure('source', coded('it is no regular file', 'ENOTFILE'));
+  return stat;
+}
+
+const changed = (): JobFailure => new JobFailure('source', coded('it changed while it was read', 'ECHANGED'));
+
 /** Reads `source` once, hashing, and copying to `copyTo` where it is given (a new file). */
 function digestFile(job: Extract<HashJob, { kind: 'digest' }>, fs: FileCallsSync): HashReply {
   const canceled = new Int32Array(job.canceled);
   let created = false;
-  // O_NONBLOCK: opening a named pipe would wait for its writer for ever; a regular file ignores it.
-  const input = on('source', () => fs.openSync(job.source, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
+  const input = openSource(job.source, fs);
   let output: number | undefined;
   try {
-    const stat = on('source', () => fs.fstatSync(input));
-    if (!stat.isFile()) throw new JobFailure('source', coded('it is no regular file', 'ENOTFILE'));
+    const stat = regularFile(input, fs);
     const { copyTo } = job;
     if (copyTo !== undefined) {
       output = on('destination', () => fs.openSync(copyTo, 'wx', job.mode ?? 0o444));
@@ -103,8 +114,7 @@ function digestFile(job: Extract<HashJob, { kind: 'digest' }>, fs: FileCallsSync
         written += on('destination', () => fs.writeSync(file, chunk, written));
       }
     }
-    if (sizeBytes !== stat.size)
-      throw new JobFailure('source', coded('it changed while it was read', 'ECHANGED'));
+    if (sizeBytes !== stat.size) throw changed();
     const { hash, pieces } = digest.finish();
     if (job.sync) on('destination', () => fs.fsyncSync(output ?? input));
     return { id: job.id, ok: true, hash, sizeBytes, pieces };
@@ -115,6 +125,41 @@ function digestFile(job: Extract<HashJob, { kind: 'digest' }>, fs: FileCallsSync
     if (output !== undefined) fs.closeSync(output);
     fs.closeSync(input);
   }
+}
+
+/** Passes in stretches that are not at their end, by their number: of each process those on its own files. */
+const begun = new WeakMap<FileCallsSync, Map<number, Digest>>();
+
+function passesOn(fs: FileCallsSync): Map<number, Digest> {
+  const passes = begun.get(fs) ?? new Map<number, Digest>();
+  begun.set(fs, passes);
+  return passes;
+}
+
+function digestStretch(job: Extract<HashJob, { kind: 'stretch' }>, fs: FileCallsSync): HashReply {
+  const { id, pass, source, sizeBytes, start, end } = job;
+  const passes = passesOn(fs);
+  const digest = start === 0 ? new Digest(sizeBytes, false) : passes.get(pass);
+  passes.delete(pass);
+  if (digest === undefined) throw new JobFailure('source', new Error('its beginning was hashed elsewhere'));
+  const input = openSource(source, fs);
+  try {
+    if (regularFile(input, fs).size !== sizeBytes) throw changed();
+    const buffer = Buffer.allocUnsafeSlow(Math.min(blobLimits.readChunkBytes, Math.max(1, end - start)));
+    for (let at = start; at < end; ) {
+      const wanted = Math.min(buffer.length, end - at);
+      const position = at;
+      const length = on('source', () => fs.readSync(input, buffer, 0, wanted, position));
+      if (length === 0) throw changed();
+      digest.update(buffer.subarray(0, length));
+      at += length;
+    }
+  } finally {
+    fs.closeSync(input);
+  }
+  if (end === sizeBytes) return { id, ok: true, sizeBytes, ...digest.finish() };
+  passes.set(pass, digest);
+  return { id, ok: true };
 }
 
 function scanFolder(folder: string, fs: FileCallsSync): ScannedFolder {
@@ -191,6 +236,11 @@ function perform(job: HashJob, fs: FileCallsSync): HashReply {
       return { id: job.id, ok: true, folders: job.folders.map((folder) => scanFolder(folder, fs)) };
     case 'digest':
       return digestFile(job, fs);
+    case 'stretch':
+      return digestStretch(job, fs);
+    case 'forget':
+      passesOn(fs).delete(job.pass);
+      return { id: job.id, ok: true };
     case 'read-piece':
       return readPiece(job, fs);
     case 'write-piece':

@@ -26,6 +26,18 @@ export type HashJob =
       readonly bytes: Uint8Array;
       readonly expected: string;
     }
+  | {
+      /** Hashes a stretch of a file, behind those of the same pass; the file is open for this stretch alone. */
+      readonly kind: 'stretch';
+      readonly id: number;
+      readonly pass: number;
+      readonly source: string;
+      readonly sizeBytes: number;
+      readonly start: number;
+      readonly end: number;
+    }
+  /** Nothing more comes of a pass in stretches. */
+  | { readonly kind: 'forget'; readonly id: number; readonly pass: number }
   | { readonly kind: 'scan'; readonly id: number; readonly folders: readonly string[] };
 
 /** What stands in one folder, in columns, which are handed over and not copied. */
@@ -105,6 +117,8 @@ export interface HasherComponents {
 interface Thread {
   readonly worker: HashThread;
   readonly jobs: Map<number, { resolve: (reply: HashReply) => void; reject: (error: unknown) => void }>;
+  /** Those in stretches of which it has hashed the beginning: it lives as long. */
+  passes: number;
   /** Calls off the end that an idle thread is coming to. */
   keep: (() => void) | undefined;
 }
@@ -175,6 +189,43 @@ export class Hasher implements Startable {
   }
 
   /**
+   * The same in stretches, of a file that stays as it is, with a rest after each but the last, in which no file is open.
+   * One thread does them all, since it alone knows the hash so far, and does what else comes in between.
+   */
+  async digestInStretches(
+    { source, sizeBytes }: { readonly source: string; readonly sizeBytes: number },
+    {
+      stretchBytes,
+      rest,
+      signal,
+    }: { stretchBytes: number; rest: (signal: AbortSignal) => Promise<void>; signal: AbortSignal },
+  ): Promise<FileDigest> {
+    signal.throwIfAborted();
+    if (this.#stopped) throw new StoreStoppedError();
+    const thread = this.#leastBusy();
+    const pass = this.#nextId++;
+    thread.passes += 1;
+    try {
+      for (let start = 0; ; start += stretchBytes) {
+        const end = Math.min(sizeBytes, start + stretchBytes);
+        const id = this.#nextId++;
+        const reply = await this.#post({ kind: 'stretch', id, pass, source, sizeBytes, start, end }, thread);
+        if (!reply.ok) throw new HashJobError(reply);
+        const { hash, pieces } = reply;
+        if (hash !== undefined && pieces !== undefined) return { hash, sizeBytes, pieces };
+        await rest(signal);
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      await this.#post({ kind: 'forget', id: this.#nextId++, pass }, thread).catch(() => undefined);
+      throw error;
+    } finally {
+      thread.passes -= 1;
+      if (thread.jobs.size === 0 && this.#threads.includes(thread)) this.#rest(thread);
+    }
+  }
+
+  /**
    * Reads a piece into memory that is shared between threads; false where what is there is another one, or ends too early.
    * Whoever asks waits for the answer: until then the memory is the thread's.
    */
@@ -200,9 +251,11 @@ export class Hasher implements Startable {
     return reply.folders ?? [];
   }
 
-  #post(job: HashJob): Promise<HashReply> {
-    if (this.#stopped) return Promise.reject(new StoreStoppedError());
-    const thread = this.#leastBusy();
+  /** Gives a job to a thread, or to the least busy one. */
+  #post(job: HashJob, chosen?: Thread): Promise<HashReply> {
+    const isGone = chosen !== undefined && !this.#threads.includes(chosen);
+    if (this.#stopped || isGone) return Promise.reject(new StoreStoppedError());
+    const thread = chosen ?? this.#leastBusy();
     thread.keep?.();
     thread.keep = undefined;
     return new Promise((resolve, reject) => {
@@ -221,7 +274,7 @@ export class Hasher implements Startable {
 
   #spawn(): Thread {
     const worker = this.#spawnThread();
-    const thread: Thread = { worker, jobs: new Map(), keep: undefined };
+    const thread: Thread = { worker, jobs: new Map(), passes: 0, keep: undefined };
     this.#threads.push(thread);
     worker.on('message', (reply: HashReply) => {
       const job = thread.jobs.get(reply.id);
@@ -243,6 +296,9 @@ export class Hasher implements Startable {
   #rest(thread: Thread): void {
     // An idle thread must not keep the process alive.
     thread.worker.unref();
+    thread.keep?.();
+    thread.keep = undefined;
+    if (thread.passes > 0) return;
     thread.keep = this.#clock.after(this.#idleMs, () => {
       const index = this.#threads.indexOf(thread);
       // Taken out first, so that no job is given to a thread that is ending.

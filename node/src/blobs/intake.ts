@@ -33,7 +33,7 @@ export class Intake {
     }
     // A file of a size that is here may be here itself: reading it twice is cheaper than writing it again.
     if (!this.#shelf.listing.isDone || this.#shelf.index.hasSize(sizeBytes)) {
-      const found = await this.#shelf.passOver(path, { signal });
+      const found = await this.#shelf.passOver(path, { wholeOnly: true, signal });
       if (await this.#shelf.keepKnown(found.hash, options)) {
         if (mode === 'move') await this.#files.unlink(path);
         return { hash: found.hash, sizeBytes };

@@ -2,8 +2,8 @@ import type { OpenFile } from '../system/file-calls.ts';
 import { systemCode } from '../system/files.ts';
 import { BlobCorruptError, BlobNotFoundError } from './errors.ts';
 import type { BlobGround } from './ground.ts';
-import type { Hasher } from './hasher.ts';
-import type { BlobHash, BlobManifest, BlobReader, ByteRange } from './interface.ts';
+import type { FileDigest, Hasher } from './hasher.ts';
+import type { BlobHash, BlobInfo, BlobManifest, BlobReader, ByteRange } from './interface.ts';
 import type { BlobLayout } from './layout.ts';
 import { blobLimits, pieceBytesFor } from './options.ts';
 import { decodePieces, encodePieces, isShared, manifestOf, memoryFor, pieceCount } from './pieces.ts';
@@ -70,21 +70,37 @@ export class VerifiedReader {
   }
 
   async #readManifest(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<BlobManifest> {
+    const { hasher, layout } = this.#components;
+    const known = await this.#storedManifest(hash, sizeBytes);
+    return known ?? this.#remade({ hash, sizeBytes }, hasher.digest(layout.pathOf(hash), { signal }));
+  }
+
+  /** Undefined where the list is damaged or gone. */
+  async #storedManifest(hash: BlobHash, sizeBytes: number): Promise<BlobManifest | undefined> {
     const { files, layout } = this.#components;
     const stored = await files.readFile(layout.piecesPathOf(hash)).catch(() => undefined);
-    const known = stored === undefined ? undefined : decodePieces(hash, sizeBytes, stored);
-    if (known !== undefined) return known;
-    const found = await this.verify(hash, sizeBytes, signal);
-    const manifest = manifestOf(hash, sizeBytes, found);
+    return stored === undefined ? undefined : decodePieces(hash, sizeBytes, stored);
+  }
+
+  /** By a pass over the whole, which proves it too. */
+  async #remade(info: BlobInfo, pass: Promise<FileDigest>): Promise<BlobManifest> {
+    const { pieces } = await this.#proved(info, pass);
+    const manifest = manifestOf(info.hash, info.sizeBytes, pieces);
     await this.#components.keepPieces(manifest);
     return manifest;
   }
 
-  /** Hashes a blob of more than one piece again, off the loop; returns its piece hashes, or throws and quarantines. */
-  async verify(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  /** Hashes a blob of more than one piece again, off the loop; throws and quarantines where it is another one. */
+  async verify(hash: BlobHash, sizeBytes: number, signal: AbortSignal): Promise<void> {
+    const { hasher, layout } = this.#components;
+    const pass = hasher.digest(layout.pathOf(hash), { wholeOnly: true, signal });
+    await this.#proved({ hash, sizeBytes }, pass);
+  }
+
+  async #proved({ hash, sizeBytes }: BlobInfo, pass: Promise<FileDigest>): Promise<FileDigest> {
     try {
-      const found = await this.#components.hasher.digest(this.#components.layout.pathOf(hash), { signal });
-      if (found.hash === hash && found.sizeBytes === sizeBytes) return found.pieces;
+      const found = await pass;
+      if (found.hash === hash && found.sizeBytes === sizeBytes) return found;
     } catch (error) {
       throw await this.explain(hash, error);
     }
@@ -94,14 +110,21 @@ export class VerifiedReader {
 
   /**
    * The same of a large blob by the list of its pieces, with a rest after each stretch, in which no file is open: what
-   * is evicted meanwhile frees its room at once. Only where the list is damaged or gone all is read in one go.
+   * is evicted meanwhile frees its room at once. Where the list is damaged or gone, it is made again by the same reading.
    */
   async verifyInStretches(
-    { hash, sizeBytes }: { hash: BlobHash; sizeBytes: number },
+    { hash, sizeBytes }: BlobInfo,
     rest: (signal: AbortSignal) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
-    const manifest = await this.#readManifest(hash, sizeBytes, signal);
+    const { hasher, layout } = this.#components;
+    const manifest = await this.#storedManifest(hash, sizeBytes);
+    if (manifest === undefined) {
+      const source = layout.pathOf(hash);
+      const how = { stretchBytes: blobLimits.checkStretchBytes, rest, signal };
+      await this.#remade({ hash, sizeBytes }, hasher.digestInStretches({ source, sizeBytes }, how));
+      return;
+    }
     let into: Uint8Array | undefined;
     for (let start = 0; start < sizeBytes; start += blobLimits.checkStretchBytes) {
       if (start > 0) await rest(signal);

@@ -265,7 +265,7 @@ export class Shelf {
   async #stateOf(hash: BlobHash): Promise<'whole' | 'damaged' | 'gone' | 'unknown'> {
     try {
       const { signal } = new AbortController();
-      const found = await this.#hasher.digest(this.layout.pathOf(hash), { signal });
+      const found = await this.#hasher.digest(this.layout.pathOf(hash), { wholeOnly: true, signal });
       return found.hash === hash ? 'whole' : 'damaged';
     } catch (error) {
       const code = systemCode(error) ?? (error as { code?: unknown }).code;

@@ -262,7 +262,7 @@ class FileBlobStore implements types.BlobStore {
 
   hashFile(path: string, options: types.SignalOption = {}): Promise<types.BlobInfo> {
     return this.#during(options.signal, async ({ shelf }, signal) => {
-      const { hash, sizeBytes } = await shelf.passOver(path, { signal });
+      const { hash, sizeBytes } = await shelf.passOver(path, { wholeOnly: true, signal });
       return { hash, sizeBytes };
     });
   }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { Hasher } from '../../../node/src/blobs/hasher.ts';
+import { type HashJob, Hasher, type HashThread, spawnHashThread } from '../../../node/src/blobs/hasher.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
+import { disguised } from '../disguised.ts';
 import { contentOf, temporaryFolder } from './helpers.ts';
 
 const { signal } = new AbortController();
@@ -13,10 +14,11 @@ const { signal } = new AbortController();
 describe('hash threads', () => {
   const withHasher = async (
     use: (hasher: Hasher, clock: ManualClock, file: string, hash: string) => Promise<void>,
+    spawn = spawnHashThread,
   ): Promise<void> => {
     const folder = temporaryFolder();
     const clock = new ManualClock();
-    const hasher = new Hasher({ clock }, { threadsMax: 2, idleMs: 2_000 });
+    const hasher = new Hasher({ clock, spawn }, { threadsMax: 2, idleMs: 2_000 });
     const content = contentOf(1, 100_000);
     const file = join(folder.path, 'file');
     writeFileSync(file, content);
@@ -78,4 +80,81 @@ describe('hash threads', () => {
       }
       assert.deepEqual(readFileSync(file).subarray(50_000, 70_000), Buffer.alloc(20_000, 7));
     }));
+
+  describe('in stretches', () => {
+    const noRest = async (): Promise<void> => undefined;
+
+    it('hash a file as in one pass, whatever the length of a stretch', () =>
+      withHasher(async (hasher, _clock, file) => {
+        const whole = await hasher.digest(file, { signal });
+        for (const stretchBytes of [100_001, 100_000, 99_999, 50_000, 7_000]) {
+          let rests = 0;
+          const rest = async (): Promise<void> => void (rests += 1);
+          const how = { stretchBytes, rest, signal };
+          assert.deepEqual(await hasher.digestInStretches({ source: file, sizeBytes: 100_000 }, how), whole);
+          assert.equal(rests, Math.ceil(100_000 / stretchBytes) - 1);
+        }
+        const empty = `${file}-empty`;
+        writeFileSync(empty, '');
+        const how = { stretchBytes: 10, rest: noRest, signal };
+        const found = await hasher.digestInStretches({ source: empty, sizeBytes: 0 }, how);
+        assert.deepEqual(found, await hasher.digest(empty, { signal }));
+      }));
+
+    it('keep their thread through a long rest, in which it does other work, and no longer', () =>
+      withHasher(async (hasher, clock, file, hash) => {
+        const rest = async (): Promise<void> => {
+          clock.advance(60_000);
+          assert.equal((await hasher.digest(file, { signal })).hash, hash);
+          clock.advance(60_000);
+          assert.equal(hasher.threadCount, 1);
+        };
+        const how = { stretchBytes: 40_000, rest, signal };
+        const found = await hasher.digestInStretches({ source: file, sizeBytes: 100_000 }, how);
+        assert.equal(found.hash, hash);
+        clock.advance(2_000);
+        assert.equal(hasher.threadCount, 0);
+      }));
+
+    it('end with an abort, or with a file that is another one by then, and leave nothing in the thread', async () => {
+      const kinds: string[] = [];
+      const spawn = (): HashThread => {
+        const thread = spawnHashThread();
+        const postMessage = (job: HashJob): void => {
+          kinds.push(job.kind);
+          thread.postMessage(job);
+        };
+        return disguised(thread, { postMessage });
+      };
+      await withHasher(async (hasher, clock, file) => {
+        const source = { source: file, sizeBytes: 100_000 };
+        const stop = new AbortController();
+        const give = async (): Promise<void> => stop.abort(new Error('enough'));
+        const aborted = hasher.digestInStretches(source, {
+          stretchBytes: 10,
+          rest: give,
+          signal: stop.signal,
+        });
+        await assert.rejects(aborted, /enough/);
+        assert.deepEqual(kinds.splice(0), ['stretch', 'forget']);
+        const grow = async (): Promise<void> => writeFileSync(file, 'more', { flag: 'a' });
+        const grown = hasher.digestInStretches(source, { stretchBytes: 60_000, rest: grow, signal });
+        await assert.rejects(grown, { code: 'ECHANGED' });
+        const remove = async (): Promise<void> => rmSync(file);
+        const gone = { source: file, sizeBytes: 100_004 };
+        const removed = hasher.digestInStretches(gone, { stretchBytes: 60_000, rest: remove, signal });
+        await assert.rejects(removed, { code: 'ENOENT' });
+        clock.advance(2_000);
+        assert.equal(hasher.threadCount, 0);
+      }, spawn);
+    });
+
+    it('end with their threads', () =>
+      withHasher(async (hasher, _clock, file) => {
+        const stretchBytes = 60_000;
+        const how = { stretchBytes, rest: () => hasher.stop(), signal };
+        const stopped = hasher.digestInStretches({ source: file, sizeBytes: 100_000 }, how);
+        await assert.rejects(stopped, { code: 'store-stopped' });
+      }));
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { countingResult, type BlobHash, type KnownRecord } from '@cuadro/protocol';
@@ -84,55 +84,69 @@ describe('R136: the slow check of all that is stored', () => {
     assert.equal((await evening(1.5))[0], hashes[0], 'that was the end: from the begin');
   });
 
-  it('gives way within a large file as soon as something renders, and goes on there', async (test) => {
-    const folder = temporaryFolder();
-    test.after(folder.remove);
-    let piecesRead = 0;
-    let passes = 0;
-    const spawn = (): HashThread => {
-      const thread = spawnHashThread();
-      return disguised(thread, {
-        postMessage: (job) => {
-          if (job.kind === 'read-piece') piecesRead += 1;
-          if (job.kind === 'digest') passes += 1;
-          thread.postMessage(job);
-        },
-      });
-    };
-    const blobs = createFileBlobStore(
-      { clock: createSystemClock(), random: createSystemRandom(), ground: { ...systemGround, spawn } },
-      { folder: folder.path, options: { reserveBytes: 0 } },
-    );
-    await blobs.start();
-    await blobs.putBytes(contentOf(1, 41 * MEBIBYTE));
-    passes = 0;
-    const clock = new ManualClock();
-    const store = createMemoryStore(emptyDisk());
-    await store.start();
-    let running: string[] = [];
-    const queries = { jobIds: () => [], nodes: () => [{ here: true, live: { running } }] };
-    const rest = { driver: { queries }, logger: silent };
-    const watch = createCopyWatch({ blobs, store, clock, ...rest } as unknown as CopyWatchComponents);
-    /** Until so many pieces were read, and it rests. */
-    const reads = async (pieces: number): Promise<void> => {
-      const end = performance.now() + LIMIT_MS;
-      while ((piecesRead < pieces || clock.pendingTimers === 0) && performance.now() < end) await nextTurn();
-      assert.deepEqual([piecesRead, passes], [pieces, 0]);
-    };
-    await watch.start();
-    await reads(16);
-    running = ['a frame'];
-    await clock.advanceSettled(HOUR_MS);
-    await reads(16);
-    running = [];
-    await clock.advanceSettled(10_000);
-    await reads(32);
-    await clock.advanceSettled(250);
-    await reads(41);
-    await watch.stop();
-    await blobs.stop();
-    await store.stop();
-  });
+  for (const [state, spoil] of [
+    ['', async () => undefined],
+    [', also one whose list of pieces is damaged', (list: string) => writeFile(list, 'garbled')],
+    [', also one whose list of pieces is gone', (list: string) => rm(list, { force: true })],
+  ] as const) {
+    it(`gives way within a large file as soon as something renders, and goes on there${state}`, async (test) => {
+      const folder = temporaryFolder();
+      test.after(folder.remove);
+      let piecesRead = 0;
+      let passes = 0;
+      const spawn = (): HashThread => {
+        const thread = spawnHashThread();
+        return disguised(thread, {
+          postMessage: (job) => {
+            if (job.kind === 'read-piece') piecesRead += 1;
+            if (job.kind === 'stretch') piecesRead += (job.end - job.start) / MEBIBYTE;
+            if (job.kind === 'digest') passes += 1;
+            thread.postMessage(job);
+          },
+        });
+      };
+      const blobs = createFileBlobStore(
+        { clock: createSystemClock(), random: createSystemRandom(), ground: { ...systemGround, spawn } },
+        { folder: folder.path, options: { reserveBytes: 0 } },
+      );
+      await blobs.start();
+      const { hash } = await blobs.putBytes(contentOf(1, 41 * MEBIBYTE));
+      const list = `${storedAt(folder.path, hash)}.pieces`;
+      const listBefore = await readFile(list);
+      await rm(list, { force: true });
+      await writeFile(list, listBefore);
+      await spoil(list);
+      passes = 0;
+      const clock = new ManualClock();
+      const store = createMemoryStore(emptyDisk());
+      await store.start();
+      let running: string[] = [];
+      const queries = { jobIds: () => [], nodes: () => [{ here: true, live: { running } }] };
+      const rest = { driver: { queries }, logger: silent };
+      const watch = createCopyWatch({ blobs, store, clock, ...rest } as unknown as CopyWatchComponents);
+      /** Until so many pieces were read, and it rests. */
+      const reads = async (pieces: number): Promise<void> => {
+        const end = performance.now() + LIMIT_MS;
+        while ((piecesRead < pieces || clock.pendingTimers === 0) && performance.now() < end)
+          await nextTurn();
+        assert.deepEqual([piecesRead, passes], [pieces, 0]);
+      };
+      await watch.start();
+      await reads(16);
+      running = ['a frame'];
+      await clock.advanceSettled(HOUR_MS);
+      await reads(16);
+      running = [];
+      await clock.advanceSettled(10_000);
+      await reads(32);
+      await clock.advanceSettled(250);
+      await reads(41);
+      assert.deepEqual(await readFile(list), listBefore);
+      await watch.stop();
+      await blobs.stop();
+      await store.stop();
+    });
+  }
 
   it('finds damage at the end of a large file, and tells nothing of one that went while it rested', async (test) => {
     const folder = temporaryFolder();
@@ -153,7 +167,14 @@ describe('R136: the slow check of all that is stored', () => {
     await flipBit(storedAt(folder.path, hash), 41 * MEBIBYTE - 1);
     assert.deepEqual(await checked(count), [{ hash, state: 'corrupt' }]);
     await blobs.putBytes(content);
-    assert.deepEqual(await checked(() => rm(storedAt(folder.path, hash), { force: true })), []);
+    await flipBit(storedAt(folder.path, hash), 41 * MEBIBYTE - 1);
+    await rm(`${storedAt(folder.path, hash)}.pieces`, { force: true });
+    assert.deepEqual(await checked(count), [{ hash, state: 'corrupt' }], 'by its own hash alone');
+    for (const hasList of [true, false]) {
+      await blobs.putBytes(content);
+      if (!hasList) await rm(`${storedAt(folder.path, hash)}.pieces`, { force: true });
+      assert.deepEqual(await checked(() => rm(storedAt(folder.path, hash), { force: true })), []);
+    }
     await blobs.stop();
   });
 
