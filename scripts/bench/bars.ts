@@ -32,6 +32,7 @@ export const BENCH_NAMES = [
   'transfer',
   'swarm',
   'small-files',
+  'changed-scene',
   'store',
 ] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
@@ -121,6 +122,14 @@ export const BARS: Readonly<Record<BenchName, readonly Bar[]>> = {
       from: 'memory stays flat with a bundle of 100,000 files: ≤ 400 MB',
     },
     LOOP_DELAY,
+  ],
+  'changed-scene': [
+    {
+      figure: 'ratio',
+      at: 'most',
+      limit: 1.01,
+      from: 'a re-submitted scene of 1 GB with one changed texture sends that texture: ≤ 1.01 times its bytes, with all that names it',
+    },
   ],
   'dispatch-whole': [],
   'dispatch-alone': [

@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<BenchName, () => Promise<{ bench: Bench }>>> = {
   transfer: () => import('./transfer.ts'),
   swarm: () => import('./swarm.ts'),
   'small-files': () => import('./small-files.ts'),
+  'changed-scene': () => import('./changed-scene.ts'),
   store: () => import('./store.ts'),
 };
 

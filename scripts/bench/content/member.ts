@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type BlobHash, encode, type PeerId, readBundle } from '@cuadro/protocol';
@@ -21,6 +20,8 @@ import { createLoopDelay, type LoopDelay } from '../../../node/src/system/metric
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import { disguised } from '../../../test/unit/disguised.ts';
 import { OwnDelay } from '../own-delay.ts';
+import { writeNoise } from './noise.ts';
+import { type SceneCommand, submitScene } from './scene.ts';
 
 /**
  * One machine of the benches that move files: store, transfer and mesh, composed as in a node, and nothing else. A
@@ -50,6 +51,7 @@ export type MemberCommand =
   | { readonly do: 'reach'; readonly members: readonly number[] }
   /** Makes files of noise that follows from `seed`, and their bundle. */
   | { readonly do: 'make'; readonly seed: number; readonly files: number; readonly fileBytes: number }
+  | SceneCommand
   | { readonly do: 'fetch'; readonly bundle: BlobHash; readonly holders: readonly number[] }
   /** Resolves when these members have, together, all of a bundle that is here. */
   | { readonly do: 'cover'; readonly bundle: BlobHash; readonly members: readonly number[] }
@@ -183,6 +185,8 @@ async function carryOut(parts: Parts, command: MemberCommand): Promise<unknown> 
     }
     case 'make':
       return make(parts, command);
+    case 'submit':
+      return submitScene({ blobs: parts.blobs, folder: parts.init.folder }, command);
     case 'fetch': {
       const holders = command.holders.map(peerOf);
       look(parts);
@@ -277,21 +281,6 @@ async function make(
   };
   const { hash } = await blobs.putBytes(encode(bundle), { pin: 'bench' });
   return { bundle: hash };
-}
-
-const NOISE_CHUNK_BYTES = 2 ** 20;
-
-/** SHAKE's output: can't be compressed, and is the same for the same name. */
-async function writeNoise(path: string, name: string, sizeBytes: number): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    for (let at = 0; at < sizeBytes; at += NOISE_CHUNK_BYTES) {
-      const outputLength = Math.min(NOISE_CHUNK_BYTES, sizeBytes - at);
-      await file.write(createHash('shake128', { outputLength }).update(`${name}/${at}`).digest());
-    }
-  } finally {
-    await file.close();
-  }
 }
 
 async function main(init: MemberInit): Promise<void> {
