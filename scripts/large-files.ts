@@ -1,6 +1,7 @@
 /**
- * `node scripts/large-files.ts`: moves files of the sizes at which pieces grow, each from one machine and after a restart
- * from two, of which one changes a piece on its way, and compares them byte by byte. The test of the same name moves one.
+ * `node scripts/large-files.ts [NUMBER…]`: moves files of the sizes at which pieces grow, all five or those, each from one
+ * machine and after a restart from two, of which one changes a piece on its way, and compares them byte by byte. The test
+ * of the same name moves one.
  */
 import { LARGE_FILE_FARM, type LargeFile, moveLargeFile } from '../test/unit/transfer/large-files.ts';
 import { TestFarm } from '../test/unit/transfer/machines.ts';
@@ -16,7 +17,9 @@ const FILES: readonly LargeFile[] = [
   { sizeBytes: 4 * GIB + 1, pieceBytes: 4 * MIB, as: 'bundle' },
 ];
 
-for (const file of FILES) {
+const numbers = process.argv.slice(2).map(Number);
+for (const [i, file] of FILES.entries()) {
+  if (numbers.length > 0 && !numbers.includes(i + 1)) continue;
   const ends: (() => unknown)[] = [];
   const began = process.cpuUsage();
   try {
