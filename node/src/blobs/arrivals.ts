@@ -208,10 +208,10 @@ class FileArrival implements BlobArrival {
 
   async #prove(file: OpenFile, options: PutOptions & { signal: AbortSignal }): Promise<BlobInfo> {
     const { shelf } = this.#components;
+    const { signal } = options;
     await file.chmod(0o444);
     // Each piece was compared with the manifest before it was written, so the whole proves them all.
-    const pass = { sync: true, wholeOnly: true, signal: options.signal };
-    const { hash, sizeBytes } = await shelf.passOver(this.#path, pass);
+    const { hash, sizeBytes } = await shelf.passOver(this.#path, { sync: true, wholeOnly: true, signal });
     const found = { hash, sizeBytes, pieces: hashesOf(this.manifest) };
     const info = await shelf.adopt(this.#path, found, { ...options, expectedHash: this.manifest.hash });
     // It counts as held from now on: were it promised as well until its file is closed, others would find no room.
