@@ -18,8 +18,12 @@ def render(loaded, order):
     name = cuadro_outputs.last_part(scene.render.frame_path(frame=frame))
     scene.render.filepath = os.path.join(output, name)
     # Assigning the frame, unlike frame_set, evaluates nothing: rendering does so, once, as `blender -f` does.
-    scene.frame_current = frame
-    scene.frame_subframe = 0.0
+    # The operator takes the frame from the window's scene, whichever scene it is to render.
+    for each in (bpy.context.scene, scene):
+        each.frame_current = frame
+        each.frame_subframe = 0.0
+    if scene.frame_current != frame:
+        raise Failure("bad-request", f"This Blender has no frame {frame}.")
     started = time.monotonic()
     try:
         bpy.ops.render.render(write_still=True, scene=scene.name)
@@ -57,18 +61,34 @@ def _files(scene, output, name):
     for path in written:
         if path not in images:
             extension = os.path.splitext(path)[1].lower()
-            known = cuadro_outputs.IMAGE_FORMATS_BY_EXTENSION.get(extension, extension.lstrip(".").upper())
+            # Where the scene adds no extensions, only the file itself says what it is.
+            known = cuadro_outputs.IMAGE_FORMATS_BY_EXTENSION.get(extension, "")
             files.append({"name": path, "role": "compositor", "width": 0, "height": 0, "format": known})
     return files
 
 
 def _image_names(scene, name):
-    """The image's own name, and the names with each view's suffix before the extension."""
-    names = {name}
-    if scene.render.use_multiview:
-        stem, extension = os.path.splitext(name)
-        names |= {f"{stem}{view.file_suffix}{extension}" for view in scene.render.views}
-    return names
+    """The image's own name, and the names of its views."""
+    return {name, *_view_names(scene, name)}
+
+
+def _view_names(scene, path):
+    """The path with each view's suffix where Blender puts it: before the last dot of the name, or at its end."""
+    if not scene.render.use_multiview:
+        return []
+    name = cuadro_outputs.last_part(path)
+    dot = name.rfind(".")
+    end = len(path) if dot < 0 else len(path) - len(name) + dot
+    return [f"{path[:end]}{view.file_suffix}{path[end:]}" for view in scene.render.views]
+
+
+def _keep_first_view(scene, path):
+    """Of the views of a picture that was saved as `path`, the first takes its place, and the others go."""
+    views = [view for view in _view_names(scene, path) if view != path and os.path.exists(view)]
+    for view in views[1:]:
+        os.remove(view)
+    if views:
+        os.replace(views[0], path)
 
 
 def _wants_preview(scene, wish):
@@ -83,6 +103,9 @@ def save_preview(scene, path):
     before = {name: getattr(settings, name) for name in ("file_format", "color_mode", "color_depth", "quality")}
     views = settings.views_format if scene.render.use_multiview else None
     try:
+        if views is not None:
+            # A JPEG holds no views: asked for all in one file, Blender writes none, and never renders again.
+            settings.views_format = "INDIVIDUAL"
         settings.file_format = "JPEG"
         settings.color_mode = "RGB"
         settings.quality = 85
@@ -98,6 +121,7 @@ def save_preview(scene, path):
                 pass  # The depth of a format that has only one can't be set.
         if views is not None:
             settings.views_format = views
+    _keep_first_view(scene, path)
     if not os.path.exists(path):
         return None
     _shrink(path)

@@ -1,6 +1,7 @@
 """Keeps what a scene writes inside the session's folder, under the names that Blender would give."""
 
 import os
+import posixpath
 import re
 
 IMAGE_FORMATS_BY_EXTENSION = {
@@ -24,10 +25,34 @@ def relative_folder(base, render_folder):
 
     Inside the scene's own output folder it keeps its place, elsewhere it keeps its own name.
     """
-    mine, scenes = _folder_parts(base), _folder_parts(render_folder)
+    mine, scenes = _folder_parts(_same_for_all(base)), _folder_parts(_same_for_all(render_folder))
     if mine[: len(scenes)] == scenes and base.startswith("//") == render_folder.startswith("//"):
         return os.path.join("", *mine[len(scenes):])
     return mine[-1] if mine else ""
+
+
+def _same_for_all(folder):
+    """One spelling of a folder, so that two spellings of it are not taken for two folders."""
+    start = "//" if folder.startswith("//") else ""
+    return start + posixpath.normpath(folder[len(start):].replace("\\", "/") or ".")
+
+
+class Places:
+    """Gives each folder that the scene writes to one below `output_folder`, and never one to two of them."""
+
+    def __init__(self, output_folder, render_folder):
+        self.output_folder = output_folder
+        self.render_folder = render_folder
+        # The frames themselves stand at the top.
+        self.taken = {"": _same_for_all(render_folder)}
+
+    def of(self, folder):
+        relative, spelled = relative_folder(folder, self.render_folder), _same_for_all(folder)
+        number, free = 1, relative
+        while self.taken.setdefault(free, spelled) != spelled:
+            number += 1
+            free = f"{relative or 'output'}-{number}"
+        return os.path.join(self.output_folder, free)
 
 
 def _trees(tree, seen):
@@ -48,8 +73,9 @@ def compositor_trees(scene):
 
 def redirect_nodes(scene, output_folder):
     """Point every File Output node into `output_folder`; return sentences about movie formats that changed."""
-    warnings, taken = [], {}
+    warnings = []
     render_folder = scene.render.filepath[: len(scene.render.filepath) - len(last_part(scene.render.filepath))]
+    places = Places(output_folder, render_folder)
     for tree in compositor_trees(scene):
         for node in tree.nodes:
             if node.bl_idname != "CompositorNodeOutputFile":
@@ -60,18 +86,23 @@ def redirect_nodes(scene, output_folder):
             # A multilayer node's base path is a file's beginning, not a folder.
             stem = last_part(stored) if multilayer else ""
             folder = stored[: len(stored) - len(stem)] if multilayer else stored
-            relative = relative_folder(folder, render_folder)
-            # Two folders of the same name must not overwrite each other's files.
-            number, free = 1, relative
-            while taken.setdefault(free, folder.rstrip("/\\")) != folder.rstrip("/\\"):
-                number += 1
-                free = f"{relative or 'output'}-{number}"
-            target = os.path.join(output_folder, free)
-            setattr(node, attribute, os.path.join(target, stem) if multilayer else os.path.join(target, ""))
+            target = places.of(folder)
+            setattr(node, attribute, os.path.join(target, stem))
+            if not multilayer:
+                _keep_slots_inside(node, folder, target, places)
             if node.format.file_format in {"FFMPEG", "AVI_JPEG", "AVI_RAW"}:
                 node.format.file_format = "PNG"
                 warnings.append(f"The node '{node.name}' writes a movie; it becomes PNG frames.")
     return warnings
+
+
+def _keep_slots_inside(node, folder, target, places):
+    """A slot whose path leads out of its node's folder would write where nothing is collected."""
+    for slot in getattr(node, "file_slots", ()):
+        name = last_part(slot.path)
+        way = slot.path[: len(slot.path) - len(name)]
+        if ".." in re.split(r"[\\/]", way):
+            slot.path = os.path.join(os.path.relpath(places.of(f"{folder}/{way}"), target), name)
 
 
 def written_files(folder):

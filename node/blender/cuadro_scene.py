@@ -41,6 +41,9 @@ class LoadedScene:
         settings = order["settings"]
         scene = _choose_scene(settings.get("sceneName"))
         self.scene_name = scene.name
+        if bpy.context.window:
+            # As `blender -S` does: what the scene's scripts find in the context is the scene that is rendered.
+            bpy.context.window.scene = scene
         self.warnings = cuadro_missing.missing()
         _apply(scene, settings)
         render = scene.render

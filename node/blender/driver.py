@@ -127,6 +127,8 @@ def main():
     prepare_output()
     die_with_parent()
     channel = Channel()
+    # Otherwise Blender takes frame 0 for every frame below it.
+    bpy.context.preferences.edit.use_negative_frames = True
     channel.send(kind="ready", version=bpy.app.version_string, pid=os.getpid())
     threading.Thread(target=channel.read_forever, daemon=True).start()
     threading.Thread(target=channel.beat_forever, daemon=True).start()

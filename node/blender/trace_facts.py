@@ -25,17 +25,15 @@ def _samples(scene):
 
 
 def _template(scene):
-    """Basename of a frame with `#` for the digits, as Blender's own frame_path makes it."""
+    """Basename of a frame with `#` for the digits; the rest, and the extension, as Blender's own frame_path makes it."""
     first = os.path.basename(scene.render.frame_path(frame=1))
-    other = os.path.basename(scene.render.frame_path(frame=2))
-    differing = [index for index in range(min(len(first), len(other))) if first[index] != other[index]]
-    if len(first) != len(other) or len(differing) != 1:
+    written = re.split(r'[\\/]', scene.render.filepath)[-1]
+    # The last run counts; without any, four digits stand at the end.
+    runs = list(re.finditer('#+', written)) or [re.search('$', written)]
+    start, width = runs[-1].start(), len(runs[-1].group()) or 4
+    if first[start:start + width] != f'{1:0{width}}':
         return first
-    end = differing[0]
-    start = end
-    while start > 0 and first[start - 1] == '0':
-        start -= 1
-    return first[:start] + '#' * (end - start + 1) + first[end + 1:]
+    return first[:start] + '#' * width + first[start + width:]
 
 
 def _output(scene):

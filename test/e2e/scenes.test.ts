@@ -228,7 +228,7 @@ test('what cannot be rendered as it stands is refused, or flagged, in a sentence
     ],
     ['unbaked', 'unbaked-simulation', 'warning', /“Flag” is not baked/],
     ['movie-output', 'movie-output', 'note', /PNG frames/],
-    ['compositor', 'file-output', 'note', /File Output/],
+    ['compositor', 'file-output', 'note', /File Output.*are collected/],
   ];
   for (const [name, code, severity, message] of expected) {
     await t.test(name, async () => {

@@ -63,14 +63,18 @@ function lastFrame({ start, end, step }: { start: number; end: number; step: num
   return Math.min(FRAME_NUMBER_LIMIT, start + Math.floor((end - start) / step) * step);
 }
 
-/** The film is named after the frames: `shot_####.png` becomes `shot.mp4`. */
-export function filmName(scene: SceneFacts): string {
+/** The film is named after the frames: `shot_####.png` becomes `shot.mp4`, `shot_##_beauty.png` `shot_beauty.mp4`. */
+export function filmName({ output: { template, extension } }: SceneFacts): string {
   // A scene from Windows names its drive and folders too, which are no part of a name here (SPEC R62).
-  const base = scene.output.template
-    .replace(/^.*[/\\:]/, '')
-    .replace(/#+/g, '')
-    .replace(/\.[^.]*$/, '')
-    .replace(/[-_. ]+$/, '');
+  const name = template.replace(/^.*[/\\:]/, '');
+  // Only the last run stands for the number, as in Blender.
+  const run = /#+(?=[^#]*$)/.exec(name);
+  const before = run === null ? '' : name.slice(0, run.index).replace(/[-_. ]+$/, '');
+  const after = (run === null ? name : name.slice(run.index + run[0].length)).replace(/\.[^.]*$/, '');
+  const joined = before === '' ? after.replace(/^[-_. ]+/, '') : before + after;
+  // An extension that the user gave himself stands before the number.
+  const isTwice = extension !== '' && joined.endsWith(extension);
+  const base = (isTwice ? joined.slice(0, -extension.length) : joined).replace(/[-_. ]+$/, '');
   return `${base.slice(0, NAME_LENGTH_MAX - '.mp4'.length) || 'film'}.mp4`;
 }
 

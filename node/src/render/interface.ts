@@ -76,7 +76,7 @@ export interface FrameFile {
   /** Expected size in pixels; a compositor file's size is not known before decoding, and 0 then. */
   readonly width: number;
   readonly height: number;
-  /** Blender's name of the format that was asked: 'PNG', 'OPEN_EXR'… */
+  /** Blender's name of the format that was asked: 'PNG', 'OPEN_EXR'…; '' where the name of a node's file tells none. */
   readonly format: string;
 }
 

@@ -74,8 +74,10 @@ async function verifyFiles(
   for (const [i, file] of frame.files.entries()) {
     // Blender's own preview, where it made one, shows the frame better than its file does.
     const wantsThumbnail = i === 0 && frame.preview === undefined;
+    const { path, width, height, format } = file;
     const check = {
-      ...file,
+      ...{ path, width, height },
+      ...(format !== '' && { format }),
       notBefore: place.startedAt,
       ...(wantsThumbnail && { thumbnailLongSide: workerLimits.thumbnailLongSide }),
     };
@@ -105,7 +107,7 @@ async function makePictures(
     );
     pictures.thumbnail = (await components.blobs.putFile(thumbnail, { mode: 'move', pin: job, signal })).hash;
     if (SHOWN_BY_BROWSERS.has(verified[0]?.format ?? '')) return pictures;
-    const preview = join(place.folder, 'preview.jpg');
+    const preview = join(place.folder, 'preview.webp');
     await makePreview(
       components,
       { source, destination: preview, longSide: workerLimits.previewLongSide },

@@ -142,12 +142,20 @@ describe('paths', () => {
 
   for (const [template, name] of [
     ['shot_####.png', 'shot.mp4'],
+    ['shot_##_beauty.png', 'shot_beauty.mp4'],
+    ['##_beauty.png', 'beauty.mp4'],
+    ['a_##_b_###.png', 'a_##_b.mp4'],
+    ['v1.2_####.png', 'v1.2.mp4'],
+    ['v1.2_####', 'v1.2.mp4'],
+    ['frame.png####.png', 'frame.mp4'],
+    ['frame.png####', 'frame.mp4'],
+    ['shot_0001-0024.mkv', 'shot_0001-0024.mp4'],
     ['C:\\render\\shot_####.png', 'shot.mp4'],
     ['C:shot.####.exr', 'shot.mp4'],
     ['####.png', 'film.mp4'],
   ] as const) {
     it(`R62: a film of frames ${template} has one of these names`, () => {
-      assert.equal(filmName({ output: { template } } as SceneFacts), name);
+      assert.equal(filmName({ output: { template, extension: '.png' } } as SceneFacts), name);
       assert.ok(isSafePath(name));
     });
   }

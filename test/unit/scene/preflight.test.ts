@@ -155,6 +155,18 @@ const cases: Case[] = [
     expected: ['note movie-output'],
   },
   {
+    name: "frames whose names some system takes for another drive's",
+    scene: { output: { ...output, template: 'a:####.png' } },
+    expected: ['error output-name'],
+    message: /“a:####\.png”.*output path/,
+  },
+  {
+    name: 'files that the compositor writes',
+    scene: { fileOutputs: [{ name: 'Passes', basePath: '//passes/', slots: ['Image'], format: 'PNG' }] },
+    expected: ['note file-output'],
+    message: /\(.*Passes.*\): they are collected/,
+  },
+  {
     name: 'a newer Blender',
     trace: { savedWith: [4, 2, 0] },
     expected: ['warning newer-blender'],

@@ -7,7 +7,7 @@ import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 
 /** Formats that every browser shows as they are. */
-const SHOWN = /\.(png|jpe?g|webp|gif|avif)$/i;
+const SHOWN = /\.(png|jpe?g|webp|gif|avif)(?=-?\d*$)/i;
 
 /** A frame in full size; left and right go through the finished ones. Emits `shown` (a task's index) and `closed`. */
 export class CuadroViewer extends LitElement {
@@ -88,11 +88,14 @@ export class CuadroViewer extends LitElement {
   }
 
   #picture(task: TaskView, file: OutputFile): TemplateResult {
-    if (SHOWN.test(file.name))
-      return html`<img src=${blobAddress(file.blob, this.#place(task), file.name)} alt=${task.name} />`;
+    // Where Blender adds no extension of its own, the number follows the one that the user gave: frame.png0001.
+    const ending = SHOWN.exec(file.name)?.[0];
+    // What no browser shows has a preview, whatever its name says.
+    if (ending !== undefined && file.preview === undefined)
+      return html`<img src=${blobAddress(file.blob, this.#place(task), `frame${ending}`)} alt=${task.name} />`;
     const preview = file.preview ?? task.thumbnail;
     if (preview === undefined) return html`<p>${terms.viewer.preview}</p>`;
-    return html`<img src=${blobAddress(preview, this.#place(task), file.preview === undefined ? 'p.webp' : 'p.jpg')} alt=${task.name} title=${terms.viewer.preview} />`;
+    return html`<img src=${blobAddress(preview, this.#place(task), 'p.webp')} alt=${task.name} title=${terms.viewer.preview} />`;
   }
 }
 customElements.define('cuadro-viewer', CuadroViewer);

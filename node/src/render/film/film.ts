@@ -1,8 +1,9 @@
 import { access, mkdtemp, rename, rm, stat, symlink, copyFile, open } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Clock, Random } from '../../system/interface.ts';
 import { syncFolder } from '../../system/files.ts';
 import { tellingLines } from '../blender/telling-lines.ts';
+import type { PictureFormat } from '../verify/formats.ts';
 import { ffmpegArguments } from './arguments.ts';
 import { ffmpegCapabilities } from './capabilities.ts';
 import { type FramesInCommon, readFrames } from './frames.ts';
@@ -80,6 +81,9 @@ async function requireSound(path: string): Promise<void> {
   });
 }
 
+/** Endings by which ffmpeg knows a format that aren't its name. */
+const ENDINGS: Partial<Record<PictureFormat, string>> = { targa: 'tga', jpeg2000: 'jp2', cineon: 'cin' };
+
 /**
  * One folder of links numbered without gaps: frame ranges have steps, gaps and negative numbers, and ffmpeg takes
  * the first gap in a numbered sequence for the film's end.
@@ -90,7 +94,8 @@ async function linkFrames(
   { header }: FramesInCommon,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const ending = extname(frames[0] as string).replace(/[^.\w]/g, '') || `.${header.format}`;
+  // Frames may have any ending or none; ffmpeg chooses the decoder by it.
+  const ending = `.${ENDINGS[header.format] ?? header.format}`;
   for (const [index, frame] of frames.entries()) {
     signal?.throwIfAborted();
     const link = join(folder, `${String(index).padStart(8, '0')}${ending}`);

@@ -173,6 +173,7 @@ export type PreflightCode =
   | 'scripts-blocked'
   | 'unbaked-simulation'
   | 'movie-output'
+  | 'output-name'
   | 'newer-blender'
   | 'file-output'
   | 'unknown-nodes'

@@ -1,3 +1,4 @@
+import { isSafePath } from '@cuadro/protocol';
 import type {
   MachineCapabilities,
   PreflightFinding,
@@ -224,6 +225,16 @@ function simulationFindings(scene: SceneFacts): PreflightFinding[] {
 
 function outputFindings(scene: SceneFacts): PreflightFinding[] {
   const findings: PreflightFinding[] = [];
+  const { template } = scene.output;
+  if (!isSafePath(template)) {
+    findings.push(
+      error(
+        'output-name',
+        `Frames can't be named “${template}”, which Windows takes for a place on another drive: change the scene's output path.`,
+        template,
+      ),
+    );
+  }
   if (scene.output.movie) {
     findings.push(
       note(
@@ -238,7 +249,7 @@ function outputFindings(scene: SceneFacts): PreflightFinding[] {
     findings.push(
       note(
         'file-output',
-        `The compositor writes files of its own (${names}): only the rendered frames are collected.`,
+        `The compositor writes files of its own (${names}): they are collected beside the frames.`,
         scene.fileOutputs[0]?.name,
       ),
     );

@@ -121,7 +121,7 @@ async function bring(
     const file = await pictureOnceKnown(components, context, { index, name });
     const plain = PLAIN_FORMATS.has(extname(file.name).toLowerCase());
     const [hash, ending] =
-      plain || file.preview === undefined ? [file.blob, extname(file.name)] : [file.preview, '.jpg'];
+      plain || file.preview === undefined ? [file.blob, extname(file.name)] : [file.preview, '.webp'];
     try {
       const options = { ...waitingIn(context, signal), waitMaxMs: workerLimits.resultWaitMs };
       await components.content.ensure(hash, { job, task: index }, options);
