@@ -108,8 +108,11 @@ async function standingAt(
     );
     return { kind: 'file', hash };
   } catch (error) {
-    if (error instanceof BlobSourceUnreadableError) return { kind: 'other' };
-    throw error;
+    if (!(error instanceof BlobSourceUnreadableError)) throw error;
+    // A file of ours on a failing disk is no foreign one: whoever is told so gives it up for ever.
+    if (systemCode(error.cause) === 'EIO')
+      throw new DestinationUnwritableError(path, reasonOf(error.cause), { cause: error });
+    return { kind: 'other' };
   }
 }
 

@@ -213,8 +213,9 @@ export class PinJournal {
     assertPinOwner(owner);
     const added = this.table.add(hash, owner);
     if (isPassing(owner)) return;
-    // While a batch is on its way a known pin may be part of it, and not durable yet: writing it again is harmless.
-    if (!added && !this.#busy) return;
+    // While a batch is on its way a known pin may be part of it, and not durable yet: writing it again is harmless. And
+    // where the rest of one that failed could not be cut off, the next start may find it given up.
+    if (!added && !this.#busy && !this.#isSpoiled) return;
     const line = lineOf(hash, owner);
     const adding = this.#adding.get(line) ?? { calls: 0, isKept: !added };
     adding.calls += 1;
@@ -236,8 +237,12 @@ export class PinJournal {
     assertPinOwner(owner);
     const removed = hashes.filter((hash) => this.table.remove(hash, owner));
     if (isPassing(owner)) return;
-    // Given up by another call it is durable with the batch of that.
-    if (removed.length === 0) return this.#busy ? (this.#flushed ?? this.#writing) : undefined;
+    if (removed.length === 0) {
+      // Given up by another call it is durable with the batch of that.
+      if (this.#busy) return this.#flushed ?? this.#writing;
+      // A pin that was withdrawn may stand in what could not be cut off.
+      return this.#isSpoiled ? this.#append([]) : undefined;
+    }
     try {
       await this.#append(removed.map((hash) => `-${hash} ${owner}`));
     } catch (error) {
@@ -254,7 +259,7 @@ export class PinJournal {
   }
 
   #flush(): Promise<void> {
-    const text = `${this.#batch.join('\n')}\n`;
+    const text = this.#batch.map((line) => `${line}\n`).join('');
     this.#batch = [];
     this.#flushed = undefined;
     this.#writing = this.#write(text);
@@ -265,6 +270,7 @@ export class PinJournal {
     if (this.#file === undefined) throw new StoreStoppedError();
     try {
       await this.#cut(this.#file);
+      if (text === '') return;
       this.#isSpoiled = true;
       await this.#file.appendFile(text);
       await this.#file.datasync();

@@ -71,11 +71,14 @@ export function makeFolderSync(folder: string, options: FolderOptions = {}): voi
   }
 }
 
+/** @throws the system's error, where it can't tell: a folder on a failing disk must not pass for another thing. */
 async function isFolder(path: string, files: FileCalls): Promise<boolean> {
-  return files.stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+  try {
+    return (await files.stat(path)).isDirectory();
+  } catch (error) {
+    if (systemCode(error) === 'EIO') throw error;
+    return false;
+  }
 }
 
 function isFolderSync(path: string): boolean {

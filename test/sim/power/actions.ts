@@ -1,9 +1,9 @@
-import type { BlobArrival, BlobHash } from '../../../node/src/blobs/interface.ts';
+import type { BlobArrival, BlobHash, PinOwner } from '../../../node/src/blobs/interface.ts';
 import { restoreTree, storeTree } from '../../../node/src/blobs/tree.ts';
 import { writeOutput } from '../../../node/src/jobs/output-file.ts';
 import { byHash, type Content } from './contents.ts';
 import { BrokenPromise, short } from './ledger.ts';
-import { DATA, type Life, OUTPUT, OWNERS, PASSES, type Scene } from './scene.ts';
+import { DATA, type Life, OUTPUT, OWNERS, PASSES, ROOMY_BYTES, type Scene } from './scene.ts';
 
 /** What a node asks of its store, each noted in the ledger as it is promised. */
 export type Action = (scene: Scene, life: Life) => Promise<void>;
@@ -87,7 +87,10 @@ const putFile: Action = async (scene, { store }) => {
   const mode = dice.pick(['copy', 'move'] as const);
   const path = `/machine/source/${scene.names++}`;
   volume.place(path, content.bytes, dice.chance(0.5));
+  const refused = scene.refusals.count;
   const isDone = await noted(scene, [content], (pin) => store.putFile(path, { ...pin, mode }));
+  // Where the disk refuses calls it may have refused to move the file back.
+  if (!isDone && scene.refusals.count > refused) return;
   if (volume.exists(path) !== (mode === 'copy' || !isDone))
     throw new BrokenPromise(
       'source',
@@ -173,20 +176,48 @@ const giveUp: Action = async (_scene, life) => {
   life.busy.delete(arrival.manifest.hash);
 };
 
-const pin: Action = async ({ dice, ledger, contents }, { store }) => {
+const WISHES = ['set', 'unset'] as const;
+
+const pin: Action = async (scene, life) => {
+  const { dice, contents } = scene;
   const { hash } = dice.pick(contents);
   const owner = dice.pick(OWNERS);
-  const wish = dice.pick(['set', 'unset'] as const);
-  const ended = ledger.changesPin(hash, owner, wish);
-  await (wish === 'set' ? store.pin(hash, owner) : store.unpin(hash, owner));
-  ended(true);
+  try {
+    await wishFor(scene, life, hash, owner, dice.pick(WISHES));
+  } catch (error) {
+    // Whoever was refused asks again, or for the opposite.
+    if (dice.chance(0.7)) await wishFor(scene, life, hash, owner, dice.pick(WISHES));
+    throw error;
+  }
 };
+
+async function wishFor(
+  { ledger }: Scene,
+  { store }: Life,
+  hash: BlobHash,
+  owner: PinOwner,
+  wish: (typeof WISHES)[number],
+): Promise<void> {
+  const ended = ledger.changesPin(hash, owner, wish);
+  let isDone = false;
+  try {
+    await (wish === 'set' ? store.pin(hash, owner) : store.unpin(hash, owner));
+    isDone = true;
+  } finally {
+    ended(isDone);
+  }
+}
 
 const unpinOwner: Action = async ({ dice, ledger }, { store }) => {
   const owner = dice.pick(OWNERS);
   const ended = ledger.pinnedBy(owner).map((hash) => ledger.changesPin(hash, owner, 'unset'));
-  await store.unpinOwner(owner);
-  for (const end of ended) end(true);
+  let isDone = false;
+  try {
+    await store.unpinOwner(owner);
+    isDone = true;
+  } finally {
+    for (const end of ended) end(isDone);
+  }
 };
 
 const has: Action = async ({ dice, ledger, contents }, { store }) => {
@@ -256,6 +287,16 @@ const collect: Action = async ({ dice, ledger, outputs, contents }, { store, fil
   if (outcome === 'kept-foreign') throw new BrokenPromise('output', `${path} is said to be foreign.`);
   if (outcome === undefined && mustBeHere())
     throw new BrokenPromise('output', `${short(hash)} could not be collected.`);
+};
+
+/** After refusals, once the disk takes everything again: so does the store, and gives it back. */
+export const useAgain: Action = async (scene, { store }) => {
+  const content = scene.dice.pick(scene.contents);
+  const isDone = await noted(scene, [content], (pin) => store.putBytes(content.bytes, pin));
+  if (!isDone && scene.quotaBytes >= ROOMY_BYTES)
+    throw new BrokenPromise('usable', `${short(content.hash)} is refused, and there is room.`);
+  if (isDone && Buffer.compare(await store.read(content.hash), content.bytes) !== 0)
+    throw new BrokenPromise('usable', `${short(content.hash)} was put, and is read wrong.`);
 };
 
 export const ACTIONS: readonly (readonly [weight: number, action: Action])[] = [

@@ -8,6 +8,7 @@ import type {
 } from '../../../node/src/system/file-calls.ts';
 import type { Dice } from '../dice.ts';
 import type { Node } from './nodes.ts';
+import { type Deed, Refusals } from './refusals.ts';
 import { fileError, type Volume } from './volume.ts';
 
 /** A call that waits for its turn. */
@@ -24,8 +25,8 @@ interface Handle {
   position: number;
 }
 
-/** What a call that was begun is about. */
-export type Watch = (call: 'rm' | 'rename', path: string) => void;
+/** What a call that was begun is about; `unreadable`: the disk could not read it. */
+export type Watch = (call: 'rm' | 'rename' | 'unreadable', path: string) => void;
 
 /** Thrown into a thread whose process is gone. */
 class GoneError extends Error {
@@ -33,6 +34,7 @@ class GoneError extends Error {
 }
 
 const FREE: FreeSpace = { bavail: 1 << 24, bsize: 4_096 };
+const FULL: FreeSpace = { bavail: 0, bsize: 4_096 };
 
 /**
  * The calls of one process to a volume. Those that run at once are carried out in an order that chance gives, one each
@@ -45,6 +47,7 @@ export class ProcessFiles implements FileCalls {
   readonly #volume: Volume;
   readonly #dice: Dice;
   readonly #watch: Watch;
+  readonly #refusals: Refusals;
   readonly #waiting: Waiting[] = [];
   readonly #handles = new Map<number, Handle>();
   /** Calls that change something and are carried out before the end. */
@@ -54,9 +57,10 @@ export class ProcessFiles implements FileCalls {
   #nextHandle = 1_000;
   #isGone = false;
 
-  constructor(components: { volume: Volume; dice: Dice; watch?: Watch }) {
+  constructor(components: { volume: Volume; dice: Dice; watch?: Watch; refusals?: Refusals }) {
     this.#volume = components.volume;
     this.#dice = components.dice;
+    this.#refusals = components.refusals ?? new Refusals(components);
     this.#watch = components.watch ?? (() => undefined);
     this.sync = this.#callsOfThread();
   }
@@ -98,6 +102,23 @@ export class ProcessFiles implements FileCalls {
     return !this.#isGone;
   }
 
+  /** @throws what the disk refuses a call with. */
+  #ask(deed: Deed, path: string): void {
+    try {
+      this.#refusals.ask(deed, path);
+    } catch (error) {
+      if (deed === 'read') this.#watch('unreadable', path);
+      throw error;
+    }
+  }
+
+  #asked<T>(deed: Deed, path: string, perform: () => T): Promise<T> {
+    return this.#call(deed !== 'read', () => {
+      this.#ask(deed, path);
+      return perform();
+    });
+  }
+
   #call<T>(isChange: boolean, perform: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push({
@@ -123,33 +144,33 @@ export class ProcessFiles implements FileCalls {
 
   rename(from: string, to: string): Promise<void> {
     this.#watch('rename', from);
-    return this.#call(true, () => this.#volume.rename(from, to));
+    return this.#asked('name', to, () => this.#volume.rename(from, to));
   }
 
   link(file: string, name: string): Promise<void> {
-    return this.#call(true, () => this.#volume.link(file, name));
+    return this.#asked('name', name, () => this.#volume.link(file, name));
   }
 
   unlink(path: string): Promise<void> {
     this.#watch('rm', path);
-    return this.#call(true, () => this.#volume.unlink(path));
+    return this.#asked('drop', path, () => this.#volume.unlink(path));
   }
 
   rm(path: string, options: { force?: boolean; recursive?: boolean } = {}): Promise<void> {
     this.#watch('rm', path);
-    return this.#call(true, () => this.#volume.remove(path, options));
+    return this.#asked('drop', path, () => this.#volume.remove(path, options));
   }
 
   readdir(path: string): Promise<string[]> {
-    return this.#call(false, () => [...this.#volume.folderAt(path).names.keys()].sort());
+    return this.#asked('read', path, () => [...this.#volume.folderAt(path).names.keys()].sort());
   }
 
   mkdir(path: string, options: { recursive?: boolean } = {}): Promise<string | undefined> {
-    return this.#call(true, () => this.#volume.makeFolder(path, options.recursive === true));
+    return this.#asked('grow', path, () => this.#volume.makeFolder(path, options.recursive === true));
   }
 
   stat(path: string): Promise<FileFacts> {
-    return this.#call(false, () => this.#volume.facts(this.#volume.at(path)));
+    return this.#asked('read', path, () => this.#volume.facts(this.#volume.at(path)));
   }
 
   /** There are no symbolic links here. */
@@ -158,48 +179,50 @@ export class ProcessFiles implements FileCalls {
   }
 
   access(path: string, _mode: number): Promise<void> {
-    return this.#call(false, () => void this.#volume.at(path));
+    return this.#asked('read', path, () => void this.#volume.at(path));
   }
 
   chmod(path: string, _mode: number): Promise<void> {
-    return this.#call(true, () => void this.#volume.at(path));
+    return this.#asked('name', path, () => void this.#volume.at(path));
   }
 
   utimes(path: string, _usedSeconds: number, changedSeconds: number): Promise<void> {
-    return this.#call(true, () => {
+    return this.#asked('name', path, () => {
       this.#volume.at(path).mtimeMs = changedSeconds * 1_000;
     });
   }
 
   statfs(_path: string): Promise<FreeSpace> {
-    return this.#call(false, () => FREE);
+    return this.#call(false, () => this.statfsSync(_path));
   }
 
   statfsSync(_path: string): FreeSpace {
-    return FREE;
+    return this.#refusals.isToldFull ? FULL : FREE;
   }
 
   // ---- Content -----------------------------------------------------------------------------------------------
 
   readFile(path: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
-    return this.#call(false, () => {
+    return this.#asked('read', path, () => {
       options.signal?.throwIfAborted();
       return this.#volume.fileAt(path).content().slice();
     });
   }
 
   copyFile(from: string, to: string): Promise<void> {
-    return this.#call(true, () => {
+    return this.#asked('grow', to, () => {
       const content = this.#volume.fileAt(from).content();
       const node = this.#volume.exists(to) ? this.#volume.fileAt(to) : this.#volume.create(to);
       this.#volume.truncate(node, 0);
-      this.#volume.write(node, 0, content);
+      const { written, error } = this.#refusals.takes(content.length, to);
+      this.#volume.write(node, 0, content.subarray(0, written));
+      if (error !== undefined) throw error;
     });
   }
 
   async open(path: string, flags: string | number = 'r', _mode?: number): Promise<OpenFile> {
     const isNew = typeof flags === 'string' && /[wa]/.test(flags);
-    const fd = await this.#call(isNew, () => this.#opened(path, flags));
+    const fd = await this.#asked(isNew ? 'grow' : 'read', path, () => this.#opened(path, flags));
     const handle = this.#handles.get(fd) as Handle;
     const onFile = <T>(isChange: boolean, perform: () => T): Promise<T> =>
       this.#call(isChange, () => {
@@ -207,7 +230,8 @@ export class ProcessFiles implements FileCalls {
         return perform();
       });
     const write = (data: Uint8Array | string): Promise<void> =>
-      onFile(true, () => this.#write(handle, Buffer.from(data), undefined));
+      onFile(true, () => this.#writeAll(handle, Buffer.from(data)));
+    const sync = (): Promise<void> => onFile(true, () => this.#sync(handle));
     return {
       fd,
       writeFile: write,
@@ -217,9 +241,9 @@ export class ProcessFiles implements FileCalls {
           bytesRead: this.#read(handle, into.subarray(offset, offset + length), position),
         })),
       truncate: (size) => onFile(true, () => this.#truncate(handle, size)),
-      chmod: () => onFile(true, () => undefined),
-      sync: () => onFile(true, () => this.#volume.sync(handle.node)),
-      datasync: () => onFile(true, () => this.#volume.sync(handle.node)),
+      chmod: () => onFile(true, () => this.#ask('name', path)),
+      sync,
+      datasync: sync,
       close: () => onFile(false, () => void this.#handles.delete(fd)),
     };
   }
@@ -261,7 +285,24 @@ export class ProcessFiles implements FileCalls {
     if (data.length > 0) this.#volume.write(node, at, data);
   }
 
+  #writeAll(handle: Handle, data: Uint8Array): void {
+    const { written, error } = this.#refusals.takes(data.length, handle.path);
+    this.#write(handle, data.subarray(0, written), undefined);
+    if (error !== undefined) throw error;
+  }
+
+  #sync({ node, path }: Handle): void {
+    try {
+      this.#ask('sync', path);
+    } catch (error) {
+      this.#volume.failToSync(node, this.#dice);
+      throw error;
+    }
+    this.#volume.sync(node);
+  }
+
   #truncate({ node, path }: Handle, size: number): void {
+    this.#ask('name', path);
     if (node.kind !== 'file') throw fileError('EBADF', path);
     if (node.size !== size) this.#volume.truncate(node, size);
   }
@@ -269,6 +310,7 @@ export class ProcessFiles implements FileCalls {
   #read(handle: Handle, into: Uint8Array, position: number | null): number {
     const { node, path } = handle;
     if (node.kind !== 'file') throw fileError('EISDIR', path);
+    this.#ask('read', path);
     const at = position ?? handle.position;
     const bytes = node.content().subarray(at, at + into.length);
     into.set(bytes);
@@ -283,30 +325,43 @@ export class ProcessFiles implements FileCalls {
     };
     return {
       openSync: (path, flags) => {
-        if (typeof flags === 'string' && flags !== 'r') change();
+        const isNew = typeof flags === 'string' && flags !== 'r';
+        if (isNew) change();
+        this.#ask(isNew ? 'grow' : 'read', path);
         return this.#opened(path, flags);
       },
       fstatSync: (file) => volume.facts(this.#handle(file).node),
-      lstatSync: (path) => volume.facts(volume.at(path)),
+      lstatSync: (path) => {
+        this.#ask('read', path);
+        return volume.facts(volume.at(path));
+      },
       readSync: (file, into, offset, length, position) =>
         this.#read(this.#handle(file), into.subarray(offset, offset + length), position),
       writeSync: (file, bytes, offset = 0, length = bytes.length - offset, position) => {
         change();
-        this.#write(this.#handle(file), bytes.subarray(offset, offset + length), position);
-        return length;
+        const handle = this.#handle(file);
+        const { written, error } = this.#refusals.takes(length, handle.path);
+        this.#write(handle, bytes.subarray(offset, offset + written), position);
+        // Where a part was written, only the next call hears why it wasn't more.
+        if (error !== undefined && written === 0) throw error;
+        return written;
       },
       fsyncSync: (file) => {
         change();
-        volume.sync(this.#handle(file).node);
+        this.#sync(this.#handle(file));
       },
       closeSync: (file) => {
         if (!this.#handles.delete(file)) throw fileError('EBADF', String(file));
       },
       rmSync: (path, options) => {
         change();
+        this.#ask('drop', path);
         volume.remove(path, options);
       },
-      readdirSync: (path) => [...volume.folderAt(path).names.keys()].sort(),
+      readdirSync: (path) => {
+        this.#ask('read', path);
+        return [...volume.folderAt(path).names.keys()].sort();
+      },
     };
   }
 }

@@ -20,7 +20,7 @@ const lineOf = ({ seed, cuts, failure }: PowerReport): string =>
     : `seed ${seed}: after ${cuts} cuts: ${failure.rule}: ${failure.sentence}`;
 
 async function many(from: bigint, count: number): Promise<number> {
-  const sums = { cuts: 0, cutsAtStart: 0, kills: 0, stops: 0, actions: 0 };
+  const sums = { cuts: 0, cutsAtStart: 0, kills: 0, stops: 0, actions: 0, refusals: 0 };
   const begun = process.cpuUsage();
   let runs = 0;
   const failed: bigint[] = [];
@@ -35,8 +35,8 @@ async function many(from: bigint, count: number): Promise<number> {
   }
   const { user, system } = process.cpuUsage(begun);
   console.log(
-    `${runs} seeds from ${from}: ${sums.cuts} power cuts (${sums.cutsAtStart} at a start), ${sums.kills} kills, ${sums.stops} stops and ` +
-      `${sums.actions} actions in ${((user + system) / 1e6).toFixed(1)} s of processor time; ${failed.length} failed.`,
+    `${runs} seeds from ${from}: ${sums.cuts} power cuts (${sums.cutsAtStart} at a start), ${sums.kills} kills, ${sums.stops} stops, ` +
+      `${sums.refusals} refused calls and ${sums.actions} actions in ${((user + system) / 1e6).toFixed(1)} s of processor time; ${failed.length} failed.`,
   );
   return failed.length === 0 ? 0 : 1;
 }

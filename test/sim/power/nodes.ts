@@ -17,6 +17,8 @@ export class FileNode {
   #sha: string | undefined;
   mtimeMs: number;
   isDirty = false;
+  /** What a sync failed to write is in memory only, and nothing writes it any more. */
+  #isLost = false;
   /** Somebody changed its bytes on the disk. */
   isDamaged = false;
 
@@ -77,7 +79,16 @@ export class FileNode {
     if (!this.isDirty) return;
     this.#kept = this.content();
     this.#sharedBytes = this.#size;
+    this.isDirty = this.#isLost = false;
+  }
+
+  /** A sync fails: of what it was to write the disk has what it has, and a later sync doesn't write the rest. */
+  failToSync(dice: Dice): void {
+    if (!this.isDirty) return;
+    this.#kept = this.#leftOver(dice).slice();
+    this.#sharedBytes = 0;
     this.isDirty = false;
+    this.#isLost = true;
   }
 
   /** The disk writes some of it by itself. */
@@ -89,8 +100,9 @@ export class FileNode {
   }
 
   cut(dice: Dice): void {
-    if (this.isDirty) {
-      this.#kept = this.#leftOver(dice);
+    if (this.isDirty || this.#isLost) {
+      if (this.isDirty) this.#kept = this.#leftOver(dice);
+      this.#isLost = false;
       this.#bytes = this.#kept;
       this.#size = this.#sharedBytes = this.#kept.length;
       this.#sha = undefined;

@@ -4,14 +4,18 @@ import { createFileBlobStore } from '../../../node/src/blobs/store.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createTemporaryFiles } from '../../../node/src/system/temporary-files.ts';
 import { Dice } from '../dice.ts';
-import { ACTIONS, type Action, check } from './actions.ts';
+import { ACTIONS, type Action, check, useAgain } from './actions.ts';
 import { ProcessFiles } from './calls.ts';
 import { LARGE, SMALL } from './contents.ts';
 import { BrokenPromise, Ledger } from './ledger.ts';
-import { DATA, type Life, type Scene } from './scene.ts';
+import { isRefusal, Refusals } from './refusals.ts';
+import { DATA, type Life, ROOMY_BYTES, type Scene } from './scene.ts';
 import { threadOn } from './thread.ts';
-import { judge } from './verdict.ts';
+import { type Drive, judge } from './verdict.ts';
 import { Volume } from './volume.ts';
+
+/** Of so many histories one is on a disk that refuses calls as well. */
+const REFUSING_EACH = 3n;
 
 /** How a process ends: the machine loses power, or goes on; or the node is stopped. */
 type Ending = 'power' | 'kill' | 'stop';
@@ -24,6 +28,8 @@ export interface PowerReport {
   readonly kills: number;
   readonly stops: number;
   readonly actions: number;
+  /** Calls that the disk refused. */
+  readonly refusals: number;
   /** By the name of the action: how often one was carried out to its end. */
   readonly failure?: { readonly rule: string; readonly sentence: string; readonly error: unknown };
 }
@@ -39,11 +45,11 @@ export async function losePower(
   const run = new PowerRun(seed, options.trace ?? (() => undefined));
   try {
     await run.live();
-    return { seed, ...run.counts };
+    return { seed, ...run.counts, refusals: run.refusals };
   } catch (error) {
     const rule = error instanceof BrokenPromise ? error.rule : 'error';
     const sentence = error instanceof Error ? error.message : String(error);
-    return { seed, ...run.counts, failure: { rule, sentence, error } };
+    return { seed, ...run.counts, refusals: run.refusals, failure: { rule, sentence, error } };
   }
 }
 
@@ -58,26 +64,38 @@ class PowerRun {
   readonly #trace: (line: string) => void;
   #wallTimeMs = 1_700_000_000_000;
   #failure: { readonly error: unknown } | undefined;
+  readonly #faults: Dice;
+  readonly #refusals: Refusals;
+  readonly #isRefusing: boolean;
+  #isAtWork = false;
+  #refusalsBefore = 0;
 
   constructor(seed: bigint, trace: (line: string) => void) {
     this.#trace = trace;
+    this.#isRefusing = seed % REFUSING_EACH === 0n;
     const dice = (this.#dice = new Dice(seed));
+    this.#faults = dice.fork('refusals');
+    this.#refusals = new Refusals({ dice: this.#faults });
     // What is unfinished is given up by its age.
     this.#volume.nowMs = this.#wallTimeMs;
     const isLarge = dice.chance(0.12);
     const contents = isLarge
       ? [...dice.shuffled(SMALL).slice(0, 3), dice.pick(LARGE.slice(0, 2)), dice.pick(LARGE.slice(2))]
       : dice.shuffled(SMALL).slice(0, dice.whole(3, 10));
-    const roomy = 200 * 2 ** 30;
     const tight = isLarge ? dice.whole(1_300_000, 2_500_000) : dice.whole(10_000, 30_000);
     this.#scene = {
-      ...{ volume: this.#volume, dice, ledger: new Ledger(), outputs: new Map(), trees: new Map() },
-      ...{ contents, quotaBytes: dice.chance(0.6) ? roomy : tight, bootId: 'boot-0', names: 0 },
+      ...{ volume: this.#volume, dice, ledger: new Ledger(), refusals: this.#refusals },
+      ...{ outputs: new Map(), trees: new Map() },
+      ...{ contents, quotaBytes: dice.chance(0.6) ? ROOMY_BYTES : tight, bootId: 'boot-0', names: 0 },
     };
     for (const folder of ['data', 'source', 'output', 'scenes'])
       if (folder !== 'data' || dice.chance(0.5)) this.#volume.makeFolder(`/machine/${folder}`, true);
     this.#volume.sync(this.#volume.root);
     this.#volume.sync(this.#volume.at('/machine'));
+  }
+
+  get refusals(): number {
+    return this.#refusals.count;
   }
 
   async live(): Promise<void> {
@@ -99,18 +117,39 @@ class PowerRun {
     const drive = this.#driverOf(life);
     let at = 'its start';
     try {
-      await drive(life.store.start());
+      await this.#start(life, drive);
       life.files.endAfter(Number.POSITIVE_INFINITY, true);
       await judge(this.#scene, life, drive);
       at = 'its work';
       if (ending !== 'stop') life.files.endAfter(dice.whole(0, 150), dice.chance(0.5));
+      this.#refusalsBefore = this.refusals;
       await this.#work(life, dice.whole(1, 30));
+      this.#refusals.end();
+      if (this.refusals > this.#refusalsBefore) await drive(useAgain(this.#scene, life));
       at = 'its end';
       if (ending === 'stop') await drive(life.store.stop());
     } catch (error) {
       if (error !== gone) throw error;
     }
     this.#end(life, ending, at);
+  }
+
+  /** Where the disk refuses it, it begins once the disk takes everything again. */
+  async #start({ store }: Life, drive: Drive): Promise<void> {
+    if (this.#isRefusing && this.#faults.chance(0.3)) this.#trouble();
+    try {
+      await drive(store.start());
+    } catch (error) {
+      if (error === gone || !isRefusal(error)) throw error;
+      this.#trace(`  the start is refused: ${String(error)}`);
+      this.#refusals.end();
+      await drive(store.start());
+    }
+    this.#refusals.end();
+  }
+
+  #trouble(): void {
+    this.#trace(`  the disk: ${JSON.stringify(this.#refusals.begin())}`);
   }
 
   async #lastLife(): Promise<void> {
@@ -127,10 +166,14 @@ class PowerRun {
     const files = new ProcessFiles({
       volume: this.#volume,
       dice,
+      refusals: this.#refusals,
       watch: (call, path) => {
         const hash = /\/blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(path)?.[1];
+        if (hash === undefined) return;
+        // What the disk can't read is damaged as far as anybody can tell.
+        if (call === 'unreadable') ledger.damaged(hash);
         // Not thrown there, where the store would take it for an error of the disk.
-        if (hash !== undefined) this.#attempt(() => ledger.removing(hash, call));
+        else this.#attempt(() => ledger.removing(hash, call));
       },
     });
     const clock = new ManualClock({ wallTimeMs: this.#wallTimeMs });
@@ -167,9 +210,12 @@ class PowerRun {
     files.turn();
     this.#volume.nowMs += 1;
     if (this.#dice.chance(0.05)) this.#volume.settle(this.#dice);
+    if (!this.#isRefusing || !this.#isAtWork) return;
+    if (!this.#refusals.isOn && this.#faults.chance(0.02)) this.#trouble();
+    else if (this.#refusals.isOn && this.#faults.chance(0.03)) this.#refusals.end();
   }
 
-  #driverOf(life: Life): <T>(work: Promise<T>) => Promise<T> {
+  #driverOf(life: Life): Drive {
     return async (work) => {
       let hasEnded = false;
       const ended = (): void => void (hasEnded = true);
@@ -188,10 +234,11 @@ class PowerRun {
     const width = dice.whole(1, 6);
     let left = actions;
     let running = 0;
+    this.#isAtWork = true;
     for (;;) {
       await this.#settle(life);
       const mayBegin = left > 0 && running < width;
-      if (left === 0 && running === 0) return;
+      if (left === 0 && running === 0) break;
       if (mayBegin && (running === 0 || dice.chance(0.3))) {
         left -= 1;
         running += 1;
@@ -201,6 +248,7 @@ class PowerRun {
       }
       this.#turn(life);
     }
+    this.#isAtWork = false;
   }
 
   async #act(action: Action, life: Life): Promise<void> {
@@ -211,12 +259,16 @@ class PowerRun {
     try {
       await action(this.#scene, life);
     } catch (error) {
-      this.#failure ??= { error };
+      // It may wait for what another one began, and was refused before.
+      if (this.refusals === this.#refusalsBefore || !isRefusal(error)) this.#failure ??= { error };
+      else this.#trace(`  ${action.name} is refused: ${String(error)}`);
     }
   }
 
   #end({ files }: Life, ending: Ending, at: string): void {
     this.#trace(`${ending} at ${at}`);
+    this.#isAtWork = false;
+    this.#refusals.end();
     if (ending === 'stop') {
       this.counts.stops += 1;
       return;

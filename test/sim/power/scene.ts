@@ -5,6 +5,7 @@ import type { Dice } from '../dice.ts';
 import type { ProcessFiles } from './calls.ts';
 import type { Content } from './contents.ts';
 import type { Ledger } from './ledger.ts';
+import type { Refusals } from './refusals.ts';
 import type { Volume } from './volume.ts';
 
 /** What outlives a process. */
@@ -12,6 +13,7 @@ export interface Scene {
   readonly volume: Volume;
   readonly dice: Dice;
   readonly ledger: Ledger;
+  readonly refusals: Refusals;
   readonly outputs: Map<string, Output>;
   /** What this run puts into its store. */
   readonly contents: readonly Content[];
@@ -45,3 +47,5 @@ export const OUTPUT = '/machine/output';
 /** The folders below it: itself, and one that is made for what is collected. */
 export const PASSES = ['', 'passes/'] as const;
 export const OWNERS = ['job-1', 'job-12', 'job-123', 'x'] as const;
+/** A quota that no history comes to. */
+export const ROOMY_BYTES = 200 * 2 ** 30;

@@ -182,6 +182,13 @@ export class Volume {
     for (const change of this.#changes) if (change.folder === node) this.#keep(change);
   }
 
+  /** A sync that fails. The names of a folder wait on. */
+  failToSync(node: Node, dice: Dice): void {
+    if (node.kind !== 'file') return;
+    node.failToSync(dice);
+    this.#dirty.delete(node);
+  }
+
   /** A change comes to the disk, after those that must come before it. */
   #keep(change: NameChange): void {
     if (!this.#changes.has(change)) return;

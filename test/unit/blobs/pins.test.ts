@@ -182,6 +182,58 @@ describe('the journal of the pins', () => {
     await next.stop();
   });
 
+  it('says nothing of a pin before the rest of a batch that failed is cut off, which could say the opposite', async (t) => {
+    const folder = temporaryFolder();
+    t.after(folder.remove);
+    const path = join(folder.path, 'pins.journal');
+    const broken = Object.assign(new Error('broken'), { code: 'EIO' });
+    let isBroken = false;
+    const files: FileCalls = {
+      ...systemFileCalls,
+      open: async (...how) => {
+        const file = await systemFileCalls.open(...how);
+        const unlessBroken = async (perform: () => Promise<void>): Promise<void> => {
+          if (isBroken) throw broken;
+          await perform();
+        };
+        return new Proxy(file, {
+          get: (target, name) => {
+            if (name === 'datasync') return () => unlessBroken(() => target.datasync());
+            if (name === 'truncate') return (size: number) => unlessBroken(() => target.truncate(size));
+            const value: unknown = Reflect.get(target, name);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      },
+    };
+    const kept = hashOf(1);
+    const given = hashOf(2);
+    const found = async (): Promise<string[]> => {
+      const next = new PinJournal({ files: systemFileCalls }, { path });
+      await next.start(`${path}.tmp`);
+      const hashes = next.table.hashes('job');
+      await next.stop();
+      return hashes;
+    };
+    const journal = new PinJournal({ files }, { path });
+    await journal.start(`${path}.tmp`);
+    await journal.add(kept, 'job');
+    // A removal and a pin whose lines are written, and are neither durable nor cut off.
+    isBroken = true;
+    await assert.rejects(journal.remove([kept], 'job'), broken);
+    await assert.rejects(journal.add(kept, 'job'), broken, 'known, and not to be promised');
+    isBroken = false;
+    await journal.add(kept, 'job');
+    assert.deepEqual(await found(), [kept]);
+    isBroken = true;
+    await assert.rejects(journal.add(given, 'job'), broken);
+    await assert.rejects(journal.remove([given], 'job'), broken, 'gone, and not to be promised');
+    isBroken = false;
+    await journal.remove([given], 'job');
+    assert.deepEqual(await found(), [kept]);
+    await journal.stop();
+  });
+
   it('reads the same lines however they are cut into pieces, and no others', () => {
     const hash = hashOf(7);
     const good = [`+${hash} a`, `-${hash} b`, `+${hash} b`, `+${hash} ${'o'.repeat(200)}`];
