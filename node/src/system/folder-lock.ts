@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderInUseError, DataFolderUnwritableError } from './errors.ts';
@@ -35,9 +35,13 @@ class FolderLock implements Startable {
     let database: DatabaseSync | undefined;
     try {
       makeFolderSync(this.#folder);
+      const lock = join(this.#folder, 'node.lock');
       // Shows a read-only or full folder as a system error with its code, which SQLite would blur.
-      writeFileSync(join(this.#folder, 'node.lock'), '', { flag: 'a' });
-      database = new DatabaseSync(join(this.#folder, 'node.lock'), { timeout: 0 });
+      writeFileSync(lock, '', { flag: 'a' });
+      // What stands in it is damage: no node writes there. SQLite refuses most of it, and takes some for a database of a
+      // later version, which it only reads, and lets two open at once.
+      if (statSync(lock).size > 0) truncateSync(lock);
+      database = new DatabaseSync(lock, { timeout: 0 });
       // Nothing is ever written, so no rollback file needs to lie about.
       database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
       writeFileSync(this.#pidFile, `${process.pid}\n`);

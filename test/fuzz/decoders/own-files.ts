@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CuadroError } from '@cuadro/protocol';
 import { hasCutLog, isCut, wouldLose } from '../../../node/src/store/rescue.ts';
-import { DataFolderInUseError, DataFolderUnwritableError } from '../../../node/src/system/errors.ts';
+import { DataFolderInUseError } from '../../../node/src/system/errors.ts';
 import { createFolderLock } from '../../../node/src/system/folder-lock.ts';
 import { identityOf, loadIdentity } from '../../../node/src/system/identity.ts';
 import { loadToken } from '../../../node/src/system/node-file.ts';
@@ -138,7 +138,10 @@ function lockInput(dice: Dice): Uint8Array {
     : joined(Uint8Array.of(1), bytesLike((each) => each.pick(files))(dice));
 }
 
-/** A process id while the lock is held, or the lock's own file: whoever holds it keeps every other one off. */
+/**
+ * A process id while the lock is held, or the lock's own file, whose damage keeps nobody off: whoever holds it keeps every
+ * other one off.
+ */
 function lockReader(): Reader<Uint8Array> {
   const { folder, close } = inFolder();
   const [held, free] = [join(folder, 'held'), join(folder, 'free')];
@@ -166,11 +169,9 @@ function lockReader(): Reader<Uint8Array> {
     writeFileSync(join(free, 'node.lock'), content);
     const lock = createFolderLock(free);
     try {
-      return await refusingLater([DataFolderUnwritableError], async () => {
-        await lock.start();
-        await refusedBy(createFolderLock(free));
-        return true;
-      });
+      await lock.start();
+      await refusedBy(createFolderLock(free));
+      return 'taken';
     } finally {
       await lock.stop();
     }

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { FolderSyncs, freeDiskBytes, writeFileDurably } from '../../../node/src/system/files.ts';
 import { createFolderLock } from '../../../node/src/system/folder-lock.ts';
@@ -87,6 +88,29 @@ describe('the lock of a data folder', () => {
     const next = createFolderLock(data);
     await next.start();
     await next.stop();
+  });
+
+  it('lets one node in, and no second, whatever a damaged disk has put into the lock', async () => {
+    const data = join(folder.path, 'damaged');
+    const path = join(data, 'node.lock');
+    mkdirSync(data);
+    const database = new DatabaseSync(path);
+    database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (a)');
+    database.close();
+    const later = readFileSync(path);
+    // The version that may write it (https://www.sqlite.org/fileformat2.html#file_format_version_numbers).
+    later[18] = 6;
+    for (const content of [later, Buffer.from('no database'), Buffer.alloc(4096)]) {
+      writeFileSync(path, content);
+      const child = await holder(data);
+      try {
+        await assert.rejects(createFolderLock(data).start(), { code: 'data-folder-in-use', pid: child.pid });
+      } finally {
+        child.kill('SIGKILL');
+        await once(child, 'close');
+      }
+      assert.equal(statSync(path).size, 0);
+    }
   });
 
   it('says when the folder cannot be written', async (context) => {
