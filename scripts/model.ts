@@ -48,6 +48,21 @@ const LEASE_PLANTS = [
   },
   { name: 'what ended is granted', plant: 'GRANTS_WHAT_ENDED', violates: 'ended_task_is_not_granted' },
   { name: 'a second attempt is adopted', plant: 'ADOPTS_A_SECOND', violates: 'one_lease' },
+  {
+    name: 'what a machine runs is stopped for a newer grant to it',
+    plant: 'NEWER_GRANT_STANDS',
+    violates: 'newer_grant_ends_nothing',
+  },
+  {
+    name: 'a machine does not say what it has before it gives a grant back',
+    plant: 'GIVEN_BACK_UNSAID',
+    violates: 'given_back_once',
+  },
+  {
+    name: 'what is told to stop holds up a new grant',
+    plant: 'STOPPED_HOLDS_UP',
+    violates: 'given_back_once',
+  },
   { name: 'no further attempt has a name', plant: 'NO_FURTHER_ATTEMPTS', violates: 'attempts_suffice' },
 ] as const;
 

@@ -1,6 +1,6 @@
 /*
  * Grants and leases of one task among three nodes: a model of what node/src/core does with them (SPEC R40 to R43, R50
- * to R53, R57), checked exhaustively by spin (`npm run model`).
+ * to R53, R57, R114, R145, R146), checked exhaustively by spin (`npm run model`).
  *
  * Two phases. While there are FAULTS any message may be lost or late, any lease may end, nodes crash and come back,
  * and anybody may stand, follow and yield. Then the farm is HEALED: all follow one coordinator, which is what
@@ -14,6 +14,12 @@
  *   - done_is_held_twice (with -DCOPIES): a result is done nowhere before two machines hold its files.
  *   - second_copy_has_a_cause (with -DCALM): where the coordinator goes or hands over and nothing is lost, its
  *     successor grants no task that somebody runs, however late the answers to its collection come.
+ *   - newer_grant_ends_nothing: a coordinator tells nobody to stop what it runs for a grant of the same task that it gave
+ *     that machine since, and of which it has not heard that it came to run there.
+ *   - given_back_once: healed, in one round each machine gives back at most one grant because it has the task by an
+ *     older one. Rounds do not count what goes in circles within one. Left out is whoever runs what the coordinator took
+ *     back from it, where the stop was lost while there were faults: it is not repeated, so that each new grant of the
+ *     task to that machine comes back until the attempt ends.
  *   - attempts_suffice: healed, the model never lacks a name for an attempt, which would hide the others.
  *
  * What is left out, and why that hides no violation of these, or where it might:
@@ -95,6 +101,8 @@ byte ends[NODES];
 byte leased[NODES];
 byte stopping[NODES];
 byte missed[NODES];
+/* Of the leases, those that it granted itself to others, and that no beacon has listed. */
+byte unseen[NODES];
 /* Leading: machines whose first beacon in this reign has come. A set of nodes. */
 byte answered[NODES];
 /* The task's record: results, those of them that are done, failures. And the files that are durable here. */
@@ -113,16 +121,18 @@ byte capable;
 byte reachable;
 byte beaconed;
 byte silent[NODES];
+/* Those that gave back in this round what they had by an older grant. */
+byte gave_back;
 byte ran;
 byte round;
 
 /* What is asked, by the name that a violation prints. */
 hidden byte no_task_stuck, ended_task_is_not_granted, one_lease, no_grant_of_an_older_epoch;
-hidden byte done_is_held_twice, second_copy_has_a_cause, attempts_suffice;
+hidden byte done_is_held_twice, second_copy_has_a_cause, newer_grant_ends_nothing, given_back_once, attempts_suffice;
 /* Nodes that ever knew the task's result. */
 byte knew;
 
-hidden byte a, b, c, j, k, n, next, listed, answer, adopted;
+hidden byte a, b, c, j, k, n, next, listed, answer, adopted, twice;
 
 #define UP(x) (role[x] != DOWN)
 /*
@@ -157,7 +167,8 @@ inline require(property, condition) {
 inline release(me, x) {
   leased[me] = leased[me] & ~ONE(x);
   stopping[me] = stopping[me] & ~ONE(x);
-  missed[me] = missed[me] & ~ONE(x)
+  missed[me] = missed[me] & ~ONE(x);
+  unseen[me] = unseen[me] & ~ONE(x)
 }
 
 /* mirrors node/src/core/own-work.ts: takeEnd */
@@ -167,12 +178,15 @@ inline end_stopped(me, x) {
   release(me, x)
 }
 
-/* A follower's table is a mirror: it has no say. mirrors node/src/core/leases.ts: takeBack */
+/*
+ * A follower's table is a mirror: it has no say. What runs here takes a while to end; until then it is held.
+ * mirrors node/src/core/leases.ts: takeBack
+ */
 inline take_back(me, x) {
   leased[me] = leased[me] & ~ONE(x);
+  unseen[me] = unseen[me] & ~ONE(x);
   stopping[me] = stopping[me] | ONE(x);
   if
-  :: to[x] == me -> end_stopped(me, x)
   :: to[x] != me && role[me] == LEADING -> stop[x] = epoch[me]
   :: else
   fi
@@ -249,15 +263,16 @@ inline end_with_failure(me, x) {
   end_stopped(me, x)
 }
 
-/* The word of the machine that ran it. mirrors node/src/core/results.ts: takeResult */
+/* The word of the machine that ran it. That it stopped changes no record. mirrors node/src/core/results.ts: takeResult */
 inline tell_end(me, coordinator, x) {
-  if
-  :: HAS(results[me], x) -> results[coordinator] = results[coordinator] | ONE(x)
-  :: HAS(failures[me], x) && IS_OPEN(coordinator) -> failures[coordinator] = failures[coordinator] | ONE(x)
-  :: else
-  fi;
   release(coordinator, x);
-  settle(coordinator)
+  if
+  :: HAS(results[me], x) -> results[coordinator] = results[coordinator] | ONE(x); settle(coordinator)
+  :: HAS(failures[me], x) && IS_OPEN(coordinator) ->
+    failures[coordinator] = failures[coordinator] | ONE(x);
+    settle(coordinator)
+  :: else
+  fi
 }
 
 /* Files durable, then the record, then the answer. mirrors node/src/replicas/holding.ts: start */
@@ -326,7 +341,7 @@ inline grant(me, x) {
     count_leases(me);
     if
     :: x == me -> held[x] = held[x] | ONE(a)
-    :: else -> granting = granting | ONE(a)
+    :: else -> granting = granting | ONE(a); unseen[me] = unseen[me] | ONE(a)
     fi
   :: else
   fi
@@ -339,13 +354,21 @@ inline grant(me, x) {
 #define OBEYS(x, whose) (role[x] == FOLLOWING && epoch[x] == whose)
 #endif
 
+#ifdef STOPPED_HOLDS_UP
+#define RUNS(me) (leased[me] | stopping[me] & held[me])
+#else
+#define RUNS(me) leased[me]
+#endif
+
 /*
+ * `twice` tells whether the machine has the task already, by an older grant.
  * mirrors node/src/core/own-work.ts: takeGrants
  * mirrors node/src/core/worker-side.ts: accept
  * mirrors node/src/core/own-work.ts: run
  */
 inline take_grant(x, me) {
   granting = granting & ~ONE(x);
+  twice = false;
   if
   :: OBEYS(me, given[x]) ->
     require(no_grant_of_an_older_epoch, given[x] >= epoch[me]);
@@ -357,8 +380,8 @@ inline take_grant(x, me) {
       fi
     }
     if
-    :: IS_OPEN(me) && leased[me] == 0 -> leased[me] = ONE(x)
-    :: else -> end_stopped(me, x)
+    :: IS_OPEN(me) && RUNS(me) == 0 -> leased[me] = ONE(x)
+    :: else -> twice = IS_OPEN(me); end_stopped(me, x)
     fi
   :: else
   fi
@@ -367,7 +390,7 @@ inline take_grant(x, me) {
 /* mirrors node/src/core/own-work.ts: takeStop */
 inline take_stop(x, me) {
   if
-  :: HAS(held[me], x) && OBEYS(me, stop[x]) -> end_stopped(me, x)
+  :: HAS(held[me], x) && OBEYS(me, stop[x]) -> take_back(me, x)
   :: else
   fi;
   stop[x] = 0
@@ -385,9 +408,27 @@ inline miss(me, x) {
     release(me, x)
 #endif
   :: !HAS(missed[me], x) -> missed[me] = missed[me] | ONE(x)
-  :: phase == FAULTS && !answer
+  :: (phase == FAULTS || HAS(gave_back, to[x])) && !answer
   :: else
   fi
+}
+
+#define UNSEEN_OF(me, x, y) ((y) < ATTEMPTS && HAS(unseen[me], y) && to[y] == x)
+#define UNSEEN_AT(me, x) (UNSEEN_OF(me, x, 0) + UNSEEN_OF(me, x, 1) * 2 + UNSEEN_OF(me, x, 2) * 4 + UNSEEN_OF(me, x, 3) * 8)
+
+/*
+ * The machine has the task already, by a grant that was not known here when it was granted the task anew.
+ * mirrors node/src/core/leases.ts: preferOlder
+ */
+inline prefer_older(me, from) {
+#ifndef NEWER_GRANT_STANDS
+  if
+  :: IS_OPEN(me) && UNSEEN_AT(me, from) -> pick_of(UNSEEN_AT(me, from)); take_back(me, a)
+  :: else
+  fi
+#else
+  skip
+#endif
 }
 
 /*
@@ -406,7 +447,7 @@ inline take_beacon(me, from) {
     if
     :: HAS(leased[me] | stopping[me], j) && to[j] == from ->
       if
-      :: HAS(listed, j) -> missed[me] = missed[me] & ~ONE(j)
+      :: HAS(listed, j) -> missed[me] = missed[me] & ~ONE(j); unseen[me] = unseen[me] & ~ONE(j)
       :: else -> miss(me, j)
       fi
     :: else
@@ -415,9 +456,11 @@ inline take_beacon(me, from) {
   for (j : 0 .. ATTEMPTS - 1) {
     if
     :: HAS(listed, j) && !HAS(leased[me] | stopping[me], j) ->
+      prefer_older(me, from);
       adopt(me, j);
       if
-      :: !adopted -> stop[j] = epoch[me]
+      :: !adopted -> stop[j] = epoch[me];
+        require(newer_grant_ends_nothing, !IS_OPEN(me) || UNSEEN_AT(me, from) == 0)
       :: else
       fi
     :: else
@@ -432,7 +475,7 @@ inline take_row(me, from, about) {
     if
     :: HAS(leased[me] | stopping[me], j) && to[j] == about ->
       if
-      :: HAS(listed, j) -> missed[me] = missed[me] & ~ONE(j)
+      :: HAS(listed, j) -> missed[me] = missed[me] & ~ONE(j); unseen[me] = unseen[me] & ~ONE(j)
       :: else -> release(me, j)
       fi
     :: else
@@ -473,7 +516,11 @@ inline begin(me) {
 #endif
 }
 
-/* What was mirrored is its own now. mirrors node/src/core/election.ts: stand */
+/*
+ * What was mirrored is its own now, except for what it took back, of which it told nobody.
+ * mirrors node/src/core/election.ts: stand
+ * mirrors node/src/core/taking-back.ts: forgetTakenBack
+ */
 inline stand(me) {
   next = HIGHER(highest[me], TERM(epoch[me])) + 1;
   begin(me);
@@ -481,8 +528,8 @@ inline stand(me) {
   answered[me] = 0;
   /* Whatever the first beacon leaves out is released. */
   missed[me] = 0;
+  stopping[me] = stopping[me] & held[me];
 #ifdef MIRROR_IGNORED
-  stopping[me] = 0;
   leased[me] = leased[me] & held[me]
 #endif
 }
@@ -508,6 +555,7 @@ inline crash(me) {
   leased[me] = 0;
   stopping[me] = 0;
   missed[me] = 0;
+  unseen[me] = 0;
   answered[me] = 0;
 #ifdef WRITTEN_LATER
   results[me] = 0;
@@ -590,6 +638,7 @@ inline happen() {
   :: MAY_GRANT(b, c) -> grant(b, c)
   :: b == c && held[b] -> pick_of(held[b]); end_with_result(b, a)
   :: MAY_FAIL && b == c && held[b] -> pick_of(held[b]); end_with_failure(b, a)
+  :: b == c && (held[b] & stopping[b]) -> pick_of(held[b] & stopping[b]); end_stopped(b, a)
   :: b != c && ends[b] && role[b] == FOLLOWING && PEER(epoch[b]) == c -> pick_of(ends[b]); tell_end(b, c, a)
   :: b != c && role[c] == LEADING -> take_beacon(c, b)
   :: b != c && (results[b] | failures[b] | done[b]) -> merge(c, b)
@@ -717,7 +766,7 @@ inline simplify() {
     epoch[j] = (UP(j) -> NOW : 0);
     ends[j] = 0;
     if
-    :: j != lead -> leased[j] = leased[j] & held[j]; stopping[j] = 0; missed[j] = 0
+    :: j != lead -> leased[j] = leased[j] & held[j]; stopping[j] = stopping[j] & held[j]; missed[j] = 0; unseen[j] = 0
     :: else
     fi
   }
@@ -729,24 +778,53 @@ inline simplify() {
 #define KNOWS(x) (!UP(x) || !IS_OPEN(x))
 #define ENDED (KNOWS(0) && KNOWS(1) && KNOWS(2))
 
-/* Healed: what is said arrives, and what a live machine runs comes to an end. */
+/*
+ * What the machine has is said before it gives a newer grant of that back. As beacons that come together, this one and
+ * the next may count as one. While there are faults each of the two is told, or lost, like any other.
+ * mirrors node/src/core/own-work.ts: giveBackTwice
+ */
+inline give_back(me, x) {
+  if
+  :: twice ->
+    require(given_back_once, !HAS(gave_back, me) || (stopping[lead] & leased[me]) != 0);
+    gave_back = gave_back | ONE(me);
+#ifndef GIVEN_BACK_UNSAID
+    take_beacon(lead, me)
+#else
+    skip
+#endif
+  :: else
+  fi;
+  tell_end(me, lead, x);
+  ends[me] = 0
+}
+
+#define STOPS_OF(x, y) ((y) < ATTEMPTS && stop[y] != 0 && to[y] == x)
+#define STOPS_TO(x) (STOPS_OF(x, 0) || STOPS_OF(x, 1) || STOPS_OF(x, 2) || STOPS_OF(x, 3))
+
+/*
+ * Healed: what is said arrives, and what a live machine runs comes to an end. Stops go before the grants that were made
+ * after them.
+ */
 inline go_on() {
   pick_node(b);
   if
   :: granting -> pick_of(granting);
     if
-    :: UP(to[a]) -> take_grant(a, to[a]);
+    :: UP(to[a]) && STOPS_TO(to[a]) -> skip
+    :: UP(to[a]) && !STOPS_TO(to[a]) -> take_grant(a, to[a]);
       if
-      :: !HAS(held[to[a]], a) -> tell_end(to[a], lead, a); ends[to[a]] = 0
+      :: !HAS(held[to[a]], a) -> n = a; c = to[a]; give_back(c, n)
       :: else
       fi
-    :: else -> granting = granting & ~ONE(a)
+    :: !UP(to[a]) -> granting = granting & ~ONE(a)
     fi
   :: STOPS -> pick_of(STOPS);
     if
-    :: UP(to[a]) && HAS(held[to[a]], a) -> take_stop(a, to[a]); tell_end(to[a], lead, a); ends[to[a]] = 0
+    :: UP(to[a]) && HAS(held[to[a]], a) -> take_stop(a, to[a])
     :: else -> stop[a] = 0
     fi
+  :: held[b] & stopping[b] -> pick_of(held[b] & stopping[b]); end_stopped(b, a); ends[b] = 0; tell_end(b, lead, a)
   :: MAY_GRANT(lead, b) -> grant(lead, b)
   :: !SPOKE(b) -> take_beacon(lead, b); beaconed = beaconed | ONE(b)
   :: held[b] -> pick_of(held[b]); end_with_result(b, a); ends[b] = 0; tell_end(b, lead, a)
@@ -763,7 +841,8 @@ inline end_round() {
   for (n : 0 .. NODES - 1) {
     for (a : 0 .. ATTEMPTS - 1) {
       if
-      :: HAS(held[n] & ran, a) -> end_with_result(n, a); ends[n] = 0; tell_end(n, lead, a)
+      :: HAS(held[n] & ran & stopping[n], a) -> end_stopped(n, a); ends[n] = 0; tell_end(n, lead, a)
+      :: HAS(held[n] & ran & ~stopping[n], a) -> end_with_result(n, a); ends[n] = 0; tell_end(n, lead, a)
       :: else
       fi
     }
@@ -790,6 +869,7 @@ inline end_round() {
     fi
   }
   beaconed = 0;
+  gave_back = 0;
   round++;
   require(no_task_stuck, ENDED || round < ROUNDS);
   forget();
