@@ -4,7 +4,8 @@ const BLOBS = 'node/src/blobs';
 const FILES = 'node/src/system/files.ts';
 
 /**
- * Each sync of the content store taken out, and what the disk that loses power has found. One is left: that of the
+ * Each sync of the content store taken out, and what the disk that loses power has found; and refusals of the disk that
+ * are passed over. One sync is left: that of the
  * folder of a damaged blob, which after a power cut is merely found again. So is a blob that went while the folders
  * were listed and is told to be here: only a damaged one can go then (test/unit/blobs/listing.test.ts has it).
  */
@@ -190,6 +191,27 @@ const MISTAKES: readonly Omit<Plant, 'simulator' | 'breaks'>[] = [
     from: 'await syncNames(dirname(folder), files);',
     to: '',
     within: 60,
+  },
+  {
+    name: 'pins whose sync failed are taken for durable',
+    file: `${BLOBS}/pins.ts`,
+    from: 'await this.#file.datasync();\n      this.#goodBytes',
+    to: 'await this.#file.datasync().catch(() => undefined);\n      this.#goodBytes',
+    within: 100,
+  },
+  {
+    name: 'a new file whose sync failed is taken for durable',
+    file: FILES,
+    from: 'await handle.writeFile(part);\n    await handle.sync();',
+    to: 'await handle.writeFile(part);\n    await handle.sync().catch(() => undefined);',
+    within: 200,
+  },
+  {
+    name: 'what a failed write left among the pins is not cut off',
+    file: `${BLOBS}/pins.ts`,
+    from: 'await file.truncate(this.#goodBytes);',
+    to: '',
+    within: 20,
   },
 ];
 
