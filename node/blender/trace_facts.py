@@ -27,6 +27,8 @@ def _samples(scene):
 def _template(scene):
     """Basename of a frame with `#` for the digits; the rest, and the extension, as Blender's own frame_path makes it."""
     first = os.path.basename(scene.render.frame_path(frame=1))
+    if scene.render.is_movie_format:
+        return first  # One file for all frames, named after the first and the last.
     written = re.split(r'[\\/]', scene.render.filepath)[-1]
     # The last run counts; without any, four digits stand at the end.
     runs = list(re.finditer('#+', written)) or [re.search('$', written)]
