@@ -17,7 +17,10 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs a test file with this text and generous limits, unless said otherwise. */
 async function runText(text: string, limits = { fileMs: 60_000, lingerMs: 30_000 }) {
-  await writeFile(join(folder, 'a.test.ts'), `import { describe, test } from 'node:test';\n${text}`);
+  await writeFile(
+    join(folder, 'a.test.ts'),
+    `import { beforeEach, describe, test } from 'node:test';\n${text}`,
+  );
   return runFile(folder, 'a.test.ts', limits);
 }
 
@@ -76,6 +79,36 @@ test('a file that does not load, that holds no test, or whose hook throws has fa
     describe('g', () => { after(() => { throw new Error('late'); }); test('x', () => {}); });`);
   assert.equal(countTests([hook]).fail, 1);
   assert.match(describeFile(hook), /late/);
+});
+
+test('an error that nobody caught is told of the test that brought it about, and of no other', async () => {
+  const result = await runText(`
+    import { readFile } from 'node:fs/promises';
+    import { setTimeout as after } from 'node:timers/promises';
+    const lost = () => { throw new Error('lost'); };
+    test('waits', () => after(20));
+    test('at once', async () => { void Promise.reject(new Error('lost')); await after(50); });
+    test('after a wait', async () => { void after(1).then(lost); await after(50); });
+    test('after reading', async () => { void readFile('/').catch(lost); await after(50); });
+    test('in a timer', async () => { await after(1); setTimeout(lost, 1); await after(50); });
+    describe('group', () => {
+      beforeEach(() => after(1));
+      test('within', async (t) => {
+        await t.test('sub', async () => { void after(1).then(lost); await after(50); });
+      });
+      test('beside', () => after(20));
+    });
+    test('waits again', () => after(20));
+  `);
+  const failed = result.tests.filter(({ outcome, error }) => outcome === 'fail' && error !== '');
+  assert.deepEqual(
+    failed.map(({ name }) => name),
+    ['at once', 'after a wait', 'after reading', 'in a timer', 'sub'],
+  );
+  for (const { error } of failed) assert.match(error, /^Error: lost/);
+  // Whatever holds the one that failed has failed with it.
+  const all = result.tests.filter(({ outcome }) => outcome !== 'pass').map(({ name }) => name);
+  assert.deepEqual(new Set(all), new Set([...failed.map(({ name }) => name), 'within', 'group']));
 });
 
 test('what a test tells of itself is kept and shown, and what node tells of the run is not', async () => {
