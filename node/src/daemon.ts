@@ -96,7 +96,7 @@ function assembleFarm(
       durable: () => driver.flushed(),
       adopt: (others) => driver.merge(others),
       tell: async (record, isWanted) => (await network.copies.confirm([record], isWanted)).machines > 1,
-      onDoor: (door) => tellDoor(init, hub, door),
+      onDoor: (view) => tellDoor(init, hub, view()),
     },
     { name: () => live.current.name, version, discovery: network.mesh !== undefined },
   );

@@ -255,7 +255,7 @@ class Membership implements FarmMembership {
     if (this.#cancelDoor !== undefined || this.#life !== 'running') return;
     this.#cancelDoor = this.#components.clock.after(DOOR_GATHER_MS, () => {
       this.#cancelDoor = undefined;
-      if (this.#life === 'running') this.#components.onDoor(doorView(this.#state));
+      if (this.#life === 'running') this.#components.onDoor(() => doorView(this.#state));
     });
   }
 }

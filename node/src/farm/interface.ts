@@ -48,8 +48,8 @@ export interface FarmComponents {
    * `mergedInto` that one; jobs, machines and members stay. Durable, and in one step: a crash leaves either farm.
    */
   adopt(records: KnownRecord[]): Promise<void>;
-  /** The door's page is to be shown anew. Called at a bounded rate. */
-  onDoor(view: DoorView): void;
+  /** The door's page is to be shown anew; `view` makes it, for whoever shows it. Called at a bounded rate. */
+  onDoor(view: () => DoorView): void;
 }
 
 export interface FarmInit {

@@ -120,7 +120,7 @@ export class Machine {
         durable: () => driver.flushed(),
         adopt: (others) => driver.merge(others),
         tell: (record) => this.#house.tell(this, record),
-        onDoor: (view) => this.views.push(view),
+        onDoor: (view) => this.views.push(view()),
       },
       {
         name: () => this.name,
