@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Config } from '../../protocol/src/index.ts';
 import { connectNode, type NodeClient } from '../../node/src/cli/client.ts';
 import { startNode, type CuadroNode } from '../../node/src/daemon.ts';
 
@@ -75,14 +76,14 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage(): Promise<Stage> {
+export async function openStage(more: Partial<Config> = {}): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'cuadro-browser-'));
   const dataFolder = join(folder, 'data');
   const start = (port: number): Promise<CuadroNode> =>
     startNode({
       dataFolder,
       port,
-      config: { outputFolder: join(folder, 'output'), name: 'atelier', network: false },
+      config: { outputFolder: join(folder, 'output'), name: 'atelier', network: false, ...more },
     });
   let node = await start(0);
   let client = connectNode(dataFolder);

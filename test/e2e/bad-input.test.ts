@@ -192,7 +192,7 @@ test('no node', async () => {
 });
 
 test('a killed node is no node, and another program on its port is not taken for it', async () => {
-  const other = await house.node({ name: 'killed' });
+  const other = await house.node({ name: 'killed', config: house.noEngines });
   await other.kill();
   await refused({ args: ['jobs'], exit: 6, says: /No node runs/ }, other.dataFolder);
 });

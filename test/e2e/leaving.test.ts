@@ -30,7 +30,7 @@ test('R160, R162: a machine stays while nobody can take what only it holds, and 
     folder: house.fresh('farm'),
     nodes: 3,
     env: { TMPDIR: house.temporary },
-    config: (index) => (index === 1 ? { quotaGiB: 0 } : { programs: ['cp'] }),
+    config: (index) => ({ ...house.noEngines, ...(index === 1 ? { quotaGiB: 0 } : { programs: ['cp'] }) }),
   });
   const [belen] = farm.nodes as [LocalNode];
   await Promise.all([farm.stop(1), farm.stop(2)]);

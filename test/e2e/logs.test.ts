@@ -23,7 +23,7 @@ test('R133: a machine whose frame failed leaves, and each of the two others alon
     folder: house.fresh('farm'),
     nodes: 3,
     env: { TMPDIR: house.temporary },
-    config: (index) => (index === 0 ? { programs: ['cp'] } : {}),
+    config: (index) => ({ ...house.noEngines, ...(index === 0 && { programs: ['cp'] }) }),
   });
   const [belen, carmen, dolores] = farm.nodes as [LocalNode, LocalNode, LocalNode];
   const cuadro = (node: LocalNode, ...args: string[]) => house.cuadro(args, { data: node.dataFolder });

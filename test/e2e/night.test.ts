@@ -46,7 +46,7 @@ test('R126, R127: every job of a shortened night ends, every frame is collected,
     folder,
     nodes: 3,
     env: { TMPDIR: house.temporary },
-    config: { programs: ['/bin/sh'], reserveGiB: RESERVE_MIB / 1024 },
+    config: { ...house.noEngines, programs: ['/bin/sh'], reserveGiB: RESERVE_MIB / 1024 },
   });
   try {
     const deeds: Deed[] = [];

@@ -42,7 +42,12 @@ before(async () => {
   await run('truncate', ['-s', '96M', image]);
   const isMade = run('mkfs.ext4', ['-q', '-F', image]).then(() => mountImage(image));
   if (!(await isMade.then(() => true).catch(() => false))) return;
-  farm = await LocalFarm.open({ folder, nodes: 1, env: { TMPDIR: house.temporary } });
+  farm = await LocalFarm.open({
+    folder,
+    nodes: 1,
+    config: house.noEngines,
+    env: { TMPDIR: house.temporary },
+  });
 });
 after(async () => {
   await farm?.close();

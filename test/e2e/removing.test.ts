@@ -35,8 +35,7 @@ test('R162: door remove says what only that machine holds, logs too, has it move
     nodes: 3,
     env: { TMPDIR: house.temporary },
     config: (index) => ({
-      blender: join(house.root, 'no-blender'),
-      ffmpeg: join(house.root, 'no-ffmpeg'),
+      ...house.noEngines,
       ...(index === 0 && { programs: ['sh'], repairMiBps: 0.000_01 }),
     }),
   });

@@ -44,8 +44,7 @@ before(async () => {
     config: {
       reserveGiB: RESERVE_MIB / 1_024,
       programs: ['sh'],
-      blender: join(house.root, 'no-blender'),
-      ffmpeg: join(house.root, 'no-ffmpeg'),
+      ...house.noEngines,
     },
     env: { TMPDIR: house.temporary },
   });

@@ -59,7 +59,13 @@ const refusedAt = async (node: LocalNode, reason: string): Promise<number> => {
 
 before(async () => {
   house = await House.open();
-  farm = await LocalFarm.open({ folder: house.fresh('farm'), nodes: 3, env: { TMPDIR: house.temporary } });
+  farm = await LocalFarm.open({
+    folder: house.fresh('farm'),
+    nodes: 3,
+    // A scene is submitted to the last, in vain.
+    config: (index) => (index === 2 ? {} : house.noEngines),
+    env: { TMPDIR: house.temporary },
+  });
   [studio, laptop] = farm.nodes;
   farmId = (await node(studio).client.call('farm', {})).id ?? '';
 });
@@ -107,6 +113,7 @@ test('R63, R64, R100: only a member’s key is answered, and no more once it was
   otherFarm = await LocalFarm.open({
     folder: house.fresh('other'),
     nodes: 1,
+    config: house.noEngines,
     env: { TMPDIR: house.temporary },
   });
   const elsewhere = await keyOf(otherFarm.node(0));

@@ -97,6 +97,11 @@ export class House {
     return join(this.root, 'tmp');
   }
 
+  /** For nodes that render no scene: to try the engines, and to keep a Blender ready, is half of what a start costs. */
+  get noEngines(): Pick<Config, 'blender' | 'ffmpeg'> {
+    return { blender: join(this.root, 'no-blender'), ffmpeg: join(this.root, 'no-ffmpeg') };
+  }
+
   /** A name that was not used before. */
   fresh(name: string): string {
     return join(this.root, `${name}-${++this.#count}`);
