@@ -246,11 +246,35 @@ test('a film that lost frames on the way is refused', async () => {
   assert.deepEqual(readdirSync(join(output, '..')), []);
 });
 
+test('an ffmpeg that lacks an encoder or a decoder is told apart from one that goes by another name', async () => {
+  const said = [
+    ' DEV.LS h264                 H.264 (decoders: h264 h264_qsv ) (encoders: h264_qsv libx264rgb )',
+    ' D.AIL. aac                  AAC (Advanced Audio Coding) (decoders: aac aac_fixed )',
+    ' .EVILS exr                  OpenEXR image',
+    ' DEVI.S dpx                  DPX (Digital Picture Exchange) image',
+    ' DEVILS jpeg2000             JPEG 2000 (decoders: libopenjpeg ) (encoders: jpeg2000 )',
+  ];
+  const speaker = async (version: string, code: number) => {
+    const path = join(folder, 'lacking-ffmpeg');
+    const banner = `echo 'ffmpeg version ${version} Copyright (c)' >&2`;
+    writeFileSync(path, `#!/bin/sh\n${banner}\ncat <<'END'\n${said.join('\n')}\nEND\nexit ${code}\n`);
+    chmodSync(path, 0o755);
+    return ffmpegCapabilities(components, { ffmpeg: path });
+  };
+  const found = await speaker('7.1-x', 0);
+  assert.ok(found.state === 'ready' && found.version === '7.1-x');
+  assert.deepEqual(found.encoders, { h264: false, aac: false });
+  assert.deepEqual(found.decoders, { exr: false, dpx: true, jpeg2000: false });
+  const broken = await speaker('7.1-x', 1);
+  assert.match(broken.state === 'no-ffmpeg' ? broken.sentence : '', /does not run/);
+});
+
 test('the installed ffmpeg is described, and a missing one has a sentence', async () => {
   const found = await ffmpegCapabilities(components);
   assert.equal(found.state, 'ready');
   assert.ok(found.path.startsWith('/') && found.probePath.startsWith('/') && /^\S*\d/.test(found.version));
   assert.deepEqual(found.encoders, { h264: true, aac: true });
+  assert.deepEqual(found.decoders, { exr: true, dpx: true, jpeg2000: true });
   const none = await ffmpegCapabilities(components, { ffmpeg: join(folder, 'nowhere', 'ffmpeg') });
   assert.ok(none.state === 'no-ffmpeg' && none.sentence.endsWith('Install ffmpeg.'));
   const request = { frames: ['/a.png'], framesPerSecond: rate, output: place('without') };
