@@ -193,7 +193,7 @@ async function occupy(count: number): Promise<{ servers: Server[]; first: number
 }
 
 test('a second node on the same data folder is refused, and the first does not notice', async () => {
-  const node = await house.node({ name: 'twice' });
+  const node = await house.node({ name: 'twice', config: house.noEngines });
   const second = await house.cuadro(['up', '--offline', '--port', '0'], { data: node.dataFolder });
   assert.equal(second.code, 7);
   assert.match(
@@ -205,7 +205,7 @@ test('a second node on the same data folder is refused, and the first does not n
   await jobIn(node.client, job, ['done']);
   await node.kill();
   // A killed node keeps nobody out.
-  await (await house.node({ name: 'twice' })).stop();
+  await (await house.node({ name: 'twice', config: house.noEngines })).stop();
 });
 
 test('a data folder that cannot be written or made', async (t) => {
@@ -272,7 +272,7 @@ test('a disk that fills to the last byte ends the node with a sentence, and noth
   const disk = await house.mount('size=16m');
   if (disk === undefined) return t.skip('needs the right to mount');
   const dataFolder = join(disk, 'data');
-  await house.configure(dataFolder);
+  await house.configure(dataFolder, house.noEngines);
   const node = await house.node({ dataFolder });
   // Without a message nothing but records is written: a log that can't be written only makes the machine wait.
   const settings = ['--type', 'echo-sleep', '--frames', '1-200', '--set', 'sleepMs=20', '--set', 'message='];
