@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Claim, signRemoval } from '@cuadro/protocol';
+import { claimsNothing } from '../../../node/src/core/claims.ts';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
 import { BELEN, CARMEN, capabilities, Farm, framesPlan, grantsTo, SELF, signer, stopsTo } from './farm.ts';
 import { beaconOf, following, leading, meeting, memberOf, sentTo } from './members.ts';
@@ -26,6 +27,29 @@ describe("R50: this machine's own claim", () => {
     const [second] = gossiped(worker(farm, 3, { accepting: false, idleReason: 'The disk is full.' }));
     assert.deepEqual([second?.slots, second?.wants, second?.idleReason], [3, 0, 'The disk is full.']);
     assert.equal(second?.sequence, first.sequence + 1, 'a later one has the higher sequence');
+  });
+
+  it('R149: is told from all else that a step gives where it wants nothing, by whichever way it goes', () => {
+    const farm = following({ term: 5, peer: BELEN }, BELEN);
+    const ways = (effects: readonly CoreEffect[]): string[] =>
+      effects.filter(claimsNothing).map(({ kind }) => kind);
+    const withdrawn = worker(farm, 1, { accepting: false });
+    assert.deepEqual(ways(withdrawn), ['gossip', 'send']);
+    assert.ok(withdrawn.length > 2, 'a step gives more than its claim');
+    assert.deepEqual(ways(worker(farm, 1)), []);
+    const [claim] = sentTo(BELEN, 'claim', withdrawn);
+    assert.ok(claim);
+    assert.equal(claimsNothing({ kind: 'send', to: BELEN, message: { ...claim, wants: 1 } }), false);
+    // Another message may have a field of this name and value: only its kind tells it from a claim.
+    const other = { ...beaconOf(SELF, []), wants: 0 };
+    assert.equal(claimsNothing({ kind: 'send', to: BELEN, message: other }), false);
+    const begun = {
+      kind: 'stop-attempt',
+      message: claim,
+      attempt: { epoch: { term: 5, peer: BELEN }, sequence: 1 },
+      reason: '',
+    };
+    assert.equal(claimsNothing(begun as unknown as CoreEffect), false);
   });
 
   it('is gossiped where there is one other member, and not where there is none', () => {
