@@ -54,7 +54,12 @@
 #ifndef GRANTS
 #define GRANTS 2
 #endif
+/* Of copies each result keeps its name, also that of an attempt that was told to stop. */
+#ifdef COPIES
+#define ATTEMPTS (GRANTS + 3)
+#else
 #define ATTEMPTS (GRANTS + 2)
+#endif
 #ifndef ROUNDS
 #define ROUNDS 9
 #endif
