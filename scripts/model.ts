@@ -58,6 +58,7 @@ const LEASE_PLANTS = [
     plant: 'GIVEN_BACK_UNSAID',
     violates: 'given_back_once',
   },
+  { name: 'a stop that was lost is not told again', plant: 'STOP_TOLD_ONCE', violates: 'given_back_once' },
   {
     name: 'what is told to stop holds up a new grant',
     plant: 'STOPPED_HOLDS_UP',

@@ -15,6 +15,7 @@ import { isLate } from './pulse.ts';
 import type { BrainState } from './state.ts';
 import { reachChanged } from './reach.ts';
 import { forgetSceneless } from './scenes.ts';
+import { stop, stopAgain } from './stops.ts';
 
 /** Grants and leases (SPEC R52): made, renewed by beacons, taken back, and ended when a machine is gone. */
 
@@ -40,7 +41,7 @@ export function grantTask(state: BrainState, machine: Machine, job: Job, index: 
     grantedAt: state.now,
     seen: false,
     missed: 0,
-    stopping: false,
+    stopping: undefined,
     fraction: 0,
     ...(!job.table.isOpen(index) && { substitute: true }),
   };
@@ -85,7 +86,7 @@ export function adoptLease(state: BrainState, machine: Machine, held: HeldAttemp
     peer: machine.peer,
     seen: true,
     missed: 0,
-    stopping: false,
+    stopping: undefined,
     fraction: held.fraction,
     ...(held.substitute === true && { substitute: true }),
   });
@@ -109,10 +110,9 @@ export function releaseLease(state: BrainState, machine: Machine, lease: Lease):
 
 /** Takes a grant back: the task may go elsewhere at once, the machine's place is free when it has stopped. */
 export function takeBack(state: BrainState, lease: Lease, reason: string): void {
-  if (lease.stopping) return;
-  lease.stopping = true;
+  if (lease.stopping !== undefined) return;
+  stop(state, lease, reason);
   freeTask(state, lease);
-  state.out.stops.push({ peer: lease.peer, attempt: lease.attempt, reason });
 }
 
 function freeTask(state: BrainState, lease: Lease): void {
@@ -170,6 +170,7 @@ export function takeBeacon(state: BrainState, machine: Machine, beacon: Beacon):
     const held = listed.get(lease.key);
     if (held !== undefined) {
       renewLease(state, lease, held);
+      stopAgain(state, lease);
       continue;
     }
     if (isUnsaid(state, lease)) continue;

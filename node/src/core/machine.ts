@@ -21,8 +21,11 @@ export interface Lease {
   missedAt?: number;
   /** The task has a result, and nobody within reach holds it (SPEC R59). */
   substitute?: true;
-  /** Taken back: the task is free again, the machine's place is not until the attempt has ended there. */
-  stopping: boolean;
+  /**
+   * It was taken back: the task is free again, the machine's place is not until the attempt has ended there. Why, and the
+   * monotonic time at which the machine was told last.
+   */
+  stopping: { readonly reason: string; readonly toldAt: number } | undefined;
   fraction: number;
   remainingMs?: number;
   text?: string;
@@ -84,7 +87,7 @@ export function newMachine(peer: PeerId, now: number, reachable: boolean): Machi
 
 /** Whether the machine is at work on it, rather than keeping it ahead. */
 export function isRunning(machine: Machine, lease: Lease): boolean {
-  if (lease.stopping) return false;
+  if (lease.stopping !== undefined) return false;
   if (lease.fraction > 0) return true;
   let before = 0;
   for (const other of machine.leases.values()) {

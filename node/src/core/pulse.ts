@@ -225,7 +225,7 @@ function rowOf(state: BrainState, machine: Machine): PulseRow {
     load: machine.load,
     freeDiskBytes: machine.freeDiskBytes,
     held: [...machine.leases.values()]
-      .filter((lease) => !lease.stopping)
+      .filter(({ stopping }) => stopping === undefined)
       .map((lease) => heldOf(lease, isRunning(machine, lease))),
   };
 }

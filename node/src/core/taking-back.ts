@@ -8,7 +8,9 @@ import type { BrainState } from './state.ts';
 
 /** Leases that this node took back when it only mirrored them (SPEC R114). */
 export function forgetTakenBack(state: BrainState, machine: Machine): void {
-  for (const lease of [...machine.leases.values()]) if (lease.stopping) releaseLease(state, machine, lease);
+  for (const lease of [...machine.leases.values()]) {
+    if (lease.stopping !== undefined) releaseLease(state, machine, lease);
+  }
 }
 
 /** Takes back what a machine holds: all of it, or only what it hasn't begun. */

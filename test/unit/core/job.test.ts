@@ -84,7 +84,7 @@ const lease = (job: Job, index: number, peer = BELEN): Lease => ({
   peer,
   seen: false,
   missed: 0,
-  stopping: false,
+  stopping: undefined,
   fraction: 0,
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Epoch, Grant, Message } from '@cuadro/protocol';
 import type { CoreEffect } from '../../../node/src/core/interface.ts';
+import { defaultOptions } from '../../../node/src/core/options.ts';
 import { Cluster } from './cluster.ts';
 import {
   BELEN,
@@ -187,5 +188,27 @@ describe('a coordinator that granted a task to the machine that runs it', () => 
     const effects = other.farm.message(DOLORES, beaconOf(DOLORES, [other.older]));
     assert.deepEqual(stopsTo(DOLORES, effects), [other.older.attempt]);
     assert.deepEqual(stopsTo(CARMEN, effects), []);
+  });
+
+  it('R146: says again to stop what a beacon still lists, since the word may be lost', () => {
+    const { farm, newer: begun } = coordinator();
+    farm.message(CARMEN, beaconOf(CARMEN, [begun]));
+    const record = farm.core.jobRecord(begun.job);
+    assert.ok(record);
+    const redone = farm.records(withRequest(record, 'redo', [0], 1));
+    const [anew] = grantsTo(CARMEN, redone);
+    assert.ok(anew);
+    const told = sentTo(CARMEN, 'stop', redone);
+    assert.deepEqual(
+      told.map(({ attempts }) => attempts),
+      [[begun.attempt]],
+    );
+    assert.deepEqual(sentTo(CARMEN, 'stop', farm.message(CARMEN, beaconOf(CARMEN, [begun]))), []);
+    farm.advance(defaultOptions.beaconIntervalMs / 2);
+    assert.deepEqual(sentTo(CARMEN, 'stop', farm.message(CARMEN, beaconOf(CARMEN, [begun]))), told);
+    assert.deepEqual(sentTo(CARMEN, 'stop', farm.message(CARMEN, beaconOf(CARMEN, [begun]))), []);
+    farm.advance(defaultOptions.beaconIntervalMs / 2);
+    const heard = farm.message(CARMEN, beaconOf(CARMEN, [anew]));
+    assert.deepEqual(sentTo(CARMEN, 'stop', heard), []);
   });
 });
