@@ -283,6 +283,10 @@ const SEEDS: readonly { seed: bigint; was: string; profile?: Partial<Profile> }[
     was: 'a disk was destroyed that alone had a frame and alone knew that it was discarded, with another one just lost',
     profile: { addsSleep: true },
   },
+  {
+    seed: 7717n,
+    was: 'who took the last word of a machine that left told only its coordinator, over a slow link, for want of gossip',
+  },
 ];
 
 describe('seeds that found something', () => {

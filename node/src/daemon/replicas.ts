@@ -104,6 +104,7 @@ export function assembleReplicas(
       return read.kind === 'record' ? read.record : undefined;
     },
     merge: deliver,
+    learned: (from) => sync.learned(from),
     ...(base.onLacking !== undefined && { onLacking: base.onLacking }),
   });
   const teller = createBundleTeller({ mesh, transfer, queries });

@@ -29,6 +29,8 @@ export interface CopiesComponents {
   readonly onLacking?: (job: JobId) => void;
   /** Merges records, and resolves once they are durable; must not wait for a job's plan. */
   readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
+  /** Records that a peer had held here, and may tell nobody else, are durable. */
+  readonly learned: (from: PeerId) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }

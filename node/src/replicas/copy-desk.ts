@@ -294,7 +294,7 @@ export class CopyDesk {
     }
   }
 
-  /** A job's record comes before those of its tasks (SPEC R65). */
+  /** A job's record comes before those of its tasks (SPEC R57). */
   #sendJobRecord(peer: PeerId, need: Need): void {
     if (need.kind === 'records') return;
     const record = this.#components.queries.jobRecord(need.job);

@@ -36,6 +36,8 @@ export interface HoldingComponents {
   readonly read: (bytes: Uint8Array) => KnownRecord | undefined;
   /** Merges records of a peer; resolves once they are durable. */
   readonly merge: (from: PeerId, records: KnownRecord[]) => Promise<void>;
+  /** Records that a peer had held here, and may tell nobody else, are durable. */
+  readonly learned: (from: PeerId) => void;
   /** This machine is about to leave: nothing more may count on it (SPEC R162). */
   readonly isLeaving: () => boolean;
   readonly clock: Clock;
@@ -50,7 +52,7 @@ class Refused extends Error {
   }
 }
 
-/** The other side of a request for a copy (SPEC R65): files durable and pinned, then the record, then the answer. */
+/** The other side of a request for a copy (SPEC R57): files durable and pinned, then the record, then the answer. */
 export class Holding {
   readonly #components: HoldingComponents;
   readonly #options: CopyOptions;
@@ -280,6 +282,8 @@ class HoldSession {
 
   async #holdRecords(records: readonly KnownRecord[]): Promise<Record<string, never>> {
     await Promise.all(records.map((record) => this.#merges.add(record)));
+    // Of one that leaves this was the last word (SPEC R160).
+    this.#components.learned(this.#stream.peer);
     return {};
   }
 

@@ -74,6 +74,11 @@ export interface RecordSync extends Startable {
   persisted(put: readonly KnownRecord[], removed: readonly string[]): void;
   /** Changes of this node's own, durable here: gossiped. Call `persisted` first. */
   publish(records: readonly KnownRecord[]): void;
+  /**
+   * Records that a peer had held here are durable (SPEC R57): it may be gone before it tells anybody else, so what is new
+   * of them goes on as what an exchange brought (SPEC R130).
+   */
+  learned(from: PeerId): void;
   /** The root of a peer's beacon or pulse. */
   heardRoot(peer: PeerId, root: string): void;
   /**

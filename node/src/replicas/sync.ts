@@ -151,6 +151,10 @@ class Replicas implements RecordSync {
     this.#publisher.publish(records);
   }
 
+  learned(from: PeerId): void {
+    if (this.#state !== 'stopped') this.#spread.learned(from);
+  }
+
   heardRoot(peer: PeerId, root: string): void {
     this.#schedule.heard(peer, root);
   }
@@ -334,7 +338,7 @@ class Replicas implements RecordSync {
   }
 
   #account(peer: PeerId, { frames, intake }: Session): void {
-    if (intake.stored > 0 && this.#state !== 'stopped') this.#spread.learned(peer);
+    if (intake.stored > 0) this.learned(peer);
     this.#bytes.sent += frames.bytes.sent;
     this.#bytes.received += frames.bytes.received;
   }

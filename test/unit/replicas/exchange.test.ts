@@ -275,6 +275,17 @@ test('R130: what one learned by an exchange goes on from member to member, thoug
   });
 });
 
+test('R130: what one was asked to hold goes on as well, by one that says it to nobody else', async () => {
+  await withLab(4, {}, async (lab) => {
+    lab.at(1).take([jobRecord(JOB)]);
+    await lab.pass(5_000);
+    assert.equal(lab.at(2).held.size, 0);
+    lab.at(1).sync.learned(lab.at(0).peer);
+    await lab.pass(5_000);
+    for (const other of lab.replicas) assertSame(lab.at(1), other);
+  });
+});
+
 test('R130: while records change all the time nobody asks others what gossip is about to bring', async () => {
   await withLab(4, {}, async (lab) => {
     const before = lab.opened();

@@ -47,6 +47,8 @@ export class TestRecords {
   merges = 0;
   /** Set: whatever is merged waits for it, and is not there before. */
   gate: Promise<void> | undefined;
+  /** Who had records held here. */
+  readonly learned: PeerId[] = [];
   /** Whom the farm removed. */
   readonly gone = new Set<PeerId>();
   onChanged: (records: readonly KnownRecord[]) => void = () => undefined;
@@ -140,6 +142,7 @@ export async function startKeeper(
           return read.kind === 'record' ? read.record : undefined;
         },
         merge: (_from, merged) => records.merge(merged),
+        learned: (from) => records.learned.push(from),
         logger: silent,
       };
       copies = init.createCopies?.(components) ?? createCopies(components, init.copyOptions);

@@ -182,4 +182,20 @@ describe('R162: the last word of a machine', () => {
     await slow.stop();
     assert.equal((await confirmed).machines, 1);
   });
+
+  it('R130: tells from whom it holds records, once they are durable, so that they go on', async (test) => {
+    const names = ['teller', 'holder'];
+    const farm = new TestFarm(test, names);
+    const teller = await startKeeper(farm, 'teller', { members: names });
+    const holder = await startKeeper(farm, 'holder', { members: names });
+    await reaches(teller, holder);
+    const open = Promise.withResolvers<void>();
+    holder.records.gate = open.promise;
+    const told = teller.copies.confirm([await submittedJob(teller)]);
+    while (holder.records.merges === 0) await new Promise((next) => setImmediate(next));
+    assert.deepEqual(holder.records.learned, []);
+    open.resolve();
+    assert.deepEqual(await told, { machines: 2, others: 'enough' });
+    assert.deepEqual(holder.records.learned, [teller.peer]);
+  });
 });
