@@ -134,7 +134,7 @@ export const COPY_PLANTS: readonly Plant[] = [
     from: "if (await held.promise) return { machines: 2, others: 'enough' };",
     to: "if ((await held.promise) || !this.alone()) return { machines: 2, others: 'enough' };",
     // Whoever wants a machine to leave is told how many hold that.
-    profile: { ...FOUNDED, machines: 4, leaves: 2 },
+    profile: { ...FOUNDED, machines: 4, leaves: 2, actEveryMs: 500, faultEveryMs: 1_500 },
     within: 60,
   },
   {
