@@ -4,7 +4,7 @@ import { markLack, openLack } from '../store/lack.ts';
 import { asideOf } from '../store/rescue.ts';
 import type { Logger } from '../system/interface.ts';
 
-/** What becomes of it, in the log and for who asks `cuadro doctor --store`. */
+/** What becomes of it. */
 const BACK =
   'What is missing comes back from other machines; until then the files of jobs that are unknown here are kept.';
 

@@ -103,14 +103,9 @@ export async function checkStore(dataFolder: string, options: StoreCheckOptions)
     const owners = lacks === undefined ? [] : blobs.pinOwners();
     const unknownJobs = owners.filter((owner) => isJob(owner) && !jobs.has(owner));
     return {
-      ...{
-        records,
-        badRecords,
-        rescued: lacks === 'rescued',
-        ...(lacks !== undefined && { lacks }),
-        unknownJobs,
-      },
-      ...{ badNotes, files: seen.size, fileBytes, corrupt, missing },
+      ...{ records, badRecords, unknownJobs, badNotes, files: seen.size, fileBytes, corrupt, missing },
+      rescued: lacks === 'rescued',
+      ...(lacks !== undefined && { lacks }),
     };
   } catch (error) {
     throw startError(error, dataFolder);

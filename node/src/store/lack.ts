@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createFileSynced, syncFolder } from '../system/files.ts';
+import { createFileSynced, replaceDurably, syncFolder } from '../system/files.ts';
 import type { Lack } from './interface.ts';
 import { localFromText, localToText } from './local-text.ts';
 import { asideOf } from './rescue.ts';
@@ -107,7 +107,5 @@ async function writeMark(folder: string, mark: LackMark): Promise<void> {
   const path = lackMarkOf(folder);
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });
-  await createFileSynced(fresh, localToText(mark));
-  await rename(fresh, path);
-  await syncFolder(dirname(folder));
+  await replaceDurably(fresh, path, localToText(mark));
 }

@@ -5,7 +5,7 @@ import { StoreError, StoreWriteError } from './errors.ts';
 import type { Loaded, LoadOptions, RecordStore, StoreBatch } from './interface.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
 import { KnownTerms } from './known-terms.ts';
-import { lackIn, markLack, markTermTaken } from './lack.ts';
+import { type LackMark, lackIn, markLack, markTermTaken } from './lack.ts';
 import { jsonOfLocal, localFromText, localToText } from './local-text.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
 import { finishRescue, hasCutLog, isDamage, rescue, wouldLose } from './rescue.ts';
@@ -122,16 +122,17 @@ class LevelStore implements RecordStore {
   }
 
   async load(options: LoadOptions = {}): Promise<Loaded> {
+    let mark = await lackIn(this.#folder);
     let loaded: Loaded;
     try {
-      loaded = await this.#read(options);
+      loaded = await this.#read(options, mark);
     } catch (error) {
       if (!isDamage(error)) throw error;
       await this.#rescue('read');
       await this.#openDatabase();
-      loaded = await this.#read(options);
+      mark = await lackIn(this.#folder);
+      loaded = await this.#read(options, mark);
     }
-    const mark = await lackIn(this.#folder);
     if (mark === undefined) return loaded;
     if (mark.isTermOld) {
       // What told of the older one may be gone by the next start.
@@ -142,12 +143,11 @@ class LevelStore implements RecordStore {
     return { ...loaded, lacks: this.#isRescued ? 'rescued' : before };
   }
 
-  async #read(options: LoadOptions): Promise<Loaded> {
+  async #read(options: LoadOptions, mark: LackMark | undefined): Promise<Loaded> {
     const records: KnownRecord[] = [];
     let damaged = 0;
     const term = await this.#meta('term');
-    const mayBeOld = (await lackIn(this.#folder))?.isTermOld === true;
-    const known = term === 'damaged' || mayBeOld ? new KnownTerms() : undefined;
+    const known = term === 'damaged' || mark?.isTermOld === true ? new KnownTerms() : undefined;
     let isBeforeTasks = true;
     const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
     try {

@@ -88,6 +88,16 @@ export async function writeFileDurably(
     folder,
     `.${path.slice(folder.length).replace(/^[/\\]/, '')}.${components.random.name()}.tmp`,
   );
+  await replaceDurably(temporary, path, data, options);
+}
+
+/** The same by way of a name in the same folder that the caller chose, and at which nothing is. */
+export async function replaceDurably(
+  temporary: string,
+  path: string,
+  data: Uint8Array | string,
+  options: { mode?: number } = {},
+): Promise<void> {
   try {
     await createFileSynced(temporary, data, options.mode);
     await rename(temporary, path);
@@ -95,7 +105,7 @@ export async function writeFileDurably(
     await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
   }
-  await syncFolder(folder);
+  await syncFolder(dirname(path));
 }
 
 /** Bytes that an ordinary user may still write on the file system of `path`. */

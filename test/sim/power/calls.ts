@@ -192,8 +192,8 @@ export class ProcessFiles implements FileCalls {
     });
   }
 
-  statfs(_path: string): Promise<FreeSpace> {
-    return this.#call(false, () => this.statfsSync(_path));
+  statfs(path: string): Promise<FreeSpace> {
+    return this.#call(false, () => this.statfsSync(path));
   }
 
   statfsSync(_path: string): FreeSpace {
