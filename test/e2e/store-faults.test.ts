@@ -124,7 +124,7 @@ async function pinsOf(dataFolder: string, job: string): Promise<string[]> {
   return pinned;
 }
 
-const CUT = /The end of the latest writes of the records was lost/;
+const CUT = /Some of the latest writes of the records were lost/;
 
 async function startAgain(): Promise<void> {
   await farm.start(1);

@@ -9,7 +9,7 @@ const BACK =
   'What is missing comes back from other machines; until then the files of jobs that are unknown here are kept.';
 
 const SENTENCES: Readonly<Record<NonNullable<Loaded['lacks']>, string>> = {
-  cut: `The end of the latest writes of the records was lost, as by a power cut, before this start or an earlier one. ${BACK}`,
+  cut: `Some of the latest writes of the records were lost, as by a power cut or a bad sector, before this start or an earlier one. ${BACK}`,
   rescued: `The database of the records was damaged. What can be read of it is used, and the damaged files were put aside. ${BACK}`,
   aside: `The database of the records was damaged before an earlier start, and put aside. ${BACK}`,
   gone: `The records were gone, at this start or an earlier one, and files of jobs are here. ${BACK}`,

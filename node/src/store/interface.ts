@@ -25,7 +25,7 @@ export interface Loaded {
   /** Records that were left out, since their bytes are damaged; they are fetched again from others. */
   damaged: number;
   /**
-   * Records that were here may be missing: the end of the latest writes was lost, now or before an earlier start
+   * Records that were here may be missing: some of the latest writes were lost, now or before an earlier start
    * (`cut`), or the database was damaged and exchanged for what could be read of it, just now (`rescued`) or before
    * (`aside`). `gone` says who finds files that no record is left of. It is said at every start until it is ended.
    */

@@ -8,11 +8,11 @@ import { asideOf } from './rescue.ts';
 
 /**
  * That records which were here may be missing (SPEC R173), marked in a file beside their folder. The database tells of
- * it only once: to open one whose log was cut makes a new log, and to exchange a damaged one leaves a whole one. So the
+ * it only once: to open one whose log was cut or garbled makes a new log, and to exchange a damaged one leaves a whole one. So the
  * mark is durable before that, and stands until somebody ends it, however often the node is started meanwhile.
  */
 
-/** The end of the latest writes was lost, the database was damaged, or all of it was gone. */
+/** Some of the latest writes were lost, the database was damaged, or all of it was gone. */
 export type WhyLacking = 'cut' | 'damaged' | 'gone';
 
 export interface LackMark {

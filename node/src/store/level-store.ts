@@ -8,7 +8,7 @@ import { KnownTerms } from './known-terms.ts';
 import { type LackMark, lackIn, markLack, markTermTaken } from './lack.ts';
 import { jsonOfLocal, localFromText, localToText } from './local-text.ts';
 import { recordFromBytes, recordToBytes } from './record-bytes.ts';
-import { finishRescue, hasCutLog, isDamage, rescue, wouldLose } from './rescue.ts';
+import { finishRescue, hasBrokenLog, isDamage, rescue, wouldLose } from './rescue.ts';
 
 type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string };
 
@@ -66,8 +66,8 @@ class LevelStore implements RecordStore {
     await finishRescue(this.#folder);
     await mkdir(this.#folder, { recursive: true });
     if (await wouldLose(this.#folder)) await this.#rescue('repair');
-    // To open it makes a new log, which tells nothing of the cut.
-    else if (await hasCutLog(this.#folder)) await markLack(this.#folder, 'cut');
+    // To open it makes a new log, which tells nothing of what is missing.
+    else if (await hasBrokenLog(this.#folder)) await markLack(this.#folder, 'cut');
     try {
       await this.#openDatabase();
     } catch (error) {

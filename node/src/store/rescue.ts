@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { syncFolder } from '../system/files.ts';
 import { StoreError } from './errors.ts';
+import { isBroken } from './log-format.ts';
 
 /**
  * A database of which files are cut, garbled or gone: what can be read of it is copied into a new one, and the damaged
@@ -15,9 +16,6 @@ import { StoreError } from './errors.ts';
 export const asideOf = (folder: string): string => `${folder}.damaged`;
 const freshOf = (folder: string): string => `${folder}.rescued`;
 
-/** Of LevelDB's log format: blocks of 32 KiB; a record's head is a sum of four bytes, a length of two, and a kind. */
-const BLOCK_BYTES = 32_768;
-const HEAD_BYTES = 7;
 /** All that its first file may hold: the name of a list of files. */
 const LIST_NAME = /^MANIFEST-\d+\n$/;
 
@@ -41,7 +39,7 @@ export async function wouldLose(folder: string): Promise<boolean> {
   if (current === undefined) return hasTables(folder);
   if (!LIST_NAME.test(current)) return true;
   const list = await readFile(join(folder, current.trim())).catch(() => undefined);
-  return list !== undefined && isCut(list);
+  return list !== undefined && isBroken(list);
 }
 
 async function hasTables(folder: string): Promise<boolean> {
@@ -52,29 +50,11 @@ async function hasTables(folder: string): Promise<boolean> {
   return false;
 }
 
-/** Whether one of the logs ends within a record, as after a power cut, or when its end was lost. */
-export async function hasCutLog(folder: string): Promise<boolean> {
+/** Whether a write in one of the logs was cut or garbled, as by a power cut or a bad sector. */
+export async function hasBrokenLog(folder: string): Promise<boolean> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names) {
-    if (/^\d+\.log$/.test(name) && isCut(await readFile(join(folder, name)))) return true;
-  }
-  return false;
-}
-
-/** Whether a file in the log format ends within a record. */
-export function isCut(bytes: Uint8Array): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let offset = 0;
-  while (offset < bytes.length) {
-    const leftInBlock = BLOCK_BYTES - (offset % BLOCK_BYTES);
-    if (leftInBlock < HEAD_BYTES) {
-      offset += leftInBlock;
-      continue;
-    }
-    if (offset + HEAD_BYTES > bytes.length) return true;
-    const end = offset + HEAD_BYTES + view.getUint16(offset + 4, true);
-    if (end > bytes.length) return true;
-    offset = end;
+    if (/^\d+\.log$/.test(name) && isBroken(await readFile(join(folder, name)))) return true;
   }
   return false;
 }

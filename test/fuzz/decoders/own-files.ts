@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CuadroError } from '@cuadro/protocol';
-import { hasCutLog, isCut, wouldLose } from '../../../node/src/store/rescue.ts';
+import { isBroken, sumOf } from '../../../node/src/store/log-format.ts';
+import { hasBrokenLog, wouldLose } from '../../../node/src/store/rescue.ts';
 import { DataFolderInUseError } from '../../../node/src/system/errors.ts';
 import { createFolderLock } from '../../../node/src/system/folder-lock.ts';
 import { identityOf, loadIdentity } from '../../../node/src/system/identity.ts';
@@ -29,7 +30,11 @@ const random = createSeededRandom(1);
 
 /** Of LevelDB's log format: a record with its head, as it stands within a block. */
 function logRecord(payload: Uint8Array): Uint8Array {
-  return joined(Uint8Array.of(0, 0, 0, 0, payload.length & 255, payload.length >> 8, 1), payload);
+  const body = joined(Uint8Array.of(1), payload);
+  const head = Buffer.alloc(6);
+  head.writeUInt32LE(sumOf(body));
+  head.writeUInt16LE(payload.length, 4);
+  return joined(head, body);
 }
 
 const BLOCK_BYTES = 32_768;
@@ -90,22 +95,22 @@ function databaseReader(): Reader<Uint8Array> {
       write(LIST, isFirst ? whole : content);
       write('000005.log', isFirst ? whole : content);
       const loses = await wouldLose(database);
-      const lacks = await hasCutLog(database);
+      const lacks = await hasBrokenLog(database);
       demand(readdirSync(database).length === 4, 'A look at a database has changed its files.');
       if (isFirst) {
         const named = Buffer.from(content).toString('latin1');
         const isList = /^MANIFEST-\d+\n$/.test(named);
         demand(isList || loses, 'A database is opened by a list that is none, or somebody else’s.');
-        demand(!lacks, 'A whole log is cut.');
+        demand(!lacks, 'A whole log is broken.');
         return loses ? 'refused' : 'taken';
       }
-      demand(loses === lacks, 'One log is cut as a list, and whole as a log.');
+      demand(loses === lacks, 'One log is broken as a list, and whole as a log.');
       if (lacks) return 'refused';
       const left = BLOCK_BYTES - (content.length % BLOCK_BYTES);
       const isEnd = left < HEAD_BYTES;
       const padded = isEnd ? joined(content, new Uint8Array(left)) : content;
-      demand(isCut(joined(padded, whole.subarray(0, HEAD_BYTES + 1))), 'A record that is cut is whole.');
-      demand(!isCut(joined(padded, whole)), 'One record more cuts a log that was whole.');
+      demand(isBroken(joined(padded, whole.subarray(0, HEAD_BYTES + 1))), 'A record that is cut is whole.');
+      demand(!isBroken(joined(padded, whole)), 'One record more breaks a log that was whole.');
       return 'taken';
     },
   };
@@ -243,9 +248,10 @@ function tokenReader(): Reader<string> {
 export const ownFileDecoders: readonly Decoder[] = [
   decoder<Uint8Array>({
     name: 'record-database',
-    covers: ['node/src/store/rescue.ts'],
+    covers: ['node/src/store/rescue.ts', 'node/src/store/log-format.ts'],
     sources: [
-      { file: 'node/src/store/rescue.ts', functions: ['wouldLose', 'hasTables', 'hasCutLog', 'isCut'] },
+      { file: 'node/src/store/rescue.ts', functions: ['wouldLose', 'hasTables', 'hasBrokenLog'] },
+      'node/src/store/log-format.ts',
     ],
     input: databaseFile,
     open: databaseReader,

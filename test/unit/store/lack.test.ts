@@ -9,7 +9,7 @@ import type { Loaded } from '../../../node/src/store/interface.ts';
 import { lackFromText, lackMarkOf, markLack, openLack } from '../../../node/src/store/lack.ts';
 import { createLevelStore } from '../../../node/src/store/level-store.ts';
 import { localToText } from '../../../node/src/store/local-text.ts';
-import { asideOf, hasCutLog } from '../../../node/src/store/rescue.ts';
+import { asideOf, hasBrokenLog } from '../../../node/src/store/rescue.ts';
 import { doneTask, JOBS } from '../replicas/records.ts';
 
 /** The mark that records may be missing (SPEC R173): it outlasts the starts that use up what told of it. */
@@ -45,7 +45,7 @@ async function load(): Promise<Loaded> {
 async function cutLog(): Promise<void> {
   const name = (await readdir(folder)).find((one) => one.endsWith('.log')) as string;
   await truncate(join(folder, name), (await stat(join(folder, name))).size - 3);
-  assert.ok(await hasCutLog(folder));
+  assert.ok(await hasBrokenLog(folder));
 }
 
 async function damage(): Promise<void> {
@@ -56,7 +56,7 @@ describe('R173: the mark that records may be missing', () => {
   test('a cut is known at every start, until it is ended', async () => {
     await cutLog();
     for (let start = 0; start < 3; start++) assert.equal((await load()).lacks, 'cut');
-    assert.equal(await hasCutLog(folder), false, 'the database itself tells of it no more');
+    assert.equal(await hasBrokenLog(folder), false, 'the database itself tells of it no more');
     await (await openLack(folder))?.end();
     assert.equal((await load()).lacks, undefined);
     assert.deepEqual(await readdir(base), ['records']);
@@ -67,7 +67,7 @@ describe('R173: the mark that records may be missing', () => {
     // A folder with something in it is not removed as a file is.
     await mkdir(join(`${lackMarkOf(folder)}.new`, 'in-the-way'), { recursive: true });
     await assert.rejects(load());
-    assert.ok(await hasCutLog(folder));
+    assert.ok(await hasBrokenLog(folder));
     await rm(`${lackMarkOf(folder)}.new`, { recursive: true });
     assert.equal((await load()).lacks, 'cut');
   });

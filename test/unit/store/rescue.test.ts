@@ -18,7 +18,8 @@ import { after, before, describe, test } from 'node:test';
 import { emptyTask, type KnownRecord } from '@cuadro/protocol';
 import type { Loaded } from '../../../node/src/store/interface.ts';
 import { createLevelStore } from '../../../node/src/store/level-store.ts';
-import { asideOf, isCut } from '../../../node/src/store/rescue.ts';
+import { isBroken } from '../../../node/src/store/log-format.ts';
+import { asideOf } from '../../../node/src/store/rescue.ts';
 import { doneTask, JOBS } from '../replicas/records.ts';
 
 /**
@@ -167,7 +168,7 @@ async function cut(path: string): Promise<void> {
   await truncate(path, size - 3);
   const handle = await open(path);
   try {
-    assert.ok(isCut(await handle.readFile()));
+    assert.ok(isBroken(await handle.readFile()));
   } finally {
     await handle.close();
   }

@@ -147,7 +147,7 @@ function tell(output: Output, findings: readonly Finding[]): void {
 
 /** Why records may be missing that were here. */
 const LACKING = {
-  cut: 'The end of the latest writes of the records was lost, as by a power cut: some that were here may be missing.',
+  cut: 'Some of the latest writes of the records were lost, as by a power cut or a bad sector: records that were here may be missing.',
   rescued:
     'The database of the records was damaged. What can be read of it stands in its place; the damaged files were put aside.',
   aside:
