@@ -1,6 +1,7 @@
 import { type Delays, RestingLoop, saidOf } from './content/delays.ts';
 import type { Fetched, Looked } from './content/member.ts';
 import { startMembers } from './content/members.ts';
+import type { Counted } from './content/counted.ts';
 import { overWire } from './content/over-wire.ts';
 import { type Wire, WIRES } from './content/wire.ts';
 import { type Bench, type BenchContext, CouldNotMeasure, type Measured, median, rounded } from './harness.ts';
@@ -17,7 +18,8 @@ export const bench: Bench = {
     'p50: real mesh, transfer and store in processes of their own on loopback. The baseline is a bare libp2p stream with ' +
     "the same noise between two processes, bytes thrown away; beside it raw TCP, node:tls, and libp2p's noise as it comes. " +
     'The ratio is transfer ÷ baseline. Processor time of both ends is told beside it, in ms for each MB: a busy machine ' +
-    'changes it least. How late the loops of both nodes ran is told beside a process at rest.',
+    'changes it least. How often noise and yamux copy and allocate what they carry is counted in runs of their own. How late ' +
+    'the loops of both nodes ran is told beside a process at rest.',
   run,
 };
 
@@ -62,6 +64,7 @@ async function run(context: BenchContext): Promise<Measured> {
     context.say(saidOf(late));
   }
   await Promise.all([from.end(), to.end()]);
+  const memoryOf = await countMemory(context);
   const of = (what: Wire | 'transfer'): number => median(speeds.get(what) ?? []);
   const cpuMsPerMB = Object.fromEntries(
     [...cpu].map(([what, { sendingMs, receivingMs }]) => [
@@ -82,9 +85,49 @@ async function run(context: BenchContext): Promise<Measured> {
     kept: rounded(of('mesh-noise-kept'), 1),
     ratioToKept: rounded(of('transfer') / of('mesh-noise-kept'), 3),
     cpuMsPerMB,
+    memory: memoryOf,
     loopDelayP99Ms: median(delays.map(({ loopDelayP99Ms }) => loopDelayP99Ms)),
     ownDelayP99Ms: median(delays.flatMap(({ ownDelayP99Ms }) => ownDelayP99Ms ?? [])),
     idleDelayP99Ms: median(delays.map(({ idleDelayP99Ms }) => idleDelayP99Ms)),
     megabytes: MEGABYTES,
+  };
+}
+
+/** Long enough that what a connection costs at its begin is nothing beside it. */
+const COUNTED_BYTES = 64_000_000;
+
+/** What an end of a wire does with memory: for each byte of content, and how often for each MB. */
+interface Handling {
+  readonly copied: number;
+  readonly allocated: number;
+  readonly copiesPerMB: number;
+  readonly allocationsPerMB: number;
+}
+
+/** How noise and yamux handle what they carry, with noise as it comes and with the mesh's. */
+async function countMemory(
+  context: BenchContext,
+): Promise<Record<string, { sending: Handling; receiving: Handling }>> {
+  const handled: Record<string, { sending: Handling; receiving: Handling }> = {};
+  for (const wire of ['noise', 'mesh-noise'] as const) {
+    const { counted } = await overWire(context, { wire, bytes: COUNTED_BYTES, isCounted: true });
+    if (counted === undefined) throw new CouldNotMeasure('What the ends of a wire copy was not counted.');
+    const sending = handlingOf(counted.sending);
+    const receiving = handlingOf(counted.receiving);
+    handled[wire] = { sending, receiving };
+    const said = ({ copied, allocated, copiesPerMB, allocationsPerMB }: Handling): string =>
+      `${copied} copied and ${allocated} allocated in ${copiesPerMB} and ${allocationsPerMB} calls a MB`;
+    context.say(`${wire}: of each byte sent ${said(sending)}; received ${said(receiving)}.`);
+  }
+  return handled;
+}
+
+function handlingOf({ copiedBytes, copies, allocatedBytes, allocations }: Counted): Handling {
+  const megabytes = COUNTED_BYTES / 1e6;
+  return {
+    copied: rounded(copiedBytes / COUNTED_BYTES, 2),
+    allocated: rounded(allocatedBytes / COUNTED_BYTES, 2),
+    copiesPerMB: rounded(copies / megabytes),
+    allocationsPerMB: rounded(allocations / megabytes),
   };
 }

@@ -15,12 +15,13 @@ import { blobLimits } from '../../../node/src/blobs/options.ts';
 import { STREAM_WINDOW_BYTES } from '../../../node/src/mesh/limits.ts';
 import { fastNoise } from '../../../node/src/mesh/noise-crypto.ts';
 import { BulkStream } from '../../../node/src/mesh/stream.ts';
+import type { Counted } from './counted.ts';
 
 /**
  * Bare wires, as baselines of the bench `transfer`: bytes from one process to another and nothing done with them.
  * `wire.ts serve KIND HOST BYTES` says where it listens, as a line of JSON, sends so many to whoever connects, and says
  * how much processor time that took; `wire.ts take KIND ADDRESS BYTES` takes them and says the same, and how many seconds
- * passed.
+ * passed. With `counted.ts` loaded before, each says what it copied and allocated meanwhile, too.
  */
 
 /**
@@ -43,25 +44,37 @@ const chunk = Buffer.alloc(CHUNK_BYTES, 7);
 const psk = { ciphers: 'PSK-AES256-GCM-SHA384', maxVersion: 'TLSv1.2' as const };
 const key = Buffer.alloc(32, 1);
 
-/** Processor time of this process from now on, in seconds: told when it is called. */
-function processorTime(): () => number {
+/** What one end of a wire cost. */
+export interface Spent {
+  /** Processor time of its process, in seconds. */
+  readonly cpuSeconds: number;
+  readonly counted?: Counted;
+}
+
+const counting = process.execArgv.some((word) => word.endsWith('/counted.ts'))
+  ? await import('./counted.ts')
+  : undefined;
+
+/** What this process spends from now on: told when it is called. */
+function spending(): () => Spent {
   const before = process.cpuUsage();
+  counting?.beginToCount();
   return () => {
     const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1e6;
+    return { cpuSeconds: (user + system) / 1e6, ...(counting && { counted: counting.countedSince() }) };
   };
 }
 
 const say = (told: object): void => console.log(JSON.stringify(told));
 
 async function pour(socket: Socket, bytes: number): Promise<void> {
-  const cpuSeconds = processorTime();
+  const spent = spending();
   const closed = once(socket, 'close').catch(() => undefined);
   socket.on('error', () => undefined);
   for (let left = bytes; left > 0 && !socket.destroyed; left -= CHUNK_BYTES)
     if (!socket.write(chunk)) await once(socket, 'drain').catch(() => undefined);
   await closed;
-  say({ cpuSeconds: cpuSeconds() });
+  say(spent());
 }
 
 async function libp2p(wire: StreamWire, listen: string[]): Promise<Libp2p> {
@@ -93,7 +106,7 @@ async function serve(wire: Wire, at: string, bytes: number): Promise<void> {
 }
 
 async function pourStream(stream: Stream, bytes: number): Promise<void> {
-  const cpuSeconds = processorTime();
+  const spent = spending();
   const closed = new Promise((resolve) => stream.addEventListener('close', resolve));
   for (let left = bytes; left > 0 && stream.status === 'open'; left -= CHUNK_BYTES) {
     if (!stream.send(chunk)) await stream.onDrain().catch(() => undefined);
@@ -101,12 +114,11 @@ async function pourStream(stream: Stream, bytes: number): Promise<void> {
     await new Promise(setImmediate);
   }
   await closed;
-  say({ cpuSeconds: cpuSeconds() });
+  say(spent());
 }
 
-interface Taken {
+export interface Taken extends Spent {
   readonly seconds: number;
-  readonly cpuSeconds: number;
 }
 
 async function take(wire: Wire, address: string, bytes: number): Promise<Taken> {
@@ -132,14 +144,14 @@ async function take(wire: Wire, address: string, bytes: number): Promise<Taken> 
 
 async function taken(parts: AsyncIterable<{ readonly byteLength: number }>, bytes: number): Promise<Taken> {
   const startedAt = performance.now();
-  const cpuSeconds = processorTime();
+  const spent = spending();
   let left = bytes;
   for await (const part of parts) {
     left -= part.byteLength;
     if (left <= 0) break;
   }
   if (left > 0) throw new Error(`The stream ended ${left} bytes early.`);
-  return { seconds: (performance.now() - startedAt) / 1_000, cpuSeconds: cpuSeconds() };
+  return { seconds: (performance.now() - startedAt) / 1_000, ...spent() };
 }
 
 /** What comes, held back while it is worked on. */
@@ -152,7 +164,7 @@ async function kept(parts: AsyncIterable<Uint8Array>, bytes: number): Promise<Ta
   const file = await open(join(folder, 'file'), 'wx');
   try {
     const startedAt = performance.now();
-    const cpuSeconds = processorTime();
+    const spent = spending();
     const whole = createHash('sha256');
     const pieces: string[] = [];
     const buffers = [Buffer.alloc(PIECE_BYTES), Buffer.alloc(PIECE_BYTES)] as const;
@@ -184,7 +196,7 @@ async function kept(parts: AsyncIterable<Uint8Array>, bytes: number): Promise<Ta
     await writing;
     whole.digest();
     await file.sync();
-    return { seconds: (performance.now() - startedAt) / 1_000, cpuSeconds: cpuSeconds() };
+    return { seconds: (performance.now() - startedAt) / 1_000, ...spent() };
   } finally {
     await file.close();
     await rm(folder, { recursive: true });
