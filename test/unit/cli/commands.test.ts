@@ -82,6 +82,21 @@ describe('commands that read', () => {
     assert.match(out, /ab {2}c\n$/);
   });
 
+  test('machines are listed as on the dashboard: this one first, the others by their names', async () => {
+    const before = harness.node.nodes;
+    const [here] = before;
+    assert.ok(here);
+    const other = (name: string) => ({ ...here, name, here: false });
+    harness.node.nodes = [other('zora'), other('attic'), here];
+    try {
+      const { out } = await harness.run(['nodes']);
+      const names = out.split('\n').map((row) => row.split(/ {2}/)[0]);
+      assert.deepEqual(names.slice(1, 4), ['studio (here)', 'attic', 'zora']);
+    } finally {
+      harness.node.nodes = before;
+    }
+  });
+
   test('no jobs at all is no failure', async () => {
     const { jobs } = harness.node;
     harness.node.jobs = [];

@@ -38,12 +38,14 @@ export async function nodes(
     output.printJson(all);
     return EXIT.ok;
   }
+  // As the dashboard orders them; the node gives them by their keys, which nobody knows by heart.
+  const shown = all.toSorted((a, b) => Number(b.here) - Number(a.here) || a.name.localeCompare(b.name));
   const head = ['NAME', 'ROLE', 'SLOTS', 'CORES', 'MEMORY', 'DISK FREE', 'ENGINES', 'TAGS', 'STATE'];
   output.print(
     table(
       output,
       head,
-      all.map((node) => row(output, node)),
+      shown.map((node) => row(output, node)),
     ),
   );
   if (all.length > 1) printNeeded(output, all, await node.call('jobs', {}));
