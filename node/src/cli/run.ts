@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { EXIT, type ExitCode } from '@cuadro/protocol/errors';
 import { type Failure, failureOf } from './failure.ts';
+import { COMMANDS } from './help.ts';
 import { type CommandLine, Output, plain } from './output.ts';
 import { createProgram } from './program.ts';
 
@@ -14,7 +15,7 @@ export async function runCommandLine(args: readonly string[], line: CommandLine)
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const failure = error instanceof CommanderError ? usageFailure(error) : failureOf(error);
-    report(failure, error, new Output(line, wantsJson(args)), line);
+    report(failure, error, args, line);
     return failure.exit;
   }
 }
@@ -30,17 +31,24 @@ function usageFailure(error: CommanderError): Failure {
   return { code: 'usage', message, details: {}, exit: EXIT.usage };
 }
 
-function report(failure: Failure, error: unknown, output: Output, line: CommandLine): void {
+function report(failure: Failure, error: unknown, args: readonly string[], line: CommandLine): void {
+  const output = new Output(line, wantsJson(args));
   const { code, message, details } = failure;
   if (output.json) {
     output.printJson({ error: { code, message, details } });
     return;
   }
   output.note(`${output.style('red', 'cuadro:', 'stderr')} ${plain(message)}`);
-  if (code === 'usage') output.note('See: cuadro --help');
+  if (code === 'usage') output.note(`See: ${helpOf(args)}`);
   // An unknown failure is a defect of ours; whoever wants to report it needs to see where.
   if (code === 'internal' && line.env['CUADRO_DEBUG'] && error instanceof Error)
     output.note(error.stack ?? '');
+}
+
+/** The help of the command that was meant, where there is one of that name. */
+function helpOf([first]: readonly string[]): string {
+  const command = COMMANDS.find(({ name }) => name === first);
+  return command === undefined ? 'cuadro --help' : `cuadro ${command.name} --help`;
 }
 
 function wantsJson(args: readonly string[]): boolean {

@@ -355,12 +355,13 @@ describe('errors: one sentence, and the exit code by the catalogue', () => {
     test(args.join(' '), async () => {
       const ran = await harness.run(args);
       assert.match(ran.err, pattern);
-      assert.match(ran.err, /^cuadro: .*\n(See: cuadro --help\n)?$/);
       assert.deepEqual([ran.exit, ran.out], [exit, '']);
       const json = await harness.run([args[0] as string, '--json', ...args.slice(1)]);
       assert.deepEqual([json.exit, json.err], [exit, '']);
       const { error } = JSON.parse(json.out) as { error: { code: string; message: string } };
       assert.match(error.message, pattern);
+      const help = args[0] === 'jbos' ? 'cuadro --help' : `cuadro ${args[0]} --help`;
+      assert.equal(ran.err, `cuadro: ${error.message}\n${error.code === 'usage' ? `See: ${help}\n` : ''}`);
     });
   }
 
