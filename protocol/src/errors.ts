@@ -86,7 +86,7 @@ export const ERRORS = {
   'task-not-found': entry(
     404,
     EXIT.notFound,
-    'The job {job} has no task "{task}". `cuadro show {job}` lists them.',
+    'The job {job} has no task "{task}". `cuadro show {job} --tasks` lists them.',
   ),
   'attempt-not-found': entry(
     404,

@@ -83,9 +83,9 @@ function addJobCommands(add: Add): void {
   });
   addSceneOptions(preflightCommand);
   add('jobs', async (context) => (await import('./commands/jobs.ts')).jobs(context));
-  add('show', async (context, [job, task]) =>
-    (await import('./commands/jobs.ts')).show(context, String(job), optional(task)),
-  );
+  add('show', async (context, [job, task], options: { tasks?: boolean }) =>
+    (await import('./commands/jobs.ts')).show(context, String(job), optional(task), options),
+  ).option('--tasks', 'List its tasks: what became of each, how long it took and where');
   add('watch', async (context, [job]) => (await import('./commands/watch.ts')).watch(context, optional(job)));
   add('logs', async (context, [job, task], options: { attempt?: string }) =>
     (await import('./commands/jobs.ts')).logs(context, String(job), optional(task), options),

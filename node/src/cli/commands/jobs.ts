@@ -7,6 +7,7 @@ import {
   type TaskView,
 } from '@cuadro/protocol';
 import type { Context } from '../context.ts';
+import { UsageError } from '../failure.ts';
 import { plain } from '../output.ts';
 import { noteRemoval } from '../removal.ts';
 import {
@@ -23,6 +24,8 @@ import {
 
 /** Letters of an id shown in lists; the command line takes any beginning that only one job has. */
 const idShown = 8;
+/** Tasks asked for in one request, as many as the node gives. */
+const tasksAtOnce = 5_000;
 /** Failed tasks shown with their lines; the rest are counted. */
 const failedShown = 5;
 
@@ -54,7 +57,16 @@ export async function jobs(context: Context): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-export async function show(context: Context, job: string, task: string | undefined): Promise<ExitCode> {
+export async function show(
+  context: Context,
+  job: string,
+  task: string | undefined,
+  options: { tasks?: boolean } = {},
+): Promise<ExitCode> {
+  if (options.tasks === true) {
+    if (task !== undefined) throw new UsageError('Name a task, or list them all: cuadro show JOB --tasks');
+    return showTasks(context, job);
+  }
   return task === undefined ? showJob(context, job) : showTask(context, job, task);
 }
 
@@ -129,13 +141,39 @@ const wholeOn = (holders: number): string =>
     ? 'no machine has scene and plan whole; each looks for what it lacks at all others'
     : `scene and plan on ${count(holders, 'machine')}`;
 
+async function showTasks({ client, output }: Context, job: string): Promise<ExitCode> {
+  const node = client();
+  const all: TaskView[] = [];
+  for (;;) {
+    const query = { offset: all.length, limit: tasksAtOnce };
+    const { tasks, total } = await node.call('tasks', { params: { job }, query });
+    all.push(...tasks);
+    if (tasks.length === 0 || all.length >= total) break;
+  }
+  if (output.json) {
+    output.printJson(all);
+    return EXIT.ok;
+  }
+  const rows = all.map((task) => [
+    plain(task.name),
+    taskState(output, task),
+    task.renderMs === undefined ? '' : duration(task.renderMs),
+    plain(task.live.machine ?? task.machine ?? ''),
+    task.failures === 0 ? '' : String(task.failures),
+  ]);
+  output.print(table(output, ['TASK', 'STATE', 'TIME', 'MACHINE', 'FAILED ATTEMPTS'], rows));
+  return EXIT.ok;
+}
+
 async function showTask({ client, output }: Context, job: string, task: string): Promise<ExitCode> {
   const detail = await client().call('task', { params: { job, task } });
   if (output.json) {
     output.printJson(detail);
     return EXIT.ok;
   }
-  output.print(`${output.style('bold', detail.name)}  ${taskState(output, detail)}`);
+  const { running, machine } = detail.live;
+  const on = running && machine !== undefined ? ` on ${plain(machine)}` : '';
+  output.print(`${output.style('bold', detail.name)}  ${taskState(output, detail)}${on}`);
   output.print(`  ${plain(detail.why)}`);
   for (const file of detail.files) output.print(`  ${plain(file.name)}`);
   if (detail.heldBy.length > 0) output.print(`  held by ${detail.heldBy.map(plain).join(', ')}`);
@@ -151,10 +189,10 @@ async function showTask({ client, output }: Context, job: string, task: string):
 }
 
 function taskState(output: Context['output'], task: TaskView): string {
-  const { running, machine, fraction } = task.live;
+  const { running, fraction } = task.live;
   if (!running) return stateText(output, task.state);
   const share = fraction === undefined ? '' : ` ${Math.round(fraction * 100)} %`;
-  return `${output.style('cyan', 'running')}${share}${machine === undefined ? '' : ` on ${plain(machine)}`}`;
+  return `${output.style('cyan', 'running')}${share}`;
 }
 
 function printFailure(output: Context['output'], task: TaskDetail): void {
