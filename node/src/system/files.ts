@@ -139,6 +139,8 @@ export function reasonOf(error: unknown): string {
   switch (systemCode(error)) {
     case 'ENOENT':
       return 'it does not exist';
+    case 'EEXIST':
+      return 'a file of that name is there already';
     case 'EACCES':
     case 'EPERM':
       return 'permission was denied';

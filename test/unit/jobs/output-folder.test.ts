@@ -62,6 +62,14 @@ describe('the output folder of a job', () => {
     });
   });
 
+  it('is refused where a file has its name, in plain words', async () => {
+    const wanted = join(base, 'taken');
+    await writeFile(wanted, '');
+    await assert.rejects(prepareOutputFolder(components, { base, name: 'film', wanted }), {
+      message: `The output folder ${wanted} can't be written: a file of that name is there already. Choose another folder.`,
+    });
+  });
+
   it("is refused where it isn't absolute", async () => {
     await assert.rejects(prepareOutputFolder(components, { base, name: 'film', wanted: 'here' }), {
       code: 'request-invalid',
