@@ -216,11 +216,21 @@ export async function logs(
     const log = await node.text('log', { params: { job, task: name }, query });
     found.push({ task: name, log });
     if (output.json) continue;
-    if (tasks.length > 1) output.note(output.style('bold', `── ${name}`, 'stderr'));
+    // Blender's own log ends where the node saw that it had failed: why, only the attempt says.
+    const why = whyFailed(await node.call('task', { params: { job, task: name } }), options.attempt);
+    if (tasks.length > 1 || why !== undefined)
+      output.note(output.style('bold', `── ${name}${why === undefined ? '' : `: ${why}`}`, 'stderr'));
     output.print(log.trimEnd());
   }
   if (output.json) output.printJson(found);
   return EXIT.ok;
+}
+
+/** Where and why the attempt failed, the latest one where none is named; nothing of one that did not fail. */
+function whyFailed({ attempts }: TaskDetail, wanted: string | undefined): string | undefined {
+  const told = attempts.findLast(({ attempt }) => wanted === undefined || attempt === wanted);
+  if (told?.message === undefined || (told.state !== 'failed' && told.state !== 'lost')) return undefined;
+  return `${told.state} on ${plain(told.machine)}: ${plain(told.message)}`;
 }
 
 /** The failed tasks; where none has failed the running ones, else the last that was rendered. */
