@@ -65,6 +65,19 @@ describe('the dashboard', () => {
     });
   });
 
+  it('draws the bars of all jobs to one line, however many actions each has', async () => {
+    const other = await echo('Waits', { frames: '1-2' });
+    await stage.client.call('setJob', { params: { job: other }, body: { desired: 'paused' } });
+    const page = await stage.open('/jobs');
+    await page.getByText('Waits').first().waitFor();
+    const ends = await page
+      .locator('cuadro-job-bar')
+      .evaluateAll((bars) => bars.map((bar) => Math.round(bar.getBoundingClientRect().right)));
+    assert.ok(ends.length >= 2);
+    assert.equal(new Set(ends).size, 1, ends.join(', '));
+    await stage.client.call('deleteJob', { params: { job: other } });
+  });
+
   it('says that the connection is lost, and goes on by itself when the node is back', async () => {
     const page = await stage.open('/jobs');
     await stage.restart(async () => {

@@ -28,13 +28,15 @@ export class CuadroJobs extends LitElement {
       header h1 { flex: 1; }
       header input[type='search'] { width: 220px; }
       header select.state { width: 140px; }
-      .job { display: grid; grid-template-columns: 128px minmax(0, 1fr) auto; gap: var(--space-4); align-items: center; padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
+      /* One grid for all jobs: as wide as the most actions of one, so that all bars end at one line. */
+      .list { display: grid; grid-template-columns: 128px minmax(0, 1fr) auto; column-gap: var(--space-4); }
+      .job { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; row-gap: var(--space-2); align-items: center; padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
       .job:last-child { border: 0; }
       .job:hover { background: color-mix(in srgb, var(--surface-hover) 45%, transparent); }
       .main { display: grid; gap: 6px; min-width: 0; }
       .facts { display: flex; flex-wrap: wrap; gap: 2px var(--space-4); }
       strong { font-weight: 600; }
-      @media (max-width: 900px) { .job { grid-template-columns: minmax(0, 1fr); } .job cuadro-thumbnail { display: none; } header input, header select.state { width: 100%; } }
+      @media (max-width: 900px) { .list { grid-template-columns: minmax(0, 1fr); } .job > a { display: none; } header input, header select.state { width: 100%; } }
     `,
   ];
   declare filter: string;
@@ -84,7 +86,7 @@ export class CuadroJobs extends LitElement {
               <button class="primary" @click=${openSubmit}>${terms.submit.title}</button></cuadro-empty>`
           : shown.length === 0
             ? html`<cuadro-empty class="panel" .heading=${terms.jobs.noMatch}></cuadro-empty>`
-            : html`<div class="panel">${repeat(
+            : html`<div class="panel list">${repeat(
                 shown,
                 (job) => job.id,
                 (job) => this.#job(job),
