@@ -78,6 +78,13 @@ describe('the dashboard', () => {
     await stage.client.call('deleteJob', { params: { job: other } });
   });
 
+  it('marks a finished frame of which there is no picture', async () => {
+    const page = await stage.open(`/jobs/${failed}`);
+    const finished = page.getByRole('button', { name: 'frame 2, done' });
+    await finished.locator('cuadro-icon[name=check]').waitFor();
+    assert.equal(await page.locator('button.failed cuadro-icon[name=check]').count(), 0);
+  });
+
   it('says that the connection is lost, and goes on by itself when the node is back', async () => {
     const page = await stage.open('/jobs');
     await stage.restart(async () => {

@@ -69,7 +69,7 @@ export class CuadroWall extends LitElement {
     };
     return html`<button class=${`tile ${running ? 'running' : task.state}`} aria-label=${terms.task.label(task)} @click=${open}>
       <span class="picture">
-        <cuadro-thumbnail .hash=${task.thumbnail} .job=${this.job} .task=${task.index} .label=${task.name}></cuadro-thumbnail>
+        <cuadro-thumbnail .hash=${task.thumbnail} .job=${this.job} .task=${task.index} .label=${task.name} .done=${task.state === 'done' || task.state === 'rendered'}></cuadro-thumbnail>
         ${running ? html`<cuadro-bar .fraction=${fraction ?? 0} .label=${task.name}></cuadro-bar>` : ''}
       </span>
       <span class="name"><span class="number">${task.number}</span>
