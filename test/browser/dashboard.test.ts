@@ -85,6 +85,14 @@ describe('the dashboard', () => {
     assert.equal(await page.locator('button.failed cuadro-icon[name=check]').count(), 0);
   });
 
+  it('says of what a job was asked in words', async () => {
+    const page = await stage.open(`/jobs/${failed}/details`);
+    const settings = page.locator('cuadro-job-details section', { hasText: 'Settings' });
+    await settings.getByText('Tasks that fail').waitFor();
+    await settings.getByText('1-6').waitFor();
+    assert.equal(await settings.getByText('failFrames').count(), 0);
+  });
+
   it('says that the connection is lost, and goes on by itself when the node is back', async () => {
     const page = await stage.open('/jobs');
     await stage.restart(async () => {

@@ -7,6 +7,7 @@ import { Watch, store } from '../data/controller.ts';
 import { formatTime } from '../data/format.ts';
 import { paths } from '../data/router.ts';
 import { Settled } from '../data/settled.ts';
+import { settingName, settingText } from '../setting-terms.ts';
 import { terms } from '../terms.ts';
 import { fields, shared } from '../theme/shared.ts';
 
@@ -66,7 +67,7 @@ export class CuadroJobDetails extends LitElement {
           @change=${(event: Event) => this.#set({ machineLimit: Number(value(event)) })} /></label>
       </section>
       <section class="panel"><h2>${t.settings}</h2>
-        <dl>${Object.entries(job.settings).map(([name, setting]) => html`<dt>${name}</dt><dd class="mono">${typeof setting === 'string' ? setting : JSON.stringify(setting)}</dd>`)}</dl>
+        <dl>${Object.entries(job.settings).map(([name, setting]) => html`<dt>${settingName(name)}</dt><dd>${settingText(name, setting)}</dd>`)}</dl>
       </section>`;
   }
 
