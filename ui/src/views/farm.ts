@@ -45,8 +45,8 @@ export class CuadroFarm extends LitElement {
       .machines { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: var(--space-3); }
       .latest { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 170px), 1fr)); gap: var(--space-3); }
       .first { display: grid; gap: var(--space-4); justify-items: start; padding: clamp(20px, 4vw, 44px); max-width: 720px; }
-      .first h2 { font-size: var(--text-title); }
-      pre { margin: 0; padding: 10px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--back); overflow: auto; max-width: 100%; }
+      .first h2 { margin: 0; font-size: var(--text-title); color: var(--text); }
+      pre { margin: 0; padding: 10px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--back); white-space: pre-wrap; max-width: 100%; }
       .pad { padding: var(--space-4); }
       @media (max-width: 1000px) { .columns { grid-template-columns: minmax(0, 1fr); } }
     `,
@@ -135,7 +135,11 @@ export class CuadroFarm extends LitElement {
       <strong class="clip">${job.name}</strong>
       <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state>
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
-      <span class="small quiet number">${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>
+      <span class="small quiet number">${terms.job.progress(counts.done + counts.rendered, counts.total)}${
+        counts.failed > 0
+          ? html` · <span class="bad">${counts.failed} ${terms.task.states.failed.toLowerCase()}</span>`
+          : ''
+      }</span>
       <span class="left small quiet number">${left}</span>
       ${why === undefined || ended(job) ? '' : html`<span class="why small quiet clip">${why}</span>`}
     </a>`;
