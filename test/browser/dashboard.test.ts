@@ -52,6 +52,7 @@ describe('the dashboard', () => {
   it('renders selected tasks again', async () => {
     const page = await stage.open(`/jobs/${failed}/tasks`);
     const before = await stage.client.call('task', { params: { job: failed, task: 'frame 1' } });
+    assert.ok(await page.getByRole('button', { name: 'Requeue selected' }).isDisabled());
     await page.getByLabel('Select frame 1').check();
     await page.getByRole('button', { name: 'Requeue 1 task' }).click();
     await page.locator('cuadro-dialog').getByRole('button', { name: 'Requeue 1 task' }).click();
@@ -65,6 +66,13 @@ describe('the dashboard', () => {
     });
   });
 
+  it('marks a finished frame of which there is no picture', async () => {
+    const page = await stage.open(`/jobs/${failed}`);
+    const finished = page.getByRole('button', { name: 'frame 2, done' });
+    await finished.locator('cuadro-icon[name=check]').waitFor();
+    assert.equal(await page.locator('button.failed cuadro-icon[name=check]').count(), 0);
+  });
+
   it('draws the bars of all jobs to one line, however many actions each has', async () => {
     const other = await echo('Waits', { frames: '1-2' });
     await stage.client.call('setJob', { params: { job: other }, body: { desired: 'paused' } });
@@ -76,13 +84,6 @@ describe('the dashboard', () => {
     assert.ok(ends.length >= 2);
     assert.equal(new Set(ends).size, 1, ends.join(', '));
     await stage.client.call('deleteJob', { params: { job: other } });
-  });
-
-  it('marks a finished frame of which there is no picture', async () => {
-    const page = await stage.open(`/jobs/${failed}`);
-    const finished = page.getByRole('button', { name: 'frame 2, done' });
-    await finished.locator('cuadro-icon[name=check]').waitFor();
-    assert.equal(await page.locator('button.failed cuadro-icon[name=check]').count(), 0);
   });
 
   it('says of what a job was asked in words', async () => {

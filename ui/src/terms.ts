@@ -177,6 +177,7 @@ export const terms = {
     cancel: 'Cancel',
     requeueFailed: 'Requeue failed',
     requeue: (n: number) => `Requeue ${count(n, 'task')}`,
+    requeueSelected: 'Requeue selected',
     remove: 'Delete',
     actions: 'Actions',
     priority: 'Priority',

@@ -30,7 +30,7 @@ export class CuadroTaskTable extends LitElement {
         grid-template-columns: minmax(0, 1fr); gap: var(--space-3); }
       .bar { display: flex; gap: var(--space-3); align-items: center; flex-wrap: wrap; min-height: 34px; }
       .bar select { width: 150px; }
-      .row { display: grid; grid-template-columns: 28px minmax(90px, 1.2fr) minmax(110px, 1fr) 90px minmax(80px, 1fr) 70px; gap: var(--space-3); align-items: center; width: 100%; min-height: 36px; padding: 0 var(--space-3); border-bottom: 1px solid var(--line); }
+      .row { display: grid; grid-template-columns: 28px minmax(90px, 1.2fr) minmax(110px, 1fr) 90px minmax(80px, 1fr) 110px; gap: var(--space-3); align-items: center; width: 100%; min-height: 36px; padding: 0 var(--space-3); border-bottom: 1px solid var(--line); }
       .row:hover { background: color-mix(in srgb, var(--surface-hover) 45%, transparent); }
       .head { color: var(--text-faint); font-size: var(--text-small); }
       @media (max-width: 760px) { .row { grid-template-columns: 28px minmax(0, 1fr) minmax(0, 1fr); } .wide { display: none; } }
@@ -88,7 +88,7 @@ export class CuadroTaskTable extends LitElement {
         <span class="grow quiet small">${this.selected.size > 0 ? terms.task.selected(this.selected.size) : ''}</span>
         <button ?disabled=${this.selected.size === 0} @click=${() => {
           this.asking = true;
-        }}><cuadro-icon name="retry"></cuadro-icon>${terms.job.requeue(this.selected.size)}</button>
+        }}><cuadro-icon name="retry"></cuadro-icon>${this.selected.size === 0 ? terms.job.requeueSelected : terms.job.requeue(this.selected.size)}</button>
       </div>
       <div class="panel">
         <div class="row head">
