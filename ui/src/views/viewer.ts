@@ -16,7 +16,7 @@ export class CuadroViewer extends LitElement {
     shared,
     buttons,
     css`
-      dialog { border: 0; padding: 0; width: 100vw; height: 100dvh; max-width: none; max-height: none; background: var(--media-back); color: var(--media-text); }
+      dialog { border: 0; padding: 0; width: 100%; height: 100dvh; max-width: none; max-height: none; background: var(--media-back); color: var(--media-text); }
       dialog[open] { display: grid; grid-template-rows: auto minmax(0, 1fr); }
       header { display: flex; gap: var(--space-3); align-items: center; padding: var(--space-2) var(--space-4); flex-wrap: wrap; }
       header button, header .button { color: inherit; background: transparent; border-color: transparent; }
@@ -24,6 +24,8 @@ export class CuadroViewer extends LitElement {
       .picture { display: grid; place-items: center; min-height: 0; padding: 0 var(--space-3) var(--space-3); }
       img { max-width: 100%; max-height: 100%; object-fit: contain; min-height: 0; }
       .facts { color: #a4abb9; }
+      /* The name and what can be done in one row, however narrow; the facts below. */
+      @media (max-width: 760px) { header { gap: 0 var(--space-2); } header strong { flex: 1 1 0; } header > .grow { order: 1; } }
     `,
   ];
   declare job: string;
@@ -62,7 +64,7 @@ export class CuadroViewer extends LitElement {
     };
     return html`<dialog aria-label=${`${terms.viewer.title} ${task.name}`} @close=${close} @keydown=${this.#key}>
       <header>
-        <strong>${file.name}</strong>
+        <strong class="clip" title=${file.name}>${file.name}</strong>
         <span class="facts small number grow">${this.#facts(task, file)}</span>
         <span class="facts small number">${terms.viewer.position(at + 1, finished.length)}</span>
         <button class="icon" aria-label=${terms.viewer.previous} ?disabled=${at === 0} @click=${() => this.#go(-1)}><cuadro-icon name="left"></cuadro-icon></button>
