@@ -22,7 +22,7 @@ export class CuadroJobActions extends LitElement {
     fields,
     css`
       :host { display: flex; gap: 6px; flex-wrap: wrap; align-items: center; }
-      label.priority { display: inline-flex; align-items: center; gap: 6px; color: var(--text-quiet); font-size: var(--text-small); }
+      label.priority { display: inline-flex; align-items: center; gap: 6px; margin-inline-start: var(--space-2); color: var(--text-quiet); font-size: var(--text-small); }
       label.priority input { width: 66px; }
     `,
   ];

@@ -34,7 +34,7 @@ export class CuadroDocs extends LitElement {
       article ul { padding-left: 20px; }
       article li { margin: 4px 0; }
       article a { color: var(--accent-text); text-decoration: underline; }
-      code { font-family: var(--font-mono); font-size: 0.92em; background: var(--surface-hover); border-radius: 4px; padding: 1px 5px; }
+      code { font-family: var(--font-mono); font-size: 0.92em; background: var(--surface-hover); border-radius: 4px; padding: 1px 5px; -webkit-box-decoration-break: clone; box-decoration-break: clone; }
       pre { background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); padding: var(--space-3) var(--space-4); overflow: auto; }
       pre code { background: none; padding: 0; }
       .table { overflow: auto; }
