@@ -10,6 +10,7 @@ export * from './door-views.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './fields.ts';
+export * from './finding.ts';
 export * from './frames.ts';
 export * from './held-only.ts';
 export * from './hold.ts';

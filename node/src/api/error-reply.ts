@@ -4,8 +4,10 @@ import {
   type ERRORS,
   type ErrorBody,
   type ErrorDetails,
+  findingText,
   isErrorCode,
 } from '@cuadro/protocol';
+import type { z } from 'zod';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Logger } from '../system/interface.ts';
 
@@ -66,11 +68,19 @@ function asClause(message: string): string {
   return line.slice(0, 300).replace(/\.$/, '');
 }
 
-/** The first finding, by the name of what is wrong: `body.priority: too big`. */
-function validationSentence(
-  issues: readonly { instancePath: string; message?: string | undefined }[],
-): string {
-  const issue = issues[0];
-  const where = (issue?.instancePath ?? '').split('/').filter(Boolean).join('.');
-  return `${where === '' ? '' : `${where}: `}${asClause(issue?.message ?? 'not readable')}`;
+/** What the parts of a request were found to be, as fastify's own type has it. */
+interface Validation {
+  keyword: string;
+  instancePath: string;
+  message?: string | undefined;
+  params: Record<string, unknown>;
+}
+
+/** The first finding, by the name of what is wrong: `priority must be at most 100`. */
+function validationSentence([first]: readonly Validation[]): string {
+  if (first === undefined) return 'not readable';
+  const { keyword, instancePath, message, params } = first;
+  // As zod found it, before it was turned to what fastify knows.
+  const issue = { ...params, code: keyword, message, path: instancePath.split('/').filter(Boolean) };
+  return asClause(findingText(issue as unknown as z.core.$ZodIssue));
 }

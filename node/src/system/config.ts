@@ -7,6 +7,7 @@ import {
   configSchema,
   CuadroError,
   DEFAULT_PORT,
+  findingText,
   LOBBY_PORT_DEFAULT,
 } from '@cuadro/protocol';
 import { isNoSpace, reasonOf, systemCode, writeFileDurably } from './files.ts';
@@ -76,8 +77,7 @@ export async function saveConfig(
   const checkedChange = checkedBy(configSchema.partial(), change);
   if (!checkedChange.success) {
     const [issue] = checkedChange.error.issues;
-    const why = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not readable'}`;
-    throw new CuadroError('request-invalid', { why }, { cause: checkedChange.error });
+    throw new CuadroError('request-invalid', { why: findingText(issue) }, { cause: checkedChange.error });
   }
   const set = { ...(await readSet(dataFolder)), ...change };
   const config = checked(dataFolder, { ...defaultConfig(), ...set });
@@ -112,11 +112,7 @@ function checked(dataFolder: string, value: unknown): Config {
   const parsed = checkedBy(configSchema, value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw invalid(
-    dataFolder,
-    `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not readable'}`,
-    parsed.error,
-  );
+  throw invalid(dataFolder, findingText(issue), parsed.error);
 }
 
 function invalid(dataFolder: string, why: string, cause?: unknown): CuadroError {

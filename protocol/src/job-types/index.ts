@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { checkedBy } from '../checked-by.ts';
 import { CuadroError } from '../errors.ts';
 import { encode } from '../codec.ts';
+import { findingText } from '../finding.ts';
 import { PLAN_BYTES_MAX } from '../limits.ts';
 import { planSchema, type Plan } from '../plan.ts';
 import { blenderAnimation } from './blender-animation.ts';
@@ -44,7 +45,5 @@ export function compileJob(type: JobType, input: unknown): { settings: Record<st
 }
 
 function settingsInvalid(type: JobType, { issues: [issue] }: z.ZodError): CuadroError {
-  const where = issue?.path.join('.') ?? '';
-  const why = `${where ? `${where}: ` : ''}${issue?.message ?? 'not readable'}`;
-  return new CuadroError('settings-invalid', { type: type.name, why });
+  return new CuadroError('settings-invalid', { type: type.name, why: findingText(issue) });
 }

@@ -1,4 +1,12 @@
-import { type Config, configSchema, EXIT, type ExitCode, heldOnlyBy, heldOnlyText } from '@cuadro/protocol';
+import {
+  clauseOf,
+  type Config,
+  configSchema,
+  EXIT,
+  type ExitCode,
+  heldOnlyBy,
+  heldOnlyText,
+} from '@cuadro/protocol';
 import { loadConfig, saveConfig } from '../../system/config.ts';
 import { isAlive, readNodeFile, signinAddress } from '../../system/node-file.ts';
 import { createSystemRandom } from '../../system/random.ts';
@@ -84,7 +92,7 @@ function parseValue(key: Key, words: readonly string[]): Config[Key] {
           : word;
   const parsed = schema.safeParse(value);
   if (!parsed.success)
-    throw new UsageError(`${key} can't be "${words.join(' ')}": ${parsed.error.issues[0]?.message}.`);
+    throw new UsageError(`${key} can't be "${words.join(' ')}": it ${clauseOf(parsed.error.issues[0])}.`);
   return parsed.data;
 }
 
