@@ -3,7 +3,7 @@ import type { JobId } from '@cuadro/protocol';
 import { standsAt } from '../blobs/collect.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
-import type { CollectionNotes } from './notes.ts';
+import { type CollectionNotes, entryOf } from './notes.ts';
 
 /** Tasks looked at in one turn of the event loop. */
 const TASKS_PER_TURN = 1_000;
@@ -52,7 +52,7 @@ export async function whyNotCollected(
     if (kept !== undefined) return `A file of someone else stands in the place of ${kept}.`;
     if (!reads) continue;
     for (const [own, blob] of Object.entries(note.files)) {
-      const name = note.renamed?.[own] ?? own;
+      const name = entryOf(note.renamed, own) ?? own;
       if ((await standsAt({ blobs }, blob, join(folder, name), { signal })) !== 'same')
         return `${name} is in its folder no more, or was changed.`;
     }

@@ -4,7 +4,7 @@ import { reasonOf } from '../system/files.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { Collected, CollectionState } from './collected.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
-import { type CollectedTask, CollectionNotes, keptBlob, oursOf } from './notes.ts';
+import { type CollectedTask, CollectionNotes, entryOf, keptBlob, oursOf, withIntents } from './notes.ts';
 import { recallFolders, takeBackUnfinished } from './orphans.ts';
 import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
@@ -314,17 +314,8 @@ class FolderCollection implements Collection {
   async #noteIntents(id: JobId, job: JobCollection, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
     const intents: Record<string, CollectedTask> = {};
     for (const [index, { files }] of due) {
-      const before = job.notes.get(index) ?? { files: {}, kept: [] };
-      const intended = { ...before.intended };
-      let isNew = false;
-      for (const { name, blob } of files) {
-        const known = intended[name] ?? [];
-        if (known.includes(blob)) continue;
-        intended[name] = [...known, blob];
-        isNew = true;
-      }
-      if (!isNew) continue;
-      const noted = { ...before, intended };
+      const noted = withIntents(job.notes.get(index), files);
+      if (noted === undefined) continue;
       job.notes.set(index, noted);
       intents[noteKey(id, index)] = noted;
     }
@@ -352,9 +343,10 @@ class FolderCollection implements Collection {
     const before = job.notes.get(index);
     job.names ??= OutputNames.of(job.notes);
     await sweepBelow(this.#components, job.local.folder, files);
+    const looked: [name: string, blob: string][] = [];
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const { name: own, blob } of files) {
-      const name = before?.renamed?.[own] ?? job.names.take(own, { index, number });
+      const name = entryOf(before?.renamed, own) ?? job.names.take(own, { index, number });
       const outcome = await writeOutput(this.#components, { blob, name }, job.local.folder, {
         overwrite: job.local.overwrite,
         ours: oursOf(before, own),
@@ -362,9 +354,10 @@ class FolderCollection implements Collection {
       });
       if (outcome === 'kept-foreign') collected.kept.push(name);
       // What is kept counts as looked at, but never as ours.
-      collected.files[own] = outcome === 'kept-foreign' ? keptBlob(blob) : blob;
+      looked.push([own, outcome === 'kept-foreign' ? keptBlob(blob) : blob]);
       if (name !== own) collected.renamed = { ...collected.renamed, [own]: name };
     }
+    collected.files = Object.fromEntries(looked);
     job.notes.set(index, collected);
     return collected;
   }

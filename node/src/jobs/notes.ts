@@ -138,10 +138,30 @@ const isShort = (held: string): boolean => !held.startsWith('{');
 /** What is kept counts as looked at, but never as ours. */
 export const keptBlob = (blob: string): string => KEPT + blob;
 
+/** What a table has for a name that a program gave: `constructor`, which every object knows, is one as well. */
+export const entryOf = <T>(table: Readonly<Record<string, T>> | undefined, name: string): T | undefined =>
+  table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
+
 /** The contents that mark a file of this name as one that we wrote. */
 export function oursOf(task: CollectedTask | undefined, name: string): ReadonlySet<string> {
-  const written = task?.files[name];
-  return new Set([...(written === undefined ? [] : [written]), ...(task?.intended?.[name] ?? [])]);
+  const written = entryOf(task?.files, name);
+  return new Set([...(written === undefined ? [] : [written]), ...(entryOf(task?.intended, name) ?? [])]);
+}
+
+/** What is noted of a task before these files of it are written; undefined where all of it is noted already. */
+export function withIntents(
+  before: CollectedTask = { files: {}, kept: [] },
+  files: TaskResult['files'],
+): CollectedTask | undefined {
+  const intended = new Map(Object.entries(before.intended ?? {}));
+  let isNew = false;
+  for (const { name, blob } of files) {
+    const known = intended.get(name) ?? [];
+    if (known.includes(blob)) continue;
+    intended.set(name, [...known, blob]);
+    isNew = true;
+  }
+  return isNew ? { ...before, intended: Object.fromEntries(intended) } : undefined;
 }
 
 function parse(text: string): CollectedTask | undefined {

@@ -4,7 +4,7 @@ import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { FileCalls } from '../system/file-calls.ts';
 import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
-import type { CollectionNotes } from './notes.ts';
+import { type CollectionNotes, entryOf } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
 const NUMBER_DIGITS = 4;
@@ -20,7 +20,8 @@ export class OutputNames {
   static of(notes: CollectionNotes): OutputNames {
     const names = new OutputNames();
     for (const [index, { files, renamed }] of notes.all()) {
-      for (const own of Object.keys(files)) names.take(renamed?.[own] ?? own, { index, number: undefined });
+      for (const own of Object.keys(files))
+        names.take(entryOf(renamed, own) ?? own, { index, number: undefined });
     }
     return names;
   }

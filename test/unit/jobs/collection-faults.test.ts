@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { createCollection } from '../../../node/src/jobs/collection.ts';
+import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
+import { nodeOfOne } from './node-of-one.ts';
+
+describe('collecting', () => {
+  let disk: DiskBlobs;
+  beforeEach(async () => {
+    disk = await DiskBlobs.make();
+  });
+  afterEach(() => disk.remove());
+
+  const contents = async (folder: string): Promise<Record<string, string>> =>
+    Object.fromEntries(
+      await Promise.all(
+        (await readdir(folder))
+          .sort()
+          .map(async (name) => [name, await readFile(join(folder, name), 'utf8')]),
+      ),
+    );
+
+  for (const name of ['__proto__', 'constructor', 'toString'])
+    it(`takes a file that a program calls ${name} for a file`, async () => {
+      for (const text of ['one', 'two', 'three', 'again']) await disk.put(text);
+      const texts = ['one', 'two', 'three'];
+      const node = await nodeOfOne({
+        blobs: disk.blobs,
+        outputBase: disk.base,
+        work: (grant) => disk.result(grant.task === 1 ? name : nameOf(grant), texts[grant.task] as string),
+      });
+      const collection = createCollection(node.components, { onCollected: () => undefined });
+      await collection.start();
+      const job = await node.submit(framesJob('1-3'));
+      await node.until(job.id, 'done');
+      for (let round = 0; round < 2; round++) {
+        collection.changed(job.id);
+        await collection.settled();
+      }
+      const found = await contents(join(disk.base, 'job'));
+      assert.deepEqual(Object.entries(found), [
+        ...(name === 'toString' ? [] : [[name, 'two']]),
+        ['f_1.png', 'one'],
+        ['f_3.png', 'three'],
+        ...(name === 'toString' ? [[name, 'two']] : []),
+      ]);
+      assert.deepEqual(collection.state(job.id), { collected: 3, keptForeign: 0 });
+      await collection.stop();
+      await node.stop();
+    });
+});
