@@ -6,7 +6,7 @@ import type { Collected, CollectionState } from './collected.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
 import { type CollectedTask, CollectionNotes, entryOf, keptBlob, oursOf, withIntents } from './notes.ts';
 import { recallFolders, takeBackUnfinished } from './orphans.ts';
-import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
+import { bringAll, OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
 /**
  * Tasks whose files are fetched together, and collected between two writes of what was collected: few round trips and
@@ -266,7 +266,7 @@ class FolderCollection implements Collection {
       const result = this.#resultOf(id, index);
       if (result !== undefined) due.set(index, result);
     }
-    const missing = await this.#fetchAll(id, due);
+    const missing = await bringAll(this.#components, { job: id, due, signal: this.#stop.signal });
     await this.#noteIntents(id, job, due);
     const { store } = this.#components;
     const notes: Record<string, CollectedTask> = {};
@@ -292,29 +292,18 @@ class FolderCollection implements Collection {
     return failed;
   }
 
-  /** Brings what other machines hold, all at once; gives why it could not, by task. */
-  async #fetchAll(
-    id: JobId,
-    due: ReadonlyMap<TaskIndex, TaskResult>,
-  ): Promise<ReadonlyMap<TaskIndex, unknown>> {
-    const { signal } = this.#stop;
-    const missing = new Map<TaskIndex, unknown>();
-    await Promise.all(
-      [...due].map(async ([index, { files }]) => {
-        const wanted = files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
-        await this.#components.content
-          .ensureMany(wanted, { job: id, task: index }, { signal })
-          .catch((error: unknown) => missing.set(index, error));
-      }),
-    );
-    return missing;
-  }
-
   /** What is about to be written is noted first: after a kill it is still known as ours. */
   async #noteIntents(id: JobId, job: JobCollection, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
     const intents: Record<string, CollectedTask> = {};
     for (const [index, { files }] of due) {
-      const noted = withIntents(job.notes.get(index), files);
+      let named: { own: string; blob: string; name: string }[];
+      try {
+        named = files.map(({ name: own, blob }) => ({ own, blob, name: this.#nameOf(id, job, index, own) }));
+      } catch {
+        // Nothing of it is written before it has a name.
+        continue;
+      }
+      const noted = withIntents(job.notes.get(index), named);
       if (noted === undefined) continue;
       job.notes.set(index, noted);
       intents[noteKey(id, index)] = noted;
@@ -339,14 +328,12 @@ class FolderCollection implements Collection {
     index: TaskIndex,
     { files, attempt }: TaskResult,
   ): Promise<CollectedTask> {
-    const number = this.#components.driver.queries.plannedTask(id, index)?.number;
     const before = job.notes.get(index);
-    job.names ??= OutputNames.of(job.notes);
     await sweepBelow(this.#components, job.local.folder, files);
     const looked: [name: string, blob: string][] = [];
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const { name: own, blob } of files) {
-      const name = entryOf(before?.renamed, own) ?? job.names.take(own, { index, number });
+      const name = this.#nameOf(id, job, index, own);
       const outcome = await writeOutput(this.#components, { blob, name }, job.local.folder, {
         overwrite: job.local.overwrite,
         ours: oursOf(before, own),
@@ -360,6 +347,13 @@ class FolderCollection implements Collection {
     collected.files = Object.fromEntries(looked);
     job.notes.set(index, collected);
     return collected;
+  }
+
+  /** The name that a file of a task has in the folder. @throws Error where it can't be given one yet. */
+  #nameOf(id: JobId, job: JobCollection, index: TaskIndex, own: string): string {
+    job.names ??= OutputNames.of(job.notes);
+    const number = this.#components.driver.queries.plannedTask(id, index)?.number;
+    return entryOf(job.notes.get(index)?.renamed, own) ?? job.names.take(own, { index, number });
   }
 
   /** Says what can't be collected, and tries these tasks again later. */

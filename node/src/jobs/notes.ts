@@ -148,20 +148,27 @@ export function oursOf(task: CollectedTask | undefined, name: string): ReadonlyS
   return new Set([...(written === undefined ? [] : [written]), ...(entryOf(task?.intended, name) ?? [])]);
 }
 
-/** What is noted of a task before these files of it are written; undefined where all of it is noted already. */
+/**
+ * What is noted of a task before these files of it are written under these names, which a file of another task could
+ * take in between else; undefined where all of it is noted already.
+ */
 export function withIntents(
   before: CollectedTask = { files: {}, kept: [] },
-  files: TaskResult['files'],
+  files: readonly { own: string; blob: string; name: string }[],
 ): CollectedTask | undefined {
   const intended = new Map(Object.entries(before.intended ?? {}));
+  const renamed = new Map(Object.entries(before.renamed ?? {}));
   let isNew = false;
-  for (const { name, blob } of files) {
-    const known = intended.get(name) ?? [];
-    if (known.includes(blob)) continue;
-    intended.set(name, [...known, blob]);
+  for (const { own, blob, name } of files) {
+    const known = intended.get(own) ?? [];
+    if (known.includes(blob) && (renamed.get(own) ?? own) === name) continue;
+    intended.set(own, [...new Set([...known, blob])]);
+    if (name !== own) renamed.set(own, name);
     isNew = true;
   }
-  return isNew ? { ...before, intended: Object.fromEntries(intended) } : undefined;
+  if (!isNew) return undefined;
+  const names = renamed.size === 0 ? {} : { renamed: Object.fromEntries(renamed) };
+  return { ...before, ...names, intended: Object.fromEntries(intended) };
 }
 
 function parse(text: string): CollectedTask | undefined {

@@ -1,5 +1,12 @@
 import { dirname, join } from 'node:path';
-import { CuadroError, isSafePath, type OutputFile, type TaskIndex } from '@cuadro/protocol';
+import {
+  CuadroError,
+  isSafePath,
+  type JobId,
+  type OutputFile,
+  type TaskIndex,
+  type TaskResult,
+} from '@cuadro/protocol';
 import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { FileCalls } from '../system/file-calls.ts';
 import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
@@ -16,13 +23,15 @@ const NUMBER_DIGITS = 4;
 export class OutputNames {
   readonly #owners = new Map<string, TaskIndex>();
 
-  /** Those that files of a job have in its folder already. */
+  /** Those that files of a job have in its folder already, or were about to have when the node was killed. */
   static of(notes: CollectionNotes): OutputNames {
     const names = new OutputNames();
-    for (const [index, { files, renamed }] of notes.all()) {
-      for (const own of Object.keys(files))
-        names.take(entryOf(renamed, own) ?? own, { index, number: undefined });
+    const intentions: [name: string, index: TaskIndex][] = [];
+    for (const [index, { files, renamed, intended = {} }] of notes.all()) {
+      for (const own of Object.keys(files)) names.#claim(entryOf(renamed, own) ?? own, index);
+      for (const own of Object.keys(intended)) intentions.push([entryOf(renamed, own) ?? own, index]);
     }
+    for (const [name, index] of intentions) names.#claim(name, index);
     return names;
   }
 
@@ -44,6 +53,10 @@ export class OutputNames {
     return owner === undefined || owner === index;
   }
 
+  #claim(name: string, index: TaskIndex): void {
+    if (!this.#owners.has(name)) this.#owners.set(name, index);
+  }
+
   #keep(name: string, index: TaskIndex): string {
     this.#owners.set(name, index);
     return name;
@@ -57,6 +70,23 @@ function withNumber(name: string, number: number): string {
   const dot = base.lastIndexOf('.');
   const end = dot > 0 ? name.length - base.length + dot : name.length;
   return `${name.slice(0, end)}_${number < 0 ? '-' : ''}${digits}${name.slice(end)}`;
+}
+
+/** Brings what other machines hold of these tasks, all at once; gives why it could not, by task. */
+export async function bringAll(
+  { content }: Pick<JobsComponents, 'content'>,
+  { job, due, signal }: { job: JobId; due: ReadonlyMap<TaskIndex, TaskResult>; signal: AbortSignal },
+): Promise<ReadonlyMap<TaskIndex, unknown>> {
+  const missing = new Map<TaskIndex, unknown>();
+  await Promise.all(
+    [...due].map(async ([task, { files }]) => {
+      const wanted = files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
+      await content
+        .ensureMany(wanted, { job, task }, { signal })
+        .catch((error: unknown) => missing.set(task, error));
+    }),
+  );
+  return missing;
 }
 
 /** Folders inside the output folder, which the sweep at start doesn't look into. */

@@ -3,8 +3,24 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
+import type { JobsComponents } from '../../../node/src/jobs/interface.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
+
+type Store = JobsComponents['store'];
+
+/** The store, where a write of notes may be refused. */
+const refusing = (store: Store, isRefused: (entries: Record<string, unknown>) => boolean): Store => ({
+  getLocal: (key) => store.getLocal(key),
+  listLocal: (prefix) => store.listLocal(prefix),
+  eachLocalText: (prefix, each) => store.eachLocalText(prefix, each),
+  setLocal: (entries) =>
+    isRefused(entries) ? Promise.reject(new Error('the disk is full')) : store.setLocal(entries),
+});
+
+/** Whether files are noted as written, and not only as about to be. */
+const tellsWritten = (entries: Record<string, unknown>): boolean =>
+  Object.values(entries).some((value) => (value as { attempt?: string } | undefined)?.attempt !== undefined);
 
 describe('collecting', () => {
   let disk: DiskBlobs;
@@ -50,4 +66,32 @@ describe('collecting', () => {
       await collection.stop();
       await node.stop();
     });
+
+  it('keeps the name that a frame was given when the node was killed before it was noted as written', async () => {
+    for (const text of ['one', 'two']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result('out.txt', ['one', 'two'][grant.task] as string),
+    });
+    const killed = createCollection(
+      { ...node.components, store: refusing(node.store, tellsWritten) },
+      { onCollected: () => undefined },
+    );
+    await killed.start();
+    const job = await node.submit(framesJob('1-2'));
+    await node.until(job.id, 'done');
+    // The second was finished first, and has the plain name.
+    killed.changed(job.id, [1]);
+    await killed.settled();
+    await killed.stop();
+    assert.deepEqual(await contents(join(disk.base, 'job')), { 'out.txt': 'two' });
+    const after = createCollection(node.components, { onCollected: () => undefined });
+    await after.start();
+    await after.settled();
+    assert.deepEqual(await contents(join(disk.base, 'job')), { 'out.txt': 'two', 'out_0001.txt': 'one' });
+    assert.deepEqual(after.state(job.id), { collected: 2, keptForeign: 0 });
+    await after.stop();
+    await node.stop();
+  });
 });
