@@ -245,8 +245,16 @@ class FolderCollection implements Collection {
     for (let start = 0; start < indices.length; start += TASKS_PER_NOTE) {
       if (start % TASKS_PER_TURN === 0) await nextTurn();
       this.#stop.signal.throwIfAborted();
-      inARow = await this.#collectSome(id, job, indices.slice(start, start + TASKS_PER_NOTE), inARow);
-      if (inARow < FAILURES_IN_A_ROW) continue;
+      const some = indices.slice(start, start + TASKS_PER_NOTE);
+      try {
+        inARow = await this.#collectSome(id, job, some, inARow);
+        if (inARow < FAILURES_IN_A_ROW) continue;
+      } catch (error) {
+        this.#stop.signal.throwIfAborted();
+        // The store takes no notes, and nothing is written without: not of the others either.
+        for (const index of some)
+          if (this.#resultOf(id, index) !== undefined) job.failed.set(index, reasonOf(error));
+      }
       this.#tellProblem(id, job, 'all');
       return;
     }
@@ -268,14 +276,13 @@ class FolderCollection implements Collection {
     }
     const missing = await bringAll(this.#components, { job: id, due, signal: this.#stop.signal });
     await this.#noteIntents(id, job, due);
-    const { store } = this.#components;
-    const notes: Record<string, CollectedTask> = {};
+    const notes = new Map<TaskIndex, CollectedTask>();
     let failed = failedBefore;
     try {
       for (const [index, result] of due) {
         try {
           if (missing.has(index)) throw missing.get(index);
-          notes[noteKey(id, index)] = await this.#collectTask(id, job, index, result);
+          notes.set(index, await this.#collectTask(id, job, index, result));
           failed = 0;
         } catch (error) {
           this.#stop.signal.throwIfAborted();
@@ -284,17 +291,15 @@ class FolderCollection implements Collection {
         }
       }
     } finally {
-      if (Object.keys(notes).length > 0) {
-        await store.setLocal(notes);
-        this.#onCollected(id);
-      }
+      await this.#note(id, job, notes);
+      if (notes.size > 0) this.#onCollected(id);
     }
     return failed;
   }
 
   /** What is about to be written is noted first: after a kill it is still known as ours. */
   async #noteIntents(id: JobId, job: JobCollection, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
-    const intents: Record<string, CollectedTask> = {};
+    const intents = new Map<TaskIndex, CollectedTask>();
     for (const [index, { files }] of due) {
       let named: { own: string; blob: string; name: string }[];
       try {
@@ -304,11 +309,17 @@ class FolderCollection implements Collection {
         continue;
       }
       const noted = withIntents(job.notes.get(index), named);
-      if (noted === undefined) continue;
-      job.notes.set(index, noted);
-      intents[noteKey(id, index)] = noted;
+      if (noted !== undefined) intents.set(index, noted);
     }
-    if (Object.keys(intents).length > 0) await this.#components.store.setLocal(intents);
+    await this.#note(id, job, intents);
+  }
+
+  /** Known here no earlier than on the disk: what could not be noted is looked at again. */
+  async #note(id: JobId, job: JobCollection, notes: ReadonlyMap<TaskIndex, CollectedTask>): Promise<void> {
+    if (notes.size === 0) return;
+    const entries = Array.from(notes, ([index, note]) => [noteKey(id, index), note] as const);
+    await this.#components.store.setLocal(Object.fromEntries(entries));
+    for (const [index, note] of notes) job.notes.set(index, note);
   }
 
   async #jobOf(id: JobId): Promise<JobCollection | undefined> {
@@ -345,7 +356,6 @@ class FolderCollection implements Collection {
       if (name !== own) collected.renamed = { ...collected.renamed, [own]: name };
     }
     collected.files = Object.fromEntries(looked);
-    job.notes.set(index, collected);
     return collected;
   }
 

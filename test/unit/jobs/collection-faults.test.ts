@@ -94,4 +94,43 @@ describe('collecting', () => {
     await after.stop();
     await node.stop();
   });
+
+  for (const [what, isRefused] of [
+    ['is about to be written', () => true],
+    ['was written', tellsWritten],
+  ] as const)
+    it(`goes on by itself where what ${what} could not be noted for a while`, async () => {
+      for (const text of ['one', 'two']) await disk.put(text);
+      const node = await nodeOfOne({
+        blobs: disk.blobs,
+        outputBase: disk.base,
+        work: (grant) => disk.result(nameOf(grant), ['one', 'two'][grant.task] as string),
+      });
+      let isFull = true;
+      const collection = createCollection(
+        { ...node.components, store: refusing(node.store, (entries) => isFull && isRefused(entries)) },
+        { onCollected: () => undefined },
+      );
+      await collection.start();
+      const job = await node.submit(framesJob('1-2'));
+      await node.until(job.id, 'done');
+      collection.changed(job.id);
+      await collection.settled();
+      assert.match(collection.state(job.id)?.problem ?? '', /can't be collected: the disk is full\.$/);
+      isFull = false;
+      node.clock.advance(10_000);
+      await collection.settled();
+      assert.deepEqual(await contents(join(disk.base, 'job')), { 'f_1.png': 'one', 'f_2.png': 'two' });
+      assert.deepEqual(collection.state(job.id), { collected: 2, keptForeign: 0 });
+      const noted = (await node.store.listLocal('collected/')).map(
+        ([, note]) => note as { attempt?: string },
+      );
+      assert.deepEqual(
+        noted.map(({ attempt }) => attempt !== undefined),
+        [true, true],
+        'after the next start it is known that they are ours',
+      );
+      await collection.stop();
+      await node.stop();
+    });
 });
