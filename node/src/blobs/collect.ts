@@ -109,10 +109,11 @@ async function standingAt(
     return { kind: 'file', hash };
   } catch (error) {
     if (!(error instanceof BlobSourceUnreadableError)) throw error;
-    // A file of ours on a failing disk is no foreign one: whoever is told so gives it up for ever.
-    if (systemCode(error.cause) === 'EIO')
-      throw new DestinationUnwritableError(path, reasonOf(error.cause), { cause: error });
-    return { kind: 'other' };
+    const { cause } = error;
+    if (isUnwritable(cause) || systemCode(cause) === 'ENOTFILE') return { kind: 'other' };
+    // A file of ours that a failing disk, or a system with too many open files, does not give is no foreign one, nor is
+    // one that just went: whoever is told so gives it up for ever.
+    throw new DestinationUnwritableError(path, reasonOf(cause), { cause: error });
   }
 }
 

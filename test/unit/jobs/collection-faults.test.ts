@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { BlobSourceUnreadableError } from '../../../node/src/blobs/errors.ts';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
+import { requeue } from '../../../node/src/jobs/control.ts';
 import type { JobsComponents } from '../../../node/src/jobs/interface.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
@@ -130,6 +132,54 @@ describe('collecting', () => {
         [true, true],
         'after the next start it is known that they are ours',
       );
+      await collection.stop();
+      await node.stop();
+    });
+
+  for (const code of ['EMFILE', 'ESTALE', 'ENOENT'])
+    it(`takes no file of its own for a foreign one because it can't be looked at for a moment: ${code}`, async () => {
+      for (const text of ['old', 'new']) await disk.put(text);
+      let text = 'old';
+      const node = await nodeOfOne({
+        blobs: disk.blobs,
+        outputBase: disk.base,
+        work: (grant) => disk.result(nameOf(grant), text),
+      });
+      let fails = false;
+      const { blobs } = disk;
+      const troubled = new Proxy(blobs, {
+        get: (store, key) => {
+          if (key === 'hashFile' && fails)
+            return async (path: string) => {
+              fails = false;
+              throw new BlobSourceUnreadableError(path, code, {
+                cause: Object.assign(new Error(code), { code }),
+              });
+            };
+          const value = store[key as keyof typeof store];
+          return typeof value === 'function' ? value.bind(store) : value;
+        },
+      });
+      const collection = createCollection(
+        { ...node.components, blobs: troubled },
+        { onCollected: () => undefined },
+      );
+      await collection.start();
+      const job = await node.submit(framesJob('1'));
+      await node.until(job.id, 'done');
+      collection.changed(job.id);
+      await collection.settled();
+      text = 'new';
+      await requeue(node.components, job.id, ['1']);
+      await node.until(job.id, 'done');
+      fails = true;
+      collection.changed(job.id);
+      await collection.settled();
+      assert.equal(fails, false);
+      node.clock.advance(10_000);
+      await collection.settled();
+      assert.deepEqual(await contents(join(disk.base, 'job')), { 'f_1.png': 'new' });
+      assert.deepEqual(collection.state(job.id), { collected: 1, keptForeign: 0 });
       await collection.stop();
       await node.stop();
     });
