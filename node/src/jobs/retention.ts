@@ -109,8 +109,11 @@ class CollectedRetention implements Retention {
     const ended = AbortSignal.any([signal, this.#stop.signal]);
     for (const job of (await this.plan(days)).jobs.filter(({ goes }) => goes)) {
       ended.throwIfAborted();
-      const why = await this.#whyKept(job.job, { reads: true, signal: ended });
-      // It may have been requeued or deleted while its files were read.
+      const why =
+        (await this.#whyKept(job.job, { reads: true, signal: ended })) ??
+        // While its files were read a frame may have been redone that is not in the folder yet.
+        (await this.#whyKept(job.job, { reads: false, signal: ended }));
+      // And it may have been requeued or deleted.
       if (why !== undefined || driver.queries.job(job.job)?.state !== 'done') {
         jobs.push({ ...job, goes: false, why: why ?? 'It was changed just now.' });
         continue;

@@ -113,6 +113,32 @@ describe('R163: jobs that are done and collected', () => {
     await stop();
   });
 
+  it('stay where a frame is redone while their files are read, and is not in the folder yet', async () => {
+    const { node, collection, job, stop } = await collected();
+    const { blobs } = disk;
+    let isRedone = false;
+    const slow = new Proxy(blobs, {
+      get: (store, key) => {
+        const value = store[key as keyof typeof store];
+        if (key !== 'hashFile') return typeof value === 'function' ? value.bind(store) : value;
+        return async (path: string) => {
+          if (path.endsWith('f_2.png') && !isRedone) {
+            isRedone = true;
+            await requeue(node.components, job, ['1']);
+            await node.until(job, 'done');
+          }
+          return store.hashFile(path);
+        };
+      },
+    });
+    const retention = createRetention({ ...node.components, blobs: slow }, { collection }, { days: () => 0 });
+    const freed = await retention.free(0, { signal });
+    assert.equal(isRedone, true);
+    assert.equal(node.components.driver.queries.jobRecord(job)?.deleted, undefined);
+    assert.match(freed.jobs[0]?.why ?? '', /^frame 1 is not in its folder yet\.$/);
+    await stop();
+  });
+
   it('go by themselves once the days have passed, and never where none are set', async () => {
     for (const days of [0, 3]) {
       const { node, retention, job, stop } = await collected(days);
