@@ -135,9 +135,11 @@ export class DestinationUnwritableError extends BlobStoreError {
   override readonly name = 'DestinationUnwritableError';
   readonly code = 'destination-unwritable';
   readonly path: string;
+  readonly reason: string;
   constructor(path: string, reason: string, options?: ErrorOptions) {
     super(`${path} cannot be written: ${reason}.`, options);
     this.path = path;
+    this.reason = reason;
   }
 }
 

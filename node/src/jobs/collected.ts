@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { JobId } from '@cuadro/protocol';
 import { standsAt } from '../blobs/collect.ts';
+import { DestinationUnwritableError } from '../blobs/errors.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { JobsComponents } from './interface.ts';
 import { type CollectionNotes, entryOf } from './notes.ts';
@@ -53,8 +54,13 @@ export async function whyNotCollected(
     if (!reads) continue;
     for (const [own, blob] of Object.entries(note.files)) {
       const name = entryOf(note.renamed, own) ?? own;
-      if ((await standsAt({ blobs }, blob, join(folder, name), { signal })) !== 'same')
-        return `${name} is in its folder no more, or was changed.`;
+      try {
+        if ((await standsAt({ blobs }, blob, join(folder, name), { signal })) === 'same') continue;
+      } catch (error) {
+        if (!(error instanceof DestinationUnwritableError)) throw error;
+        return `${name} can't be looked at in its folder: ${error.reason}.`;
+      }
+      return `${name} is in its folder no more, or was changed.`;
     }
   }
   return undefined;

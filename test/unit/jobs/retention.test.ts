@@ -139,6 +139,24 @@ describe('R163: jobs that are done and collected', () => {
     await stop();
   });
 
+  it('go although the folder of another one cannot be looked at', async () => {
+    const { node, collection, retention, job, folder, stop } = await collected();
+    const other = await node.submit({ ...framesJob('1-2'), outputFolder: join(disk.base, 'other') });
+    await node.until(other.id, 'done');
+    collection.changed(other.id);
+    await collection.settled();
+    await rm(folder, { recursive: true });
+    await writeFile(folder, 'a file');
+    const freed = await retention.free(0, { signal });
+    const told = new Map(freed.jobs.map((one) => [one.job, one]));
+    assert.equal(told.get(other.id)?.goes, true);
+    assert.match(
+      told.get(job)?.why ?? '',
+      /^f_1\.png can't be looked at in its folder: a part of the path is not/,
+    );
+    await stop();
+  });
+
   it('go by themselves once the days have passed, and never where none are set', async () => {
     for (const days of [0, 3]) {
       const { node, retention, job, stop } = await collected(days);
