@@ -104,7 +104,10 @@ export async function submitJob(
     return accepted;
   } catch (error) {
     step('refused');
-    for (const takeBack of undo.reverse()) await takeBack().catch(() => undefined);
+    // From its record on the job stands, whatever becomes of the answer: where that isn't durable, the next start takes
+    // all of it back.
+    if (components.driver.queries.jobRecord(id) === undefined)
+      for (const takeBack of undo.reverse()) await takeBack().catch(() => undefined);
     if (error instanceof StoreFullError)
       throw new CuadroError(
         'store-full',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CuadroError } from '@cuadro/protocol';
 import { createContentReader } from '../../../node/src/jobs/content.ts';
 import { deleteJob, requeue, setJob } from '../../../node/src/jobs/control.ts';
+import { soleSafekeeping } from '../../../node/src/jobs/interface.ts';
 import { filmFindings } from '../../../node/src/jobs/scene-settings.ts';
 import type { SceneFacts } from '../../../node/src/render/scene/interface.ts';
 import { createCopies, type Copies } from '../../../node/src/replicas/copies.ts';
@@ -58,6 +60,20 @@ describe('submitting', () => {
     open.resolve();
     assert.equal((await answered).acknowledged, true);
     await submitter.stop();
+    await node.stop();
+  });
+
+  it('takes nothing back of a job that is accepted, though its answer fails', async () => {
+    const node = await nodeOfOne({ work: () => undefined });
+    node.components.copies = {
+      ...soleSafekeeping,
+      acknowledge: () => Promise.reject(new CuadroError('node-stopping')),
+    };
+    await assert.rejects(node.submit(silent), { code: 'node-stopping' });
+    const [job] = node.core.jobs();
+    assert.ok(job !== undefined, 'its record is durable');
+    assert.equal(node.blobs.pinnedBy(job.id).length, 1, 'and its plan is pinned');
+    assert.notEqual(await node.store.getLocal(`job/${job.id}`), undefined, 'and its folder is known');
     await node.stop();
   });
 
