@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,6 +12,7 @@ import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import type { TaskContext } from '../../../node/src/worker/interface.ts';
 import { workerLimits } from '../../../node/src/worker/limits.ts';
 import { createFilmRunner, type FilmComponents } from '../../../node/src/worker/runners/film.ts';
+import { contentOf, newStore } from '../blobs/helpers.ts';
 
 const JOB = 'jobaaaaaaaaaaaab';
 const PICTURE = { name: 'shot_0002.png', blob: 'b'.repeat(64), role: 'image', sizeBytes: 1 };
@@ -123,4 +125,50 @@ test('R59: a film is given back, and has not failed, where no holder of a frame 
   assert.ok(clock.now() - begun >= workerLimits.framesWaitMs);
   assert.ok(error instanceof AttemptStopped);
   assert.match(error.message, /^No machine that holds frame 1 can be reached\.$/);
+});
+
+test('a film takes its frames through a store that has not room for all of them', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-film-'));
+  const blobs = newStore(join(folder, 'data'), { quotaBytes: 2_500_000 });
+  await blobs.start();
+  t.after(async () => {
+    await blobs.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const frames = new Map([1, 2, 3, 4].map((number) => [number, contentOf(number, 1_000_000)]));
+  const hashes = new Map(
+    Array.from(frames, ([number, bytes]) => [createHash('sha256').update(bytes).digest('hex'), number]),
+  );
+  const files = Array.from(hashes.keys(), (blob) => ({ ...PICTURE, blob }));
+  let joined: readonly string[] = [];
+  const components = {
+    clock: new ManualClock(),
+    tasks: {
+      plannedTask: (_job: string, index: number) =>
+        index < 4 ? { group: 0, number: index + 1, name: `frame ${index + 1}` } : { group: 1 },
+      resultAtHand: (_job: string, index: number) => ({ files: [files[index]] }) as unknown as TaskResult,
+      inputRedo: () => 0,
+    },
+    content: {
+      ensure: async (hash: string) => {
+        if ((await blobs.has(hash)) === undefined)
+          await blobs.putBytes(frames.get(hashes.get(hash) as number) as Buffer);
+      },
+    },
+    blobs,
+    ffmpeg: async () => {
+      joined = (await readdir(join(folder, 'frames'))).sort();
+      throw new Error('All frames are there.');
+    },
+  } as unknown as FilmComponents;
+  const context = {
+    job: { id: JOB },
+    task: { index: 4, work: { kind: 'film', frames: 0, rate: 24, output: 'film.mp4' } },
+    folder,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    engineFree: () => undefined,
+  } as unknown as TaskContext;
+  await assert.rejects(createFilmRunner(components)(context), /All frames are there/);
+  assert.equal(joined.length, 4);
 });

@@ -3,7 +3,7 @@ import { extname, join } from 'node:path';
 import { BUNDLE_BYTES_MAX, readBundle, type FilmWork, type OutputFile } from '@cuadro/protocol';
 import type { BlobStore } from '../../blobs/interface.ts';
 import type { ContentSource, EnsureOptions } from '../../blobs/source.ts';
-import { BlobUnreachableError } from '../../blobs/errors.ts';
+import { BlobNotFoundError, BlobUnreachableError, isNoRoom } from '../../blobs/errors.ts';
 import { mapBounded } from '../../blobs/gate.ts';
 import { makeFilm } from '../../render/film/film.ts';
 import type { FfmpegCapabilities } from '../../render/film/interface.ts';
@@ -85,16 +85,27 @@ async function gatherFrames(
   // Nothing is fetched for a film of which a frame may never be made.
   for (const picture of pictures) await pictureOnceKnown(components, context, picture);
   const { framesFetchedAtOnce } = workerLimits;
-  const brought = await mapBounded(pictures, framesFetchedAtOnce, context.signal, (picture, signal) =>
-    bring(components, context, picture, signal),
-  );
-  const paths: string[] = [];
-  for (const { index, hash, ending } of brought) {
+  const { signal } = context;
+  const paths = new Map<Picture, string>();
+  const roomless: Picture[] = [];
+  const take = async (picture: Picture, ended: AbortSignal): Promise<void> => {
+    const { index, hash, ending } = await bring(components, context, picture, ended);
     const path = join(folder, `${String(index).padStart(8, '0')}${ending}`);
-    await blobs.materialize(hash, path, { signal: context.signal });
-    paths.push(path);
-  }
-  return paths;
+    // At once: what only comes through here may go from the store again when the next ones come.
+    await blobs.materialize(hash, path, { signal: ended });
+    paths.set(picture, path);
+  };
+  await mapBounded(pictures, framesFetchedAtOnce, signal, async (picture, ended) => {
+    try {
+      await take(picture, ended);
+    } catch (error) {
+      if (!isNoRoom(error) && !(error instanceof BlobNotFoundError)) throw error;
+      roomless.push(picture);
+    }
+  });
+  // Where there is room for one picture, all of them come through it.
+  for (const picture of roomless) await take(picture, signal);
+  return pictures.map((picture) => paths.get(picture) as string);
 }
 
 interface BroughtPicture {
