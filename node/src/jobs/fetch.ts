@@ -74,8 +74,14 @@ function namedFiles({ driver }: JobsComponents, job: JobId): Named[] {
   });
 }
 
-/** Of a file that isn't simply here now: it stands in the folder already, or can't be had. */
-type Brought = { readonly kind: 'there' } | { readonly kind: 'failed'; readonly error: unknown };
+/** Somebody asked for its task to be rendered again since the fetch began. */
+class Discarded extends Error {}
+
+/**
+ * Of a file that isn't simply here now: it stands in the folder already, its task was redone, so that another one is
+ * brought once it is its turn, or it can't be had.
+ */
+type Brought = { readonly kind: 'there' | 'redone' } | { readonly kind: 'failed'; readonly error: unknown };
 
 class Fetching {
   readonly #components: JobsComponents;
@@ -133,6 +139,10 @@ class Fetching {
     await Promise.all(
       files.map(async (one) => {
         const { file, name, index } = one;
+        if (this.#inUse(one) !== file) {
+          brought.set(one, { kind: 'redone' });
+          return;
+        }
         try {
           if (!isSafePath(name)) throw new CuadroError('path-unsafe', { path: name });
           const standing = await standsAt({ blobs }, file.blob, join(folder, name), { signal });
@@ -155,10 +165,29 @@ class Fetching {
     return brought;
   }
 
+  /** The file to write under its name: another one after a redo, and none while it is rendered again. */
+  #inUse({ index, file }: Named): OutputFile | undefined {
+    const { queries } = this.#components.driver;
+    const record = queries.jobRecord(this.#job);
+    // Of a job that was deleted meanwhile what was found in the beginning is fetched as far as it can be had.
+    if (record === undefined || record.deleted !== undefined) return file;
+    const isSame = ({ name, blob }: OutputFile): boolean => name === file.name && blob === file.blob;
+    const results = Object.values(queries.taskRecord(this.#job, index)?.results ?? {});
+    if (results.some(({ files }) => files.some(isSame))) return file;
+    return queries.resultAtHand(this.#job, index)?.files.find(({ name }) => name === file.name);
+  }
+
   async #put(one: Named, brought: Brought | undefined): Promise<void> {
     const { signal, folder, overwrite } = this.#init;
     const { file, name } = one;
+    const inUse = this.#inUse(one);
+    if (inUse !== undefined && (inUse !== file || brought?.kind === 'redone')) {
+      this.#arriving.delete(one);
+      const redone = { ...one, file: inUse };
+      return this.#put(redone, (await this.#bring([redone])).get(redone));
+    }
     try {
+      if (inUse === undefined) throw new Discarded(`${name} is being rendered again.`);
       if (brought?.kind === 'failed') throw brought.error;
       const outcome =
         brought?.kind === 'there'
@@ -210,6 +239,7 @@ function isContentFault(error: unknown): boolean {
     code === 'blob-corrupt' ||
     code === 'store-full' ||
     code === 'store-unwritable' ||
-    code === 'path-unsafe'
+    code === 'path-unsafe' ||
+    error instanceof Discarded
   );
 }

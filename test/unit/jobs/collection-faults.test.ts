@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { BlobSourceUnreadableError } from '../../../node/src/blobs/errors.ts';
 import { createCollection } from '../../../node/src/jobs/collection.ts';
+import { type ContentSource, localContent } from '../../../node/src/blobs/source.ts';
 import { requeue } from '../../../node/src/jobs/control.ts';
+import { fetchJob } from '../../../node/src/jobs/fetch.ts';
 import type { JobsComponents } from '../../../node/src/jobs/interface.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
@@ -24,21 +26,19 @@ const refusing = (store: Store, isRefused: (entries: Record<string, unknown>) =>
 const tellsWritten = (entries: Record<string, unknown>): boolean =>
   Object.values(entries).some((value) => (value as { attempt?: string } | undefined)?.attempt !== undefined);
 
+const contents = async (folder: string): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    await Promise.all(
+      (await readdir(folder)).sort().map(async (name) => [name, await readFile(join(folder, name), 'utf8')]),
+    ),
+  );
+
 describe('collecting', () => {
   let disk: DiskBlobs;
   beforeEach(async () => {
     disk = await DiskBlobs.make();
   });
   afterEach(() => disk.remove());
-
-  const contents = async (folder: string): Promise<Record<string, string>> =>
-    Object.fromEntries(
-      await Promise.all(
-        (await readdir(folder))
-          .sort()
-          .map(async (name) => [name, await readFile(join(folder, name), 'utf8')]),
-      ),
-    );
 
   for (const name of ['__proto__', 'constructor', 'toString'])
     it(`takes a file that a program calls ${name} for a file`, async () => {
@@ -183,4 +183,39 @@ describe('collecting', () => {
       await collection.stop();
       await node.stop();
     });
+});
+
+describe('fetching', () => {
+  it('brings the frame that was redone meanwhile, and none that is being rendered again', async () => {
+    const disk = await DiskBlobs.make();
+    for (const text of ['old', 'new']) await disk.put(text);
+    let text = 'old';
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => (text === '' ? undefined : disk.result(nameOf(grant), text)),
+    });
+    const job = await node.submit(framesJob('1-40'));
+    await node.until(job.id, 'done');
+    const { signal } = new AbortController();
+    const to = join(disk.base, 'fetched');
+    let redone: Promise<void> | undefined;
+    const redo = async (): Promise<void> => {
+      text = 'new';
+      await requeue(node.components, job.id, ['2', '39']);
+      await node.until(job.id, 'done');
+      text = '';
+      await requeue(node.components, job.id, ['40']);
+    };
+    // All names are known by then, and the first frames are on their way.
+    const content: ContentSource = { ...localContent, ensureMany: () => (redone ??= redo()) };
+    const fetched = await fetchJob({ ...node.components, content }, job.id, to, { overwrite: true, signal });
+    const found = await contents(to);
+    assert.deepEqual([found['f_1.png'], found['f_2.png'], found['f_39.png']], ['old', 'new', 'new']);
+    assert.equal(found['f_40.png'], undefined);
+    assert.deepEqual([fetched.written, fetched.missing], [39, ['f_40.png']]);
+    assert.equal(fetched.problem, 'f_40.png is being rendered again.');
+    await node.stop();
+    await disk.remove();
+  });
 });
