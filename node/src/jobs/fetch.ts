@@ -10,7 +10,7 @@ import {
   type TaskIndex,
 } from '@cuadro/protocol';
 import { standsAt } from '../blobs/collect.ts';
-import { BlobUnreachableError, isNoRoom, StoreFullError } from '../blobs/errors.ts';
+import { BlobNotFoundError, BlobUnreachableError, isNoRoom, StoreFullError } from '../blobs/errors.ts';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
@@ -78,10 +78,12 @@ function namedFiles({ driver }: JobsComponents, job: JobId): Named[] {
 class Discarded extends Error {}
 
 /**
- * Of a file that isn't simply here now: it stands in the folder already, its task was redone, so that another one is
- * brought once it is its turn, or it can't be had.
+ * A file that was looked at: it is in the store, it stands in the folder, its task was redone, so that another one is
+ * brought once it is its turn, or it can't be had. Of a foreign one that stands in its place nothing is said.
  */
-type Brought = { readonly kind: 'there' | 'redone' } | { readonly kind: 'failed'; readonly error: unknown };
+type Brought =
+  | { readonly kind: 'here' | 'there' | 'redone' }
+  | { readonly kind: 'failed'; readonly error: unknown };
 
 class Fetching {
   readonly #components: JobsComponents;
@@ -91,6 +93,8 @@ class Fetching {
   readonly #away = new Set<PeerId>();
   /** Files for which there was no room beside the others. */
   readonly #roomless: Named[] = [];
+  /** These come one after another now. */
+  #isAlone = false;
   #done = 0;
   #doneBytes = 0;
   /** Of files that are on their way, by file. */
@@ -126,6 +130,7 @@ class Fetching {
       }
     }
     // What was written may go from the store again: where there is room for one file, all of them come through it.
+    this.#isAlone = true;
     for (const one of this.#roomless) await this.#put(one, (await this.#bring([one])).get(one));
     this.#tell(true);
     return { ...this.#fetched, away: this.#namesAway() };
@@ -156,6 +161,7 @@ class Fetching {
               this.#tell();
             },
           });
+          brought.set(one, { kind: 'here' });
         } catch (error) {
           brought.set(one, { kind: 'failed', error });
         }
@@ -199,6 +205,11 @@ class Fetching {
     } catch (error) {
       signal.throwIfAborted();
       if (!isContentFault(error)) unwritable(folder, error);
+      if (error instanceof BlobNotFoundError && brought?.kind === 'here' && !this.#isAlone) {
+        // Evicted since for those that came after it.
+        this.#roomless.push(one);
+        return;
+      }
       this.#fetched.missing.push(name);
       this.#fetched.problem ??= reasonOf(error) + (error instanceof StoreFullError ? ` ${MAKE_ROOM}` : '');
       if (error instanceof BlobUnreachableError) for (const peer of error.holders) this.#away.add(peer);

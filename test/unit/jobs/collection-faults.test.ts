@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -8,6 +9,7 @@ import { type ContentSource, localContent } from '../../../node/src/blobs/source
 import { requeue } from '../../../node/src/jobs/control.ts';
 import { fetchJob } from '../../../node/src/jobs/fetch.ts';
 import type { JobsComponents } from '../../../node/src/jobs/interface.ts';
+import { contentOf, newStore, temporaryFolder } from '../blobs/helpers.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
@@ -217,5 +219,46 @@ describe('fetching', () => {
     assert.equal(fetched.problem, 'f_40.png is being rendered again.');
     await node.stop();
     await disk.remove();
+  });
+
+  it('R176: brings all frames, one after another, through a store that evicts what came before', async (t) => {
+    const folder = temporaryFolder();
+    const blobs = newStore(join(folder.path, 'data'), { quotaBytes: 2_500_000 });
+    await blobs.start();
+    const frames = [1, 2, 3, 4].map((number) => contentOf(number, 1_000_000));
+    const hashes = frames.map((bytes) => createHash('sha256').update(bytes).digest('hex'));
+    const node = await nodeOfOne({
+      blobs,
+      outputBase: folder.path,
+      work: (grant) => {
+        const file = { name: nameOf(grant), blob: hashes[grant.task] as string, sizeBytes: 1_000_000 };
+        return { kind: 'result', files: [{ ...file, role: 'file' }], renderMs: 1, wallTime: 1 };
+      },
+    });
+    t.after(async () => {
+      await node.stop();
+      await blobs.stop();
+      await folder.remove();
+    });
+    const job = await node.submit(framesJob('1-4'));
+    await node.until(job.id, 'done');
+    // As from a machine that sends one after the other.
+    let before: Promise<unknown> = Promise.resolve();
+    const content: ContentSource = {
+      ...localContent,
+      ensureMany: async ([wanted]) => {
+        before = before.then(async () => {
+          const bytes = frames[hashes.indexOf(wanted?.hash as string)] as Buffer;
+          if ((await blobs.has(wanted?.hash as string)) === undefined) await blobs.putBytes(bytes);
+        });
+        await before;
+      },
+    };
+    const { signal } = new AbortController();
+    const to = join(folder.path, 'fetched');
+    const fetched = await fetchJob({ ...node.components, content }, job.id, to, { overwrite: false, signal });
+    assert.deepEqual([fetched.written, fetched.missing, fetched.problem], [4, [], undefined]);
+    for (const [i, bytes] of frames.entries())
+      assert.deepEqual(await readFile(join(to, `f_${i + 1}.png`)), bytes);
   });
 });
