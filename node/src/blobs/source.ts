@@ -1,5 +1,5 @@
 import type { JobId, TaskIndex } from '@cuadro/protocol';
-import type { BlobHash } from './interface.ts';
+import type { BlobHash, PinOwner } from './interface.ts';
 import type { SignalOption } from '../system/interface.ts';
 import type { WantedBlob } from './transfer/interface.ts';
 
@@ -17,6 +17,8 @@ export interface EnsureOptions extends SignalOption {
   readonly onWaiting?: (sentence: string) => void;
   /** So long it waits at most, in milliseconds, and then fails all the same; for ever without it. */
   readonly waitMaxMs?: number;
+  /** Each file is kept for this owner from when it has come; the caller takes that back, also after a failure. */
+  readonly pin?: PinOwner;
   readonly onProgress?: (progress: {
     readonly doneBytes: number;
     readonly sizeBytes: number | undefined;

@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BUNDLE_BYTES_MAX, readBundle, type BlobHash, type Bundle, type JobId } from '@cuadro/protocol';
 import { BlobCorruptError, BlobNotFoundError } from '../blobs/errors.ts';
-import type { BlobStore } from '../blobs/interface.ts';
+import type { BlobStore, PinOwner } from '../blobs/interface.ts';
+import { PASSING } from '../blobs/pins.ts';
 import type { ContentSource } from '../blobs/source.ts';
 import { removeTree, restoreTree } from '../blobs/tree.ts';
 import type { Logger, Random } from '../system/interface.ts';
@@ -159,12 +160,27 @@ export class SceneFolders {
     }
   }
 
-  async #fetchAndBuild(hash: BlobHash, { job, tell, signal }: Restoring): Promise<Bundle> {
+  async #fetchAndBuild(hash: BlobHash, work: Restoring): Promise<Bundle> {
+    // Else a store that has not room for all of it gives up what came first for what comes after it, and lacks that in
+    // the end, as if a file of the scene were gone.
+    const pin = `${PASSING}scene-${hash.slice(0, 32)}`;
+    try {
+      return await this.#buildPinned(hash, { ...work, pin });
+    } finally {
+      await this.#blobs.unpinOwner(pin).catch(() => undefined);
+    }
+  }
+
+  async #buildPinned(
+    hash: BlobHash,
+    { job, tell, signal, pin }: Restoring & { pin: PinOwner },
+  ): Promise<Bundle> {
     await this.#content.ensureTree(
       hash,
       { job },
       {
         signal,
+        pin,
         onWaiting: tell,
         waitMaxMs: workerLimits.sceneWaitMs,
         onProgress: (progress) => tell(fetchingText(progress)),
