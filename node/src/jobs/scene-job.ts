@@ -13,6 +13,7 @@ import {
   type PreflightView,
   type RouteBody,
 } from '@cuadro/protocol';
+import { mapBounded } from '../blobs/gate.ts';
 import type { BlobStore } from '../blobs/interface.ts';
 import { storeTree } from '../blobs/tree.ts';
 import type { BundleLayout, MachineCapabilities, SceneFacts, SceneTrace } from '../render/scene/interface.ts';
@@ -24,6 +25,8 @@ import { chosenScene, completeSettings, filmFindings, sceneView } from './scene-
 
 /** Where the mixed sound lies in the bundle. */
 const SOUND_PATH = '_cuadro/sound.flac';
+/** Files that are looked at at the same time, for when they were written. */
+const STAMPS_AT_ONCE = 16;
 /** Frames that preflight looks at; a longer list is judged by its first ones and its last. */
 const PREFLIGHT_FRAMES_MAX = 100_000;
 
@@ -37,6 +40,8 @@ export interface SceneJobComponents {
 
 /** A traced scene with what a job of it would be. */
 export interface ExaminedScene {
+  /** Of the .blend, from before it was read. */
+  stamp: string;
   trace: SceneTrace;
   scene: SceneFacts;
   layout: BundleLayout;
@@ -58,6 +63,7 @@ export async function examineScene(
   const frames = typeof text === 'string' ? parseFrames(text) : undefined;
   const tools = await components.tools();
   if (tools === undefined) throw new CuadroError('no-blender');
+  const stamp = await stampOf(body.path);
   const trace = await traceScene(tools, body.path, { signal }).catch((error: unknown) => {
     throw sceneErrorOf(error, body.path as string);
   });
@@ -74,6 +80,7 @@ export async function examineScene(
     components.machines(),
   ).map((finding): FindingView => ({ ...finding }));
   return {
+    stamp,
     trace,
     scene,
     layout: layoutBundle(trace),
@@ -97,6 +104,39 @@ function sceneErrorOf(error: unknown, path: string): unknown {
   const code = error.code === 'blend-newer-version' ? 'blend-newer' : error.code;
   const known = isErrorCode(code) ? code : 'blend-unreadable';
   return new CuadroError(known, { path, why: error.message }, { cause: error });
+}
+
+/** Changes whenever a file is written; also where it is gone. */
+const stampOf = (path: string): Promise<string> =>
+  stat(path).then(
+    ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+    () => 'gone',
+  );
+
+/** Stamps of all files of a scene. */
+const stampsOf = (
+  { layout: { files } }: ExaminedScene,
+  options: { signal: AbortSignal },
+): Promise<string[]> => mapBounded(files, STAMPS_AT_ONCE, options.signal, ({ source }) => stampOf(source));
+
+/**
+ * Throws where a file of the scene was written since: half of the old and half of the new one would be stored, or
+ * what was found in the .blend does not belong to it any more.
+ */
+async function refuseChanged(
+  examined: ExaminedScene,
+  before: readonly string[],
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const { trace, layout, stamp } = examined;
+  const now = await stampsOf(examined, options);
+  const changed = layout.files.find(
+    ({ path, source }, i) =>
+      now[i] !== before[i] || (path === layout.main && source === trace.blend && now[i] !== stamp),
+  );
+  if (changed === undefined) return;
+  const why = `${changed.source} was written while the scene was being stored: submit it again once it is saved.`;
+  throw new CuadroError('blend-unreadable', { path: changed.source, why });
 }
 
 /** The examination as the API answers it. */
@@ -161,7 +201,9 @@ export async function storeScene(
       sound === undefined
         ? examined.layout.files
         : [...examined.layout.files, { path: SOUND_PATH, source: sound }];
+    const before = await stampsOf(examined, { signal });
     const entries = await storeTree(components, files, { pin, signal });
+    await refuseChanged(examined, before, { signal });
     const bundle: Bundle = {
       version: 1,
       main: examined.layout.main,
