@@ -1,10 +1,11 @@
+import { Column } from './columns.ts';
 import type { ScannedFolder } from './hasher.ts';
-import { Column, type HashRows, ROWS_OF, WORDS } from './hash-rows.ts';
+import { type HashRows, ROWS_OF, WORDS } from './hash-rows.ts';
 import type { BlobHash, BlobInfo } from './interface.ts';
 import type { PinTable } from './pins.ts';
 
 export interface IndexEntry extends BlobInfo {
-  /** Wall-clock milliseconds; orders eviction and nothing else, so a wrong clock costs a cache hit at worst. */
+  /** Whole wall-clock milliseconds; orders eviction and nothing else, so a wrong clock costs a cache hit at worst. */
   readonly usedMs: number;
 }
 
@@ -14,14 +15,14 @@ const BLOBS = ROWS_OF.blobs;
 const ORDERED = 4_096;
 
 /**
- * What is on disk, in memory: sizes, sums, and who was used last; 65 bytes a blob, and 25 of one that is pinned, since a
+ * What is on disk, in memory: sizes, sums, and who was used last; 50 bytes a blob, and 8 of one that is pinned, since a
  * season has millions.
  */
 export class BlobIndex {
   readonly #rows: HashRows;
   readonly #sizes = new Column();
   readonly #usedMs = new Column();
-  /** The last use that the disk knows of. */
+  /** The last use that the disk knows of, where that is another: of most it is not. */
   readonly #notedMs = new Column();
   /** The first of the order in which blobs are evicted, the very first one last. */
   #oldest: IndexEntry[] = [];
@@ -65,7 +66,8 @@ export class BlobIndex {
   add(hash: BlobHash, sizeBytes: number, usedMs: number): boolean {
     const known = this.#rows.find(hash, BLOBS);
     if (known !== undefined) {
-      this.#usedMs.set(known, Math.max(this.#usedMs.get(known), usedMs));
+      const beforeMs = this.#usedMs.get(known);
+      if (usedMs > beforeMs) this.#use(known, usedMs, this.#noted(known));
       return false;
     }
     this.#gone?.delete(hash);
@@ -101,8 +103,7 @@ export class BlobIndex {
 
   #set(row: number, sizeBytes: number, usedMs: number): void {
     this.#sizes.set(row, sizeBytes);
-    this.#usedMs.set(row, usedMs);
-    this.#notedMs.set(row, usedMs);
+    this.#use(row, usedMs, usedMs);
     this.count += 1;
     this.usedBytes += sizeBytes;
     if (this.#rows.has(row, ROWS_OF.pins)) this.pinnedBytes += sizeBytes;
@@ -112,10 +113,23 @@ export class BlobIndex {
   touch(hash: BlobHash, usedMs: number, intervalMs: number): boolean {
     const row = this.#rows.find(hash, BLOBS);
     if (row === undefined) return false;
-    this.#usedMs.set(row, usedMs);
-    if (Math.abs(usedMs - this.#notedMs.get(row)) < intervalMs) return false;
-    this.#notedMs.set(row, usedMs);
-    return true;
+    const notedMs = this.#noted(row);
+    const isToBeNoted = Math.abs(usedMs - notedMs) >= intervalMs;
+    this.#use(row, usedMs, isToBeNoted ? usedMs : notedMs);
+    return isToBeNoted;
+  }
+
+  #noted(row: number): number {
+    const notedMs = this.#notedMs.get(row);
+    return Number.isNaN(notedMs) ? this.#usedMs.get(row) : notedMs;
+  }
+
+  /** Files have times with fractions: of a millisecond nothing hangs, and whole ones are held in half the memory. */
+  #use(row: number, usedMs: number, notedMs: number): void {
+    const wholeMs = Math.floor(usedMs);
+    this.#usedMs.set(row, wholeMs);
+    if (notedMs === usedMs || notedMs === wholeMs) this.#notedMs.clear(row);
+    else this.#notedMs.set(row, Math.floor(notedMs));
   }
 
   remove(hash: BlobHash): IndexEntry | undefined {

@@ -1,10 +1,9 @@
+import { PAGE_ROWS } from './columns.ts';
 import type { BlobHash } from './interface.ts';
 import { isBlobHash } from './layout.ts';
 
 /** 32-bit words of a hash. */
 export const WORDS = 8;
-/** Rows of one page: 128 KiB of hashes, so that a table grows without copying what it has. */
-const PAGE_ROWS = 4_096;
 /** Slots of an empty table; they double when three quarters are taken. */
 const SLOTS_MIN = 1_024;
 const FREE = -1;
@@ -12,32 +11,6 @@ const FREE = -1;
 /** Who a row belongs to, by bits: most blobs are pinned, and both tables keep the one hash. */
 export const ROWS_OF = { pins: 1, blobs: 2, all: 3 } as const;
 export type RowsOf = (typeof ROWS_OF)[keyof typeof ROWS_OF];
-
-/** A column of one number for each row, in pages as the rows are. */
-export class Column {
-  readonly #pages: Float64Array[] = [];
-
-  get(row: number): number {
-    return this.#pages[Math.floor(row / PAGE_ROWS)]?.[row % PAGE_ROWS] as number;
-  }
-
-  set(row: number, value: number): void {
-    const page = Math.floor(row / PAGE_ROWS);
-    for (let next = this.#pages.length; next <= page; next++)
-      this.#pages.push(new Float64Array(PAGE_ROWS).fill(Number.NaN));
-    (this.#pages[page] as Float64Array)[row % PAGE_ROWS] = value;
-  }
-
-  /** Of a row that was given back: no number any more. */
-  clear(row: number): void {
-    this.set(row, Number.NaN);
-  }
-
-  /** A millisecond for a million rows. */
-  has(value: number): boolean {
-    return this.#pages.some((page) => page.indexOf(value) >= 0);
-  }
-}
 
 /**
  * Two sets of hashes that share what they have in common. Each hash has a row, a small number for columns beside it: 32

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import type { FileCalls, OpenFile } from '../system/file-calls.ts';
 import { createFileSynced, syncFolder, systemCode } from '../system/files.ts';
+import { SteadyColumn } from './columns.ts';
 import { StoreStoppedError } from './errors.ts';
-import { Column, HashRows, putWords, ROWS_OF, WORDS } from './hash-rows.ts';
+import { HashRows, putWords, ROWS_OF, WORDS } from './hash-rows.ts';
 import type { BlobHash, PinOwner } from './interface.ts';
 import { blobLimits } from './options.ts';
 import { ownerPattern, PinLines } from './pin-lines.ts';
@@ -24,12 +25,12 @@ export function assertPinOwner(owner: PinOwner): void {
 
 const PINS = ROWS_OF.pins;
 
-/** Who needs which blob, in memory: most have one owner, and take 50 bytes then. */
+/** Who needs which blob, in memory: most have one owner, and take 42 bytes then. */
 export class PinTable {
   /** The blobs of the store have theirs here too. */
   readonly rows = new HashRows();
   /** The owner of each row by its number; the first of them where there are several. */
-  readonly #firsts = new Column();
+  readonly #firsts = new SteadyColumn();
   /** The others. */
   readonly #others = new Map<number, number[]>();
   readonly #numbers = new Map<PinOwner, number>();
