@@ -46,14 +46,15 @@ export async function whyNotCollected(
     const results = Object.values(queries.taskRecord(job, index)?.results ?? {});
     const made = results.filter(({ files }) => files.length > 0);
     if (made.length === 0) continue;
-    const note = notes.get(index);
-    if (note === undefined || !made.some((result) => notes.isCollected(index, result)))
+    // Of one that was damaged since in the store nothing is known any more.
+    const note = reads ? await notes.get(index) : undefined;
+    const isNoted = made.some((result) => notes.isCollected(index, result));
+    if (!isNoted || (reads && note === undefined))
       return `${queries.plannedTask(job, index)?.name ?? `Task #${index}`} is not in its folder yet.`;
-    const [kept] = note.kept;
+    const [kept] = notes.keptOf(index);
     if (kept !== undefined) return `A file of someone else stands in the place of ${kept}.`;
-    if (!reads) continue;
-    for (const [own, blob] of Object.entries(note.files)) {
-      const name = entryOf(note.renamed, own) ?? own;
+    for (const [own, blob] of Object.entries(note?.files ?? {})) {
+      const name = entryOf(note?.renamed, own) ?? own;
       try {
         if ((await standsAt({ blobs }, blob, join(folder, name), { signal })) === 'same') continue;
       } catch (error) {

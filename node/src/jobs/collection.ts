@@ -4,7 +4,16 @@ import { reasonOf } from '../system/files.ts';
 import { nextTurn } from '../system/turn.ts';
 import type { Collected, CollectionState } from './collected.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
-import { type CollectedTask, CollectionNotes, entryOf, keptBlob, oursOf, withIntents } from './notes.ts';
+import {
+  type CollectedTask,
+  CollectionNotes,
+  intentsOf,
+  keptBlob,
+  type NameOf,
+  noteKey,
+  NOTES,
+  oursOf,
+} from './notes.ts';
 import { recallFolders, takeBackUnfinished } from './orphans.ts';
 import { bringAll, OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
@@ -30,8 +39,6 @@ interface JobCollection {
   failed: Map<TaskIndex, string>;
   cancelRetry?: () => void;
 }
-
-const noteKey = (job: JobId, task: TaskIndex): string => `collected/${job}/${task}`;
 
 /**
  * Puts finished files into the output folders of the jobs that this machine submitted, as they finish, and
@@ -91,10 +98,10 @@ class FolderCollection implements Collection {
     for (const [key, value] of await this.#components.store.listLocal('job/')) {
       const job = key.slice('job/'.length);
       if (this.#isDeleted(job)) await this.#forget([key]);
-      else this.#jobs.set(job, emptyCollection(value as LocalJob));
+      else this.#jobs.set(job, this.#emptyCollection(job, value as LocalJob));
     }
     for (const [id, local] of await recallFolders(this.#components, (job) => this.#jobs.has(job)))
-      this.#jobs.set(id, emptyCollection(local));
+      this.#jobs.set(id, this.#emptyCollection(id, local));
     // There is a note of every frame: the node answers meanwhile.
     this.#recalling = this.#recall();
   }
@@ -124,7 +131,7 @@ class FolderCollection implements Collection {
   async #recallNotes(signal: AbortSignal): Promise<void> {
     const { store, temporaries } = this.#components;
     const useless: string[] = [];
-    await store.eachLocalText('collected/', (key, text) => {
+    await store.eachLocalText(NOTES, (key, text) => {
       // Ends the reading.
       signal.throwIfAborted();
       const [, job, task] = key.split('/') as [string, string, string];
@@ -274,15 +281,21 @@ class FolderCollection implements Collection {
       const result = this.#resultOf(id, index);
       if (result !== undefined) due.set(index, result);
     }
+    const names = (job.names ??= await OutputNames.of(this.#components.store, id));
+    const nameOf: NameOf = (index, own) => {
+      const number = this.#components.driver.queries.plannedTask(id, index)?.number;
+      return job.notes.renamedOf(index, own) ?? names.take(own, { index, number });
+    };
     const missing = await bringAll(this.#components, { job: id, due, signal: this.#stop.signal });
-    await this.#noteIntents(id, job, due);
+    // What is about to be written is noted first: after a kill it is still known as ours.
+    await this.#note(id, job, await intentsOf(job.notes, due, nameOf));
     const notes = new Map<TaskIndex, CollectedTask>();
     let failed = failedBefore;
     try {
       for (const [index, result] of due) {
         try {
           if (missing.has(index)) throw missing.get(index);
-          notes.set(index, await this.#collectTask(id, job, index, result));
+          notes.set(index, await this.#collectTask(job, index, result, nameOf));
           failed = 0;
         } catch (error) {
           this.#stop.signal.throwIfAborted();
@@ -295,23 +308,6 @@ class FolderCollection implements Collection {
       if (notes.size > 0) this.#onCollected(id);
     }
     return failed;
-  }
-
-  /** What is about to be written is noted first: after a kill it is still known as ours. */
-  async #noteIntents(id: JobId, job: JobCollection, due: ReadonlyMap<TaskIndex, TaskResult>): Promise<void> {
-    const intents = new Map<TaskIndex, CollectedTask>();
-    for (const [index, { files }] of due) {
-      let named: { own: string; blob: string; name: string }[];
-      try {
-        named = files.map(({ name: own, blob }) => ({ own, blob, name: this.#nameOf(id, job, index, own) }));
-      } catch {
-        // Nothing of it is written before it has a name.
-        continue;
-      }
-      const noted = withIntents(job.notes.get(index), named);
-      if (noted !== undefined) intents.set(index, noted);
-    }
-    await this.#note(id, job, intents);
   }
 
   /** Known here no earlier than on the disk: what could not be noted is looked at again. */
@@ -327,24 +323,24 @@ class FolderCollection implements Collection {
     if (job === undefined) {
       const local = (await this.#components.store.getLocal(localJobKey(id))) as LocalJob | undefined;
       if (local === undefined) return undefined;
-      job = emptyCollection(local);
+      job = this.#emptyCollection(id, local);
       this.#jobs.set(id, job);
     }
     return job;
   }
 
   async #collectTask(
-    id: JobId,
     job: JobCollection,
     index: TaskIndex,
     { files, attempt }: TaskResult,
+    nameOf: NameOf,
   ): Promise<CollectedTask> {
-    const before = job.notes.get(index);
+    const before = await job.notes.get(index);
     await sweepBelow(this.#components, job.local.folder, files);
     const looked: [name: string, blob: string][] = [];
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const { name: own, blob } of files) {
-      const name = this.#nameOf(id, job, index, own);
+      const name = nameOf(index, own);
       const outcome = await writeOutput(this.#components, { blob, name }, job.local.folder, {
         overwrite: job.local.overwrite,
         ours: oursOf(before, own),
@@ -357,13 +353,6 @@ class FolderCollection implements Collection {
     }
     collected.files = Object.fromEntries(looked);
     return collected;
-  }
-
-  /** The name that a file of a task has in the folder. @throws Error where it can't be given one yet. */
-  #nameOf(id: JobId, job: JobCollection, index: TaskIndex, own: string): string {
-    job.names ??= OutputNames.of(job.notes);
-    const number = this.#components.driver.queries.plannedTask(id, index)?.number;
-    return entryOf(job.notes.get(index)?.renamed, own) ?? job.names.take(own, { index, number });
   }
 
   /** Says what can't be collected, and tries these tasks again later. */
@@ -386,8 +375,10 @@ class FolderCollection implements Collection {
     if (job.problem !== undefined) this.#components.logger.warn(job.problem, { job: id });
     this.#onCollected(id);
   }
-}
 
-function emptyCollection(local: LocalJob): JobCollection {
-  return { local, notes: new CollectionNotes(), failed: new Map() };
+  #emptyCollection(id: JobId, local: LocalJob): JobCollection {
+    const { store } = this.#components;
+    const notes = new CollectionNotes({ stored: (index) => store.getLocal(noteKey(id, index)) });
+    return { local, notes, failed: new Map() };
+  }
 }

@@ -1,4 +1,5 @@
-import { attemptKey, type TaskIndex, type TaskResult } from '@cuadro/protocol';
+import { hash } from 'node:crypto';
+import { attemptKey, type JobId, type TaskIndex, type TaskResult } from '@cuadro/protocol';
 
 /** What was collected of one task: file name → blob that was written. */
 export interface CollectedTask {
@@ -12,128 +13,149 @@ export interface CollectedTask {
   intended?: Record<string, string[]>;
 }
 
-/**
- * The text of a note about one file that was written, as most are: its attempt, of which the peer is the last part,
- * its name, in printed characters of a byte each, so that they stand in JSON as they are, and its blob.
- */
+/** Keys of the notes in the store's local space begin so; a job's id and a task's index follow. */
+export const NOTES = 'collected/';
+export const noteKey = (job: JobId, task: TaskIndex): string => `${NOTES}${job}/${task}`;
+
+/** The text of a note about one file that was written, as most are, and of which the mark is held alone. */
 const PLAIN =
-  /^\{"attempt":"(\d+\.\d+)\.(\w+)","files":\{"([ !#-[\]-~\u00a0-\u00ff]{1,255})":"([0-9a-f]{64})"\},"kept":\[\]\}$/;
-/** Bytes of a hash, which end a plain note. */
-const HASH_BYTES = 32;
-/** Longer than the parts of any plain note together: two numbers, two signs, a name and a hash. */
-const SCRATCH_BYTES = 1_024;
+  /^\{"attempt":"\d+\.\d+\.\w+","files":\{"[ !#-[\]-~\u00a0-\u00ff]{1,255}":"[0-9a-f]{64}"\},"kept":\[\]\}$/;
+const plainText = (attempt: string, name: string, blob: string): string =>
+  `{"attempt":"${attempt}","files":{${JSON.stringify(name)}:"${blob}"},"kept":[]}`;
+/** Words of a mark, of tasks that share a page, and digits of a word. */
+const WORDS = 2;
+const PAGE_TASKS = 1_024;
+const WORD_DIGITS = 8;
 /** Begins a blob that stands for a file of someone else, which was kept. */
 const KEPT = 'kept:';
 
 /**
- * The notes about a job's collected tasks, held as text, which costs far less than objects would. A plain one is held
- * short: with its peer's number, and each two digits of its blob as one character: in a third of the characters of its
- * JSON. Most are never read, since comparing texts says that nothing is to be done.
+ * The notes about a job's collected tasks. Of a plain one only a mark is held, 64 bits of the SHA-256 of its text: that
+ * tells whether a task's files stand in the folder, all that is asked of nearly all of them, and a season has a million.
+ * Whoever needs what such a note says reads it in the store. The others are held as their text.
  */
 export class CollectionNotes {
   /** Files written. */
   collected = 0;
   /** Files of others that were kept instead. */
   keptForeign = 0;
-  /** Short ones begin with a digit, the others, which are JSON as it was stored, with a brace. */
+  readonly #stored: (index: TaskIndex) => Promise<unknown>;
   readonly #texts = new Map<TaskIndex, string>();
-  readonly #peers: string[] = [];
-  readonly #numbers = new Map<string, number>();
-  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
+  /** By page; 0 of a task without a mark. */
+  readonly #marks = new Map<number, Uint32Array>();
+  readonly #mark = new Uint32Array(WORDS);
+
+  /** `stored` reads a note in the store, where it is durable before it is added here. */
+  constructor(init: { stored: (index: TaskIndex) => Promise<unknown> }) {
+    this.#stored = init.stored;
+  }
 
   /** Takes a note's text as it was stored; one that can't be read is none. */
   add(index: TaskIndex, text: string): void {
-    this.#count(this.#texts.get(index), -1);
-    const held = this.#shortened(text) ?? (parse(text) === undefined ? undefined : text);
-    if (held === undefined) this.#texts.delete(index);
-    else this.#texts.set(index, held);
-    this.#count(held, 1);
+    this.#remove(index);
+    if (PLAIN.test(text)) {
+      this.#pageOf(index).set(this.#markOf(text), (index % PAGE_TASKS) * WORDS);
+      this.collected += 1;
+      return;
+    }
+    const note = noteFromText(text);
+    if (note === undefined) return;
+    this.#texts.set(index, text);
+    this.#count(note, 1);
   }
 
   set(index: TaskIndex, note: CollectedTask): void {
     this.add(index, JSON.stringify(note));
   }
 
-  get(index: TaskIndex): CollectedTask | undefined {
-    const held = this.#texts.get(index);
-    return held === undefined ? undefined : this.#read(held);
+  /** What the note of a task says; undefined where there is none, or it has been damaged in the store (SPEC R172). */
+  async get(index: TaskIndex): Promise<CollectedTask | undefined> {
+    const text = this.#texts.get(index);
+    if (text !== undefined) return noteFromText(text);
+    return this.#isMarked(index) ? noteOf(await this.#stored(index)) : undefined;
   }
 
-  indices(): IterableIterator<TaskIndex> {
-    return this.#texts.keys();
+  has(index: TaskIndex): boolean {
+    return this.#texts.has(index) || this.#isMarked(index);
   }
 
-  *all(): Generator<[TaskIndex, CollectedTask]> {
-    for (const [index, held] of this.#texts) yield [index, this.#read(held)];
+  *indices(): Generator<TaskIndex> {
+    yield* this.#texts.keys();
+    for (const [number, page] of this.#marks) {
+      for (let at = 0; at < PAGE_TASKS; at++) if (page[at * WORDS] !== 0) yield number * PAGE_TASKS + at;
+    }
+  }
+
+  /** The name that a file of the task has in the folder, where that is not its own. */
+  renamedOf(index: TaskIndex, own: string): string | undefined {
+    const text = this.#texts.get(index);
+    return text === undefined ? undefined : entryOf(noteFromText(text)?.renamed, own);
+  }
+
+  /** Files of others that stand in the place of the task's. */
+  keptOf(index: TaskIndex): readonly string[] {
+    const text = this.#texts.get(index);
+    return (text === undefined ? undefined : noteFromText(text))?.kept ?? [];
   }
 
   /** Whether all files of the result were looked at. */
-  isCollected(index: TaskIndex, result: TaskResult): boolean {
-    const held = this.#texts.get(index);
-    if (held === undefined) return false;
-    const { attempt, files } = result;
+  isCollected(index: TaskIndex, { attempt, files }: TaskResult): boolean {
+    const key = attemptKey(attempt);
+    const text = this.#texts.get(index);
+    if (text !== undefined) {
+      const note = noteFromText(text);
+      const isIn = (name: string, blob: string): boolean => {
+        const written = entryOf(note?.files, name);
+        return written === blob || written === KEPT + blob;
+      };
+      return note?.attempt === key && files.every(({ name, blob }) => isIn(name, blob));
+    }
     const [file] = files;
-    if (files.length === 1 && file !== undefined) {
-      const plain = `{"attempt":"${attemptKey(attempt)}","files":{${JSON.stringify(file.name)}:"${file.blob}"},"kept":[]}`;
-      if (this.#shortened(plain) === held) return true;
+    if (file === undefined || files.length > 1 || !this.#isMarked(index)) return false;
+    const mark = this.#markOf(plainText(key, file.name, file.blob));
+    const at = (index % PAGE_TASKS) * WORDS;
+    const page = this.#pageOf(index);
+    return mark.every((word, i) => word === page[at + i]);
+  }
+
+  #isMarked(index: TaskIndex): boolean {
+    const page = this.#marks.get(Math.floor(index / PAGE_TASKS));
+    return page !== undefined && page[(index % PAGE_TASKS) * WORDS] !== 0;
+  }
+
+  #pageOf(index: TaskIndex): Uint32Array {
+    const number = Math.floor(index / PAGE_TASKS);
+    let page = this.#marks.get(number);
+    if (page === undefined) this.#marks.set(number, (page = new Uint32Array(PAGE_TASKS * WORDS)));
+    return page;
+  }
+
+  /** The first word is never 0, which stands for none. */
+  #markOf(text: string): Uint32Array {
+    const digits = hash('sha256', text);
+    for (let word = 0; word < WORDS; word++)
+      this.#mark[word] = Number.parseInt(digits.slice(word * WORD_DIGITS, (word + 1) * WORD_DIGITS), 16);
+    this.#mark[0] ||= 1;
+    return this.#mark;
+  }
+
+  #remove(index: TaskIndex): void {
+    const text = this.#texts.get(index);
+    const note = text === undefined ? undefined : noteFromText(text);
+    if (note !== undefined) {
+      this.#texts.delete(index);
+      this.#count(note, -1);
+    } else if (this.#isMarked(index)) {
+      this.#pageOf(index).fill(0, (index % PAGE_TASKS) * WORDS, ((index % PAGE_TASKS) + 1) * WORDS);
+      this.collected -= 1;
     }
-    const note = this.#read(held);
-    return (
-      note.attempt === attemptKey(attempt) &&
-      files.every(({ name, blob }) => note.files[name] === blob || note.files[name] === KEPT + blob)
-    );
   }
 
-  /** `ATTEMPT.PEER/NAME` and the blob; undefined for a note that is not plain. */
-  #shortened(text: string): string | undefined {
-    const [, attempt, peer, name, blob] = PLAIN.exec(text) ?? [];
-    if (attempt === undefined || peer === undefined || blob === undefined) return undefined;
-    const head = `${attempt}.${this.#numberOf(peer)}/${name}`;
-    if (head.length > SCRATCH_BYTES - HASH_BYTES) return undefined;
-    // By way of bytes, so that it is one piece of memory and not a list of what it was put together from.
-    const length = this.#scratch.write(head, 'latin1');
-    return this.#scratch.toString('latin1', 0, length + this.#scratch.write(blob, length, 'hex'));
-  }
-
-  #numberOf(peer: string): number {
-    let number = this.#numbers.get(peer);
-    if (number === undefined) {
-      number = this.#peers.length;
-      // A copy: what was cut out of a longer text would keep all of it.
-      const copy = Buffer.from(peer).toString();
-      this.#numbers.set(copy, number);
-      this.#peers.push(copy);
-    }
-    return number;
-  }
-
-  #read(held: string): CollectedTask {
-    if (!isShort(held)) return parse(held) as CollectedTask;
-    const slash = held.indexOf('/');
-    const dot = held.lastIndexOf('.', slash);
-    const peer = this.#peers[Number(held.slice(dot + 1, slash))];
-    const name = held.slice(slash + 1, -HASH_BYTES);
-    const blob = Buffer.from(held.slice(-HASH_BYTES), 'latin1').toString('hex');
-    return {
-      attempt: `${held.slice(0, dot)}.${peer}`,
-      files: Object.fromEntries([[name, blob]]),
-      kept: [],
-    };
-  }
-
-  #count(held: string | undefined, by: 1 | -1): void {
-    if (held === undefined) return;
-    if (isShort(held)) {
-      this.collected += by;
-      return;
-    }
-    const { files, kept } = parse(held) as CollectedTask;
+  #count({ files, kept }: CollectedTask, by: 1 | -1): void {
     this.collected += by * (Object.keys(files).length - kept.length);
     this.keptForeign += by * kept.length;
   }
 }
-
-const isShort = (held: string): boolean => !held.startsWith('{');
 
 /** What is kept counts as looked at, but never as ours. */
 export const keptBlob = (blob: string): string => KEPT + blob;
@@ -152,7 +174,7 @@ export function oursOf(task: CollectedTask | undefined, name: string): ReadonlyS
  * What is noted of a task before these files of it are written under these names, which a file of another task could
  * take in between else; undefined where all of it is noted already.
  */
-export function withIntents(
+function withIntents(
   before: CollectedTask = { files: {}, kept: [] },
   files: readonly { own: string; blob: string; name: string }[],
 ): CollectedTask | undefined {
@@ -171,11 +193,41 @@ export function withIntents(
   return { ...before, ...names, intended: Object.fromEntries(intended) };
 }
 
-function parse(text: string): CollectedTask | undefined {
+/** The name that a file of a task has in the folder. @throws Error where it can't be given one yet. */
+export type NameOf = (index: TaskIndex, own: string) => string;
+
+/** Of tasks whose results are about to be collected: the notes that say so, where that is not noted yet. */
+export async function intentsOf(
+  notes: Pick<CollectionNotes, 'get'>,
+  due: ReadonlyMap<TaskIndex, TaskResult>,
+  nameOf: NameOf,
+): Promise<Map<TaskIndex, CollectedTask>> {
+  const intents = new Map<TaskIndex, CollectedTask>();
+  for (const [index, { files }] of due) {
+    let named: { own: string; blob: string; name: string }[];
+    try {
+      named = files.map(({ name: own, blob }) => ({ own, blob, name: nameOf(index, own) }));
+    } catch {
+      // Nothing of it is written before it has a name.
+      continue;
+    }
+    const noted = withIntents(await notes.get(index), named);
+    if (noted !== undefined) intents.set(index, noted);
+  }
+  return intents;
+}
+
+/** A stored value as a note; undefined for one that is none. */
+function noteOf(value: unknown): CollectedTask | undefined {
+  const note = value as Partial<CollectedTask> | null | undefined;
+  if (typeof note?.files !== 'object' || note.files === null || !Array.isArray(note.kept)) return undefined;
+  return note as CollectedTask;
+}
+
+/** The same of a note's text. */
+export function noteFromText(text: string): CollectedTask | undefined {
   try {
-    const note = JSON.parse(text) as Partial<CollectedTask> | null;
-    if (typeof note?.files !== 'object' || note.files === null || !Array.isArray(note.kept)) return undefined;
-    return note as CollectedTask;
+    return noteOf(JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -11,7 +11,7 @@ import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { FileCalls } from '../system/file-calls.ts';
 import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
-import { type CollectionNotes, entryOf } from './notes.ts';
+import { entryOf, noteFromText, NOTES } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
 const NUMBER_DIGITS = 4;
@@ -24,13 +24,16 @@ export class OutputNames {
   readonly #owners = new Map<string, TaskIndex>();
 
   /** Those that files of a job have in its folder already, or were about to have when the node was killed. */
-  static of(notes: CollectionNotes): OutputNames {
+  static async of(store: Pick<JobsComponents['store'], 'eachLocalText'>, job: JobId): Promise<OutputNames> {
     const names = new OutputNames();
     const intentions: [name: string, index: TaskIndex][] = [];
-    for (const [index, { files, renamed, intended = {} }] of notes.all()) {
+    const prefix = `${NOTES}${job}/`;
+    await store.eachLocalText(prefix, (key, text) => {
+      const { files, renamed, intended = {} } = noteFromText(text) ?? { files: {} };
+      const index = Number(key.slice(prefix.length));
       for (const own of Object.keys(files)) names.#claim(entryOf(renamed, own) ?? own, index);
       for (const own of Object.keys(intended)) intentions.push([entryOf(renamed, own) ?? own, index]);
-    }
+    });
     for (const [name, index] of intentions) names.#claim(name, index);
     return names;
   }

@@ -10,7 +10,7 @@ import {
   recordKey,
 } from '@cuadro/protocol';
 import { decodePieces, encodePieces, manifestOf } from '../../../node/src/blobs/pieces.ts';
-import { CollectionNotes } from '../../../node/src/jobs/notes.ts';
+import { CollectionNotes, noteFromText } from '../../../node/src/jobs/notes.ts';
 import { jsonOfLocal, localFromText, localToText } from '../../../node/src/store/local-text.ts';
 import { recordFromBytes, recordToBytes } from '../../../node/src/store/record-bytes.ts';
 import { configPath, defaultConfig, loadConfig } from '../../../node/src/system/config.ts';
@@ -92,22 +92,26 @@ const plainNote = (dice: Dice): string =>
   `{"attempt":"${dice.below(9)}","files":{"a":"${dice.below(9)}"},"kept":[]}`;
 
 function readNote(): (text: string) => Verdict {
-  const notes = new CollectionNotes();
+  const notes = new CollectionNotes({ stored: () => Promise.resolve() });
   const result = {
     attempt: { epoch: { term: 1, peer: '12D3KooWAaaaaaaaaaaa' }, sequence: 2 },
     files: [{ name: 'frame_1.png', blob: 'x', sizeBytes: 1, role: 'image' }],
   };
   return (text) => {
     notes.add(7, text);
-    const read = notes.get(7);
+    const read = noteFromText(text);
     notes.isCollected(7, result as never);
-    for (const [, each] of notes.all()) {
-      demand(each !== undefined, 'A note that can not be read is among those that are there.');
-      Object.entries(each.files);
-      for (const name of each.kept) void name;
+    demand(
+      notes.has(7) === (read !== undefined),
+      'A note that can not be read is among those that are there.',
+    );
+    if (read !== undefined) {
+      Object.entries(read.files);
+      for (const name of [...read.kept, ...notes.keptOf(7)]) void name;
     }
     demand(Number.isSafeInteger(notes.collected + notes.keptForeign), 'Files can not be counted.');
     notes.add(7, '');
+    demand(!notes.has(7), 'What is gone is still there.');
     demand(notes.collected === 0 && notes.keptForeign === 0, 'What is gone is counted.');
     return read === undefined ? 'refused' : 'taken';
   };

@@ -6,7 +6,7 @@ import { settingName, settingText } from '../../../ui/src/setting-terms.ts';
 describe('the settings of a job on its page', () => {
   it('have a name each, of every job type', () => {
     for (const { settings } of JOB_TYPES.values())
-      for (const setting of Object.keys(settings.shape as object))
+      for (const setting of Object.keys((settings as unknown as { shape: object }).shape))
         assert.notEqual(settingName(setting), setting, setting);
   });
 
