@@ -12,6 +12,7 @@ interface Readings {
   busy: number;
   waiting: number;
   youngMB: number;
+  idleMB: number;
   usedMB: number;
 }
 
@@ -26,6 +27,7 @@ async function keeperOn(readings: Readings): Promise<{
     busyShare: () => readings.busy,
     waitingShare: () => readings.waiting,
     youngBytes: () => readings.youngMB * MB,
+    idleBytes: () => readings.idleMB * MB,
     usedBytes: () => readings.usedMB * MB,
     collect: () => void collections.push(clock.now()),
   };
@@ -36,7 +38,7 @@ async function keeperOn(readings: Readings): Promise<{
 }
 
 describe('the memory keeper', () => {
-  const quiet: Readings = { busy: 0.01, waiting: 0, youngMB: 20, usedMB: 30 };
+  const quiet: Readings = { busy: 0.01, waiting: 0, youngMB: 20, idleMB: 5, usedMB: 30 };
 
   it('collects once the loop is quiet, and then at most once a minute', async () => {
     const readings = { ...quiet, busy: 0.5 };
@@ -47,6 +49,18 @@ describe('the memory keeper', () => {
     clock.advance(70_000);
     assert.deepEqual(collections, [6_000, 66_000]);
   });
+
+  for (const [what, readings] of [
+    ['a young generation that has grown', quiet],
+    ['pages that V8 emptied and kept', { ...quiet, youngMB: 1, idleMB: 100 }],
+    ['what a start with 100,000 tasks left', { ...quiet, usedMB: 160 }],
+  ] as const) {
+    it(`gives back ${what}`, async () => {
+      const { clock, collections } = await keeperOn(readings);
+      clock.advance(5_000);
+      assert.deepEqual(collections, [1_000]);
+    });
+  }
 
   for (const [why, readings] of [
     ['others want all cores, and a collection would take seconds', { ...quiet, waiting: 0.6 }],
@@ -80,6 +94,22 @@ describe('the memory keeper', () => {
     assert.ok(probe.youngBytes() < 4 * MB, `${probe.youngBytes()} bytes`);
     assert.ok(probe.usedBytes() > 0);
     assert.equal('gc' in globalThis, false);
+  });
+
+  it('really gives back the pages that this very process emptied', () => {
+    const probe = createMemoryProbe();
+    probe.collect();
+    // Objects that survive until V8 has moved them out of its young generation, and that nobody needs then.
+    let kept: object[][] = [];
+    for (let i = 0; i < 100; i++) kept.push(Array.from({ length: 10_000 }, (_, at) => ({ at })));
+    const full = probe.usedBytes();
+    kept = [];
+    const before = probe.idleBytes() + probe.usedBytes();
+    assert.ok(before >= full);
+    probe.collect();
+    assert.ok(full - probe.usedBytes() > 16 * MB, `${full - probe.usedBytes()} bytes were no longer needed`);
+    assert.ok(probe.idleBytes() < 8 * MB, `${probe.idleBytes()} bytes`);
+    assert.equal(kept.length, 0);
   });
 
   it('lets go of the compiled code of what nobody calls any more', () => {
