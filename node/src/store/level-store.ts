@@ -17,11 +17,15 @@ const READ_COUNT = 1_000;
 /** So that a read ends by that count: the usual 16 KiB end it after 20 task records. */
 const READ = { highWaterMarkBytes: 4 * 2 ** 20 };
 /**
- * Open files of the database, which are mapped into the memory of the process, 2 MB each: with the usual thousand all
- * that was ever read of a season counts as memory in use. Reading in order takes one after the other. LevelDB takes no
- * fewer.
+ * Open files of the database, which are mapped into the memory of the process: with the usual thousand all that was ever
+ * read of a season counts as memory in use. Reading in order takes one after the other. LevelDB takes no fewer.
  */
 const OPEN_FILES_MAX = 74;
+/**
+ * Bytes of each, half of the usual and the least that LevelDB takes: so it maps no more than 64 MB. To write in the order
+ * of the keys costs it a twentieth more processor time so.
+ */
+const FILE_BYTES_MAX = 2 ** 20;
 /** The node's own values that are read together. */
 const LOCAL_AT_ONCE = 1_000;
 
@@ -82,6 +86,7 @@ class LevelStore implements RecordStore {
       keyEncoding: 'utf8',
       valueEncoding: 'view',
       maxOpenFiles: OPEN_FILES_MAX,
+      maxFileSize: FILE_BYTES_MAX,
     });
     let isNewer: boolean;
     try {
