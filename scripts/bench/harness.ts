@@ -198,10 +198,28 @@ export const median = (values: readonly number[]): number => percentile(values, 
 export const rounded = (value: number, digits = 0): number => Number(value.toFixed(digits));
 
 /** Resident memory of a process in MB (10^6 bytes); undefined once it is gone. */
-export function residentMB(pid: number): number | undefined {
+export const residentMB = (pid: number): number | undefined => resident(pid)?.allMB;
+
+/** The same, and how much of it are pages of files, which the kernel takes back whenever somebody needs the room. */
+export function resident(pid: number): { allMB: number; fileMB: number } | undefined {
   try {
-    const kB = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kB === undefined ? undefined : (Number(kB) * 1024) / 1e6;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const [allMB, fileMB] = ['VmRSS', 'RssFile'].map((name) => {
+      const kB = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1];
+      return kB === undefined ? undefined : (Number(kB) * 1024) / 1e6;
+    });
+    return allMB === undefined || fileMB === undefined ? undefined : { allMB, fileMB };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processor time that a process has taken so far, in milliseconds, all its threads together; undefined once it is gone. */
+export function processorMs(pid: number): number | undefined {
+  try {
+    // After the name, which may hold blanks and brackets; in hundredths of a second.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * 10;
   } catch {
     return undefined;
   }

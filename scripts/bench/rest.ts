@@ -11,16 +11,22 @@ import {
   median,
   ownNetwork,
   probed,
+  processorMs,
+  resident,
   residentMB,
   rounded,
   startNode,
 } from './harness.ts';
 
-/** Memory counts as settled when it moved by less than this share for this many looks. */
+/**
+ * Memory counts as settled when it moved by less than this share for this many looks, in which the process hardly ran: one
+ * that reads the notes of a million tasks for a minute stands as still in between, and gives back nothing yet.
+ */
 const SETTLED_SHARE = 0.01;
 const SETTLED_LOOKS = 8;
+const QUIET_SHARE = 0.05;
 const LOOK_MS = 500;
-const LOOKS_MAX = 60;
+const LOOKS_MAX = 360;
 const MILLION = 1_000_000;
 
 export const bench: Bench = {
@@ -63,19 +69,40 @@ async function run(context: BenchContext): Promise<Measured> {
   };
 }
 
+interface Look {
+  atMs: number;
+  allMB: number;
+  fileMB: number;
+  ranMs: number;
+}
+
 /** The median of the looks at which memory stood still; the last looks where it never did. */
 export async function settledMB(node: BenchNode): Promise<number> {
-  const looks: number[] = [];
+  return (await settled(node)).allMB;
+}
+
+/** The same, and how much of it are pages of files. */
+export async function settled(node: BenchNode): Promise<{ allMB: number; fileMB: number }> {
+  const pid = node.child.pid as number;
+  const looks: Look[] = [];
   while (looks.length < LOOKS_MAX) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    const now = residentMB(node.child.pid as number);
-    if (now === undefined)
+    const [memory, ranMs] = [resident(pid), processorMs(pid)];
+    if (memory === undefined || ranMs === undefined)
       throw new CouldNotMeasure('Memory can be read on Linux only, of a node that lives.');
-    looks.push(now);
-    const last = looks.slice(-SETTLED_LOOKS);
-    if (last.length === SETTLED_LOOKS && Math.max(...last) <= Math.min(...last) * (1 + SETTLED_SHARE)) break;
+    looks.push({ ...memory, ranMs, atMs: performance.now() });
+    if (isSettled(looks.slice(-SETTLED_LOOKS))) break;
   }
-  return median(looks.slice(-SETTLED_LOOKS));
+  const last = looks.slice(-SETTLED_LOOKS);
+  return { allMB: median(last.map(({ allMB }) => allMB)), fileMB: median(last.map(({ fileMB }) => fileMB)) };
+}
+
+function isSettled(looks: readonly Look[]): boolean {
+  const [first, last] = [looks[0], looks.at(-1)];
+  if (looks.length < SETTLED_LOOKS || first === undefined || last === undefined) return false;
+  const all = looks.map(({ allMB }) => allMB);
+  const isStill = Math.max(...all) <= Math.min(...all) * (1 + SETTLED_SHARE);
+  return isStill && last.ranMs - first.ranMs <= (last.atMs - first.atMs) * QUIET_SHARE;
 }
 
 async function bareNode(context: BenchContext): Promise<number> {

@@ -12,7 +12,7 @@ import {
   rounded,
   startNode,
 } from './harness.ts';
-import { settledMB } from './rest.ts';
+import { settled } from './rest.ts';
 import { makeHistory } from './restart.ts';
 import type { FarmFigures, Rates } from './scale-farm.ts';
 import type { JobFigures } from './scale-job.ts';
@@ -98,6 +98,8 @@ interface RestartFigures {
   tasks: number;
   restartS: number;
   nodeMB: number;
+  /** Of it, pages of files: programs, and what the database has mapped. */
+  fileMB: number;
 }
 
 /** A node that starts with the job done: until it answers about it, and what it takes once it has gone quiet. */
@@ -110,9 +112,9 @@ async function restart(context: BenchContext, tasks: number): Promise<RestartFig
   const restartS = (performance.now() - node.spawnedAt) / 1_000;
   if (counts.rendered + counts.done !== tasks)
     throw new CouldNotMeasure(`The restarted node knows of other results: ${JSON.stringify(counts)}.`);
-  const nodeMB = await settledMB(node);
+  const { allMB: nodeMB, fileMB } = await settled(node);
   await endChild(node.child);
-  return { tasks, restartS, nodeMB };
+  return { tasks, restartS, nodeMB, fileMB };
 }
 
 const SIZE: Column = { key: 'nodes', title: 'nodes' };
@@ -197,6 +199,7 @@ function* jobTable(jobs: readonly (JobFigures & RestartFigures)[]): Generator<st
       { key: 'resultsMs', title: 'results ms' },
       { key: 'restartS', title: 'restart s' },
       { key: 'nodeMB', title: 'node MB' },
+      { key: 'fileMB', title: 'of it files MB' },
     ],
     jobs.map((job) => ({ ...job })),
   );
