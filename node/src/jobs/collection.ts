@@ -10,6 +10,7 @@ import {
   intentsOf,
   keptBlob,
   type NameOf,
+  notedName,
   noteKey,
   NOTES,
   oursOf,
@@ -282,9 +283,9 @@ class FolderCollection implements Collection {
       if (result !== undefined) due.set(index, result);
     }
     const names = (job.names ??= await OutputNames.of(this.#components.store, id));
-    const nameOf: NameOf = (index, own) => {
+    const nameOf: NameOf = (index, own, before) => {
       const number = this.#components.driver.queries.plannedTask(id, index)?.number;
-      return job.notes.renamedOf(index, own) ?? names.take(own, { index, number });
+      return notedName(before, own) ?? names.take(own, { index, number });
     };
     const missing = await bringAll(this.#components, { job: id, due, signal: this.#stop.signal });
     // What is about to be written is noted first: after a kill it is still known as ours.
@@ -340,7 +341,7 @@ class FolderCollection implements Collection {
     const looked: [name: string, blob: string][] = [];
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };
     for (const { name: own, blob } of files) {
-      const name = nameOf(index, own);
+      const name = nameOf(index, own, before);
       const outcome = await writeOutput(this.#components, { blob, name }, job.local.folder, {
         overwrite: job.local.overwrite,
         ours: oursOf(before, own),

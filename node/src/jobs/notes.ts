@@ -86,12 +86,6 @@ export class CollectionNotes {
     }
   }
 
-  /** The name that a file of the task has in the folder, where that is not its own. */
-  renamedOf(index: TaskIndex, own: string): string | undefined {
-    const text = this.#texts.get(index);
-    return text === undefined ? undefined : entryOf(noteFromText(text)?.renamed, own);
-  }
-
   /** Files of others that stand in the place of the task's. */
   keptOf(index: TaskIndex): readonly string[] {
     const text = this.#texts.get(index);
@@ -193,8 +187,15 @@ function withIntents(
   return { ...before, ...names, intended: Object.fromEntries(intended) };
 }
 
-/** The name that a file of a task has in the folder. @throws Error where it can't be given one yet. */
-export type NameOf = (index: TaskIndex, own: string) => string;
+/** The name under which a file was written, or was about to be; undefined where nothing is noted of it. */
+export const notedName = (note: CollectedTask | undefined, own: string): string | undefined =>
+  entryOf(note?.renamed, own) ?? (entryOf(note?.files, own) === undefined ? undefined : own);
+
+/**
+ * The name that a file of a task has in the folder, of which `before` is noted. @throws Error where it can't be given
+ * one yet.
+ */
+export type NameOf = (index: TaskIndex, own: string, before: CollectedTask | undefined) => string;
 
 /** Of tasks whose results are about to be collected: the notes that say so, where that is not noted yet. */
 export async function intentsOf(
@@ -204,14 +205,15 @@ export async function intentsOf(
 ): Promise<Map<TaskIndex, CollectedTask>> {
   const intents = new Map<TaskIndex, CollectedTask>();
   for (const [index, { files }] of due) {
+    const before = await notes.get(index);
     let named: { own: string; blob: string; name: string }[];
     try {
-      named = files.map(({ name: own, blob }) => ({ own, blob, name: nameOf(index, own) }));
+      named = files.map(({ name: own, blob }) => ({ own, blob, name: nameOf(index, own, before) }));
     } catch {
       // Nothing of it is written before it has a name.
       continue;
     }
-    const noted = withIntents(await notes.get(index), named);
+    const noted = withIntents(before, named);
     if (noted !== undefined) intents.set(index, noted);
   }
   return intents;

@@ -15,13 +15,19 @@ import { entryOf, noteFromText, NOTES } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
 const NUMBER_DIGITS = 4;
+/** Longer names are taken by hardly any file system. */
+const NAME_BYTES_MAX = 255;
 
 /**
  * Which task of a job has which name in a folder. Programs may write one name for every frame: the first keeps it,
- * the others get their task's number before the ending, so that none is taken for a foreign file or lost.
+ * the others get their task's number before the ending, so that none is taken for a foreign file or lost. Names that
+ * are one to some file systems, whose capitals or accents alone differ, count as one.
  */
 export class OutputNames {
+  /** By the plain form of the name. */
   readonly #owners = new Map<string, TaskIndex>();
+  /** Names that are not plain as they stand, by their plain form. */
+  readonly #exact = new Map<string, string>();
 
   /** Those that files of a job have in its folder already, or were about to have when the node was killed. */
   static async of(store: Pick<JobsComponents['store'], 'eachLocalText'>, job: JobId): Promise<OutputNames> {
@@ -52,27 +58,36 @@ export class OutputNames {
   }
 
   #isFree(name: string, index: TaskIndex): boolean {
-    const owner = this.#owners.get(name);
-    return owner === undefined || owner === index;
+    const plain = plainOf(name);
+    const owner = this.#owners.get(plain);
+    return owner === undefined || (owner === index && (this.#exact.get(plain) ?? plain) === name);
   }
 
   #claim(name: string, index: TaskIndex): void {
-    if (!this.#owners.has(name)) this.#owners.set(name, index);
+    if (!this.#owners.has(plainOf(name))) this.#keep(name, index);
   }
 
   #keep(name: string, index: TaskIndex): string {
-    this.#owners.set(name, index);
+    const plain = plainOf(name);
+    this.#owners.set(plain, index);
+    if (plain !== name) this.#exact.set(plain, name);
     return name;
   }
 }
 
-/** `out/log.txt` and 7 give `out/log_0007.txt`. */
+/** Names with one plain form may be one to a file system. */
+const plainOf = (name: string): string => name.normalize('NFC').toLowerCase();
+
+/** `out/log.txt` and 7 give `out/log_0007.txt`; of a name that would be too long the end before the number is left out. */
 function withNumber(name: string, number: number): string {
   const digits = String(Math.abs(number)).padStart(NUMBER_DIGITS, '0');
   const base = name.slice(name.lastIndexOf('/') + 1);
   const dot = base.lastIndexOf('.');
-  const end = dot > 0 ? name.length - base.length + dot : name.length;
-  return `${name.slice(0, end)}_${number < 0 ? '-' : ''}${digits}${name.slice(end)}`;
+  const ending = dot > 0 ? base.slice(dot) : '';
+  const mark = `_${number < 0 ? '-' : ''}${digits}${ending}`;
+  const stem = Array.from(base.slice(0, base.length - ending.length));
+  while (stem.length > 1 && Buffer.byteLength(stem.join('') + mark) > NAME_BYTES_MAX) stem.pop();
+  return `${name.slice(0, name.length - base.length)}${stem.join('')}${mark}`;
 }
 
 /** Brings what other machines hold of these tasks, all at once; gives why it could not, by task. */

@@ -10,6 +10,7 @@ import { requeue } from '../../../node/src/jobs/control.ts';
 import { fetchJob } from '../../../node/src/jobs/fetch.ts';
 import type { JobsComponents } from '../../../node/src/jobs/interface.ts';
 import { contentOf, newStore, temporaryFolder } from '../blobs/helpers.ts';
+import { OutputNames } from '../../../node/src/jobs/output-file.ts';
 import { DiskBlobs, framesJob, nameOf } from './disk-blobs.ts';
 import { nodeOfOne } from './node-of-one.ts';
 
@@ -70,6 +71,47 @@ describe('collecting', () => {
       await collection.stop();
       await node.stop();
     });
+
+  const longest = `${'x'.repeat(251)}.txt`;
+  for (const [what, names, found] of [
+    ['as long as names may be', [longest, longest], [longest, `${'x'.repeat(246)}_0002.txt`]],
+    [
+      'one to systems that make no difference between capitals and small letters',
+      ['Out.txt', 'out.txt'],
+      ['Out.txt', 'out_0002.txt'],
+    ],
+    [
+      'one to systems that write an accent in either way',
+      ['\u00e9.txt', 'e\u0301.txt'],
+      ['\u00e9.txt', 'e\u0301_0002.txt'],
+    ],
+  ] as const)
+    it(`collects each of two files whose names are ${what}`, async () => {
+      for (const text of ['one', 'two']) await disk.put(text);
+      const node = await nodeOfOne({
+        blobs: disk.blobs,
+        outputBase: disk.base,
+        work: (grant) => disk.result(names[grant.task] as string, ['one', 'two'][grant.task] as string),
+      });
+      const collection = createCollection(node.components, { onCollected: () => undefined });
+      await collection.start();
+      const job = await node.submit(framesJob('1-2'));
+      await node.until(job.id, 'done');
+      collection.changed(job.id);
+      await collection.settled();
+      assert.deepEqual(collection.state(job.id), { collected: 2, keptForeign: 0 });
+      const written = await contents(join(disk.base, 'job'));
+      assert.deepEqual([written[found[0]], written[found[1]]], ['one', 'two']);
+      await collection.stop();
+      await node.stop();
+    });
+
+  it('gives two files of one frame that are one to some systems names of their own', () => {
+    const names = new OutputNames();
+    const take = (name: string): string => names.take(name, { index: 3, number: 4 });
+    assert.deepEqual([take('A.txt'), take('a.txt'), take('b.txt')], ['A.txt', 'a_0004.txt', 'b.txt']);
+    assert.equal(take('A.txt'), 'A.txt', 'it has it already');
+  });
 
   it('keeps the name that a frame was given when the node was killed before it was noted as written', async () => {
     for (const text of ['one', 'two']) await disk.put(text);
