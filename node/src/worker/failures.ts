@@ -26,6 +26,10 @@ const MACHINE_CODES: ReadonlySet<string> = new Set([
   'ENOSPC',
   'EDQUOT',
   'EROFS',
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
 ]);
 
 /** The scene is held by nobody within reach: neither the task nor this machine is at fault. */

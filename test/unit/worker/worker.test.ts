@@ -220,6 +220,17 @@ describe('the worker', () => {
     await worker.stop();
   });
 
+  for (const code of ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM'])
+    it(`takes what the system refuses to the node itself for a fault of the machine: ${code}`, async () => {
+      worker.run(grant(1), job, task(1));
+      const running = await runner.started(1);
+      running.fail(Object.assign(new Error(`${code}: refused, mkdir 'output'`), { code }));
+      const reason = `${code}: refused, mkdir 'output'`;
+      assert.deepEqual(await ended(1), { kind: 'stopped', reason });
+      assert.deepEqual(faults, [reason]);
+      await worker.stop();
+    });
+
   it('R116: gives an attempt back whose scene nobody within reach has, and takes neither for at fault', async () => {
     worker.run(grant(1), job, task(1));
     const running = await runner.started(1);
