@@ -10,7 +10,7 @@ import {
   intentsOf,
   keptBlob,
   type NameOf,
-  notedName,
+  nameGiven,
   noteKey,
   NOTES,
   oursOf,
@@ -285,7 +285,7 @@ class FolderCollection implements Collection {
     const names = (job.names ??= await OutputNames.of(this.#components.store, id));
     const nameOf: NameOf = (index, own, before) => {
       const number = this.#components.driver.queries.plannedTask(id, index)?.number;
-      return notedName(before, own) ?? names.take(own, { index, number });
+      return nameGiven(before, own) ?? names.take(own, { index, number });
     };
     const missing = await bringAll(this.#components, { job: id, due, signal: this.#stop.signal });
     // What is about to be written is noted first: after a kill it is still known as ours.

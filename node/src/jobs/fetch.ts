@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   CuadroError,
   isSafePath,
@@ -13,7 +13,8 @@ import { standsAt } from '../blobs/collect.ts';
 import { BlobNotFoundError, BlobUnreachableError, isNoRoom, StoreFullError } from '../blobs/errors.ts';
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
-import type { JobsComponents } from './interface.ts';
+import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
+import { type CollectedTask, eachNote, nameGiven } from './notes.ts';
 import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
 /** Tasks whose files are brought here together: few round trips, and little that waits to be written. */
@@ -53,7 +54,7 @@ export async function fetchJob(
   if (components.driver.queries.jobRecord(job) === undefined) throw new CuadroError('job-not-found', { job });
   await makeFolder(folder).catch((cause: unknown) => unwritable(folder, cause));
   await components.temporaries.sweep(folder);
-  const named = namedFiles(components, job);
+  const named = namedFiles(components, job, await namesIn(components, job, folder));
   await sweepBelow(
     components,
     folder,
@@ -63,14 +64,35 @@ export async function fetchJob(
   return fetching.run();
 }
 
+/** The names that are taken in a folder, and the notes of tasks whose files have others than their own there. */
+interface NamesThere {
+  readonly names: OutputNames;
+  readonly renamed: ReadonlyMap<TaskIndex, CollectedTask>;
+}
+
+/** What was collected into this very folder: there its files have the names that they were given as they came. */
+async function namesIn({ store }: JobsComponents, job: JobId, folder: string): Promise<NamesThere> {
+  const local = (await store.getLocal(localJobKey(job))) as LocalJob | undefined;
+  const isThere = local !== undefined && local.folder !== '' && resolve(local.folder) === resolve(folder);
+  const renamed = new Map<TaskIndex, CollectedTask>();
+  if (!isThere) return { names: new OutputNames(), renamed };
+  await eachNote(store, job, (index, note) => {
+    if (note.renamed !== undefined) renamed.set(index, note);
+  });
+  return { names: await OutputNames.of(store, job), renamed };
+}
+
 /** All finished files in the order of the tasks, by which each keeps its name however often they are fetched. */
-function namedFiles({ driver }: JobsComponents, job: JobId): Named[] {
+function namedFiles({ driver }: JobsComponents, job: JobId, { names, renamed }: NamesThere): Named[] {
   const { queries } = driver;
-  const names = new OutputNames();
   return queries.tasksWithResult(job).flatMap((index) => {
     const number = queries.plannedTask(job, index)?.number ?? index;
     const files = queries.resultAtHand(job, index)?.files ?? [];
-    return files.map((file) => ({ index, file, name: names.take(file.name, { index, number }) }));
+    const given = renamed.get(index);
+    return files.map((file) => ({
+      ...{ index, file },
+      name: nameGiven(given, file.name) ?? names.take(file.name, { index, number }),
+    }));
   });
 }
 

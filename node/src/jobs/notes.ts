@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { attemptKey, type JobId, type TaskIndex, type TaskResult } from '@cuadro/protocol';
+import type { RecordStore } from '../store/interface.ts';
 
 /** What was collected of one task: file name → blob that was written. */
 export interface CollectedTask {
@@ -188,7 +189,7 @@ function withIntents(
 }
 
 /** The name under which a file was written, or was about to be; undefined where nothing is noted of it. */
-export const notedName = (note: CollectedTask | undefined, own: string): string | undefined =>
+export const nameGiven = (note: CollectedTask | undefined, own: string): string | undefined =>
   entryOf(note?.renamed, own) ?? (entryOf(note?.files, own) === undefined ? undefined : own);
 
 /**
@@ -233,4 +234,17 @@ export function noteFromText(text: string): CollectedTask | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Each note of a job as it stands in the store, those that can't be read left out. */
+export async function eachNote(
+  store: Pick<RecordStore, 'eachLocalText'>,
+  job: JobId,
+  each: (index: TaskIndex, note: CollectedTask) => void,
+): Promise<void> {
+  const prefix = `${NOTES}${job}/`;
+  await store.eachLocalText(prefix, (key, text) => {
+    const note = noteFromText(text);
+    if (note !== undefined) each(Number(key.slice(prefix.length)), note);
+  });
 }

@@ -11,7 +11,7 @@ import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { FileCalls } from '../system/file-calls.ts';
 import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
-import { entryOf, noteFromText, NOTES } from './notes.ts';
+import { eachNote, entryOf } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
 const NUMBER_DIGITS = 4;
@@ -33,10 +33,7 @@ export class OutputNames {
   static async of(store: Pick<JobsComponents['store'], 'eachLocalText'>, job: JobId): Promise<OutputNames> {
     const names = new OutputNames();
     const intentions: [name: string, index: TaskIndex][] = [];
-    const prefix = `${NOTES}${job}/`;
-    await store.eachLocalText(prefix, (key, text) => {
-      const { files, renamed, intended = {} } = noteFromText(text) ?? { files: {} };
-      const index = Number(key.slice(prefix.length));
+    await eachNote(store, job, (index, { files, renamed, intended = {} }) => {
       for (const own of Object.keys(files)) names.#claim(entryOf(renamed, own) ?? own, index);
       for (const own of Object.keys(intended)) intentions.push([entryOf(renamed, own) ?? own, index]);
     });

@@ -263,6 +263,34 @@ describe('fetching', () => {
     await disk.remove();
   });
 
+  it("finds the files in the job's own folder under the names that they were given there", async () => {
+    const disk = await DiskBlobs.make();
+    for (const text of ['one', 'two']) await disk.put(text);
+    const node = await nodeOfOne({
+      blobs: disk.blobs,
+      outputBase: disk.base,
+      work: (grant) => disk.result('out.txt', ['one', 'two'][grant.task] as string),
+    });
+    const collection = createCollection(node.components, { onCollected: () => undefined });
+    await collection.start();
+    const job = await node.submit(framesJob('1-2'));
+    await node.until(job.id, 'done');
+    for (const changed of [[1], [0]]) {
+      collection.changed(job.id, changed);
+      await collection.settled();
+    }
+    const folder = join(disk.base, 'job');
+    const collected = { 'out.txt': 'two', 'out_0001.txt': 'one' };
+    assert.deepEqual(await contents(folder), collected);
+    const { signal } = new AbortController();
+    const fetched = await fetchJob(node.components, job.id, folder, { overwrite: true, signal });
+    assert.deepEqual(await contents(folder), collected);
+    assert.deepEqual([fetched.written, fetched.alreadyThere], [0, 2]);
+    await collection.stop();
+    await node.stop();
+    await disk.remove();
+  });
+
   it('R176: brings all frames, one after another, through a store that evicts what came before', async (t) => {
     const folder = temporaryFolder();
     const blobs = newStore(join(folder.path, 'data'), { quotaBytes: 2_500_000 });
