@@ -59,6 +59,7 @@ def trace(request):
         'savedWith': list(bpy.data.version),
         'readWith': list(bpy.app.version),
         'activeScene': bpy.context.scene.name,
+        'formats': bpy.types.ImageFormatSettings.bl_rna.properties['file_format'].enum_items.keys(),
         'scenes': [
             trace_facts.scene_facts(scene, raw_engines) for scene in bpy.data.scenes if scene.library is None
         ],

@@ -183,6 +183,16 @@ test('a command line or settings that say nothing sensible', async (t) => {
       says: /no scene "Nowhere"; it has "Scene"/,
     }),
   );
+  await t.test('a camera that the scene does not have', () =>
+    refused({
+      args: ['submit', blend, '--camera', 'Nobody'],
+      exit: 2,
+      says: /has no camera "Nobody"; it has "/,
+    }),
+  );
+  await t.test('a format that Blender does not write', () =>
+    refused({ args: ['submit', blend, '--format', 'gif'], exit: 2, says: /writes no GIF; it writes .*PNG/ }),
+  );
 });
 
 test('no node', async () => {

@@ -110,7 +110,7 @@ function addSceneOptions(command: Command): void {
     .option('--percent <number>', 'Scale of the resolution in per cent', wholeNumber)
     .option('--camera <name>', "A camera, where it isn't the scene's own")
     .option('--scene <name>', "A scene of the file, where it isn't the active one")
-    .option('--format <format>', 'Image format, such as PNG, OPEN_EXR, JPEG')
+    .option('--format <format>', 'Image format, such as PNG, OPEN_EXR, JPEG', upperCase)
     .option('--allow-scripts', "Run the scene's own Python, where a machine's owner allows it")
     .option('--no-denoise', 'Switch denoising off')
     .option('--no-film', 'Make no film of the frames')
@@ -296,6 +296,9 @@ function hoursNumber(text: string): number {
   if (!(hours >= 0.1 && hours <= 96)) throw new InvalidArgumentError('Hours are 0.1 to 96.');
   return hours;
 }
+
+/** Blender's names of formats are all in capitals. */
+const upperCase = (text: string): string => text.toUpperCase();
 
 function tagList(text: string): string[] {
   const tags = text.split(',').map((tag) => tag.trim());

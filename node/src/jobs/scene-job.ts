@@ -21,7 +21,7 @@ import { SceneError } from '../render/scene/errors.ts';
 import { layoutBundle } from '../render/scene/layout.ts';
 import { preflight } from '../render/scene/preflight.ts';
 import { mixSound, traceScene, type SceneTools } from '../render/scene/tracer.ts';
-import { chosenScene, completeSettings, filmFindings, sceneView } from './scene-settings.ts';
+import { checkChoices, chosenScene, completeSettings, filmFindings, sceneView } from './scene-settings.ts';
 
 /** Where the mixed sound lies in the bundle. */
 const SOUND_PATH = '_cuadro/sound.flac';
@@ -68,11 +68,13 @@ export async function examineScene(
     throw sceneErrorOf(error, body.path as string);
   });
   const scene = chosenScene(trace, given['scene']);
+  checkChoices(trace, scene, given);
   const settings = completeSettings(scene, given);
   const findings = preflight(
     trace,
     {
       scene: scene.name,
+      ...(typeof given['camera'] === 'string' && { camera: given['camera'] }),
       allowScripts: settings['allowScripts'] === true,
       ...(frames && { frames: firstFrames(frames) }),
       ...(typeof settings['denoise'] === 'boolean' && { denoise: settings['denoise'] }),

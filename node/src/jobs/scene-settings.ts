@@ -21,6 +21,9 @@ const FILMED_AS_THEY_ARE: ReadonlySet<string> = new Set([
   'TARGA_RAW',
 ]);
 
+/** Formats of one file for all frames, which a job of frames is not asked for. */
+const MOVIES: ReadonlySet<string> = new Set(['FFMPEG', 'AVI_JPEG', 'AVI_RAW']);
+
 /** The scene of a trace that a job renders: the named or the active one. */
 export function chosenScene(trace: SceneTrace, wanted: unknown): SceneFacts {
   const name = typeof wanted === 'string' ? wanted : trace.activeScene;
@@ -30,6 +33,28 @@ export function chosenScene(trace: SceneTrace, wanted: unknown): SceneFacts {
     throw new CuadroError('settings-invalid', { type: 'blender-animation', why });
   }
   return scene;
+}
+
+/**
+ * Judges what else the user chose of the file and of Blender: a wrong name would fail each frame on each machine.
+ * @throws CuadroError `settings-invalid` for a camera that the scene has not, or a format that this Blender writes not.
+ */
+export function checkChoices(
+  trace: SceneTrace,
+  scene: SceneFacts,
+  { camera, format }: Readonly<Record<string, unknown>>,
+): void {
+  const refuse = (why: string): never => {
+    throw new CuadroError('settings-invalid', { type: 'blender-animation', why });
+  };
+  if (typeof camera === 'string' && !scene.cameras.includes(camera)) {
+    const cameras = scene.cameras.map((name) => `"${name}"`).join(', ');
+    refuse(`the scene "${scene.name}" has no camera "${camera}"; it has ${cameras || 'none'}`);
+  }
+  if (typeof format === 'string' && !trace.formats.includes(format)) {
+    const formats = trace.formats.filter((name) => !MOVIES.has(name)).join(', ');
+    refuse(`this Blender writes no ${format}; it writes ${formats}`);
+  }
 }
 
 /** Frames a second as Blender keeps them: `fps / fps_base`. */

@@ -49,6 +49,12 @@ const cases: Case[] = [
     expected: ['error no-camera'],
     message: /“Cam”/,
   },
+  {
+    name: 'a camera that is not active and asked for',
+    scene: { camera: null, cameras: ['Cam'] },
+    request: { camera: 'Cam' },
+    expected: [],
+  },
   { name: 'cameras bound to markers', scene: { camera: null, markerCameras: ['Cam'] }, expected: [] },
   { name: 'a sequencer needs no camera', scene: { camera: null, sequencer: true }, expected: [] },
   { name: 'frames within the range', request: { frames: [1, 24] }, expected: [] },

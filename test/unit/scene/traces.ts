@@ -65,6 +65,7 @@ export function trace(over: Partial<SceneTrace> = {}): SceneTrace {
     savedWith: [3, 4, 6],
     readWith: [3, 4, 1],
     activeScene: 'Scene',
+    formats: ['PNG', 'JPEG', 'OPEN_EXR', 'FFMPEG'],
     scenes: [facts()],
     references: [],
     scripts: [],

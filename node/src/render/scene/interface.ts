@@ -128,6 +128,8 @@ export interface SceneTrace {
   readWith: [number, number, number];
   /** Name of the scene that a render without further choice uses. */
   activeScene: string;
+  /** Names of the formats that this Blender writes, movies among them. */
+  formats: string[];
   scenes: SceneFacts[];
   references: SceneReference[];
   scripts: BlockedScript[];
@@ -204,6 +206,8 @@ export interface PreflightRequest {
   frames?: readonly number[];
   /** The scene to render; undefined means the active one. */
   scene?: string;
+  /** A camera of the scene to render from; undefined means its active one. */
+  camera?: string;
   /** Whether the submitter allows the scene's scripts to run. */
   allowScripts?: boolean;
   /** Overrides the scene's denoising: false renders without. */

@@ -50,7 +50,7 @@ export function preflight(
     return [error('no-scene', `The .blend has no scene “${name}”: choose one of ${names}.`, name)];
   }
   const findings = [
-    ...cameraFindings(scene),
+    ...cameraFindings(scene, request),
     ...frameFindings(scene, request),
     ...machineFindings(trace, scene, request, machines),
     ...fileFindings(trace.references),
@@ -61,8 +61,8 @@ export function preflight(
   return findings.sort((a, b) => severityOrder[a.severity] - severityOrder[b.severity]);
 }
 
-function cameraFindings(scene: SceneFacts): PreflightFinding[] {
-  if (scene.camera !== null || scene.markerCameras.length > 0) return [];
+function cameraFindings(scene: SceneFacts, { camera }: PreflightRequest): PreflightFinding[] {
+  if (camera !== undefined || scene.camera !== null || scene.markerCameras.length > 0) return [];
   // A sequencer that makes the whole picture needs no camera of its own.
   if (scene.sequencer) return [];
   const next =

@@ -85,6 +85,7 @@ const trace: z.ZodType<SceneTrace> = z.object({
   savedWith: version,
   readWith: version,
   activeScene: z.string(),
+  formats: z.array(z.string()),
   scenes: z.array(scene).min(1),
   references: z.array(reference),
   scripts: z.array(z.object({ kind: z.enum(['driver', 'text']), name: z.string(), code: z.string() })),
