@@ -30,6 +30,7 @@ export * from './record-bytes.ts';
 export * from './record-schemas.ts';
 export * from './records.ts';
 export * from './safety.ts';
+export * from './shown-state.ts';
 export * from './signing.ts';
 export * from './standing.ts';
 export * from './swarm.ts';

@@ -23,6 +23,7 @@ export class CuadroJobActions extends LitElement {
     css`
       :host { display: flex; gap: 6px; flex-wrap: wrap; align-items: center; }
       label.priority { display: inline-flex; align-items: center; gap: 6px; margin-inline-start: var(--space-2); color: var(--text-quiet); font-size: var(--text-small); }
+      @media (max-width: 760px) { label.priority { margin-inline-start: 0; } }
       label.priority input { width: 66px; }
     `,
   ];

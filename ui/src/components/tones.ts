@@ -1,3 +1,4 @@
+import { shownState } from '@cuadro/protocol/shown-state';
 import type { AttemptView, JobView, NodeView, TaskView } from '@cuadro/protocol';
 import type { Tone } from './state.ts';
 
@@ -12,7 +13,7 @@ const jobTones: Record<JobView['state'], Tone> = {
   skipped: 'quiet',
   deleted: 'quiet',
 };
-export const jobTone = (job: JobView): Tone => jobTones[job.state];
+export const jobTone = (job: JobView): Tone => jobTones[shownState(job)];
 
 const taskTones: Record<TaskView['state'], Tone> = {
   open: 'quiet',

@@ -1,3 +1,4 @@
+import { shownState } from '@cuadro/protocol/shown-state';
 import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
@@ -133,7 +134,7 @@ export class CuadroFarm extends LitElement {
       live.remainingMs === undefined || ended(job) ? '' : terms.common.left(formatDuration(live.remainingMs));
     return html`<a class="job" href=${paths.job(job.id)}>
       <strong class="clip">${job.name}</strong>
-      <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state>
+      <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[shownState(job)]}></cuadro-state>
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
       <span class="small quiet number">${terms.job.progress(counts.done + counts.rendered, counts.total)}${
         counts.failed > 0

@@ -1,3 +1,4 @@
+import { shownState } from '@cuadro/protocol/shown-state';
 import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import '../components/job-actions.ts';
@@ -78,7 +79,7 @@ export class CuadroJob extends LitElement {
     };
     return html`<div class="head">
       <div class="title"><h1>${job.name}</h1><span class="faint number">#${job.order}</span>
-        <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state></div>
+        <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[shownState(job)]}></cuadro-state></div>
       ${job.reason === undefined ? '' : html`<p class=${job.state === 'failed' ? 'bad' : 'quiet'}>${job.reason}</p>`}
       ${live.waits === undefined ? '' : html`<p class="quiet">${live.waits}</p>`}
       <cuadro-job-bar .job=${job}></cuadro-job-bar>

@@ -1,3 +1,4 @@
+import { shownState } from '@cuadro/protocol/shown-state';
 import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
@@ -29,14 +30,15 @@ export class CuadroJobs extends LitElement {
       header input[type='search'] { width: 220px; }
       header select.state { width: 140px; }
       /* One grid for all jobs: as wide as the most actions of one, so that all bars end at one line. */
-      .list { display: grid; grid-template-columns: 128px minmax(0, 1fr) auto; column-gap: var(--space-4); }
+      .list { display: grid; grid-template-columns: 144px minmax(0, 1fr) auto; column-gap: var(--space-4); }
       .job { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; row-gap: var(--space-2); align-items: center; padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
+      .job > cuadro-job-actions { justify-content: end; }
       .job:last-child { border: 0; }
       .job:hover { background: color-mix(in srgb, var(--surface-hover) 45%, transparent); }
       .main { display: grid; gap: 6px; min-width: 0; }
       .facts { display: flex; flex-wrap: wrap; gap: 2px var(--space-4); }
       strong { font-weight: 600; }
-      @media (max-width: 900px) { .list { grid-template-columns: minmax(0, 1fr); } .job > a { display: none; } header input, header select.state { width: 100%; } }
+      @media (max-width: 900px) { .list { grid-template-columns: minmax(0, 1fr); } .job > a { display: none; } .job > cuadro-job-actions { justify-content: start; } header input, header select.state { width: 100%; } }
     `,
   ];
   declare filter: string;
@@ -54,7 +56,7 @@ export class CuadroJobs extends LitElement {
     const matching = store.jobs.filter(
       (job) =>
         (text === '' || job.name.toLowerCase().includes(text) || job.id.startsWith(text)) &&
-        (this.state === '' || job.state === this.state),
+        (this.state === '' || shownState(job) === this.state),
     );
     const past = matching
       .filter(ended)
@@ -107,7 +109,7 @@ export class CuadroJobs extends LitElement {
       <div class="main">
         <span class="row"><a class="clip" href=${paths.job(job.id)}><strong>${job.name}</strong></a>
           <span class="faint small number">#${job.order}</span>
-          <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[job.state]}></cuadro-state></span>
+          <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[shownState(job)]}></cuadro-state></span>
         <cuadro-job-bar .job=${job}></cuadro-job-bar>
         <span class="facts small quiet number">
           <span>${terms.job.progress(counts.done + counts.rendered, counts.total)}</span>

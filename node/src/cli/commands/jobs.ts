@@ -1,6 +1,7 @@
 import {
   EXIT,
   heldOnlyText,
+  shownState,
   type ExitCode,
   type JobView,
   type TaskDetail,
@@ -43,7 +44,7 @@ export async function jobs(context: Context): Promise<ExitCode> {
       return [
         `#${job.order}`,
         job.id.slice(0, idShown),
-        stateText(output, job.state),
+        stateText(output, shownState(job)),
         `${finished}/${total}${job.counts.failed > 0 ? ` (${job.counts.failed} failed)` : ''}`,
         String(job.live.running),
         left === undefined ? '' : duration(left),
@@ -86,7 +87,7 @@ async function showJob({ client, output }: Context, name: string): Promise<ExitC
   }
   output.print(output.style('bold', jobTitle(job)));
   output.print(
-    `  ${'state'.padEnd(10)} ${stateText(output, job.state)}${job.reason ? `: ${plain(job.reason)}` : ''}`,
+    `  ${'state'.padEnd(10)} ${stateText(output, shownState(job))}${job.reason ? `: ${plain(job.reason)}` : ''}`,
   );
   for (const [label, text] of jobLines(job)) output.print(`  ${label.padEnd(10)} ${text}`);
   for (const task of details) printFailure(output, task);

@@ -1,4 +1,4 @@
-import { CuadroError, EXIT, type ExitCode, type JobView, type LiveEvent } from '@cuadro/protocol';
+import { CuadroError, EXIT, type ExitCode, type JobView, type LiveEvent, shownState } from '@cuadro/protocol';
 import type { NodeClient } from '../client.ts';
 import type { Context } from '../context.ts';
 import { type Output, plain } from '../output.ts';
@@ -244,7 +244,9 @@ class WatchView {
 }
 
 /** `active`, `queued: No machine can run it now. …`, `failed: 3 of 5 tasks failed.` */
-function stateOf({ state, reason, live }: JobView): string {
+function stateOf(job: JobView): string {
+  const { reason, live } = job;
+  const state = shownState(job);
   const why = reason ?? live.waits;
   return why === undefined ? state : `${state}: ${plain(why)}`;
 }
