@@ -42,6 +42,8 @@ export class CuadroDocs extends LitElement {
       td, th { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
       /* A name of a file is one word; a command breaks at its spaces. */
       td code { overflow-wrap: normal; }
+      /* A browser breaks a command within --tasks, too: where there is room, none breaks. */
+      @media (min-width: 901px) { td:first-child code { white-space: nowrap; } }
       thead:not(:has(th:not(:empty))) { display: none; }
       @media (max-width: 900px) { :host { grid-template-columns: minmax(0, 1fr); gap: var(--space-4); } nav { position: static; } }
     `,
