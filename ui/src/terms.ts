@@ -195,12 +195,12 @@ export const terms = {
     onlyOn: 'Only on',
     notAccepted: 'a second machine is taking its copy',
     notAcceptedText: 'A second machine is still taking its copy.',
-    heldText: (n: number) =>
+    heldText: (n: number, over: boolean) =>
       n > 1
-        ? `${n} machines keep the scene and the plan: the job goes on without any one of them.`
+        ? `${n} machines keep the scene and the plan${over ? '' : ': the job goes on without any one of them'}.`
         : n === 0
           ? 'No machine keeps the scene and the plan whole. Each looks for what it lacks at all others.'
-          : 'One machine only keeps the scene and the plan: leave it on until the job is done.',
+          : `One machine only keeps the scene and the plan${over ? '' : ': leave it on until the job is done'}.`,
     running: (n: number) => `${n} running`,
     forecast: (left: string, at: string) => `${left} left, done about ${at}`,
     forecastHint: 'Live: what the machines that are here now would need.',

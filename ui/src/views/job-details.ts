@@ -2,6 +2,7 @@ import { heldOnlyText } from '@cuadro/protocol/held-only';
 import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import { attempt } from '../components/notices.ts';
+import { ended } from '../components/tones.ts';
 import { request } from '../data/client.ts';
 import { Watch, store } from '../data/controller.ts';
 import { formatTime } from '../data/format.ts';
@@ -81,7 +82,7 @@ export class CuadroJobDetails extends LitElement {
     const finished = counts.done + counts.rendered;
     return html`<section class="panel"><h2>${t.details.copies}</h2>
       <p>${safety.sentence}</p>
-      <p>${t.heldText(holders)} ${acknowledged ? '' : t.notAcceptedText}</p>
+      <p>${t.heldText(holders, ended(this.job))} ${acknowledged ? '' : t.notAcceptedText}</p>
       ${finished === 0 ? '' : html`<p>${oneCopyOnly > 0 ? t.oneCopyText(oneCopyOnly) : t.allCopied}</p>`}
       ${
         onlyOn.length === 0
