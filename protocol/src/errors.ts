@@ -180,7 +180,7 @@ export const ERRORS = {
   'output-unwritable': entry(
     400,
     EXIT.machine,
-    "The output folder {path} can't be written: {why}. Choose another folder.",
+    "The output folder {path} can't be written: {why}. Choose another with {option}.",
   ),
   'store-full': entry(
     507,

@@ -260,7 +260,7 @@ class Fetching {
 }
 
 function unwritable(path: string, cause: unknown): never {
-  throw new CuadroError('output-unwritable', { path, why: reasonOf(cause) }, { cause });
+  throw new CuadroError('output-unwritable', { path, why: reasonOf(cause), option: '--to' }, { cause });
 }
 
 /** Whether one file is at fault (its content can't be had here whole, its name is unusable), and not the folder. */

@@ -48,7 +48,8 @@ export async function prepareOutputFolder(
       .finally(() => components.temporaries.giveBack(probe));
     return { folder, isNew };
   } catch (cause) {
-    throw new CuadroError('output-unwritable', { path: folder, why: reasonOf(cause) }, { cause });
+    const details = { path: folder, why: reasonOf(cause), option: '--output' };
+    throw new CuadroError('output-unwritable', details, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type Collection, createCollection } from '../../../node/src/jobs/collection.ts';
@@ -76,6 +76,22 @@ describe('collecting', () => {
     );
     assert.deepEqual((await readdir(to)).sort(), ['f_1.png', 'f_3.png']);
     assert.deepEqual(fetched?.missing, ['f_2.png']);
+    await node.stop();
+  });
+
+  it("fetches nothing to where a file stands, and names fetch's own option", async () => {
+    await disk.put('one');
+    const work = () => disk.result('f_1.png', 'one');
+    const node = await nodeOfOne({ blobs: disk.blobs, outputBase: disk.base, work });
+    const job = await node.submit(framesJob('1'));
+    await node.until(job.id, 'done');
+    const to = join(disk.base, 'taken');
+    await writeFile(to, 'mine');
+    const signal = new AbortController().signal;
+    await assert.rejects(fetchJob(node.components, job.id, to, { overwrite: false, signal }), {
+      message: `The output folder ${to} can't be written: a file of that name is there already. Choose another with --to.`,
+    });
+    assert.equal(await readFile(to, 'utf8'), 'mine');
     await node.stop();
   });
 

@@ -66,7 +66,7 @@ describe('the output folder of a job', () => {
     const wanted = join(base, 'taken');
     await writeFile(wanted, '');
     await assert.rejects(prepareOutputFolder(components, { base, name: 'film', wanted }), {
-      message: `The output folder ${wanted} can't be written: a file of that name is there already. Choose another folder.`,
+      message: `The output folder ${wanted} can't be written: a file of that name is there already. Choose another with --output.`,
     });
   });
 

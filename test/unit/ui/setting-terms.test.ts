@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { JOB_TYPES } from '@cuadro/protocol';
+import type { z } from 'zod';
 import { settingName, settingText } from '../../../ui/src/setting-terms.ts';
 
 describe('the settings of a job on its page', () => {
   it('have a name each, of every job type', () => {
     for (const { settings } of JOB_TYPES.values())
-      for (const setting of Object.keys((settings as unknown as { shape: object }).shape))
+      for (const setting of Object.keys((settings as unknown as z.ZodObject).shape))
         assert.notEqual(settingName(setting), setting, setting);
   });
 
