@@ -30,6 +30,9 @@ const MACHINE_CODES: ReadonlySet<string> = new Set([
   'EMFILE',
   'ENFILE',
   'ENOMEM',
+  // Nobody looked at the frame.
+  'pictures-stopped',
+  'pictures-busy',
 ]);
 
 /** The scene is held by nobody within reach: neither the task nor this machine is at fault. */

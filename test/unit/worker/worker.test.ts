@@ -6,6 +6,7 @@ import { after, beforeEach, describe, it } from 'node:test';
 import { attemptKey, type Grant, type JobRecord, type PlannedTask } from '@cuadro/protocol';
 import { BlobUnreachableError } from '../../../node/src/blobs/errors.ts';
 import { createMemoryBlobStore } from '../../../node/src/blobs/memory.ts';
+import { FrameError } from '../../../node/src/render/verify/errors.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import type { Logger } from '../../../node/src/system/interface.ts';
 import type { AttemptEnd, TaskContext, TaskOutput } from '../../../node/src/worker/interface.ts';
@@ -228,6 +229,16 @@ describe('the worker', () => {
       const reason = `${code}: refused, mkdir 'output'`;
       assert.deepEqual(await ended(1), { kind: 'stopped', reason });
       assert.deepEqual(faults, [reason]);
+      await worker.stop();
+    });
+
+  for (const code of ['pictures-stopped', 'pictures-busy'] as const)
+    it(`counts no frame as failed that nobody could look at: ${code}`, async () => {
+      worker.run(grant(1), job, task(1));
+      const running = await runner.started(1);
+      running.fail(new FrameError(code, 'It can’t be started.'));
+      assert.deepEqual(await ended(1), { kind: 'stopped', reason: 'It can’t be started.' });
+      assert.deepEqual(faults, ['It can’t be started.']);
       await worker.stop();
     });
 
