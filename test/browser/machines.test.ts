@@ -33,7 +33,7 @@ describe('the machines on the farm page', () => {
     const { blender } = live.capabilities?.engines ?? {};
     await card.getByText(blender === undefined ? 'no Blender' : `Blender ${blender}`).waitFor();
     const panel = page.locator('cuadro-coordinators');
-    await panel.getByText(/^atelier leads since /).waitFor();
+    await panel.getByText(/^atelier has led since /).waitFor();
     await panel.getByText('Nobody led, so it stood.').waitFor();
   });
 

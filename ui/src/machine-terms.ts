@@ -67,7 +67,7 @@ export const activityTerms = {
 
 export const coordinatorTerms = {
   title: 'Coordinator',
-  leads: (name: string, since: string) => `${name} leads since ${since}.`,
+  leads: (name: string, since: string) => `${name} has led since ${since}.`,
   /** Where this machine's node started later than that one's reign, it knows of no beginning. */
   leadsAlready: (name: string) => `${name} leads.`,
   nobody: 'Nobody leads at the moment. What runs goes on, and another machine takes over by itself.',
