@@ -71,7 +71,7 @@ export const COMMANDS = [
   {
     name: 'hours',
     usage: '<machine> [hours...]',
-    summary: 'Set the hours in which a machine works; none: always',
+    summary: 'Show or set the hours in which a machine works',
   },
   {
     name: 'slots',

@@ -258,7 +258,8 @@ const hoursExamples = `
 Days and times by the machine's own clock, parts with commas between:
   cuadro hours here Mon-Fri 19:00-07:00, Sat-Sun
   cuadro hours attic 20:00-08:00
-  cuadro hours attic                 at all times
+  cuadro hours attic always
+  cuadro hours attic                 tells them
 `;
 
 const leaveNotes = `

@@ -125,7 +125,7 @@ describe('commands that change', () => {
         },
       ],
     ],
-    [['hours', 'here'], 'setNode', [SELF, { hours: { spans: [] } }]],
+    [['hours', 'here', 'always'], 'setNode', [SELF, { hours: { spans: [] } }]],
     [['slots', 'studio', '2'], 'setNode', [SELF, { slots: 2 }]],
     [['requeue', '12'], 'requeue', [JOB_B, 'failed']],
     [['requeue', '12', '--failed'], 'requeue', [JOB_B, 'failed']],

@@ -33,4 +33,20 @@ describe('what is listed, and beside what', () => {
       harness.node.nodes = before;
     }
   });
+
+  test('the hours of a machine are told where none are given, and stay as they are', async () => {
+    const before = harness.node.nodes;
+    const [here] = before;
+    assert.ok(here);
+    try {
+      assert.equal((await harness.run(['hours', 'studio'])).out, 'studio: always\n');
+      const hours = { spans: [{ start: 0, end: 1_440 }] };
+      harness.node.nodes = [{ ...here, hours }];
+      assert.equal((await harness.run(['hours', 'studio'])).out, 'studio: Mon\n');
+      assert.deepEqual(JSON.parse((await harness.run(['hours', 'studio', '--json'])).out), hours);
+      assert.deepEqual(harness.node.nodes[0]?.hours, hours);
+    } finally {
+      harness.node.nodes = before;
+    }
+  });
 });

@@ -2,6 +2,7 @@ import {
   EXIT,
   heldOnlyBy,
   heldOnlyText,
+  formatHours,
   parseHours,
   type ChangeView,
   type ExitCode,
@@ -180,17 +181,27 @@ export async function tag(context: Context, machine: string, tags: readonly stri
   return answer(context.output, change);
 }
 
-/** Sets the hours in which a machine takes work; none takes them away. */
+/** Said of a machine that works at any time, and to it. */
+const ALWAYS = 'always';
+
+/** Sets the hours in which a machine takes work, or tells them where none are given. */
 export async function hours(context: Context, machine: string, words: readonly string[]): Promise<ExitCode> {
+  const { output } = context;
+  const params = { node: machine };
   const text = words.join(' ').trim();
-  const wanted = text === '' ? { spans: [] } : parseHours(text);
-  if (wanted === undefined) {
-    throw new UsageError(`"${text}" are no hours; write them like Mon-Fri 19:00-07:00, Sat-Sun.`);
+  if (text === '') {
+    const node = await context.client().call('node', { params });
+    if (output.json) output.printJson(node.hours ?? { spans: [] });
+    else output.print(`${node.name}: ${formatHours(node.hours) || ALWAYS}`);
+    return EXIT.ok;
   }
-  const change = await context
-    .client()
-    .call('setNode', { params: { node: machine }, body: { hours: wanted } });
-  return answer(context.output, change);
+  const wanted = text.toLowerCase() === ALWAYS ? { spans: [] } : parseHours(text);
+  if (wanted === undefined) {
+    throw new UsageError(
+      `"${text}" are no hours; write them like Mon-Fri 19:00-07:00, Sat-Sun, or ${ALWAYS}.`,
+    );
+  }
+  return answer(output, await context.client().call('setNode', { params, body: { hours: wanted } }));
 }
 
 /** Sets how many tasks a machine runs at a time; never more than its owner set. */
