@@ -234,7 +234,7 @@ test('a damaged configuration is not guessed at', async () => {
   await writeFile(join(data, 'config.json'), '{"slots": "many"}');
   const { code, stderr } = await house.cuadro(['up', '--offline', '--port', '0'], { data });
   assert.equal(code, 7, stderr);
-  assert.match(stderr, /config\.json: slots: .*Mend that file/);
+  assert.match(stderr, /config\.json: slots must be a number\. Mend that file/);
   assertPlain(stderr);
 });
 
