@@ -29,6 +29,16 @@ const SIMULATED: Phase = { folders: ['sim', 'model'], limits: { fileMs: 900_000,
  */
 const HEAVY: Phase = { folders: ['e2e', 'browser'], limits: { fileMs: 420_000, lingerMs: 20_000 } };
 
+/** Of all files those that wait longest, the longest first: begun last they would have the machine for themselves at the end. */
+export const LONGEST = [
+  'test/e2e/bad-machine.test.ts',
+  'test/e2e/farm.test.ts',
+  'test/e2e/crash.test.ts',
+  'test/e2e/store-faults.test.ts',
+  'test/e2e/control.test.ts',
+  'test/e2e/restart.test.ts',
+];
+
 /** Folders that need a prepared machine or much time: run only when named, one file at a time. */
 const ON_REQUEST: Phase = { folders: ['lan'], limits: { fileMs: 900_000, lingerMs: 20_000 } };
 
@@ -44,6 +54,12 @@ export function chooseFiles(paths: string[], folders: string[], words: string[])
     if (folder === undefined || !folders.includes(folder)) return false;
     return words.length === 0 || words.some((word) => path.includes(word));
   });
+}
+
+/** The files in the order in which they are begun, of those of one phase. */
+export function inOrder(files: readonly string[]): string[] {
+  const long = LONGEST.filter((file) => files.includes(file));
+  return [...long, ...files.filter((file) => !long.includes(file))];
 }
 
 interface Waiting {
@@ -71,7 +87,7 @@ async function main(root: string, words: string[]): Promise<number> {
   const checksPass = words.length > 0 || (await check(root));
   const paths = projectFiles(root);
   const filesOf = ({ folders, limits }: Phase): Waiting[] =>
-    chooseFiles(paths, folders, words).map((file) => ({ file, limits }));
+    inOrder(chooseFiles(paths, folders, words)).map((file) => ({ file, limits }));
   const results = await runFiles(root, [LIGHT, SIMULATED, HEAVY].flatMap(filesOf), AT_ONCE);
   if (words.length > 0) results.push(...(await runFiles(root, filesOf(ON_REQUEST), 1)));
   const counts = countTests(results);

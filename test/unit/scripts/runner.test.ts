@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { runFile } from '../../../scripts/test/file-run.ts';
 import { readRequest, rowsOf } from '../../../scripts/lan-figures.ts';
 import { figureIn, tellFigure } from '../../../scripts/test/figures.ts';
 import { countTests, describeFile, describeRun } from '../../../scripts/test/summary.ts';
-import { chooseFiles } from '../../../scripts/test.ts';
+import { chooseFiles, inOrder, LONGEST } from '../../../scripts/test.ts';
 
 let folder = '';
 before(async () => {
@@ -176,4 +177,11 @@ test('paths choose files; sim and lan are chosen only by their phase', () => {
   assert.deepEqual(chooseFiles(paths, ['unit'], []), ['test/unit/core/a.test.ts']);
   assert.deepEqual(chooseFiles(paths, ['unit', 'e2e'], ['e2e/']), ['test/e2e/b.test.ts']);
   assert.deepEqual(chooseFiles(paths, ['unit'], ['nothing']), []);
+});
+
+test('files that take long are begun first, and are there', () => {
+  const [first = '', second = ''] = LONGEST;
+  const short = ['test/e2e/a.test.ts', 'test/e2e/z.test.ts'];
+  assert.deepEqual(inOrder([...short, second, first]), [first, second, ...short]);
+  for (const file of LONGEST) assert.ok(existsSync(join(import.meta.dirname, '../../..', file)), file);
 });
