@@ -63,12 +63,12 @@ export class Neighbours {
     for (const [what, at] of neighbour.nextAt) neighbour.nextAt.set(what, Math.min(at, soon));
   }
 
-  /** One that a person named, or that is known from an earlier run. */
+  /** One that a person named, or that is known from an earlier run. What is said now comes before what was said then. */
   remember(peer: PeerId, addresses: { lobby: readonly string[]; mesh: readonly string[] }): void {
     const neighbour = this.#put(peer);
     if (neighbour === undefined) return;
-    neighbour.lobby = [...new Set([...neighbour.lobby, ...addresses.lobby])].slice(0, 16);
-    neighbour.mesh = [...new Set([...neighbour.mesh, ...addresses.mesh])].slice(0, 16);
+    neighbour.lobby = [...new Set([...addresses.lobby, ...neighbour.lobby])].slice(0, 16);
+    neighbour.mesh = [...new Set([...addresses.mesh, ...neighbour.mesh])].slice(0, 16);
   }
 
   answered(neighbour: Neighbour, who: LobbyAnswerOf<'who'>): void {

@@ -49,18 +49,20 @@ interface Entry {
 export class AddressBook {
   readonly #entries = new Map<PeerId, Entry>();
 
-  /** Returns whether any of them is news. */
+  /**
+   * Returns whether any of them is news. Those known before go to the front, too: an attempt tries some only, and a
+   * laptop that came home is not where it was since.
+   */
   add(peer: PeerId, addresses: readonly string[]): boolean {
     const entry = this.#entries.get(peer) ?? { addresses: [], reached: undefined };
-    const fresh = [...new Set(addresses.map(plainAddress))].filter(
-      (address) => address !== undefined && !entry.addresses.includes(address),
-    ) as string[];
-    if (fresh.length === 0) return false;
-    const kept = entry.addresses.filter((address) => address !== entry.reached);
+    const said = [...new Set(addresses.map(plainAddress))].filter((address) => address !== undefined);
+    if (said.length === 0) return false;
+    const isNews = said.some((address) => !entry.addresses.includes(address));
     const reached = entry.reached === undefined ? [] : [entry.reached];
-    entry.addresses = [...reached, ...fresh, ...kept].slice(0, ADDRESSES_PER_PEER_MAX);
+    const inOrder = new Set([...reached, ...said, ...entry.addresses]);
+    entry.addresses = [...inOrder].slice(0, ADDRESSES_PER_PEER_MAX);
     this.#keep(peer, entry);
-    return true;
+    return isNews;
   }
 
   /** The peer proved its key there. */

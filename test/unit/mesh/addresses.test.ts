@@ -54,6 +54,15 @@ describe('the address book', () => {
     assert.deepEqual(book.of('a').slice(0, 2), [at(2), at(59)]);
   });
 
+  it('brings forward what is said once more, however long ago it was said first', () => {
+    const book = new AddressBook();
+    book.add('a', [at(1)]);
+    for (let index = 10; index < 20; index += 1) book.add('a', [at(index)]);
+    book.reached('a', at(19));
+    assert.equal(book.add('a', [at(1)]), false, 'no news');
+    assert.deepEqual(book.of('a').slice(0, 3), [at(19), at(1), at(18)]);
+  });
+
   it('drops an address at which somebody else is', () => {
     const book = new AddressBook();
     book.add('a', [at(2)]);
