@@ -47,7 +47,13 @@ interface Entry {
 
 /** Where peers may be: hints, authenticated by nobody, and the address at which each was last reached. */
 export class AddressBook {
+  readonly #isMember: (peer: PeerId) => boolean;
   readonly #entries = new Map<PeerId, Entry>();
+
+  /** Members are forgotten last: anybody on the network can announce as many others as there is room for. */
+  constructor(isMember: (peer: PeerId) => boolean = () => false) {
+    this.#isMember = isMember;
+  }
 
   /**
    * Returns whether any of them is news. Those known before go to the front, too: an attempt tries some only, and a
@@ -100,7 +106,16 @@ export class AddressBook {
     // Moved to the end, so that the longest untouched is forgotten first.
     this.#entries.delete(peer);
     this.#entries.set(peer, entry);
-    const oldest = this.#entries.keys().next().value;
-    if (this.#entries.size > PEERS_HINTED_MAX && oldest !== undefined) this.#entries.delete(oldest);
+    if (this.#entries.size <= PEERS_HINTED_MAX) return;
+    this.#entries.delete(this.#leastWanted(peer));
+  }
+
+  #leastWanted(latest: PeerId): PeerId {
+    let oldest: PeerId | undefined;
+    for (const peer of this.#entries.keys()) {
+      if (!this.#isMember(peer)) return peer;
+      oldest ??= peer;
+    }
+    return oldest ?? latest;
   }
 }

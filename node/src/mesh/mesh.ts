@@ -35,7 +35,7 @@ class Libp2pMesh implements mesh.Mesh {
   readonly #components: MeshComponents;
   readonly #init: mesh.MeshInit;
   readonly #limits: MeshLimits;
-  readonly #book = new AddressBook();
+  readonly #book = new AddressBook((peer) => this.#membership?.members.has(peer) === true);
   readonly #tally = new Tally();
   readonly #listeners: Listeners;
   readonly #handlers = new Map<mesh.StreamProtocol, mesh.StreamHandler>();

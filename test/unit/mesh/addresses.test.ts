@@ -81,4 +81,15 @@ describe('the address book', () => {
     assert.equal(book.of('peer 0').length, 2);
     assert.equal(book.of('one more').length, 1);
   });
+
+  it('keeps members, however many others are announced', () => {
+    const book = new AddressBook((peer) => peer === 'a');
+    book.reached('a', at(1));
+    for (let index = 0; index < 2 * PEERS_HINTED_MAX; index += 1) book.add(`peer ${index}`, [at(2)]);
+    assert.equal(book.lastReached('a'), at(1));
+    assert.deepEqual(book.of('peer 0'), []);
+    const full = new AddressBook(() => true);
+    for (let index = 0; index <= PEERS_HINTED_MAX; index += 1) full.add(`peer ${index}`, [at(2)]);
+    assert.deepEqual([full.of('peer 0'), full.of('peer 1')], [[], [at(2)]]);
+  });
 });
