@@ -181,24 +181,48 @@ export function networkOver(
       { name: 'bundles', component: teller },
       { name: 'root', component: rootTeller },
       { name: 'swarm', component: swarm },
-      { name: 'mesh', component: tolerant(mesh, logger) },
+      { name: 'mesh', component: tolerant(mesh, { clock, logger }) },
     ],
   };
 }
 
-/** A machine whose network can't be used renders alone, and says so; its owner's work is no less urgent for that. */
-function tolerant(mesh: Mesh, logger: Logger): Startable {
+/** The address that a node is told to listen at may come with a network that is up only after it. */
+const NETWORK_RETRY_MS = 10_000;
+
+/**
+ * A machine whose network can't be used renders alone, and says so; its owner's work is no less urgent for that. It goes
+ * on trying: a node that starts with its machine is often there before the network is.
+ */
+export function tolerant(
+  mesh: Startable,
+  { clock, logger }: Pick<ReplicasBase, 'clock' | 'logger'>,
+): Startable {
+  let isRunning = false;
+  let isTold = false;
+  let cancel = (): void => undefined;
+  const attempt = async (): Promise<void> => {
+    try {
+      await mesh.start();
+      if (isTold) logger.info('The network can be used now.');
+    } catch (error) {
+      if (!isTold)
+        logger.error("The network can't be used; this machine goes on alone, and tries again.", {
+          error: String(error),
+        });
+      isTold = true;
+      if (isRunning) cancel = clock.after(NETWORK_RETRY_MS, () => void attempt());
+    }
+  };
   return {
-    start: () =>
-      mesh.start().catch((error: unknown) => {
-        logger.error(
-          "The network can't be used; this machine goes on alone until its node is started again.",
-          {
-            error: String(error),
-          },
-        );
-      }),
-    stop: () => mesh.stop(),
+    start: () => {
+      isRunning = true;
+      return attempt();
+    },
+    stop: () => {
+      isRunning = false;
+      cancel();
+      return mesh.stop();
+    },
   };
 }
 
