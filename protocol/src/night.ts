@@ -30,11 +30,15 @@ export function tellNight(source: NightSource): NightView {
   const diary = withoutTheFew(source.diary);
   const peers = new Set<PeerId>([...source.nodes.map(({ peer }) => peer), ...diary.map(({ peer }) => peer)]);
   const stretches = [...peers].flatMap((peer) => stretchesOf(peer, diary));
-  const cuts = powerCuts(stretches, onSince(diary));
+  const members = new Set(source.nodes.map(({ peer }) => peer));
+  // Who was removed writes nothing any more, and that it did not go down says nothing; nor does anybody wait for it.
+  const cuts = powerCuts(stretches, onSince(diary.filter(({ peer }) => members.has(peer))));
   const inCuts = new Set(cuts.flatMap((cut) => cut.stretches));
   const all: NightEvent[] = [
     ...cuts.map((cut) => powerCutEvent(source, cut)),
-    ...stretches.filter((one) => !inCuts.has(one)).map((one) => stretchEvent(source, one)),
+    ...stretches
+      .filter((one) => !inCuts.has(one) && (members.has(one.peer) || (one.to ?? one.from) >= from))
+      .map((one) => stretchEvent(source, one)),
     ...momentEvents(source, diary, stretches),
     ...jobs.flatMap((job) => jobEvents(source, job)),
   ];

@@ -243,6 +243,20 @@ describe('what the night is told from', () => {
     );
     assert.deepEqual(told(tell(entries, { from: 100 * MINUTE })), ['80 - lost carmen']);
   });
+
+  it('R127: nobody waits for a machine that was removed, and it is not on while the others have no power', () => {
+    const nodes = ['alba', 'belen'].map((peer) => ({ ...nodeView(), peer, name: peer }));
+    const entries = diary(
+      ...firsts,
+      [60, 'alba', lost('carmen')],
+      [70, 'carmen', { kind: 'rests', why: 'fault', sentence: 'Blender is gone.' }],
+      [204, 'alba', cut(200)],
+      [205, 'belen', cut(200)],
+    );
+    const view = tell(entries, { from: 100 * MINUTE, nodes });
+    assert.deepEqual(told(view), ['200 205 power-cut alba belen']);
+    assert.deepEqual(told(tell(entries, { nodes })).slice(0, 2), ['60 - lost carmen', '70 - fault carmen']);
+  });
 });
 
 const failure = (index: number, change: Partial<NightFailure> = {}): NightFailure => ({
