@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { attemptKey, type Failure, type PlannedTask } from '@cuadro/protocol';
+import { attemptKey, type Failure, type PlannedTask, type TaskResult } from '@cuadro/protocol';
 import { collectNight, createNight } from '../../../node/src/diary/night.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { farmView, JOB_A, jobView, nodeView, SELF } from '../api/fakes.ts';
@@ -70,4 +70,33 @@ it('R127: a machine that vanished with its attempt did not fail at it', async ()
     'failed-elsewhere',
     'submitted',
   ]);
+});
+
+it('R127: what a machine whose clock is ahead submitted and rendered belongs to the night', async () => {
+  const [from, to] = [1_700_000_000_000, 1_700_000_060_000];
+  const ahead = to + 7_200_000;
+  const result: TaskResult = {
+    attempt: { epoch: { term: 1, peer: SELF }, sequence: 1 },
+    ...{ peer: SELF, state: 'done', files: [], renderMs: 500, wallTime: ahead, holders: {} },
+  };
+  const view = await collectNight(
+    {
+      jobs: () => [jobView(JOB_A, 1, { submittedAt: ahead })],
+      nodes: () => [nodeView()],
+      farm: () => farmView,
+      taskRecord: (job, index) =>
+        index > 0
+          ? undefined
+          : {
+              ...{ kind: 'task', job, index, redo: 0, retry: 0, failures: {} },
+              results: { [attemptKey(result.attempt)]: result },
+            },
+      plannedTask: (_, index) => ({ index, name: 'frame 1', work: { kind: 'blender-frame' } }) as PlannedTask,
+      diaryRecords: () => [],
+      memberRecords: () => [],
+    },
+    { from, to },
+  );
+  assert.equal(view.machines[0]?.results, 1);
+  assert.match(view.summary, /^1 job still being rendered; 1 result rendered\./);
 });
