@@ -134,7 +134,10 @@ export class Discovery {
   }
 
   async #readInterfaces(): Promise<void> {
-    this.#interfaces = readInterfaces(this.#init.interfaces);
+    const read = readInterfaces(this.#init.interfaces);
+    // What was known stands until the system can tell again.
+    if (read === undefined) return;
+    this.#interfaces = read;
     const usable = this.#interfaces.usable.slice(0, SOCKETS_MAX);
     const keys = new Set(usable.map(keyOf));
     for (const [key, outlet] of [...this.#outlets]) {

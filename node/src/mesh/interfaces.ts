@@ -1,4 +1,4 @@
-import { networkInterfaces } from 'node:os';
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 
 /** A network interface's IPv4 address. */
 export interface InterfaceAddress {
@@ -15,10 +15,19 @@ export interface Interfaces {
 
 /**
  * The interfaces of this machine that announcements go out on: those named, or all that lead to others. Only IPv4:
- * every local network has it, if only by its link-local addresses.
+ * every local network has it, if only by its link-local addresses. Undefined where the system can't tell now: it opens a
+ * file to ask, of which a process may have too many.
  */
-export function readInterfaces(wanted: readonly string[] | undefined): Interfaces {
-  const all = Object.entries(networkInterfaces());
+export function readInterfaces(
+  wanted: readonly string[] | undefined,
+  read: typeof networkInterfaces = networkInterfaces,
+): Interfaces | undefined {
+  let all: [string, NetworkInterfaceInfo[] | undefined][];
+  try {
+    all = Object.entries(read());
+  } catch {
+    return undefined;
+  }
   const usable: InterfaceAddress[] = [];
   const problems: { name: string; problem: string }[] = [];
   for (const [name, addresses = []] of all) {
