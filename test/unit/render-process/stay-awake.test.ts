@@ -46,6 +46,30 @@ test('the system is held awake while something runs, and a while after', async (
   }
 });
 
+test('a hold that is ended from outside while something runs is taken again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cuadro-awake-'));
+  const mark = join(folder, 'held');
+  try {
+    const clock = new ManualClock();
+    const find = async () => ({
+      ...{ file: '/bin/sh', environment: { PATH: '/usr/bin:/bin' }, directory: '/' },
+      arguments: ['-c', `touch ${mark}; while test -e ${mark}; do sleep 0.01; done; exit 1`],
+    });
+    const awake = createStayAwake({ clock, logger }, { find });
+    const told = lines.length;
+    await awake.start();
+    awake.busy(true);
+    while (!existsSync(mark)) await tick();
+    clock.advance(3_600_000);
+    await rm(mark);
+    while (!existsSync(mark)) await tick();
+    await awake.stop();
+    assert.equal(lines.length, told);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('a system that refuses is asked once, and told of once', async () => {
   const clock = new ManualClock();
   let finds = 0;

@@ -4,6 +4,8 @@ import { type GroupCommand, type ProcessGroup, startProcessGroup } from './group
 
 /** A machine that falls asleep between two frames loses more than it saves: it is let go a while after the last. */
 const RELEASE_AFTER_MS = 60_000;
+/** Whoever held the system awake for so long was not refused, but ended by something else: its session, an update. */
+const HELD_MIN_MS = 10_000;
 const WHY = 'Cuadro renders';
 
 /** Asks the system not to sleep while this machine renders; where it can't be asked, everything goes on without. */
@@ -73,10 +75,15 @@ class Inhibiting implements StayAwake {
     if (this.#group !== undefined || this.#command === undefined || this.#refused) return;
     const group = startProcessGroup<'released'>({ clock: this.#clock }, this.#command, { killWaitMs: 1_000 });
     this.#group = group;
+    const heldAtMs = this.#clock.now();
     for (const stream of [group.output, group.errors]) stream?.resume();
     void group.ended.then((ending) => {
       if (this.#group === group) this.#group = undefined;
       if (ending.kind === 'ended') return;
+      if (this.#clock.now() - heldAtMs >= HELD_MIN_MS) {
+        if (this.#isBusy) this.#hold();
+        return;
+      }
       this.#refused = true;
       this.#logger.info('The system does not let itself be kept awake; it may sleep while it renders.', {
         ending: ending.kind,
