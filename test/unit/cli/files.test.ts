@@ -92,6 +92,16 @@ describe('the node file', () => {
 });
 
 describe('the config file', () => {
+  test('is read and set where a killed node left its file and another program has its process id', async () => {
+    const left = { pid: process.pid, port: 9, address: 'http://127.0.0.1:9', token: 'a' };
+    await writeNodeFile({ random }, folder, left);
+    const run = (...args: string[]) => runCaptured(['config', ...args, '--data', folder]);
+    const set = await run('set', 'slots', '2');
+    assert.deepEqual([set.exit, set.out], [EXIT.ok, 'slots = 2\n'], set.err);
+    assert.equal((await run('get', 'slots')).out, '2\n');
+    assert.equal((await loadConfig(folder)).slots, 2);
+  });
+
   test('holds what was set; all else follows the defaults', async () => {
     configSchema.parse(defaultConfig());
     assert.deepEqual(await loadConfig(folder), defaultConfig());

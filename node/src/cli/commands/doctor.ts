@@ -2,8 +2,8 @@ import { dirname } from 'node:path';
 import { EXIT, type Config, type DoorView, type ExitCode, type HereView } from '@cuadro/protocol';
 import { loadConfig } from '../../system/config.ts';
 import { freeDiskBytes } from '../../system/files.ts';
-import { readNodeFile } from '../../system/node-file.ts';
-import type { Context } from '../context.ts';
+import type { NodeClient } from '../client.ts';
+import { type Context, withOrWithoutNode } from '../context.ts';
 import { type Output, plain } from '../output.ts';
 import { size } from '../text.ts';
 
@@ -18,15 +18,13 @@ export interface Finding {
 
 export async function doctor(context: Context, options: { store?: boolean } = {}): Promise<ExitCode> {
   if (options.store === true) return doctorOfStore(context);
-  const runs = readNodeFile(context.dataFolder) !== undefined;
-  const findings = runs ? await askNode(context) : await lookAlone(context);
+  const findings = await withOrWithoutNode(context, askNode, () => lookAlone(context));
   tell(context.output, findings);
   return findings.some(({ state }) => state === 'bad') ? EXIT.machine : EXIT.ok;
 }
 
 /** A node knows its machine: nothing is tried anew beside its work. */
-async function askNode({ client }: Context): Promise<Finding[]> {
-  const node = client();
+async function askNode(node: NodeClient): Promise<Finding[]> {
   const [here, door] = await Promise.all([node.call('here', {}), node.call('door', {})]);
   return [
     {

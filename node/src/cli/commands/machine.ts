@@ -8,10 +8,10 @@ import {
   heldOnlyText,
 } from '@cuadro/protocol';
 import { loadConfig, saveConfig } from '../../system/config.ts';
-import { isAlive, readNodeFile, signinAddress } from '../../system/node-file.ts';
+import { isAlive, signinAddress } from '../../system/node-file.ts';
 import { createSystemRandom } from '../../system/random.ts';
 import { connectNode, type NodeClient } from '../client.ts';
-import type { Context } from '../context.ts';
+import { type Context, withOrWithoutNode } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { type Output, plain } from '../output.ts';
 import { jobTitle, table } from '../text.ts';
@@ -52,15 +52,17 @@ export async function config(
 }
 
 /** From the node where one runs, so that it applies changes at once; else from its file. */
-async function readConfig({ dataFolder, client }: Context): Promise<Config> {
-  return readNodeFile(dataFolder) === undefined ? loadConfig(dataFolder) : client().call('config', {});
+async function readConfig(context: Context): Promise<Config> {
+  const ask = (node: NodeClient): Promise<Config> => node.call('config', {});
+  return withOrWithoutNode(context, ask, () => loadConfig(context.dataFolder));
 }
 
-async function changeConfig(
-  { dataFolder, client, output }: Context,
-  change: Partial<Config>,
-): Promise<Config> {
-  if (readNodeFile(dataFolder) !== undefined) return client().call('setConfig', { body: change });
+async function changeConfig(context: Context, change: Partial<Config>): Promise<Config> {
+  const ask = (node: NodeClient): Promise<Config> => node.call('setConfig', { body: change });
+  return withOrWithoutNode(context, ask, () => changeAlone(context, change));
+}
+
+async function changeAlone({ dataFolder, output }: Context, change: Partial<Config>): Promise<Config> {
   const { makeFolder } = await import('../../system/folders.ts');
   await makeFolder(dataFolder, { mode: 0o700 });
   const changed = await saveConfig({ random: createSystemRandom() }, dataFolder, change);
