@@ -44,6 +44,8 @@ export function failureOf(error: unknown): Failure {
     return { code: 'internal', message: String(error), details: {}, exit: EXIT.failure };
   // A part of the node that did not start is only the wrapper of what is wrong.
   if (error.name === 'StartFailedError' && error.cause !== undefined) return failureOf(error.cause);
+  // Ctrl-C or Ctrl-D at a question; Node's own words name the key.
+  if (error.name === 'AbortError') return failureOf(new CuadroError('aborted', {}, { cause: error }));
   const { code } = error as Error & { code?: unknown };
   const known = typeof code === 'string' && isErrorCode(code) ? code : undefined;
   return {

@@ -152,6 +152,16 @@ describe('commands that change', () => {
     });
   }
 
+  test('Ctrl-C and Ctrl-D at a question interrupt, and nothing is done', async () => {
+    const ask = async (): Promise<boolean> => {
+      throw new DOMException('Aborted with Ctrl+D', 'AbortError');
+    };
+    const before = harness.node.calls.length;
+    const { exit, err } = await harness.run(['delete', '12'], { ask });
+    assert.deepEqual([exit, err], [EXIT.interrupted, 'cuadro: Interrupted.\n']);
+    assert.ok(harness.node.calls.slice(before).every(({ name }) => name !== 'deleteJob'));
+  });
+
   test('delete asks on a terminal', async () => {
     const asked: string[] = [];
     const answer = (yes: boolean) => async (question: string) => {
