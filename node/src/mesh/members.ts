@@ -322,7 +322,8 @@ export class Members {
     // What else it had open here, it had with that session.
     this.#cut(member.peer, member.successor);
     this.#become(member, 'lost');
-    if (this.#members.get(member.peer) !== member) return;
+    // What takes its place is there already; one that is dialled beside it would end that, and be missed in turn.
+    if (this.#members.get(member.peer) !== member || member.successor !== undefined) return;
     member.failures = 0;
     member.cancelPause();
     this.#dial(member);

@@ -9,6 +9,7 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { compareText } from '@cuadro/protocol';
 import { encodeFrame, FRAME } from '../../../node/src/mesh/frames.ts';
 import { encodeHello } from '../../../node/src/mesh/hello.ts';
 import { LOBBY_REQUESTS_BURST } from '../../../node/src/mesh/limits.ts';
@@ -174,6 +175,40 @@ describe('the mesh on libp2p under faults', () => {
     await until('it is cut', () => !reaches(a.mesh, absent.peer));
     assert.equal(refusedAt(a, 'frame-invalid'), 1);
     assert.equal(a.mesh.status().refused['frame-invalid']?.peer, absent.peer);
+  });
+
+  it('does not dial a member that comes anew before it was missed', async () => {
+    const nodes = [nodeOn(network), nodeOn(network)].sort((a, b) => compareText(a.peer, b.peer));
+    const [absent, a] = nodes as [Node, Node];
+    a.mesh.setMembership({ farm: FARM, members: membersOf(a, absent) });
+    await a.mesh.start();
+    let dials = 0;
+    const there = createServer((socket) => {
+      dials += 1;
+      socket.destroy();
+    });
+    there.listen(0, '127.0.0.1');
+    await once(there, 'listening');
+    there.unref();
+    const { port } = there.address() as AddressInfo;
+    let frames = 0;
+    const greet = async (connection: Connection): Promise<void> => {
+      const stream = await connection.newStream(`/cuadro/1/${FARM}/messages`);
+      stream.addEventListener('message', () => (frames += 1));
+      stream.send(encodeFrame(FRAME.hello, encodeHello({ farm: FARM, addresses: [], port })));
+    };
+    const first = await connectAs(absent, a);
+    await greet(first);
+    await until('it is reachable', () => reaches(a.mesh, absent.peer) && frames > 0);
+    assert.deepEqual(a.mesh.knownAddresses(absent.peer), [`/ip4/127.0.0.1/tcp/${port}`]);
+    frames = 0;
+    await greet((await guest?.dial(first.remoteAddr, { force: true })) as Connection);
+    await until('a hello and a beat come by the new one', () => frames >= 2);
+    assert.deepEqual(a.statesOf(absent.peer), ['reachable', 'lost', 'reachable']);
+    assert.equal(dials, 0);
+    await guest?.stop();
+    await until('it is dialled once it is lost', () => dials > 0);
+    there.close();
   });
 
   it('serves no stream before the hello', async () => {
