@@ -115,3 +115,9 @@ function outcomeOf(error: unknown, answered: boolean): DialOutcome {
   if (refused) return 'refused';
   return answered ? 'closed' : 'silent';
 }
+
+/** What a failed attempt says of the machine; nothing where somebody answered. */
+export function stateAfter(failed: readonly DialResult[]): 'refused' | 'silent' | 'unwanted' {
+  if (failed.some(({ outcome }) => outcome === 'closed' || outcome === 'other')) return 'unwanted';
+  return failed.length > 0 && failed.every(({ outcome }) => outcome === 'refused') ? 'refused' : 'silent';
+}

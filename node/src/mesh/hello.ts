@@ -1,5 +1,6 @@
 import { checkedBy, decode, encode, type FarmId, farmIdSchema } from '@cuadro/protocol';
 import { z } from 'zod';
+import { FRAME, type Frame } from './frames.ts';
 import { ADDRESS_LENGTH_MAX, ADDRESSES_PER_PEER_MAX, HELLO_BYTES_MAX } from './limits.ts';
 
 /** What both sides say first on their kept-open stream. Who they are, the connection has proved already. */
@@ -39,4 +40,10 @@ export function refusalOf(
   if (!standing.isMember) return 'not-a-member';
   if (hello.farm !== farm) return 'other-farm';
   return standing.isDuplicate ? 'duplicate' : undefined;
+}
+
+/** Why the other side would not have the connection; undefined for any other frame. */
+export function readRefusal(frame: Frame): Refusal | undefined {
+  const text = Buffer.from(frame.content.subarray(0, 64)).toString();
+  return frame.kind === FRAME.refusal ? REFUSALS.find((refusal) => refusal === text) : undefined;
 }

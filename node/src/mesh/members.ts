@@ -3,10 +3,10 @@ import { compareText, type FarmId, type PeerId } from '@cuadro/protocol';
 import type { Clock, Random } from '../system/interface.ts';
 import { type AddressBook, addressOf, isLoopback, parseAddress } from './addresses.ts';
 import { deadline } from './deadline.ts';
-import { dialAny, type DialResult } from './dialer.ts';
+import { dialAny, type DialResult, stateAfter } from './dialer.ts';
 import { endConnection } from './end-connection.ts';
 import { FRAME, type Frame } from './frames.ts';
-import { decodeHello, encodeHello, type Hello, REFUSALS, type Refusal, refusalOf } from './hello.ts';
+import { decodeHello, encodeHello, type Hello, readRefusal, refusalOf } from './hello.ts';
 import type { FarmLibp2p } from './host.ts';
 import type { PeerState } from './interface.ts';
 import { CONNECTIONS_PER_MEMBER_MAX, type MeshLimits } from './limits.ts';
@@ -34,6 +34,8 @@ interface Member {
   sessionSinceMs: number;
   attempt: { readonly controller: AbortController; helloSent: boolean } | undefined;
   failures: number;
+  /** Sessions in a row that ended as soon as they stood. */
+  brief: number;
   attemptedAtMs: number;
   cancelPause: () => void;
 }
@@ -42,6 +44,11 @@ interface Member {
 const ATTEMPTS_MAX = 16;
 /** Addresses tried in one attempt. */
 const ADDRESSES_TRIED_MAX = 8;
+/**
+ * Sessions in a row that end within the time of a hello, after which as many pauses grow: two machines with one key (a
+ * copied data folder) take a member's session from each other, as fast as hands can be shaken; a bad cable has no more.
+ */
+const BRIEF_SESSIONS = 3;
 /** An announcement makes an attempt begin at once, and never more often than this. */
 const KNOCK_MS = 1_000;
 
@@ -100,6 +107,7 @@ export class Members {
         sessionSinceMs: 0,
         attempt: undefined,
         failures: 0,
+        brief: 0,
         attemptedAtMs: Number.NEGATIVE_INFINITY,
         cancelPause: () => undefined,
       };
@@ -197,7 +205,12 @@ export class Members {
     if (outcome === 'silent' && member.state === 'refused' && knownRefused(failed, book, member.peer)) {
       // The address at which it was last reached answers that nobody listens; other, older ones say nothing.
     } else if (outcome === 'refused' || outcome === 'silent') this.#become(member, outcome);
-    const waitMs = pauseMs(Math.max(member.failures, 1), this.#isLower(member.peer), random, limits);
+    this.#dialLater(member, Math.max(member.failures, 1));
+  }
+
+  #dialLater(member: Member, failures: number): void {
+    const { clock, limits, random } = this.#components;
+    const waitMs = pauseMs(failures, this.#isLower(member.peer), random, limits);
     member.cancelPause();
     member.cancelPause = clock.after(Math.max(waitMs, 1), () => this.#dial(member));
   }
@@ -326,7 +339,10 @@ export class Members {
     if (this.#members.get(member.peer) !== member || member.successor !== undefined) return;
     member.failures = 0;
     member.cancelPause();
-    this.#dial(member);
+    const { clock, limits } = this.#components;
+    member.brief = clock.now() - member.sessionSinceMs < limits.helloMs ? member.brief + 1 : 0;
+    if (member.brief <= BRIEF_SESSIONS) this.#dial(member);
+    else this.#dialLater(member, Math.min(member.brief, 2 * BRIEF_SESSIONS) - BRIEF_SESSIONS);
   }
 
   #become(member: Member, state: PeerState): void {
@@ -379,17 +395,6 @@ export class Members {
   }
 }
 
-/** What a failed attempt says of the machine; nothing where somebody answered. */
-function stateAfter(failed: readonly DialResult[]): 'refused' | 'silent' | 'unwanted' {
-  if (failed.some(({ outcome }) => outcome === 'closed' || outcome === 'other')) return 'unwanted';
-  return failed.length > 0 && failed.every(({ outcome }) => outcome === 'refused') ? 'refused' : 'silent';
-}
-
 function knownRefused(failed: readonly DialResult[], book: AddressBook, peer: PeerId): boolean {
   return failed.some(({ address, outcome }) => outcome === 'refused' && address === book.lastReached(peer));
-}
-
-function readRefusal(frame: Frame): Refusal | undefined {
-  const text = Buffer.from(frame.content.subarray(0, 64)).toString();
-  return frame.kind === FRAME.refusal ? REFUSALS.find((refusal) => refusal === text) : undefined;
 }

@@ -211,6 +211,30 @@ describe('the mesh on libp2p under faults', () => {
     there.close();
   });
 
+  it('pauses before it dials a member again whose sessions end as soon as they stand', async () => {
+    network = new LoopbackNetwork({ pauseMs: 200, pauseMaxMs: 2_000 });
+    const [a, absent] = await alone();
+    guest = await createLibp2p({
+      privateKey: await generateKeyPairFromSeed('Ed25519', absent.init.privateKey),
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+      ...{ transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux()] },
+      connectionMonitor: { enabled: false },
+      connectionManager: { inboundConnectionThreshold: 1_000 },
+    });
+    const hello = encodeFrame(FRAME.hello, encodeHello({ farm: FARM, addresses: [], port: 1 }));
+    await guest.handle(`/cuadro/1/${FARM}/messages`, (stream) => {
+      stream.send(hello);
+      void stream.close();
+    });
+    const addresses = guest.getMultiaddrs().map((address) => address.toString());
+    const began = performance.now();
+    a.mesh.addAddresses(absent.peer, addresses);
+    const lost = (): number => a.statesOf(absent.peer).filter((state) => state === 'lost').length;
+    await until('it was lost seven times', () => lost() === 7);
+    // Pauses of half at least of 200, 400 and 800 ms.
+    assert.ok(performance.now() - began >= 700);
+  });
+
   it('serves no stream before the hello', async () => {
     const [a, absent] = await alone();
     let served = 0;
