@@ -6,6 +6,7 @@ import { deadline } from './deadline.ts';
 import { dialAny } from './dialer.ts';
 import { endConnection } from './end-connection.ts';
 import { MeshError, meshStopped, peerUnreachable, tooLarge } from './errors.ts';
+import { forgetStrangers } from './forget-strangers.ts';
 import { encodeFrame, FRAME, readFirstFrame } from './frames.ts';
 import { createLobbyLibp2p, type HostInit } from './host.ts';
 import type { LobbyHandler } from './interface.ts';
@@ -55,6 +56,7 @@ export class Lobby {
         maxInboundStreams: 2,
       });
       libp2p.addEventListener('connection:open', ({ detail }) => lobby.#watchIncoming(detail));
+      forgetStrangers({ clock: components.clock, host: libp2p }, init.upgradeMs);
       await libp2p.start();
       return lobby;
     } catch (error) {
