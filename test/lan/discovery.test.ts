@@ -122,6 +122,21 @@ describe('meshes on local networks', () => {
     await allReach(a, again);
   });
 
+  it(
+    'find a machine whose interface came anew, under its old name and address, between two looks',
+    onHosts,
+    async () => {
+      const hosts = ['a', 'b'].map((name) => lan.host({ name, networks: [1] }));
+      const [a, b] = hosts.map((host, index) => start(host, NAMES[index] ?? '')) as [RemoteMesh, RemoteMesh];
+      await allReach(a, b);
+      hosts[1]?.renew(1);
+      b.do({ do: 'search' });
+      const c = start(lan.host({ name: 'c', networks: [1] }), 'c');
+      await until('it is found by its new interface', () => c.found(b.peer) !== undefined);
+      await allReach(a, b, c);
+    },
+  );
+
   it('find a laptop again that changed its network', onHosts, async () => {
     const a = start(lan.host({ name: 'a', networks: [1] }), 'a');
     const laptop = lan.host({ name: 'b', networks: [1] });

@@ -5,11 +5,14 @@ import { type Announcement, type IncomingRecord, recordsOf, serviceNameOf } from
 /** Answers read per packet: a node's own are two. */
 const RECORDS_PER_PACKET_MAX = 64;
 
+/** What sending fails with on Linux, and elsewhere, where the interface that it goes by is no more. */
+const INTERFACE_GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'EADDRNOTAVAIL']);
+
 /** Multicast DNS by one interface. */
 export interface MulticastSocket {
   /** Why nothing goes out or comes in here, in a sentence; undefined while it does. */
   readonly problem: string | undefined;
-  /** It could not be opened, and will not be: a new one may. */
+  /** It could not be opened, or its interface is gone, and that stays so: a new one may do. */
   readonly hasFailed: boolean;
   query(): void;
   announce(announcement: Announcement): void;
@@ -31,8 +34,10 @@ export async function createMulticastSocket(init: MulticastSocketInit): Promise<
   const service = serviceNameOf(init.serviceName);
   const problems: { sending?: string | undefined; listening?: string | undefined } = {};
   let hasFailed = false;
-  const note = (error: Error | null | undefined): void => {
+  const note = (error: (Error & { code?: string }) | null | undefined): void => {
     problems.sending = error === null || error === undefined ? undefined : sentenceOf(error);
+    // The kernel joined the group on an interface, and not at an address: one that came anew has the old name and address.
+    if (INTERFACE_GONE.has(error?.code ?? '')) hasFailed = true;
   };
   // Bound to all addresses, since a socket bound to one hears no multicast on Linux.
   const mdns = multicastDns({ interface: init.address, bind: '0.0.0.0' });

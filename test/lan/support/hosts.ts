@@ -157,6 +157,17 @@ export class Host {
     const name = `eth${this.#interfaces}`;
     this.#interfaces += 1;
     this.#plugged.set(network, name);
+    this.#connect(name, network);
+  }
+
+  /** Its interface on a network goes and comes anew in a moment, as that of a card or a tunnel does after a sleep. */
+  renew(network: number): void {
+    const name = this.#interfaceOn(network);
+    run('ip', '-n', this.space, 'link', 'del', name);
+    this.#connect(name, network);
+  }
+
+  #connect(name: string, network: number): void {
     const port = this.#port(name);
     const cable = ['link', 'add', name, 'type', 'veth', 'peer', 'name', port, 'netns', this.#switch];
     run('ip', '-n', this.space, ...cable);
