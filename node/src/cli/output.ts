@@ -96,5 +96,25 @@ export function plain(text: string): string {
 /** Cut to a terminal's width; styles are dropped where it is cut, so that none stays open. */
 function cutTo(text: string, width: number): string {
   const bare = stripVTControlCharacters(text);
-  return bare.length <= width ? text : `${bare.slice(0, Math.max(width - 1, 0))}…`;
+  let cut = '';
+  let columns = 0;
+  for (const character of bare) {
+    columns += columnsOf(character);
+    if (columns > width) return `${cut}…`;
+    // Room is left for the mark of the cut.
+    if (columns < width) cut += character;
+  }
+  return text;
+}
+
+/** East Asian characters and emoji (Unicode Standard Annex 11). */
+const WIDE =
+  /^(?:[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation})$/u;
+/** Accents that are set above or below the character before them, and joiners. */
+const WITHOUT_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
+
+/** Columns that a terminal gives to one character. */
+function columnsOf(character: string): number {
+  if (WITHOUT_WIDTH.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
 }
