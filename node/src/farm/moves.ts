@@ -112,6 +112,8 @@ export async function enter(
   else if (before.id === farm.id) await components.merge(records);
   else await leaveFor(state, before, farm, () => components.adopt([farm, ...records]));
   roster.invalidate();
+  // What it said of itself when it was asked who it is; the answer holds a few addresses of each machine only.
+  components.mesh.addAddresses(by, neighbours.get(by)?.mesh ?? []);
   for (const { peer, mesh } of addresses) {
     components.mesh.addAddresses(peer, mesh);
     neighbours.remember(peer, { lobby: [], mesh });

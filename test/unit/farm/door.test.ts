@@ -217,6 +217,25 @@ test('members that joined by address learn from another where the rest is', asyn
   await house.until(() => machines.every(({ parts }) => parts.mesh.reachable().length === 2), 20_000);
 });
 
+test('a machine that joined by address knows all addresses of the one that let it in, however many', async () => {
+  house = new House(6);
+  house.network.multicast(false);
+  const [studio, laptop] = ['studio', 'laptop'].map((name) => house.machine(name)) as [Machine, Machine];
+  for (const machine of [studio, laptop]) await machine.start();
+  await house.pass(3_100);
+  const { mesh } = studio.parts;
+  const status = mesh.status();
+  const meshAddresses = [2, 3, 4, 5, 6].map((index) => `/ip4/10.0.0.${index}/tcp/7701`);
+  mesh.status = () => ({ ...status, meshAddresses: [...meshAddresses, ...status.meshAddresses] });
+  await laptop.farm.joinAddress(studio.farm.door().addresses[0] ?? '');
+  await house.until(() => house.isOne(), 10_000);
+  const known = laptop.parts.mesh.knownAddresses(studio.peer);
+  assert.deepEqual(
+    meshAddresses.filter((address) => !known.includes(address)),
+    [],
+  );
+});
+
 describe('farms that merge (R66)', () => {
   /** Two farms that found each other: the one of the lower id, and the other. */
   async function twoFarms(prepare: (machines: Machine[]) => Promise<void>): Promise<[Machine, Machine]> {
