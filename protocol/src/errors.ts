@@ -94,6 +94,11 @@ export const ERRORS = {
     'This machine has no log of attempt "{attempt}". What went well leaves its log only on the machine that ran it: `cuadro show JOB TASK` names that, and `cuadro logs` there prints it.',
   ),
   'node-not-found': entry(404, EXIT.notFound, 'There is no machine "{node}". `cuadro nodes` lists them.'),
+  'node-ambiguous': entry(
+    409,
+    EXIT.notFound,
+    'Several machines are called "{node}" or have ids that start so: {matches}. Give more of the id; `cuadro nodes --json` shows them.',
+  ),
   'newcomer-not-found': entry(
     404,
     EXIT.notFound,

@@ -45,9 +45,12 @@ function jobsNamed(queries: JobQueries, name: string): JobId[] {
 }
 
 function ambiguous(text: string, matches: readonly JobId[]): CuadroError {
-  const shown = matches.slice(0, matchesShown).join(', ');
-  const more = matches.length > matchesShown ? ` and ${matches.length - matchesShown} more` : '';
-  return new CuadroError('job-ambiguous', { job: text, matches: `${shown}${more}` });
+  return new CuadroError('job-ambiguous', { job: text, matches: shortList(matches) });
+}
+
+function shortList(ids: readonly string[]): string {
+  const shown = ids.slice(0, matchesShown).join(', ');
+  return ids.length > matchesShown ? `${shown} and ${ids.length - matchesShown} more` : shown;
 }
 
 /** @throws CuadroError `task-not-found`. */
@@ -59,7 +62,7 @@ export function findTask(queries: Pick<CoreQueries, 'findTask'>, job: JobId, tex
 
 /**
  * A machine by `here`, its peer id, its name, or a beginning of its peer id that no other has.
- * @throws CuadroError `node-not-found`.
+ * @throws CuadroError `node-not-found`, `node-ambiguous`.
  */
 export function findNode(queries: Pick<CoreQueries, 'self' | 'nodes'>, text: string): PeerId {
   if (text === 'here' || text === queries.self) return queries.self;
@@ -68,8 +71,11 @@ export function findNode(queries: Pick<CoreQueries, 'self' | 'nodes'>, text: str
   if (exact !== undefined) return exact.peer;
   const named = nodes.filter((node) => node.name.toLowerCase() === text.toLowerCase());
   const matches = named.length > 0 ? named : nodes.filter((node) => node.peer.startsWith(text));
-  if (matches.length !== 1 || matches[0] === undefined)
-    throw new CuadroError('node-not-found', { node: text });
+  if (matches.length > 1) {
+    const peers = matches.map(({ peer }) => peer);
+    throw new CuadroError('node-ambiguous', { node: text, matches: shortList(peers) });
+  }
+  if (matches[0] === undefined) throw new CuadroError('node-not-found', { node: text });
   return matches[0].peer;
 }
 

@@ -171,8 +171,11 @@ function findMember(state: FarmState, text: string): FarmMember {
   const all = [...state.roster.members.values()];
   const named = all.filter(({ peer, name }) => peer === text || name.toLowerCase() === text.toLowerCase());
   const matches = named.length > 0 ? named : all.filter(({ peer }) => peer.startsWith(text));
-  if (matches.length !== 1 || matches[0] === undefined)
-    throw new CuadroError('node-not-found', { node: text });
+  if (matches.length > 1) {
+    const peers = matches.map(({ peer }) => peer).join(', ');
+    throw new CuadroError('node-ambiguous', { node: text, matches: peers });
+  }
+  if (matches[0] === undefined) throw new CuadroError('node-not-found', { node: text });
   return matches[0];
 }
 

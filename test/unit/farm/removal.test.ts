@@ -201,6 +201,13 @@ describe('removal (R64, R107)', () => {
     });
   });
 
+  test('nobody is removed by a name that several have', async () => {
+    house = new House();
+    const [studio, tower] = (await farmOf('studio', 'tower', 'tower')) as [Machine, Machine];
+    await assert.rejects(studio.farm.removeMember('tower', ''), code('node-ambiguous'));
+    assert.match((await studio.farm.removeMember(tower.peer, '')).message, /^tower is no member/);
+  });
+
   test('nobody removes itself or a stranger', async () => {
     house = new House();
     const [studio] = (await farmOf('studio', 'laptop')) as [Machine];
