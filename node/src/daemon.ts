@@ -240,19 +240,14 @@ export interface DaemonOptions {
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const clock = createSystemClock();
   const ended = Promise.withResolvers<{ error?: unknown }>();
-  const node = await startNode({
-    dataFolder: options.dataFolder,
-    onEnd: (reason) => ended.resolve(reason),
-    human: process.stderr,
-    ...(options.onDoor && { onDoor: options.onDoor }),
-    ...(options.port !== undefined && { port: options.port }),
-    ...(options.config && { config: options.config }),
-  });
+  let isStopping = false;
   const onStop = (): void => {
+    isStopping = true;
     options.onStopping?.();
     ended.resolve({});
   };
-  // They stay to the end of the process: a second Ctrl-C may come when all has stopped, and is no reason to be killed.
+  // Before the start, which takes its time: it is ended in order once it is through, and a closed terminal ends none. They
+  // stay to the end of the process: a second Ctrl-C may come when all has stopped, and is no reason to be killed.
   handleSignals(
     {
       clock,
@@ -263,7 +258,17 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
     { onStop, onForce: () => process.exit(EXIT.interrupted) },
   );
   options.signal?.addEventListener('abort', onStop, { once: true });
-  options.onReady?.({ address: node.address, signinAddress: node.signinAddress, port: node.port });
+  if (options.signal?.aborted === true) onStop();
+  const node = await startNode({
+    dataFolder: options.dataFolder,
+    onEnd: (reason) => ended.resolve(reason),
+    human: process.stderr,
+    ...(options.onDoor && { onDoor: options.onDoor }),
+    ...(options.port !== undefined && { port: options.port }),
+    ...(options.config && { config: options.config }),
+  });
+  if (!isStopping)
+    options.onReady?.({ address: node.address, signinAddress: node.signinAddress, port: node.port });
   const reason = await ended.promise;
   await node.stop();
   if (reason.error === undefined) return EXIT.ok;
