@@ -13,7 +13,7 @@ import type { RecordSync } from '../replicas/interface.ts';
 import { TaskReader } from '../store/task-reader.ts';
 import type { Swarm } from '../swarm/interface.ts';
 import { createSwarm, soleSwarm } from '../swarm/swarm.ts';
-import type { Clock, Logger, Startable } from '../system/interface.ts';
+import type { Clock, Startable } from '../system/interface.ts';
 import type { LifecyclePart } from '../system/lifecycle.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { Foundation, LiveConfig } from './foundation.ts';

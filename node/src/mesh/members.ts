@@ -175,7 +175,7 @@ export class Members {
   }
 
   async #attempt(member: Member): Promise<void> {
-    const { book, clock, host, limits, random, tally } = this.#components;
+    const { book, clock, host, limits, tally } = this.#components;
     const controller = new AbortController();
     const attempt = { controller, helloSent: false };
     member.attempt = attempt;

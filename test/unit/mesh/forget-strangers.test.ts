@@ -21,7 +21,7 @@ it('keeps nothing of a stranger who has left, and what there is of one who is he
   try {
     await host.handle(LOBBY_PROTOCOL, (stream) => void stream.close());
     forgetStrangers({ clock, host }, UPGRADE_MS);
-    await Promise.all([host, left, here].map((each) => each.start()));
+    for (const each of [host, left, here]) await each.start();
     const known = async (): Promise<string[]> => (await host.peerStore.all()).map(({ id }) => id.toString());
     const visit = async (guest: Libp2p) => {
       const connection = await guest.dial(host.getMultiaddrs());
@@ -37,6 +37,6 @@ it('keeps nothing of a stranger who has left, and what there is of one who is he
     while ((await known()).length > 1) await turn();
     assert.deepEqual(await known(), [here.peerId.toString()]);
   } finally {
-    await Promise.all([host, left, here].map((each) => each.stop()));
+    for (const each of [host, left, here]) await each.stop();
   }
 });

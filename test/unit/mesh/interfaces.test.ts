@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { networkInterfaces } from 'node:os';
+import type { networkInterfaces } from 'node:os';
 import { it } from 'node:test';
 import { readInterfaces } from '../../../node/src/mesh/interfaces.ts';
 
