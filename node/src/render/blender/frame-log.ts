@@ -2,6 +2,9 @@
 
 import { createWriteStream, type WriteStream } from 'node:fs';
 
+/** The last line of a log that is full; it counts as a part of it, since who keeps logs refuses longer ones. */
+const FULL = '[cuadro] The log is full; the rest is dropped.\n';
+
 export class FrameLog {
   #stream: WriteStream | undefined;
   #lines: string[] = [];
@@ -28,9 +31,9 @@ export class FrameLog {
     if (this.#lines.length > this.#init.keptLines * 2) this.#lines = this.#lines.slice(-this.#init.keptLines);
     const before = this.#bytes;
     this.#bytes += Buffer.byteLength(line) + 1;
-    if (this.#bytes <= this.#init.logBytes) this.#stream?.write(`${line}\n`);
-    else if (before <= this.#init.logBytes)
-      this.#stream?.write('[cuadro] The log is full; the rest is dropped.\n');
+    const room = this.#init.logBytes - FULL.length;
+    if (this.#bytes <= room) this.#stream?.write(`${line}\n`);
+    else if (before <= room) this.#stream?.write(FULL);
   }
 
   /** Resolves when all is handed to the file. */
