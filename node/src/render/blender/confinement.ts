@@ -4,8 +4,9 @@
  */
 
 import { execFile } from 'node:child_process';
-import { access, lstat, readdir, readlink } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { access, lstat, readdir, readlink, realpath } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { Confinement } from '../interface.ts';
 
 /** What a confined process may reach, by absolute paths. */
@@ -128,9 +129,27 @@ async function graphicsDevices(): Promise<string[]> {
     .map((name) => join('/dev', name));
 }
 
-/** The folder that must be readable for a program outside /usr to run (a downloaded Blender). */
-export function programFolder(path: string): string[] {
-  return path.startsWith('/usr/') ? [] : [dirname(path)];
+/**
+ * The folders that must be readable for a program outside /usr to run (a downloaded Blender): where it is named and,
+ * since many name it by a link from /usr/local/bin, where it lies.
+ */
+export async function programFolders(path: string): Promise<string[]> {
+  const real = await realpath(path).catch(() => path);
+  return [...new Set([path, real].filter((each) => !each.startsWith('/usr/')).map((each) => dirname(each)))];
+}
+
+/** What a colour management of the studio's own is made of; without it Blender shows all colours by its built-in one. */
+export async function colourManagement(config: string | undefined): Promise<string[]> {
+  if (config === undefined || !isAbsolute(config)) return [];
+  const there = await access(config).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return [];
+  const folder = dirname(config);
+  // Its tables lie below it; but a home, or what homes lie in, is never shown for their sake.
+  const tooMuch = `${homedir()}/`.startsWith(folder === '/' ? folder : `${folder}/`);
+  return [tooMuch ? config : folder];
 }
 
 /** Absolute path of a program on PATH. */

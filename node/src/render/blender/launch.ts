@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type GroupCommand } from '../process/group.ts';
 import { inModestSession, modestly } from '../process/modest.ts';
-import { type Confiner, confine, programFolder } from './confinement.ts';
+import { colourManagement, type Confiner, confine, programFolders } from './confinement.ts';
 
 /** What one slot owns of the machine. */
 export interface SlotInit {
@@ -61,7 +61,12 @@ export async function prepareLaunch(init: LaunchInit): Promise<GroupCommand> {
   const command = confine(
     init.confiner,
     {
-      readable: [driverDirectory, ...programFolder(init.blender), ...init.readableDirectories],
+      readable: [
+        driverDirectory,
+        ...(await programFolders(init.blender)),
+        ...(await colourManagement(environment['OCIO'])),
+        ...init.readableDirectories,
+      ],
       writable: [init.folder],
     },
     // Bubblewrap begins a session of its own.
