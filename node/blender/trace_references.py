@@ -42,7 +42,7 @@ def _sequence_parts(path):
     """(head, digits, tail) as Blender takes them: the last run of digits of the name without extension."""
     folder, name = os.path.split(path)
     stem, extension = os.path.splitext(name)
-    match = re.match(r'^(.*?)(\d+)(\D*)$', stem, re.DOTALL)
+    match = re.match(r'^(.*?)([0-9]+)([^0-9]*)$', stem, re.DOTALL)
     if match is None:
         return None
     return folder, match.group(1), match.group(2), match.group(3) + extension
@@ -64,8 +64,11 @@ def _sequence(slot, path, needed):
     present = {}
     for name in _listed(folder):
         middle = name[len(head):len(name) - len(tail)]
-        matches = name.startswith(head) and name.endswith(tail) and middle.isdigit()
-        if matches and os.path.isfile(os.path.join(folder, name)):
+        if not (name.startswith(head) and name.endswith(tail) and re.fullmatch('[0-9]+', middle)):
+            continue
+        # Of `a1.png` and `a0001.png` Blender reads the one with as many digits as the scene writes.
+        as_written = middle == f'{int(middle):0{len(digits)}d}'
+        if as_written and os.path.isfile(os.path.join(folder, name)):
             present[int(middle)] = os.path.join(folder, name)
     # Where nothing says which frames are shown, a gap is what can be told.
     wanted = set(needed) or trace_caches.gapless(present) or {int(digits)}

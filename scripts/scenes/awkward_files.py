@@ -75,10 +75,13 @@ def library_absolute(project, elsewhere):
 
 
 def sequence(project, _elsewhere):
+    """Beside the frames lie pictures that look like some of them, and are none."""
     blend = os.path.join(project, 'sequence.blend')
     scene = simple(project, blend)
     for number in range(1, 5):
         checker(os.path.join(project, 'screen', f'screen.{number:04d}.png'), (60 * number, 0, 0), (0, 60 * number, 99))
+        for alike in (f'{number}', f'{number:02d}', f'{number:03d}', f'{number:05d}', '\u00b2', '\u0663'):
+            checker(os.path.join(project, 'screen', f'screen.{alike}.png'), (255, 255, 255), (0, 0, 0))
     image = load_image(os.path.join(project, 'screen', 'screen.0001.png'), blend)
     image.source = 'SEQUENCE'
     made = material('Screen', image)
