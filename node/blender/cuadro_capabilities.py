@@ -4,6 +4,7 @@ import re
 
 import bpy
 import cuadro_devices
+import cuadro_outputs
 
 
 def _choices(owner, attribute):
@@ -14,6 +15,17 @@ def _choices(owner, attribute):
         names = re.search(r"not found in \((.*)\)", str(error), re.DOTALL)
         return re.findall(r"'([^']+)'", names.group(1)) if names else []
     return []
+
+
+def _formats(settings):
+    """All formats; from Blender 5.0 on each medium has its own."""
+    if not hasattr(settings, "media_type"):
+        return _choices(settings, "file_format")
+    found = []
+    for medium in _choices(settings, "media_type"):
+        settings.media_type = medium
+        found += _choices(settings, "file_format")
+    return list(dict.fromkeys(found))
 
 
 def _cycles_features():
@@ -27,10 +39,9 @@ def _cycles_features():
 
 def report():
     scene = bpy.context.scene
-    formats = _choices(scene.render.image_settings, "file_format")
     images, movies = [], []
-    for name in formats:
-        scene.render.image_settings.file_format = name
+    for name in _formats(scene.render.image_settings):
+        cuadro_outputs.choose_format(scene.render.image_settings, name)
         (movies if scene.render.is_movie_format else images).append(name)
     devices = cuadro_devices.all_devices()
     with_denoiser, with_osl = _cycles_features()

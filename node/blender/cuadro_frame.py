@@ -100,13 +100,15 @@ def _wants_preview(scene, wish):
 def save_preview(scene, path):
     """Save the render result as a JPEG with the scene's view transform; None when Blender has none to save."""
     settings = scene.render.image_settings
-    before = {name: getattr(settings, name) for name in ("file_format", "color_mode", "color_depth", "quality")}
+    # The medium first, which Blender has from 5.0 on: what else can be set depends on it.
+    names = ("media_type", "file_format", "color_mode", "color_depth", "quality")
+    before = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     views = settings.views_format if scene.render.use_multiview else None
     try:
         if views is not None:
             # A JPEG holds no views: asked for all in one file, Blender writes none, and never renders again.
             settings.views_format = "INDIVIDUAL"
-        settings.file_format = "JPEG"
+        cuadro_outputs.choose_format(settings, "JPEG")
         settings.color_mode = "RGB"
         settings.quality = 85
         bpy.data.images["Render Result"].save_render(path, scene=scene)

@@ -55,6 +55,14 @@ class Places:
         return os.path.join(self.output_folder, free)
 
 
+def choose_format(settings, name):
+    """Set a file format; from Blender 5.0 on only those of the chosen medium can be set. Raises TypeError."""
+    if hasattr(settings, "media_type"):
+        media = {"OPEN_EXR_MULTILAYER": "MULTI_LAYER_IMAGE", "FFMPEG": "VIDEO"}
+        settings.media_type = media.get(name, "IMAGE")
+    settings.file_format = name
+
+
 def _trees(tree, seen):
     if tree is None or tree in seen:
         return
@@ -91,7 +99,7 @@ def redirect_nodes(scene, output_folder):
             if not multilayer:
                 _keep_slots_inside(node, folder, target, places)
             if node.format.file_format in {"FFMPEG", "AVI_JPEG", "AVI_RAW"}:
-                node.format.file_format = "PNG"
+                choose_format(node.format, "PNG")
                 warnings.append(f"The node '{node.name}' writes a movie; it becomes PNG frames.")
     return warnings
 

@@ -51,7 +51,7 @@ class LoadedScene:
             self.warnings.append(
                 f"The scene's output is a movie ({render.image_settings.file_format}); it is rendered as PNG frames."
             )
-            render.image_settings.file_format = "PNG"
+            cuadro_outputs.choose_format(render.image_settings, "PNG")
         if not render.use_stamp:
             # Metadata with dates and durations would make equal pictures differ as files.
             for name in dir(render):
@@ -116,6 +116,6 @@ def _apply(scene, settings):
         scene.cycles.use_denoising = settings["denoise"]
     if settings.get("format") is not None:
         try:
-            scene.render.image_settings.file_format = settings["format"]
+            cuadro_outputs.choose_format(scene.render.image_settings, settings["format"])
         except TypeError as error:
             raise Failure("bad-request", f"This Blender writes no {settings['format']}.") from error

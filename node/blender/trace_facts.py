@@ -6,6 +6,7 @@ import re
 
 import bpy
 
+import cuadro_outputs
 import trace_caches
 import trace_slots
 
@@ -78,21 +79,26 @@ def has_sound(scene, seen=()):
 
 def _compositor(scene):
     outputs, denoise = [], False
-    if not (scene.use_nodes and scene.render.use_compositing and scene.node_tree):
+    if not scene.render.use_compositing:
         return outputs, denoise
-    for node in scene.node_tree.nodes:
-        if node.mute:
-            continue
-        if node.bl_idname == 'CompositorNodeDenoise':
-            denoise = True
-        if node.bl_idname == 'CompositorNodeOutputFile':
-            outputs.append({
-                'name': node.name,
-                'basePath': node.base_path,
-                'slots': [slot.path for slot in node.file_slots],
-                'format': node.format.file_format,
-            })
+    for tree in cuadro_outputs.compositor_trees(scene):
+        for node in tree.nodes:
+            if node.mute:
+                continue
+            if node.bl_idname == 'CompositorNodeDenoise':
+                denoise = True
+            if node.bl_idname == 'CompositorNodeOutputFile':
+                outputs.append(_file_output(node))
     return outputs, denoise
+
+
+def _file_output(node):
+    """From Blender 5.0 on such a node has a folder and items, before that a base path and slots."""
+    if hasattr(node, 'base_path'):
+        base, slots = node.base_path, [slot.path for slot in node.file_slots]
+    else:
+        base, slots = node.directory, [item.name for item in node.file_output_items]
+    return {'name': node.name, 'basePath': base, 'slots': slots, 'format': node.format.file_format}
 
 
 def _fluid(obj, modifier):
