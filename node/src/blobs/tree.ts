@@ -5,7 +5,7 @@ import { type FileCalls, systemFileCalls } from '../system/file-calls.ts';
 import { reasonOf, systemCode } from '../system/files.ts';
 import { ownRun } from '../system/own-run.ts';
 import type { Random } from '../system/interface.ts';
-import { BlobStoreError, DestinationUnwritableError } from './errors.ts';
+import { BlobStoreError, DestinationExistsError, DestinationUnwritableError } from './errors.ts';
 import { mapBounded } from './gate.ts';
 import type { BlobHash, BlobStore, PinOwner, SignalOption } from './interface.ts';
 import { defaultBlobStoreOptions } from './options.ts';
@@ -103,9 +103,16 @@ async function build(
 ): Promise<void> {
   const folders = foldersOf(entries);
   for (const folder of folders) await files.mkdir(join(root, folder), { recursive: true });
-  await mapBounded(entries, defaultBlobStoreOptions.concurrency, options.signal, ({ path, hash }, signal) =>
-    blobs.materialize(hash, join(root, path), { signal, fileMode: 0o444, existing: 'refuse' }),
-  );
+  await mapBounded(entries, defaultBlobStoreOptions.concurrency, options.signal, async (entry, signal) => {
+    const destination = join(root, entry.path);
+    try {
+      await blobs.materialize(entry.hash, destination, { signal, fileMode: 0o444, existing: 'refuse' });
+    } catch (error) {
+      // Where capitals are not told apart a scene may name one file in two spellings: that file is there already.
+      if (!(error instanceof DestinationExistsError)) throw error;
+      if ((await blobs.hashFile(destination, { signal })).hash !== entry.hash) throw error;
+    }
+  });
   const file = await files.open(join(root, treeMarkerName), 'wx', 0o444);
   try {
     await file.writeFile(marker);

@@ -13,11 +13,33 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { collectFile } from '../../../node/src/blobs/collect.ts';
+import { DestinationExistsError } from '../../../node/src/blobs/errors.ts';
 import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { removeTree, restoreTree, storeTree, treeHash } from '../../../node/src/blobs/tree.ts';
 import { unsafeTreePath } from '../../../node/src/blobs/tree-path.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
 import { contentOf, newStore, temporaryFolder } from './helpers.ts';
+
+/** A store on a system, as Windows and macOS are, where `a.png` and `A.PNG` are one file. */
+function foldingCase(blobs: BlobStore): BlobStore {
+  const written = new Map<string, { path: string; whole: Promise<void> }>();
+  const known = (path: string) => written.get(path.toLowerCase());
+  const materialize: BlobStore['materialize'] = async (hash, path, options) => {
+    const other = known(path);
+    if (other !== undefined) {
+      await other.whole;
+      if (options?.existing === 'refuse') throw new DestinationExistsError(path);
+    }
+    const whole = blobs.materialize(hash, path, options);
+    written.set(path.toLowerCase(), { path, whole });
+    await whole;
+  };
+  const hashFile: BlobStore['hashFile'] = (path, options) =>
+    blobs.hashFile(known(path)?.path ?? path, options);
+  return new Proxy(blobs, {
+    get: (target, name) => ({ materialize, hashFile })[String(name)] ?? Reflect.get(target, name),
+  });
+}
 
 describe('paths of a tree', () => {
   const refused = [
@@ -148,6 +170,27 @@ describe('trees and collected files', () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await assert.rejects(restoreTree({ blobs, random }, entries, destination, { signal }), /enough/);
     assert.equal(readdirSync(join(folder.path, 'trees')).filter((name) => name.includes('two')).length, 0);
+  });
+
+  it('comes back where capitals are not told apart, unless two files would be one', async () => {
+    const spellings: Record<string, Buffer> = {
+      'Textures/Wood.png': contentOf(4, 5_000),
+      'textures/wood.PNG': contentOf(4, 5_000),
+    };
+    const store = (all: Record<string, Buffer>) => {
+      const files = Object.entries(all).map(([path, bytes], index) => {
+        const source = join(folder.path, `spelled-${index}`);
+        writeFileSync(source, bytes);
+        return { path, source };
+      });
+      return storeTree({ blobs }, files, { pin: 'job' });
+    };
+    const destination = join(folder.path, 'trees', 'folded');
+    const entries = await store(spellings);
+    assert.equal(await restoreTree({ blobs: foldingCase(blobs), random }, entries, destination), 'restored');
+    const differing = await store({ ...spellings, 'TEXTURES/WOOD.PNG': contentOf(5, 5_000) });
+    const refused = restoreTree({ blobs: foldingCase(blobs), random }, differing, destination);
+    await assert.rejects(refused, { code: 'destination-exists' });
   });
 
   it('refuses unsafe, repeated and contradicting paths before touching anything', async () => {
