@@ -229,7 +229,7 @@ def _net(references):
 
 
 def references():
-    """Every reference of the loaded scene and its libraries, each place once, in a stable order."""
+    """Every reference of the loaded scene and its libraries, what is written alike once, in a stable order."""
     listed = [*_libraries()]
     users = _image_users()
     listed += [_expand(slot, users) for slot in trace_slots.path_slots()]
@@ -238,6 +238,10 @@ def references():
     # A path that resolves to no file and is no file's name (Blender once lists the root) stays out.
     unique = {}
     for reference in listed:
-        key = (reference['kind'], reference['owner'], reference['written'])
-        unique.setdefault(key, reference)
+        key = (reference['kind'], reference['span'], reference['owner'], reference['written'])
+        first = unique.setdefault(key, reference)
+        # The same words may stand for other files: two strips of one folder, the parts of a sequence that are shown.
+        for files in ('found', 'missing'):
+            first[files] = sorted({*first[files], *reference[files]})
+        first['essential'] = first['essential'] or reference['essential']
     return list(unique.values())

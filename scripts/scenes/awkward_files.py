@@ -88,6 +88,10 @@ def sequence(project, _elsewhere):
     user = next(node for node in made.node_tree.nodes if node.type == 'TEX_IMAGE').image_user
     user.frame_duration, user.frame_start, user.use_auto_refresh = 4, 1, True
     add_cube(scene, 'Screen', made, (2.4, 1, 0))
+    # The same path again, and only that one file of it.
+    still = load_image(os.path.join(project, 'screen', 'screen.0001.png'), blend)
+    still.name = 'A still'
+    add_cube(scene, 'Still', material('Still', still), (-2.4, 1, 0))
     return save(blend)
 
 

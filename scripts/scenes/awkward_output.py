@@ -111,6 +111,14 @@ def strips(project, _elsewhere):
     strip.frame_final_duration = 4
     strip.transform.scale_x = strip.transform.scale_y = 0.5
     strip.blend_type = 'ALPHA_OVER'
+    # A second strip from the same folder, with other pictures of it.
+    checker(os.path.join(project, 'plates', 'title.png'), (250, 250, 40), (40, 40, 250))
+    title = sequences.new_image('Title', os.path.join(project, 'plates', 'title.png'), 3, 1)
+    title.directory = '//plates/'
+    title.frame_final_duration = 4
+    title.transform.scale_x = title.transform.scale_y = 0.4
+    title.transform.offset_x = 30
+    title.blend_type = 'ALPHA_OVER'
     below = sequences.new_scene('Stage', scene, 1, 1)
     below.scene_input = 'CAMERA'
     return save(blend)
