@@ -11,9 +11,10 @@ MAX_FILES_PER_REFERENCE = 200_000
 
 # The files that each kind of cache consists of, by their path in the cache's folder. A scene may name any
 # folder as its cache, a whole home folder included: nothing but these is taken from there.
-FLUID = re.compile(r'(config|data|noise|mesh|particles|guiding)/[^/]+_\d{4}\.(uni|vdb|raw|bobj\.gz|obj|bin)')
-POINTS = re.compile(r'[^/]+_\d{6}_\d{2}\.(bphys|vdb)')
-OCEAN = re.compile(r'[^/]*_\d{4}\.exr')
+FLUID = re.compile(r'(config|data|noise|mesh|particles|guiding)/[^/]+_\d{4,6}\.(uni|vdb|raw|bobj\.gz|obj|bin)')
+# Simulations often begin before frame 0; the minus is one of the six characters.
+POINTS = re.compile(r'[^/]+_(\d{6}|-\d{5})_\d{2}\.(bphys|vdb)')
+OCEAN = re.compile(r'[^/]*_\d{4,6}\.exr')
 
 
 def _pattern(slot):
@@ -43,7 +44,7 @@ def fluid_is_baked(domain, folder):
         return domain.has_cache_baked_data
     data = os.path.join(folder, 'data')
     names = os.listdir(data) if os.path.isdir(data) else ()
-    present = {int(match.group(1)) for match in (re.match(r'fluid_data_(\d{4})\.', name) for name in names) if match}
+    present = {int(match.group(1)) for match in (re.match(r'fluid_data_(\d{4,6})\.', name) for name in names) if match}
     return present >= set(range(domain.cache_frame_start, domain.cache_frame_end + 1))
 
 
@@ -63,10 +64,12 @@ def missing_frames(slot, folder, found):
     series = {}
     for file in found:
         name = os.path.relpath(file, folder)
-        match = re.match(r'^(.*?)(\d{4,6})((?:_\d\d)?\.\w+(?:\.gz)?)$', name, re.DOTALL)
+        match = re.match(r'^(.*?)(-\d{5}|\d{4,6})((?:_\d\d)?\.\w+(?:\.gz)?)$', name, re.DOTALL)
         if match:
             head, digits, tail = match.groups()
-            series.setdefault((head, tail, len(digits)), set()).add(int(digits))
+            # At least so many characters: frame 12345 of a fluid has one more.
+            width = 6 if re.match(r'_\d\d\.', tail) else 4
+            series.setdefault((head, tail, width), set()).add(int(digits))
     missing = []
     for (head, tail, width), numbers in series.items():
         wanted = gapless(numbers) | _baked_range(slot, head)
