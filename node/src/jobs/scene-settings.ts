@@ -76,7 +76,8 @@ export function completeSettings(
   return {
     frames: formatFrames([{ ...range, end: lastFrame(range) }]),
     rate: frameRate(scene),
-    renderEngine: scene.engine,
+    // Every Blender has Eevee, by a name that changed in 4.2 and again in 5.0: asked for by one, others would wait.
+    ...(!scene.engine.startsWith('BLENDER_EEVEE') && { renderEngine: scene.engine }),
     filmName: filmName(scene),
     ...(denoises && { denoiser: (scene.denoiser as string).toLowerCase() }),
     ...(scene.output.movie && { format: 'PNG' }),

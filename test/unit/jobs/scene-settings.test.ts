@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkChoices } from '../../../node/src/jobs/scene-settings.ts';
+import { checkChoices, completeSettings } from '../../../node/src/jobs/scene-settings.ts';
 import { facts, trace } from '../scene/traces.ts';
 
 describe('what is chosen of a scene', () => {
@@ -25,5 +25,24 @@ describe('what is chosen of a scene', () => {
       code: 'settings-invalid',
       message: /this Blender writes no BMPX; it writes PNG, JPEG, OPEN_EXR\./,
     });
+  });
+});
+
+describe('the engine that a machine must have', () => {
+  const asked = (engine: string) => completeSettings(facts({ engine }), {})['renderEngine'];
+
+  it('is the scene’s', () => {
+    assert.equal(asked('CYCLES'), 'CYCLES');
+    assert.equal(asked('LUX'), 'LUX');
+  });
+
+  it('is none for Eevee, which each Blender has by the name of its time', () => {
+    assert.equal(asked('BLENDER_EEVEE'), undefined);
+    assert.equal(asked('BLENDER_EEVEE_NEXT'), undefined);
+  });
+
+  it('is what the user says', () => {
+    const settings = completeSettings(facts({ engine: 'BLENDER_EEVEE' }), { renderEngine: 'BLENDER_EEVEE_NEXT' });
+    assert.equal(settings['renderEngine'], 'BLENDER_EEVEE_NEXT');
   });
 });
