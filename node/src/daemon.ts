@@ -11,6 +11,7 @@ import { assembleNetwork, copySettings, type Network } from './daemon/network.ts
 import { assembleRendering, type Rendering } from './daemon/rendering.ts';
 import { createFarmMembership } from './farm/farm.ts';
 import type { FarmMembership } from './farm/interface.ts';
+import { ableMachines } from './jobs/able-machines.ts';
 import { createJobActions } from './jobs/actions.ts';
 import { createContentReader } from './jobs/content.ts';
 import { createSystemClock } from './system/clock.ts';
@@ -133,7 +134,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
         ? { blender: blender.path, clock, keeper: rendering.keeper }
         : undefined;
     },
-    machines: () => machine.forPreflight(),
+    machines: () => ableMachines(machine.forPreflight(), core.nodes()),
     outputBase: () => live.current.outputFolder,
     dataFolder,
     emit: (event) => hub.emit(event),
