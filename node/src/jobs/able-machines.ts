@@ -23,3 +23,23 @@ export function ableMachines(
   });
   return [...own, ...others];
 }
+
+/**
+ * The Blender that a job of a scene is to use, where some machines have one older than the scene: a job keeps to the
+ * version of its first frame, and that one would lose what the scene has of newer features. Undefined where any will
+ * do, or none: the version that most machines have.
+ */
+export function versionToUse(
+  savedWith: readonly [number, number, number],
+  machines: readonly MachineCapabilities[],
+): string | undefined {
+  const isOlder = ({ blenderVersion }: MachineCapabilities): boolean => {
+    const [major = 0, minor = 0] = blenderVersion.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return major < savedWith[0] || (major === savedWith[0] && minor < savedWith[1]);
+  };
+  const able = machines.filter((machine) => !isOlder(machine));
+  if (able.length === machines.length) return undefined;
+  const count = (version: string): number =>
+    able.filter(({ blenderVersion }) => blenderVersion === version).length;
+  return able.map(({ blenderVersion }) => blenderVersion).sort((a, b) => count(b) - count(a))[0];
+}

@@ -21,6 +21,7 @@ import { SceneError } from '../render/scene/errors.ts';
 import { layoutBundle } from '../render/scene/layout.ts';
 import { preflight } from '../render/scene/preflight.ts';
 import { mixSound, traceScene, type SceneTools } from '../render/scene/tracer.ts';
+import { versionToUse } from './able-machines.ts';
 import { checkChoices, chosenScene, completeSettings, filmFindings, sceneView } from './scene-settings.ts';
 
 /** Where the mixed sound lies in the bundle. */
@@ -69,7 +70,9 @@ export async function examineScene(
   });
   const scene = chosenScene(trace, given['scene']);
   checkChoices(trace, scene, given);
-  const settings = completeSettings(scene, given);
+  const machines = components.machines();
+  const engineVersion = versionToUse(trace.savedWith, machines);
+  const settings = completeSettings(scene, { ...(engineVersion !== undefined && { engineVersion }), ...given });
   const findings = preflight(
     trace,
     {
@@ -79,7 +82,7 @@ export async function examineScene(
       ...(frames && { frames: firstFrames(frames) }),
       ...(typeof settings['denoise'] === 'boolean' && { denoise: settings['denoise'] }),
     },
-    components.machines(),
+    machines,
   ).map((finding): FindingView => ({ ...finding }));
   return {
     stamp,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ableMachines } from '../../../node/src/jobs/able-machines.ts';
+import { ableMachines, versionToUse } from '../../../node/src/jobs/able-machines.ts';
 import { preflight } from '../../../node/src/render/scene/preflight.ts';
 import { facts, trace } from '../scene/traces.ts';
 
@@ -29,4 +29,18 @@ test('a machine without Blender, or that has told nothing yet, can do nothing, a
   const nodes = [told({}), { here: false, live: {} }, told({ blender: '3.4.1' }, true)];
   assert.deepEqual(ableMachines([laptop], nodes), [laptop]);
   assert.deepEqual(ableMachines([], nodes), []);
+});
+
+test('a job of a farm with older Blenders keeps to one that is new enough, the most common', () => {
+  const farm = (...versions: string[]) => versions.map((blenderVersion) => ({ ...laptop, blenderVersion }));
+  const cases: [[number, number, number], string[], string | undefined][] = [
+    [[4, 5, 0], ['3.4.1', '4.5.2', '4.5.15', '4.5.15', '5.0.1'], '4.5.15'],
+    [[4, 5, 3], ['3.4.1', '4.5.2'], '4.5.2'],
+    [[4, 2, 0], ['4.10.0', '4.1.9'], '4.10.0'],
+    [[3, 4, 1], ['3.4.1', '4.5.2'], undefined],
+    [[5, 0, 0], ['3.4.1', '4.5.2'], undefined],
+    [[4, 5, 0], [], undefined],
+  ];
+  for (const [savedWith, versions, expected] of cases)
+    assert.equal(versionToUse(savedWith, farm(...versions)), expected, `${savedWith} of ${versions}`);
 });
