@@ -133,6 +133,19 @@ const cases: Case[] = [
     message: /a part of/,
   },
   {
+    name: 'most of a sequence, told once',
+    trace: {
+      references: [
+        reference('/s.0001.png', {
+          span: 'sequence',
+          missing: Array.from({ length: 90_000 }, (_, index) => `/s.${index + 10_000}.png`),
+        }),
+      ],
+    },
+    expected: ['warning missing-file'],
+    message: /^90000 files of image “Image” are missing, from \/s\.10000\.png to \/s\.99999\.png/,
+  },
+  {
     name: 'a missing text does no harm',
     trace: { references: [reference('/a.py', { kind: 'text', missing: ['/a.py'], essential: false })] },
     expected: [],

@@ -176,12 +176,25 @@ function fileFindings(references: readonly SceneReference[]): PreflightFinding[]
   const findings = new Map<string, PreflightFinding>();
   for (const reference of references) {
     if (!reference.essential) continue;
-    for (const file of reference.missing) {
-      if (findings.has(file)) continue;
-      findings.set(file, missingFinding(reference, file));
+    const files = reference.missing.filter((file) => !findings.has(file));
+    const [first] = files;
+    if (first !== undefined && files.length > sceneLimits.listedSubjects) {
+      findings.set(first, missingPart(reference, files));
+      continue;
     }
+    for (const file of files) findings.set(file, missingFinding(reference, file));
   }
   return [...findings.values()];
+}
+
+/** A sequence may lack thousands of files: in a line for each of them everything else would be lost. */
+function missingPart(reference: SceneReference, files: readonly string[]): PreflightFinding {
+  const what = `${reference.kind.replace('-', ' ')} “${reference.name}”`;
+  return warning(
+    'missing-file',
+    `${files.length} files of ${what} are missing, from ${files[0]} to ${files.at(-1)}, and frames that show them will render without them: restore the files, or relink them in Blender (File → External Data).`,
+    files[0],
+  );
 }
 
 function missingFinding(reference: SceneReference, file: string): PreflightFinding {
