@@ -15,19 +15,38 @@ FLUID = re.compile(r'(config|data|noise|mesh|particles|guiding)/[^/]+_\d{4,6}\.(
 # Simulations often begin before frame 0; the minus is one of the six characters.
 POINTS = re.compile(r'[^/]+_(\d{6}|-\d{5})_\d{2}\.(bphys|vdb)')
 OCEAN = re.compile(r'[^/]*_\d{4,6}\.exr')
+BAKES = re.compile(r'(\d+/)?(meta/[^/]+\.json|blobs/[^/]+\.(blob|vdb))')
 
 
 def _pattern(slot):
     if hasattr(slot.holder, 'cache_directory'):
         return FLUID
+    if is_bake(slot):
+        return BAKES
     return OCEAN if getattr(slot.holder, 'type', None) == 'OCEAN' else POINTS
+
+
+def is_bake(slot):
+    """Whether geometry nodes keep their frames there."""
+    return hasattr(slot.holder, 'bake_directory') or hasattr(slot.holder, 'bake_id')
+
+
+def _folders_below(slot, pattern):
+    if pattern is FLUID:
+        return ('config', 'data', 'noise', 'mesh', 'particles', 'guiding')
+    if pattern is not BAKES:
+        return ('',)
+    if hasattr(slot.holder, 'bake_id'):
+        return ('meta', 'blobs')
+    # The modifier's folder has one for each bake.
+    numbers = [bake.bake_id for bake in slot.holder.bakes]
+    return [f'{number}/{below}' for number in numbers for below in ('meta', 'blobs')]
 
 
 def cache_files(slot, folder):
     """The cache's own regular files in a folder that the scene names as a cache."""
     pattern, found = _pattern(slot), []
-    depth = ('',) if pattern is not FLUID else ('config', 'data', 'noise', 'mesh', 'particles', 'guiding')
-    for below in depth:
+    for below in _folders_below(slot, pattern):
         place = os.path.join(folder, below) if below else folder
         for name in os.listdir(place) if os.path.isdir(place) else ():
             file = os.path.join(place, name)

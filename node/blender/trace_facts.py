@@ -120,10 +120,26 @@ def _simulations(scene):
             if modifier.type == 'FLUID' and modifier.fluid_type == 'DOMAIN' and not _fluid(obj, modifier):
                 found.append({'kind': 'fluid', 'object': obj.name})
             elif modifier.type == 'NODES' and _simulates(modifier.node_group):
-                baked = [bake for bake in getattr(modifier, 'bakes', ()) if bake.bake_mode == 'ANIMATION']
-                if not baked:
+                if not _nodes_are_baked(obj, modifier):
                     found.append({'kind': 'geometry-nodes', 'object': obj.name})
     return found
+
+
+def _nodes_are_baked(obj, modifier):
+    """Whether frames are stored for each bake; what is packed in the .blend can't be seen, and counts as stored."""
+    bakes = [bake for bake in getattr(modifier, 'bakes', ()) if bake.bake_mode == 'ANIMATION']
+    return bool(bakes) and all(_bake_is_stored(obj, modifier, bake) for bake in bakes)
+
+
+def _bake_is_stored(obj, modifier, bake):
+    target = getattr(bake, 'bake_target', 'DISK')
+    if target == 'INHERIT':
+        target = modifier.bake_target
+    if target == 'PACKED':
+        return True
+    place = bake.directory if bake.use_custom_path else os.path.join(modifier.bake_directory, str(bake.bake_id))
+    folder = os.path.join(trace_slots.absolute(place, obj.library), 'meta')
+    return bool(modifier.bake_directory or bake.use_custom_path) and os.path.isdir(folder) and bool(os.listdir(folder))
 
 
 def _simulates(tree, depth=0):

@@ -96,6 +96,9 @@ def _folder(slot, path):
     if not found and hasattr(domain, 'cache_directory') and not domain.has_cache_baked_data:
         # A fluid that was never baked is reported as such; its empty cache is no missing file.
         missing = []
+    if trace_caches.is_bake(slot):
+        # Each frame has a name of its own, and what was never baked, or is packed, has none.
+        missing = []
     return _reference(slot, path, found, missing)
 
 

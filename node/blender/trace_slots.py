@@ -166,9 +166,20 @@ def _cache_slots():
             elif modifier.type == 'FLUID' and modifier.fluid_type == 'DOMAIN':
                 domain = modifier.domain_settings
                 yield Slot('simulation-cache', 'folder', obj, domain, 'cache_directory', name=name)
+            elif modifier.type == 'NODES':
+                yield from _bake_slots(obj, modifier, name)
     for owner, _kind, cache in point_caches():
         if cache.use_external:
             yield Slot('simulation-cache', 'folder', owner, cache, 'filepath')
+
+
+def _bake_slots(obj, modifier, name):
+    """Where simulation and bake nodes keep their frames: one folder of the modifier, and those of bakes with their own."""
+    if hasattr(modifier, 'bakes'):
+        yield Slot('simulation-cache', 'folder', obj, modifier, 'bake_directory', name=name)
+    for bake in getattr(modifier, 'bakes', ()):
+        if bake.use_custom_path:
+            yield Slot('simulation-cache', 'folder', obj, bake, 'directory', name=name)
 
 
 def library_slots():
