@@ -8,6 +8,7 @@ import cuadro_devices
 import cuadro_missing
 import cuadro_outputs
 import remap
+import rendered_scenes
 from cuadro_failure import Failure
 
 
@@ -63,6 +64,8 @@ class LoadedScene:
         render.use_lock_interface = True
         self.render_path = render.filepath
         self.warnings += cuadro_outputs.redirect_nodes(scene, order["outputFolder"])
+        for other in rendered_scenes.rendered_scenes(scene)[1:]:
+            cuadro_devices.enable(other, order.get("devices"))
         self.devices = cuadro_devices.enable(scene, order.get("devices"))
 
 
@@ -113,7 +116,8 @@ def _apply(scene, settings):
         scene.cycles.samples = settings["samples"]
         scene.eevee.taa_render_samples = settings["samples"]
     if settings.get("denoise") is not None:
-        scene.cycles.use_denoising = settings["denoise"]
+        for each in rendered_scenes.rendered_scenes(scene):
+            each.cycles.use_denoising = settings["denoise"]
     if settings.get("format") is not None:
         try:
             cuadro_outputs.choose_format(scene.render.image_settings, settings["format"])

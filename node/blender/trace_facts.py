@@ -7,6 +7,7 @@ import re
 import bpy
 
 import cuadro_outputs
+import rendered_scenes
 import trace_caches
 import trace_slots
 
@@ -177,7 +178,11 @@ def _engine(scene, raw_engines):
 def scene_facts(scene, raw_engines):
     render = scene.render
     outputs, compositor_denoise = _compositor(scene)
-    denoising = render.engine == 'CYCLES' and scene.cycles.use_denoising
+    # One that is rendered along fails the frame as this one would.
+    denoising = [
+        each for each in rendered_scenes.rendered_scenes(scene)
+        if each.render.engine == 'CYCLES' and each.cycles.use_denoising
+    ]
     pictures = [strip for strip in _strips(scene) if strip.type != 'SOUND' and not strip.mute]
     return {
         'name': scene.name,
@@ -194,8 +199,8 @@ def scene_facts(scene, raw_engines):
         'resolutionPercentage': render.resolution_percentage,
         'engine': _engine(scene, raw_engines),
         'samples': _samples(scene),
-        'useDenoising': denoising,
-        'denoiser': _denoiser(scene) if denoising else None,
+        'useDenoising': bool(denoising),
+        'denoiser': _denoiser(denoising[0]) if denoising else None,
         'compositorDenoise': compositor_denoise,
         'output': _output(scene),
         'multiview': render.use_multiview,

@@ -31,6 +31,7 @@ export const awkwardSceneNames = [
   'no-camera',
   'script-driven',
   'denoising',
+  'denoising-along',
   'foreign-engine',
   'unbaked',
   'greedy',
