@@ -104,6 +104,14 @@ describe('warm sessions', () => {
     assert.deepEqual([metadata.width, metadata.height, metadata.format], [80, 45, 'jpeg']);
   });
 
+  it('knows the size of a border that is cut out, as Blender rounds it', async () => {
+    const result = await bench.render(sessions, await bench.request(1, ['border']));
+    const [file] = result.files;
+    const { width, height } = await sharp(file?.path).metadata();
+    assert.deepEqual([file?.width, file?.height], [width, height]);
+    assert.deepEqual([width, height], [88, 54]);
+  });
+
   it('reports progress that never falls, by sample', async () => {
     const seen: FrameProgress[] = [];
     const request = await bench.request(7);
