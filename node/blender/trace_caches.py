@@ -89,24 +89,29 @@ def missing_frames(slot, folder, found):
             # At least so many characters: frame 12345 of a fluid has one more.
             width = 6 if re.match(r'_\d\d\.', tail) else 4
             series.setdefault((head, tail, width), set()).add(int(digits))
+    # Looked up once: a crowd in cloth has hundreds of series in one folder, among as many thousands of objects.
+    baked = {} if hasattr(slot.holder, 'cache_directory') else _baked_points()
     missing = []
     for (head, tail, width), numbers in series.items():
-        wanted = gapless(numbers) | _baked_range(slot, head)
+        wanted = gapless(numbers) | (baked.get(head) or _baked_fluid(slot.holder, head))
         missing += [os.path.join(folder, f'{head}{number:0{width}d}{tail}') for number in wanted - numbers]
     return missing
 
 
-def _baked_range(slot, head):
-    """The frames that one series of the folder was baked over, or nothing where that is not known."""
-    domain = slot.holder
-    if hasattr(domain, 'cache_directory'):
-        if not domain.has_cache_baked_data or not head.endswith(('fluid_data_', 'config_')):
-            return set()
-        return set(range(domain.cache_frame_start, domain.cache_frame_end + 1))
-    frames = set()
+def _baked_fluid(domain, head):
+    """The frames that one series of a fluid's folder was baked over, or nothing where that is not known."""
+    if not getattr(domain, 'has_cache_baked_data', False) or not head.endswith(('fluid_data_', 'config_')):
+        return set()
+    return set(range(domain.cache_frame_start, domain.cache_frame_end + 1))
+
+
+def _baked_points():
+    """{beginning of the files' names: frames} of all point caches that were baked."""
+    frames = {}
     for owner, _kind, cache in trace_slots.point_caches():
         # Blender names the files after the cache, or after its object in hexadecimal.
         prefix = cache.name or owner.name.encode('utf-8').hex().upper()
-        if cache.is_baked and head == f'{prefix}_':
-            frames |= set(range(cache.frame_start, cache.frame_end + 1, max(1, cache.frame_step)))
+        if cache.is_baked:
+            span = range(cache.frame_start, cache.frame_end + 1, max(1, cache.frame_step))
+            frames.setdefault(f'{prefix}_', set()).update(span)
     return frames
