@@ -4,7 +4,9 @@ import type { MachineCapabilities } from '../render/scene/interface.ts';
 /** Of a node's view what preflight is judged by. */
 interface ToldOf {
   readonly here: boolean;
-  readonly live: { readonly capabilities?: Pick<Capabilities, 'engines' | 'renderEngines' | 'denoisers'> };
+  readonly live: {
+    readonly capabilities?: Pick<Capabilities, 'engines' | 'renderEngines' | 'denoisers'> | undefined;
+  };
 }
 
 /**

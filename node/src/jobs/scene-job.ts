@@ -72,7 +72,10 @@ export async function examineScene(
   checkChoices(trace, scene, given);
   const machines = components.machines();
   const engineVersion = versionToUse(trace.savedWith, machines);
-  const settings = completeSettings(scene, { ...(engineVersion !== undefined && { engineVersion }), ...given });
+  const settings = completeSettings(scene, {
+    ...(engineVersion !== undefined && { engineVersion }),
+    ...given,
+  });
   const findings = preflight(
     trace,
     {

@@ -42,7 +42,9 @@ describe('the engine that a machine must have', () => {
   });
 
   it('is what the user says', () => {
-    const settings = completeSettings(facts({ engine: 'BLENDER_EEVEE' }), { renderEngine: 'BLENDER_EEVEE_NEXT' });
+    const settings = completeSettings(facts({ engine: 'BLENDER_EEVEE' }), {
+      renderEngine: 'BLENDER_EEVEE_NEXT',
+    });
     assert.equal(settings['renderEngine'], 'BLENDER_EEVEE_NEXT');
   });
 });
