@@ -24,6 +24,9 @@ def render(loaded, order):
         each.frame_subframe = 0.0
     if scene.frame_current != frame:
         raise Failure("bad-request", f"This Blender has no frame {frame}.")
+    # Nobody looks at a picture's warnings but in its log, and a warm scene was loaded for another frame.
+    for warning in loaded.warnings:
+        print(f"Warning: {warning}")
     started = time.monotonic()
     try:
         bpy.ops.render.render(write_still=True, scene=scene.name)

@@ -9,7 +9,8 @@ def missing():
     """Sentences for libraries and images that are not where the scene says, without the packed ones."""
     sentences = []
     for library in bpy.data.libraries:
-        path = bpy.path.abspath(library.filepath, library=library.parent)
+        # Blender writes the paths of indirect libraries relative to the scene, whoever names them.
+        path = bpy.path.abspath(library.filepath)
         if library.packed_file is None and not os.path.exists(path):
             sentences.append(f"Missing library: {library.filepath}")
     for image in bpy.data.images:

@@ -104,6 +104,16 @@ describe('warm sessions', () => {
     assert.deepEqual([metadata.width, metadata.height, metadata.format], [80, 45, 'jpeg']);
   });
 
+  it("says in each frame's log what differs from the scene", async () => {
+    for (const frame of [1, 2]) {
+      const options = bench.options();
+      const { warnings } = await sessions.render(await bench.request(frame, ['movie']), options);
+      assert.equal(warnings.length, 1);
+      const log = await readFile(options.logFile, 'utf8');
+      assert.ok(log.includes(`Warning: ${warnings[0]}\n`), log);
+    }
+  });
+
   it('knows the size of a border that is cut out, as Blender rounds it', async () => {
     const result = await bench.render(sessions, await bench.request(1, ['border']));
     const [file] = result.files;
