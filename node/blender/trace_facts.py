@@ -93,6 +93,19 @@ def _compositor(scene):
     return outputs, denoise
 
 
+def _shown_by_compositor(scene):
+    """Other scenes whose pictures the compositor takes: each is rendered, and fails the frame where it can't be."""
+    if not scene.render.use_compositing:
+        return []
+    nodes = [node for tree in cuadro_outputs.compositor_trees(scene) for node in tree.nodes]
+    layers = [node for node in nodes if node.bl_idname == 'CompositorNodeRLayers' and not node.mute]
+    return list(dict.fromkeys(node.scene for node in layers if node.scene not in (None, scene)))
+
+
+def _has_camera(scene):
+    return scene.camera is not None or any(marker.camera for marker in scene.timeline_markers)
+
+
 def _file_output(node):
     """From Blender 5.0 on such a node has a folder and items, before that a base path and slots."""
     if hasattr(node, 'base_path'):
@@ -188,10 +201,12 @@ def scene_facts(scene, raw_engines):
         'name': scene.name,
         'camera': scene.camera.name if scene.camera else None,
         'markerCameras': sorted({marker.camera.name for marker in scene.timeline_markers if marker.camera}),
+        'withoutCamera': [each.name for each in _shown_by_compositor(scene) if not _has_camera(each)],
         'cameras': sorted(obj.name for obj in scene.objects if obj.type == 'CAMERA'),
         'frameStart': scene.frame_start,
         'frameEnd': scene.frame_end,
-        'frameStep': scene.frame_step,
+        # Blender lets it be 0, which is no step.
+        'frameStep': max(1, scene.frame_step),
         'fps': render.fps,
         'fpsBase': render.fps_base,
         'resolutionX': render.resolution_x,

@@ -53,6 +53,7 @@ const scene = z.object({
   camera: z.string().nullable(),
   markerCameras: z.array(z.string()),
   cameras: z.array(z.string()),
+  withoutCamera: z.array(z.string()),
   frameStart: z.number().int(),
   frameEnd: z.number().int(),
   frameStep: z.number().int().positive(),
