@@ -27,6 +27,7 @@ import cuadro_capabilities  # noqa: E402
 import cuadro_frame  # noqa: E402
 import cuadro_memory  # noqa: E402
 import cuadro_scene  # noqa: E402
+import rendered_scenes  # noqa: E402
 from cuadro_failure import Failure  # noqa: E402
 
 CHANNEL_DESCRIPTOR = 3
@@ -92,12 +93,12 @@ def answer(channel, scene, order):
     if kind == "capabilities":
         return cuadro_capabilities.report()
     if kind == "render":
-        def stage(name):
-            channel.send(kind="stage", id=order["id"], stage=name)
+        def stage(name, **more):
+            channel.send(kind="stage", id=order["id"], stage=name, **more)
 
         cuadro_memory.reset_peak()
         load_ms = scene.ensure(order, stage)
-        stage("rendering")
+        stage("rendering", parts=rendered_scenes.count_layers(scene.scene))
         result = cuadro_frame.render(scene, order)
         return {**result, "loadMs": load_ms, "peakMemoryBytes": cuadro_memory.peak_bytes()}
     raise Failure("bad-request", f"Unknown order {kind!r}.")

@@ -22,3 +22,13 @@ def _named_by(scene):
         for strip in editor.sequences_all if hasattr(editor, "sequences_all") else editor.strips_all:
             if strip.type == "SCENE" and not strip.mute and strip.scene is not None:
                 yield strip.scene
+
+
+def count_layers(scene):
+    """How many view layers, in all views, are rendered one after the other for one frame: at least one."""
+    return max(1, sum(_layers(each) for each in rendered_scenes(scene)))
+
+
+def _layers(scene):
+    views = sum(view.use for view in scene.render.views) if scene.render.use_multiview else 1
+    return views * sum(layer.use for layer in scene.view_layers)

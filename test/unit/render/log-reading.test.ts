@@ -95,6 +95,22 @@ describe('progress lines', () => {
     );
     assert.deepEqual(fractions, [0.5, 1, 1]);
   });
+
+  it('is whole only with the last view layer, and with the last tile of a large picture', () => {
+    const fractionsOf = (parts: number, texts: string[]) => {
+      const meter = new ProgressMeter();
+      meter.parts(parts);
+      return texts.map((text) => meter.read(`${FRAME} | Scene, ViewLayer | ${text}`)?.fraction);
+    };
+    const layers = ['Sample 2/4', 'Sample 4/4', 'Sample 1/4', 'Sample 4/4'];
+    assert.deepEqual(fractionsOf(2, layers), [0.25, 0.5, 0.625, 1]);
+    const tiles = [0, 1].flatMap((done) =>
+      [2, 4].map((sample) => `Rendered ${done}/2 Tiles, Sample ${sample}/4`),
+    );
+    assert.deepEqual(fractionsOf(1, tiles), [0.25, 0.5, 0.75, 1]);
+    const both = [...tiles, ...tiles];
+    assert.deepEqual(fractionsOf(2, both), [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]);
+  });
 });
 
 describe('failures', () => {

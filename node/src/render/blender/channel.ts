@@ -37,7 +37,7 @@ export function readLines(
 export type DriverMessage =
   | { readonly kind: 'ready'; readonly version: string }
   | { readonly kind: 'beat'; readonly memoryBytes: number }
-  | { readonly kind: 'stage'; readonly id: number; readonly stage: string }
+  | { readonly kind: 'stage'; readonly id: number; readonly stage: string; readonly parts?: number }
   | { readonly kind: 'done'; readonly id: number; readonly memoryBytes: number; readonly result: unknown }
   | ({ readonly kind: 'failed'; readonly id: number; readonly memoryBytes: number } & DriverFailure);
 
@@ -59,7 +59,7 @@ export function parseDriverMessage(line: string): DriverMessage | undefined {
     case 'beat':
       return { kind: 'beat', memoryBytes };
     case 'stage':
-      return { kind: 'stage', id, stage: text('stage') };
+      return { kind: 'stage', id, stage: text('stage'), ...partsOf(value['parts']) };
     case 'done':
       return { kind: 'done', id, memoryBytes, result: value['result'] };
     case 'failed':
@@ -67,6 +67,14 @@ export function parseDriverMessage(line: string): DriverMessage | undefined {
     default:
       return undefined;
   }
+}
+
+/** View layers of one frame: hundreds at most. */
+const PARTS_MAX = 100_000;
+
+function partsOf(parts: unknown): { parts?: number } {
+  const counted = typeof parts === 'number' && Number.isInteger(parts) && parts >= 1 && parts <= PARTS_MAX;
+  return counted ? { parts } : {};
 }
 
 export function sendOrder(channel: Duplex, order: unknown): void {

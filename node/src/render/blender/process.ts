@@ -166,7 +166,7 @@ export class BlenderProcess {
         this.#onMemory(message.memoryBytes);
         return;
       case 'stage':
-        this.#onStage(message.id, message.stage);
+        this.#onStage(message);
         return;
       case 'done':
       case 'failed':
@@ -175,10 +175,11 @@ export class BlenderProcess {
     }
   }
 
-  #onStage(id: number, stage: string): void {
+  #onStage({ id, stage, parts }: Extract<DriverMessage, { kind: 'stage' }>): void {
     const order = this.#order;
     if (order?.id !== id) return;
     this.#watch.progress();
+    if (parts !== undefined) order.meter.parts(parts);
     order.loading = stage === 'loading';
     if (this.#state === 'ending') return;
     this.#state = order.loading ? 'loading' : 'rendering';
