@@ -42,5 +42,9 @@ test('a job of a farm with older Blenders keeps to one that is new enough, the m
     [[4, 5, 0], [], undefined],
   ];
   for (const [savedWith, versions, expected] of cases)
-    assert.equal(versionToUse(savedWith, farm(...versions)), expected, `${savedWith.join('.')} of ${versions.join()}`);
+    assert.equal(
+      versionToUse(savedWith, farm(...versions)),
+      expected,
+      `${savedWith.join('.')} of ${versions.join()}`,
+    );
 });
