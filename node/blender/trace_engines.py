@@ -86,19 +86,31 @@ def _text(data, offset, limit):
     return data[offset:offset + limit].split(b'\0')[0].decode('utf-8', 'replace')
 
 
-def _blocks(file):
+def _form(file):
+    """(bytes of a pointer, byte order, structure of a block's head, where in it the length stands)."""
     header = file.read(12)
-    if header[:7] != b'BLENDER' or header[7:8] not in b'_-':
+    if header[:7] != b'BLENDER':
+        raise ValueError('a header of another format')
+    if header[7:12] == b'17-01':
+        # From Blender 5.0 on: lengths and counts of 64 bits.
+        file.read(5)
+        return 8, '<', struct.Struct('<4siQqq'), 3
+    if header[7:8] not in b'_-':
         raise ValueError('a header of another format')
     pointer = 4 if header[7:8] == b'_' else 8
     order = '<' if header[8:9] == b'v' else '>'
-    head = struct.Struct(order + ('4sIIII' if pointer == 4 else '4sIQII'))
+    return pointer, order, struct.Struct(order + ('4sIIII' if pointer == 4 else '4sIQII')), 1
+
+
+def _blocks(file):
+    pointer, order, head, length_at = _form(file)
     scenes, dna = [], None
     while True:
         raw = file.read(head.size)
         if len(raw) < head.size or raw[:4] == b'ENDB':
             return pointer, order, scenes, dna
-        code, length = head.unpack(raw)[:2]
+        fields = head.unpack(raw)
+        code, length = fields[0], fields[length_at]
         if code in (b'SC\0\0', b'DNA1') and length <= MAX_BLOCK_BYTES:
             data = file.read(length)
             if code == b'DNA1':
@@ -120,7 +132,7 @@ def read(path):
         name = _field('ID', 'name', lengths, structures, pointer)
         render = _field('Scene', 'r', lengths, structures, pointer)
         engine = render + _field('RenderData', 'engine', lengths, structures, pointer)
-        # An ID's name begins with two letters of its kind.
-        return {_text(data, name + 2, 64): _text(data, engine, 32) for data in scenes}
+        # An ID's name begins with two letters of its kind; it has 63 bytes, and 255 from Blender 5.0 on.
+        return {_text(data, name + 2, 256): _text(data, engine, 32) for data in scenes}
     except (OSError, EOFError, ValueError, KeyError, IndexError, struct.error, TypeError, RuntimeError):
         return {}
