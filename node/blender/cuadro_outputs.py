@@ -80,12 +80,16 @@ def compositor_trees(scene):
     yield from _trees(tree, [])
 
 
-def redirect_nodes(scene, output_folder):
-    """Point every File Output node into `output_folder`; return sentences about movie formats that changed."""
+def redirect_nodes(scene, output_folder, along=()):
+    """Point every File Output node of the scene, and of those that are rendered along, into `output_folder`.
+
+    Returns sentences about movie formats that changed.
+    """
     warnings = []
     render_folder = scene.render.filepath[: len(scene.render.filepath) - len(last_part(scene.render.filepath))]
     places = Places(output_folder, render_folder)
-    for tree in compositor_trees(scene):
+    trees = [tree for each in (scene, *along) for tree in compositor_trees(each)]
+    for tree in dict.fromkeys(trees):
         for node in tree.nodes:
             if node.bl_idname != "CompositorNodeOutputFile":
                 continue

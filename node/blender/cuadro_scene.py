@@ -63,8 +63,9 @@ class LoadedScene:
         render.use_placeholder = False
         render.use_lock_interface = True
         self.render_path = render.filepath
-        self.warnings += cuadro_outputs.redirect_nodes(scene, order["outputFolder"])
-        for other in rendered_scenes.rendered_scenes(scene)[1:]:
+        along = rendered_scenes.rendered_scenes(scene)[1:]
+        self.warnings += cuadro_outputs.redirect_nodes(scene, order["outputFolder"], along)
+        for other in along:
             cuadro_devices.enable(other, order.get("devices"))
         self.devices = cuadro_devices.enable(scene, order.get("devices"))
 

@@ -114,6 +114,14 @@ describe('warm sessions', () => {
     }
   });
 
+  it("collects what the compositor of a strip's scene writes", async () => {
+    const { files } = await bench.render(sessions, await bench.request(3, ['strip-outputs']));
+    assert.deepEqual(
+      files.map(({ name, role }) => `${role} ${name}`),
+      ['image shot_0003.png', 'compositor stage/Image0003.png'],
+    );
+  });
+
   it('knows the size of a border that is cut out, as Blender rounds it', async () => {
     const result = await bench.render(sessions, await bench.request(1, ['border']));
     const [file] = result.files;
