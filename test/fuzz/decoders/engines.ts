@@ -50,7 +50,7 @@ function message(dice: Dice): Wild {
     case 1:
       return { kind: 'beat', memoryBytes: 1e9 };
     case 2:
-      return { kind: 'stage', id, stage: 'Saving' };
+      return { kind: 'stage', id, stage: 'rendering', parts: dice.below(9) };
     case 3:
       return { kind: 'failed', id, memoryBytes: 1e9, code: 'python-exception', message: 'It broke.' };
     default:
@@ -138,7 +138,7 @@ export const engineDecoders: readonly Decoder[] = [
     sources: [
       {
         file: 'node/src/render/blender/channel.ts',
-        functions: ['readLines', 'take', 'parseDriverMessage', 'text'],
+        functions: ['readLines', 'take', 'parseDriverMessage', 'partsOf', 'text'],
       },
     ],
     input: jsonLike(message),
