@@ -101,12 +101,26 @@ def redirect_nodes(scene, output_folder, along=()):
             folder = stored[: len(stored) - len(stem)] if multilayer else stored
             target = places.of(folder)
             setattr(node, attribute, os.path.join(target, stem))
+            if attribute == "directory":
+                _number_files(node)
             if not multilayer:
                 _keep_slots_inside(node, folder, target, places)
             if node.format.file_format in {"FFMPEG", "AVI_JPEG", "AVI_RAW"}:
                 choose_format(node.format, "PNG")
                 warnings.append(f"The node '{node.name}' writes a movie; it becomes PNG frames.")
     return warnings
+
+
+def _number_files(node):
+    """Blender 5 numbers the files of such a node only in an animation, which a single frame is not for it."""
+    if "#" in node.file_name:
+        return
+    if node.format.file_format == "OPEN_EXR_MULTILAYER":
+        node.file_name += "####"
+        return
+    for item in node.file_output_items:
+        if "#" not in item.name:
+            item.name += "####"
 
 
 def _keep_slots_inside(node, folder, target, places):

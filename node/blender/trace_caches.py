@@ -94,6 +94,9 @@ def missing_frames(slot, folder, found):
     missing = []
     for (head, tail, width), numbers in series.items():
         wanted = gapless(numbers) | (baked.get(head) or _baked_fluid(slot.holder, head))
+        if width == 6:
+            # What a point cache calls frame 0 is no frame.
+            wanted.discard(0)
         missing += [os.path.join(folder, f'{head}{number:0{width}d}{tail}') for number in wanted - numbers]
     return missing
 
@@ -113,5 +116,6 @@ def _baked_points():
         prefix = cache.name or owner.name.encode('utf-8').hex().upper()
         if cache.is_baked:
             span = range(cache.frame_start, cache.frame_end + 1, max(1, cache.frame_step))
-            frames.setdefault(f'{prefix}_', set()).update(span)
+            # Of those before frame 1 Blender bakes what the preferences of its user allow.
+            frames.setdefault(f'{prefix}_', set()).update(frame for frame in span if frame > 0)
     return frames

@@ -7,7 +7,6 @@ import re
 import bpy
 
 import cuadro_outputs
-import rendered_scenes
 import trace_caches
 import trace_slots
 
@@ -93,19 +92,6 @@ def _compositor(scene):
     return outputs, denoise
 
 
-def _shown_by_compositor(scene):
-    """Other scenes whose pictures the compositor takes: each is rendered, and fails the frame where it can't be."""
-    if not scene.render.use_compositing:
-        return []
-    nodes = [node for tree in cuadro_outputs.compositor_trees(scene) for node in tree.nodes]
-    layers = [node for node in nodes if node.bl_idname == 'CompositorNodeRLayers' and not node.mute]
-    return list(dict.fromkeys(node.scene for node in layers if node.scene not in (None, scene)))
-
-
-def _has_camera(scene):
-    return scene.camera is not None or any(marker.camera for marker in scene.timeline_markers)
-
-
 def _file_output(node):
     """From Blender 5.0 on such a node has a folder and items, before that a base path and slots."""
     if hasattr(node, 'base_path'):
@@ -141,7 +127,11 @@ def _simulations(scene):
 
 def _nodes_are_baked(obj, modifier):
     """Whether frames are stored for each bake; what is packed in the .blend can't be seen, and counts as stored."""
-    bakes = [bake for bake in getattr(modifier, 'bakes', ()) if bake.bake_mode == 'ANIMATION']
+    simulations = {None, 'GeometryNodeSimulationOutput'}
+    bakes = [
+        bake for bake in getattr(modifier, 'bakes', ())
+        if getattr(getattr(bake, 'node', None), 'bl_idname', None) in simulations
+    ]
     return bool(bakes) and all(_bake_is_stored(obj, modifier, bake) for bake in bakes)
 
 
@@ -191,17 +181,12 @@ def _engine(scene, raw_engines):
 def scene_facts(scene, raw_engines):
     render = scene.render
     outputs, compositor_denoise = _compositor(scene)
-    # One that is rendered along fails the frame as this one would.
-    denoising = [
-        each for each in rendered_scenes.rendered_scenes(scene)
-        if each.render.engine == 'CYCLES' and each.cycles.use_denoising
-    ]
+    denoising = render.engine == 'CYCLES' and scene.cycles.use_denoising
     pictures = [strip for strip in _strips(scene) if strip.type != 'SOUND' and not strip.mute]
     return {
         'name': scene.name,
         'camera': scene.camera.name if scene.camera else None,
         'markerCameras': sorted({marker.camera.name for marker in scene.timeline_markers if marker.camera}),
-        'withoutCamera': [each.name for each in _shown_by_compositor(scene) if not _has_camera(each)],
         'cameras': sorted(obj.name for obj in scene.objects if obj.type == 'CAMERA'),
         'frameStart': scene.frame_start,
         'frameEnd': scene.frame_end,
@@ -214,8 +199,8 @@ def scene_facts(scene, raw_engines):
         'resolutionPercentage': render.resolution_percentage,
         'engine': _engine(scene, raw_engines),
         'samples': _samples(scene),
-        'useDenoising': bool(denoising),
-        'denoiser': _denoiser(denoising[0]) if denoising else None,
+        'useDenoising': denoising,
+        'denoiser': _denoiser(scene) if denoising else None,
         'compositorDenoise': compositor_denoise,
         'output': _output(scene),
         'multiview': render.use_multiview,

@@ -62,7 +62,7 @@ def baked(project, elsewhere):
     scene = simple(project, blend)
     cloth = add_cube(scene, 'Flag', material('Flag'), (2.4, 1, 1))
     cache = cloth.modifiers.new('Cloth', 'CLOTH').point_cache
-    cache.frame_start, cache.frame_end = -2, 4
+    cache.frame_start, cache.frame_end = 1, 4
     save(blend)
     cache.use_disk_cache = True
     with bpy.context.temp_override(scene=scene, point_cache=cache):

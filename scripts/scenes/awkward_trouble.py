@@ -43,20 +43,6 @@ def denoising(project, _elsewhere):
     return save(blend)
 
 
-def denoising_along(project, _elsewhere):
-    """The compositor shows another scene, and only that one denoises."""
-    blend = os.path.join(project, 'along.blend')
-    scene = simple(project, blend)
-    other = scene.copy()
-    other.name = 'Along'
-    other.cycles.use_denoising = True
-    scene.use_nodes = True
-    tree = scene.node_tree
-    layers = next(node for node in tree.nodes if node.bl_idname == 'CompositorNodeRLayers')
-    layers.scene = other
-    return save(blend)
-
-
 def foreign_engine(project, _elsewhere):
     """Saved with an engine that only an add-on provides, in a compressed file."""
     class Engine(bpy.types.RenderEngine):
@@ -123,7 +109,6 @@ SCENES = {
     'no-camera': no_camera,
     'script-driven': script_driven,
     'denoising': denoising,
-    'denoising-along': denoising_along,
     'foreign-engine': foreign_engine,
     'unbaked': unbaked,
     'greedy': greedy,

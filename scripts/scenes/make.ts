@@ -31,7 +31,6 @@ export const awkwardSceneNames = [
   'no-camera',
   'script-driven',
   'denoising',
-  'denoising-along',
   'foreign-engine',
   'unbaked',
   'greedy',

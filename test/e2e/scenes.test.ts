@@ -38,16 +38,7 @@ const machine = {
 /** Scenes that render as they are; the others are refused or flagged. */
 const carried = awkwardSceneNames.filter(
   (name) =>
-    ![
-      'no-camera',
-      'denoising',
-      'denoising-along',
-      'foreign-engine',
-      'unbaked',
-      'greedy',
-      'garbage',
-      'truncated',
-    ].includes(name),
+    !['no-camera', 'denoising', 'foreign-engine', 'unbaked', 'greedy', 'garbage', 'truncated'].includes(name),
 );
 
 interface Job {
@@ -227,7 +218,6 @@ test('what cannot be rendered as it stands is refused, or flagged, in a sentence
   const expected: [AwkwardSceneName, string, 'error' | 'warning' | 'note', RegExp][] = [
     ['no-camera', 'no-camera', 'error', /no active camera: add a camera/],
     ['denoising', 'denoiser-unavailable', 'error', /OpenImageDenoise.*--no-denoise/],
-    ['denoising-along', 'denoiser-unavailable', 'error', /OpenImageDenoise.*--no-denoise/],
     ['foreign-engine', 'engine-unavailable', 'error', /DUENDE/],
     ['missing-texture', 'missing-file', 'warning', /wood\.png/],
     [

@@ -117,13 +117,6 @@ const cases: Case[] = [
     message: /noise/,
   },
   {
-    name: 'a scene without a camera that the compositor shows',
-    scene: { withoutCamera: ['Sky'] },
-    request: { camera: 'Camera' },
-    expected: ['error no-camera'],
-    message: /“Sky”, which the compositor of “Scene” shows, has no active camera/,
-  },
-  {
     name: 'a missing texture',
     trace: { references: [reference('/a.png', { found: [], missing: ['/a.png'] })] },
     expected: ['warning missing-file'],

@@ -8,7 +8,6 @@ export function facts(over: Partial<SceneFacts> = {}): SceneFacts {
     camera: 'Camera',
     markerCameras: [],
     cameras: ['Camera'],
-    withoutCamera: [],
     frameStart: 1,
     frameEnd: 24,
     frameStep: 1,

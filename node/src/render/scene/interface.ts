@@ -85,8 +85,6 @@ export interface SceneFacts {
   /** Cameras bound to markers in the timeline, which also suffice for rendering. */
   markerCameras: string[];
   cameras: string[];
-  /** Other scenes that the compositor shows, and that have no camera. */
-  withoutCamera: string[];
   frameStart: number;
   frameEnd: number;
   frameStep: number;

@@ -51,13 +51,6 @@ export function preflight(
   }
   const findings = [
     ...cameraFindings(scene, request),
-    ...scene.withoutCamera.map((name) =>
-      error(
-        'no-camera',
-        `Scene “${name}”, which the compositor of “${scene.name}” shows, has no active camera, and no frame can be rendered: give it one (Scene properties → Camera), or mute its Render Layers node.`,
-        name,
-      ),
-    ),
     ...frameFindings(scene, request),
     ...machineFindings(trace, scene, request, machines),
     ...fileFindings(trace.references),

@@ -53,7 +53,6 @@ const scene = z.object({
   camera: z.string().nullable(),
   markerCameras: z.array(z.string()),
   cameras: z.array(z.string()),
-  withoutCamera: z.array(z.string()),
   frameStart: z.number().int(),
   frameEnd: z.number().int(),
   frameStep: z.number().int().positive(),
