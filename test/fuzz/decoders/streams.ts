@@ -12,7 +12,7 @@ import {
   isNonsense,
 } from '../../../node/src/blobs/transfer/frames.ts';
 import { readAnnouncement, recordsOf } from '../../../node/src/mesh/announcement.ts';
-import { decodeHello, encodeHello, refusalOf } from '../../../node/src/mesh/hello.ts';
+import { decodeHello, encodeHello, readRefusal, REFUSALS, refusalOf } from '../../../node/src/mesh/hello.ts';
 import {
   encodeFrame,
   FRAME,
@@ -57,7 +57,9 @@ const lengthOf = (dice: Dice, length: number): Uint8Array =>
 
 export function keptOpen(dice: Dice): Uint8Array {
   const frames = Array.from({ length: 1 + dice.size(4) }, () =>
-    encodeFrame(dice.pick([FRAME.beat, FRAME.hello, FRAME.message, 9]), dice.bytes(dice.size(300))),
+    dice.once(6)
+      ? encodeFrame(FRAME.refusal, Buffer.from(dice.pick(REFUSALS)))
+      : encodeFrame(dice.pick([FRAME.beat, FRAME.hello, FRAME.message, 9]), dice.bytes(dice.size(300))),
   );
   return joined(...frames);
 }
@@ -67,8 +69,12 @@ async function readKeptOpen(bytes: Uint8Array): Promise<Verdict> {
   const read: Uint8Array[] = [];
   const verdict = refusing([FrameError], () => {
     for (const piece of piecesOf(bytes)) {
-      for (const { content } of frames.decode(piece)) {
+      for (const { kind, content } of frames.decode(piece)) {
         demand(content.length <= 1_000, 'A frame exceeds its bound.');
+        const refusal = readRefusal({ kind, content });
+        const said = Buffer.from(content).toString();
+        const isOne = kind === FRAME.refusal && (REFUSALS as readonly string[]).includes(said);
+        demand(refusal === (isOne ? said : undefined), 'A frame is read as a refusal that it is not.');
         read.push(content);
       }
     }
@@ -184,7 +190,11 @@ const hello = { farm: FARM, addresses: ['/ip4/127.0.0.1/tcp/7791'], port: 7_791 
 export const streamDecoders: readonly Decoder[] = [
   decoder<Uint8Array>({
     name: 'kept-open-frames',
-    covers: ['node/src/mesh/frames.ts readFirstFrame', 'node/src/mesh/frames.ts'],
+    covers: [
+      'node/src/mesh/frames.ts readFirstFrame',
+      'node/src/mesh/frames.ts',
+      'node/src/mesh/hello.ts readRefusal',
+    ],
     sources: ['node/src/mesh/frames.ts'],
     input: bytesLike(keptOpen),
     open: () => ({ read: readKeptOpen }),
