@@ -247,4 +247,6 @@ def references():
         for files in ('found', 'missing'):
             first[files] = sorted({*first[files], *reference[files]})
         first['essential'] = first['essential'] or reference['essential']
+        # Blender lists strips in an order of its own making.
+        first['name'] = min(first['name'], reference['name'])
     return list(unique.values())

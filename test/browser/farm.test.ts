@@ -92,7 +92,7 @@ describe('two dashboards on two machines', () => {
   it('show the same machines and the same coordinator', async () => {
     const names = farm.living.map(({ name }) => name);
     await bothShow('the machines', machines, ...names.map((name) => new RegExp(`^${name}\\b`, 'm')));
-    await bothShow('the coordinator', leads, new RegExp(`^${leader.name} leads$`));
+    await bothShow('the coordinator', leads, new RegExp(`^${leader.name} has led$`));
   });
 
   it('show the same new coordinator after the old one was killed, and why it changed', async () => {
@@ -108,7 +108,7 @@ describe('two dashboards on two machines', () => {
       const found = await farm.coordinator();
       return found?.index === leader.index ? undefined : found;
     });
-    await bothShow('the new coordinator', leads, new RegExp(`^${next.name} leads$`));
+    await bothShow('the new coordinator', leads, new RegExp(`^${next.name} has led$`));
     await bothShow('why it leads', newestReason, new RegExp(`^It took over: ${leader.name} was lost\\.$`));
     assert.ok((await finished()) < FRAMES, 'there was work left to go on with');
   });
@@ -207,7 +207,7 @@ async function machines(page: Page): Promise<string[]> {
 
 const jobs = (page: Page): Promise<string[]> => texts(page, 'cuadro-farm .job');
 
-/** Who leads; since when, each tells by its own clock. */
+/** Who has led; since when, each tells by its own clock. */
 const leads = async (page: Page): Promise<string[]> =>
   (await texts(page, 'cuadro-coordinators strong')).map((text) => text.replace(/ since .*/, ''));
 
