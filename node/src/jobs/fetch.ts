@@ -14,7 +14,7 @@ import { BlobNotFoundError, BlobUnreachableError, isNoRoom, StoreFullError } fro
 import { reasonOf } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { type JobsComponents, localJobKey, type LocalJob } from './interface.ts';
-import { type CollectedTask, eachNote, nameGiven } from './notes.ts';
+import { type CollectedTask, nameGiven } from './notes.ts';
 import { OutputNames, sweepBelow, writeOutput } from './output-file.ts';
 
 /** Tasks whose files are brought here together: few round trips, and little that waits to be written. */
@@ -76,10 +76,10 @@ async function namesIn({ store }: JobsComponents, job: JobId, folder: string): P
   const isThere = local !== undefined && local.folder !== '' && resolve(local.folder) === resolve(folder);
   const renamed = new Map<TaskIndex, CollectedTask>();
   if (!isThere) return { names: new OutputNames(), renamed };
-  await eachNote(store, job, (index, note) => {
+  const names = await OutputNames.of(store, job, (index, note) => {
     if (note.renamed !== undefined) renamed.set(index, note);
   });
-  return { names: await OutputNames.of(store, job), renamed };
+  return { names, renamed };
 }
 
 /** All finished files in the order of the tasks, by which each keeps its name however often they are fetched. */

@@ -11,7 +11,7 @@ import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { FileCalls } from '../system/file-calls.ts';
 import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
-import { eachNote, entryOf } from './notes.ts';
+import { type CollectedTask, eachNote, entryOf } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
 const NUMBER_DIGITS = 4;
@@ -29,11 +29,17 @@ export class OutputNames {
   /** Names that are not plain as they stand, by their plain form. */
   readonly #exact = new Map<string, string>();
 
-  /** Those that files of a job have in its folder already, or were about to have when the node was killed. */
-  static async of(store: Pick<JobsComponents['store'], 'eachLocalText'>, job: JobId): Promise<OutputNames> {
+  /** Those that files of a job have in its folder already, or were about to have when the node was killed. `look` sees each note. */
+  static async of(
+    store: Pick<JobsComponents['store'], 'eachLocalText'>,
+    job: JobId,
+    look: (index: TaskIndex, note: CollectedTask) => void = () => undefined,
+  ): Promise<OutputNames> {
     const names = new OutputNames();
     const intentions: [name: string, index: TaskIndex][] = [];
-    await eachNote(store, job, (index, { files, renamed, intended = {} }) => {
+    await eachNote(store, job, (index, note) => {
+      const { files, renamed, intended = {} } = note;
+      look(index, note);
       for (const own of Object.keys(files)) names.#claim(entryOf(renamed, own) ?? own, index);
       for (const own of Object.keys(intended)) intentions.push([entryOf(renamed, own) ?? own, index]);
     });
