@@ -17,6 +17,7 @@ import {
 } from './notes.ts';
 import { recallFolders, takeBackUnfinished } from './orphans.ts';
 import { bringAll, OutputNames, sweepBelow, writeOutput } from './output-file.ts';
+import { assertAttached } from './output-folder.ts';
 
 /**
  * Tasks whose files are fetched together, and collected between two writes of what was collected: few round trips and
@@ -337,6 +338,7 @@ class FolderCollection implements Collection {
     nameOf: NameOf,
   ): Promise<CollectedTask> {
     const before = await job.notes.get(index);
+    await assertAttached(job.local);
     await sweepBelow(this.#components, job.local.folder, files);
     const looked: [name: string, blob: string][] = [];
     const collected: CollectedTask = { attempt: attemptKey(attempt), files: {}, kept: [] };

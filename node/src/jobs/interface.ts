@@ -80,6 +80,8 @@ export interface LocalJob {
   /** Empty for a job that makes no files. */
   folder: string;
   overwrite: boolean;
+  /** Where the folder's disk was attached when the job was submitted; left out of the disk that the system runs from. */
+  mountPoint?: string;
 }
 
 /** A submission under way, noted before anything of it is stored: after a kill it says what to take back. */

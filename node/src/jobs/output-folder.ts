@@ -1,10 +1,13 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CuadroError } from '@cuadro/protocol';
+import { DestinationUnwritableError } from '../blobs/errors.ts';
 import { reasonOf, systemCode } from '../system/files.ts';
-import { makeFolder, syncNames } from '../system/folders.ts';
+import { isFolder, makeFolder, syncNames } from '../system/folders.ts';
 import type { Random } from '../system/interface.ts';
+import { isMountPoint } from '../system/mounts.ts';
 import type { TemporaryFiles } from '../system/temporary-files.ts';
+import type { LocalJob } from './interface.ts';
 
 /** Folders tried for one name before a random ending is used. */
 const NUMBERED_FOLDERS = 1_000;
@@ -70,4 +73,17 @@ async function newFolder(components: { random: Random }, base: string, name: str
   await mkdir(folder);
   await syncNames(base);
   return folder;
+}
+
+/**
+ * Keeps an output folder from being made anew on the disk below, where its own is not attached: what is put there would
+ * be hidden once it is attached again.
+ * @throws DestinationUnwritableError.
+ */
+export async function assertAttached({
+  folder,
+  mountPoint,
+}: Pick<LocalJob, 'folder' | 'mountPoint'>): Promise<void> {
+  if (mountPoint === undefined || (await isFolder(folder)) || (await isMountPoint(mountPoint))) return;
+  throw new DestinationUnwritableError(folder, `its disk is not mounted at ${mountPoint}`);
 }

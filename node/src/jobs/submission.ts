@@ -22,6 +22,7 @@ import {
   type SubmittedView,
 } from '@cuadro/protocol';
 import { StoreFullError, StoreUnwritableError } from '../blobs/errors.ts';
+import { mountPointOf } from '../system/mounts.ts';
 import {
   type JobsComponents,
   localJobKey,
@@ -156,7 +157,8 @@ async function accept(
   // Only where it is still empty: whatever was put into it meanwhile is somebody's.
   if (isNew) undo.push(() => rmdir(folder));
   // What only this machine knows comes first: a job without it could not be collected rightly.
-  const local: LocalJob = { folder, overwrite: body.overwrite ?? false };
+  const mountPoint = folder === '' ? undefined : await mountPointOf(folder);
+  const local: LocalJob = { folder, overwrite: body.overwrite ?? false, ...(mountPoint && { mountPoint }) };
   const submission: Submission = isNew ? { newFolder: folder } : {};
   const { store } = components;
   await store.setLocal({ [localJobKey(id)]: local, [submissionKey(id)]: submission });

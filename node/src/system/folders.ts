@@ -71,8 +71,8 @@ export function makeFolderSync(folder: string, options: FolderOptions = {}): voi
   }
 }
 
-/** @throws the system's error, where it can't tell: a folder on a failing disk must not pass for another thing. */
-async function isFolder(path: string, files: FileCalls): Promise<boolean> {
+/** Whether a folder stands there. @throws the system's error, where it can't tell: a folder on a failing disk must not pass for another thing. */
+export async function isFolder(path: string, files: FileCalls = systemFileCalls): Promise<boolean> {
   try {
     return (await files.stat(path)).isDirectory();
   } catch (error) {
