@@ -28,7 +28,7 @@ export class Bench {
   }
 
   async judge(mutant: Mutant): Promise<Verdict> {
-    if (this.#statics.has(mutant.id)) return this.#judgeStatic(mutant.id);
+    if (this.#statics.has(mutant.id)) return this.#judgeStatic(mutant);
     const witnesses = nearestFirst(
       this.#observed.witnesses.filter(({ sees }) => sees.includes(mutant.id)),
       mutant.file,
@@ -45,9 +45,9 @@ export class Bench {
     this.#judge = undefined;
   }
 
-  /** Awake from the start, so that nobody can tell which tests it concerns: all that run our code are asked. */
-  async #judgeStatic(id: number): Promise<Verdict> {
-    const witnesses = this.#observed.witnesses.filter(({ ticks }) => ticks > 0);
+  /** Awake from the start, so that nobody can tell which tests it concerns: all are asked, also what runs no function. */
+  async #judgeStatic({ id, file }: Mutant): Promise<Verdict> {
+    const witnesses = nearestFirst(this.#observed.witnesses, file);
     let judge: Judge | undefined;
     try {
       judge = await Judge.start(initOf(this.#load, this.#copy, id));

@@ -120,6 +120,16 @@ describe('a new coordinator', () => {
     ]);
   });
 
+  it('R118: goes on waiting for the others where one that is met again answers first', () => {
+    const { farm, job } = successor();
+    lose(farm);
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'lost' });
+    farm.step({ kind: 'peer', peer: DOLORES, state: 'reachable' });
+    farm.claim(DOLORES, { sequence: 2 });
+    assert.deepEqual(granted(answer(farm, DOLORES, job, [])), []);
+    assert.notDeepEqual(granted(answer(farm, CARMEN, job, [0, 1])), []);
+  });
+
   it('R118: asks also who is met again when all others have answered, and nobody any more after 100 ms', () => {
     const { farm, job } = successor();
     lose(farm);

@@ -130,3 +130,14 @@ describe('a farm that dissolves into another', () => {
     assert.equal(kept.mergedInto?.value, other.id);
   });
 });
+
+it('what people say here is published, and what others have sent is not', () => {
+  const published = (effects: readonly CoreEffect[]) => effects.filter(({ kind }) => kind === 'publish');
+  const farm = new Farm(farmOf(BELEN, CARMEN)).start();
+  const [own, heard] = [nodeDesired(SELF, 'paused'), nodeDesired(CARMEN, 'paused')];
+  assert.deepEqual(published(farm.records(own)), [{ kind: 'publish', records: [own] }]);
+  assert.deepEqual(published(farm.records(own)), [], 'what is known is told once');
+  const effects = farm.step({ kind: 'records', from: BELEN, records: [heard] });
+  assert.deepEqual(persisted(effects), [{ kind: 'persist', records: [heard], removed: [] }]);
+  assert.deepEqual(published(effects), []);
+});

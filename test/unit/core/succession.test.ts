@@ -145,6 +145,16 @@ describe('R42: a pulse of its coordinator', () => {
     farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
     assert.deepEqual(farm.core.epoch, { term: 7, peer: SELF });
   });
+
+  it('is the first to count of one that it came to follow by its question', () => {
+    const farm = meeting(BELEN, CARMEN);
+    farm.message(BELEN, { kind: 'collect', epoch: BELENS });
+    assert.deepEqual(farm.core.epoch, BELENS);
+    farm.message(BELEN, pulseOf(BELENS, { sequence: 1, successors: [SELF] }));
+    farm.step({ kind: 'peer', peer: BELEN, state: 'lost' });
+    farm.step({ kind: 'peer', peer: BELEN, state: 'refused' });
+    assert.ok(farm.core.isCoordinator, 'it names who is to lead after it');
+  });
 });
 
 describe('R44: a question whether a coordinator is lost', () => {

@@ -64,6 +64,16 @@ describe('R143: at its coordinator a job of a machine that is removed', () => {
     assert.notEqual(stateOf(farm, id), 'paused');
   });
 
+  it('is paused where it comes before the word that its author is a member, and stands with that', () => {
+    const farm = leading(CARMEN);
+    const id = learn(farm, framesPlan('1-2'), BELEN);
+    assert.equal(stateOf(farm, id), 'paused');
+    assert.notEqual(farm.core.job(id)?.reason, undefined);
+    farm.records(memberOf(BELEN));
+    assert.equal(stateOf(farm, id), 'queued');
+    assert.equal(farm.core.job(id)?.reason, undefined);
+  });
+
   it('is paused also where it comes after the removal, and is granted once a member resumes it', () => {
     const farm = leading(BELEN, CARMEN);
     farm.records(removed(BELEN, []));

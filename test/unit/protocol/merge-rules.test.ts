@@ -10,6 +10,7 @@ import {
   type AttemptId,
   type Failure,
   type FailedOutcome,
+  type FarmRecord,
   type Holders,
   type KnownRecord,
   type NodeRecord,
@@ -202,4 +203,17 @@ describe("a machine's fields", () => {
     const others = node('ownerDesired', 'active', 9, BELEN);
     assert.deepEqual(merged(odd, others), others);
   });
+});
+
+it('R26: a property without a value says nothing', () => {
+  const farm = { kind: 'farm', id: 'farmfarmfarmfarm', founder: ANA } as const;
+  const name = { value: 'Estudio', counter: 1, peer: ANA };
+  const said: FarmRecord = {
+    ...farm,
+    name,
+    mergedInto: { value: 'otherotherothero', counter: 1, peer: ANA },
+  };
+  const silent = { ...farm, name, mergedInto: undefined } as never as FarmRecord;
+  assert.equal(mergeRecords(said, silent), said);
+  assert.deepEqual(mergeRecords(silent, said), said);
 });
