@@ -120,9 +120,9 @@ export class Gossip {
 
   #judge(message: { type: string; from?: { toString(): string }; data: Uint8Array }): TopicValidatorResult {
     const from = message.type === 'signed' ? message.from?.toString() : undefined;
-    if (from !== undefined && this.#isMember(from) && message.data.length <= GOSSIP_BYTES_MAX)
-      return TopicValidatorResult.Accept;
-    this.#components.tally.refuse('gossip-not-of-a-member', from);
+    const isOfMember = from !== undefined && this.#isMember(from);
+    if (isOfMember && message.data.length <= GOSSIP_BYTES_MAX) return TopicValidatorResult.Accept;
+    this.#components.tally.refuse(isOfMember ? 'gossip-too-large' : 'gossip-not-of-a-member', from);
     return TopicValidatorResult.Reject;
   }
 }

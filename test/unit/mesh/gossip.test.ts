@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { TopicValidatorResult } from '@libp2p/gossipsub';
 import { type GossipComponents, Gossip } from '../../../node/src/mesh/gossip.ts';
-import { GOSSIP_AGAIN_MS } from '../../../node/src/mesh/limits.ts';
+import { GOSSIP_TOPICS } from '../../../node/src/mesh/interface.ts';
+import { GOSSIP_AGAIN_MS, GOSSIP_BYTES_MAX } from '../../../node/src/mesh/limits.ts';
 import { Listeners, Tally } from '../../../node/src/mesh/tally.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 
@@ -22,18 +24,31 @@ function gossipWith(...fates: Fate[]) {
     if (fate === 'nobody subscribed') throw new Error('PublishError.NoPeersSubscribedToTopic');
     return { recipients: fate === 'sent' ? ['somebody'] : [] };
   };
-  const service = Object.assign(library, { publish, subscribe: () => undefined, topicValidators: new Map() });
+  const topicValidators = new Map<string, (from: unknown, message: unknown) => unknown>();
+  const service = Object.assign(library, { publish, subscribe: () => undefined, topicValidators });
   const host = {
     services: { gossip: service },
     addEventListener: () => undefined,
   } as unknown as GossipComponents['host'];
   const limits = { gossipWaitMs: GOSSIP_WAIT_MS };
   const components = { clock, host, tally, listeners: new Listeners(), limits };
-  const gossip = new Gossip(components, { farm: 'aaaaaaaaaaaaaaaa', isMember: () => true });
+  const gossip = new Gossip(components, {
+    farm: 'aaaaaaaaaaaaaaaa',
+    isMember: (peer) => peer !== 'stranger',
+  });
   gossip.start();
   const say = (text: string): void => gossip.publish('claims', Buffer.from(text));
   const subscribes = (): void => void library.dispatchEvent(new Event('subscription-change'));
-  return { clock, tally, tried, say, subscribes };
+  /** What each topic says to a message of so many bytes that this peer has signed, or nobody. */
+  const judged = (from: string | undefined, sizeBytes: number): unknown[] => {
+    const message = {
+      type: from === undefined ? 'unsigned' : 'signed',
+      from,
+      data: new Uint8Array(sizeBytes),
+    };
+    return [...topicValidators.values()].map((judge) => judge('neighbour', message));
+  };
+  return { clock, tally, tried, say, subscribes, judged };
 }
 
 describe('gossip right after two met', () => {
@@ -66,5 +81,22 @@ describe('gossip right after two met', () => {
     subscribes();
     await clock.advanceSettled(0);
     assert.deepEqual([tried.length, tally.gossip.sent], [2, 1]);
+  });
+});
+
+describe('gossip that comes', () => {
+  it('R4, R120: is refused where it is too large, is signed by no member, or by nobody, each counted and its sender named', () => {
+    const { judged, tally } = gossipWith('sent');
+    const all = (verdict: TopicValidatorResult): unknown[] => GOSSIP_TOPICS.map(() => verdict);
+    assert.deepEqual(judged('member', GOSSIP_BYTES_MAX), all(TopicValidatorResult.Accept));
+    assert.deepEqual(tally.counts().refused, {});
+    assert.deepEqual(judged('member', GOSSIP_BYTES_MAX + 1), all(TopicValidatorResult.Reject));
+    assert.deepEqual(judged('stranger', 1), all(TopicValidatorResult.Reject));
+    assert.deepEqual(judged(undefined, 1), all(TopicValidatorResult.Reject));
+    const { length: count } = GOSSIP_TOPICS;
+    assert.deepEqual(tally.counts().refused, {
+      'gossip-too-large': { count, peer: 'member' },
+      'gossip-not-of-a-member': { count: 2 * count, peer: 'stranger' },
+    });
   });
 });
