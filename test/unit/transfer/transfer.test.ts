@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { FetchProgress } from '../../../node/src/blobs/transfer/interface.ts';
+import { nextTurn } from '../../../node/src/system/turn.ts';
 import { contentOf } from '../blobs/helpers.ts';
 import { disguised } from '../disguised.ts';
 import { type Machine, reaches, TestFarm } from './machines.ts';
@@ -173,5 +174,30 @@ describe('fetching from other machines', () => {
     const { hash } = await there.blobs.putBytes(contentOf(6, 3 * MIB));
     await Promise.all(others.map(({ transfer }) => transfer.fetch(hash, from(there))));
     for (const { blobs } of others) assert.notEqual(await blobs.has(hash), undefined);
+  });
+
+  it('serves as many requests at a time as it may, and no more, however many ask', async (test) => {
+    const names = ['there', 'a', 'b', 'c', 'd'];
+    const farm = new TestFarm(test, names);
+    const uploads = 2;
+    let [open, most] = [0, 0];
+    const there = await farm.start('there', {
+      options: { uploads, uploadsWaiting: 16 },
+      disguise: (blobs) =>
+        disguised(blobs, {
+          open: async (...call) => {
+            most = Math.max(most, ++open);
+            // Time for every request that is let in to come here as well.
+            for (let turn = 0; turn < 20; turn++) await nextTurn();
+            return blobs.open(...call).finally(() => (open -= 1));
+          },
+        }),
+    });
+    const others: Machine[] = [];
+    for (const name of names.slice(1)) others.push(await farm.start(name));
+    await reaches(there, ...others);
+    const { hash } = await there.blobs.putBytes(contentOf(6, 6 * MIB));
+    await Promise.all(others.map(({ transfer }) => transfer.fetch(hash, from(there))));
+    assert.equal(most, uploads);
   });
 });
