@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { SubmittedView } from '../../protocol/src/index.ts';
+import type { ChangeView, SubmittedView } from '../../protocol/src/index.ts';
 import { LocalFarm, type LocalNode } from '../../scripts/farm/local-farm.ts';
 import { House, tasksOf } from './support/house.ts';
 import { hashesOfSubmission, pinnedFor } from './support/submission.ts';
@@ -22,7 +22,8 @@ import { until } from './support/wait.ts';
 
 /**
  * What one machine promises for two, and what had reached the disks of both before, by the system calls of both in one
- * recording (DESIGN.md section 6, replicate before done): a job said to be held by two machines, a frame shown as done.
+ * recording (DESIGN.md section 6, replicate before done): a job said to be held by two machines, a change of one, a frame
+ * shown as done.
  * A scene's texture and the frames are large enough to come to the other machine in pieces. What the machines say to
  * each other is encrypted; what the submitting one then says to its user is not.
  */
@@ -34,6 +35,8 @@ const PIECE_BYTES = 2 ** 20;
 const FRAME_BYTES = 3_000_000;
 /** In the canonical bytes of a record: the property `state` with the value `done`. */
 const DONE = 'estateddone';
+/** What a person calls the job meanwhile. */
+const RENAMED = 'renamed-while-recorded';
 
 let house: House;
 let farm: LocalFarm | undefined;
@@ -42,6 +45,7 @@ let calls: SystemCall[] = [];
 /** A job without files of its own, and one with a scene, of which nothing is rendered. */
 let submitted: SubmittedView;
 let withScene: SubmittedView;
+let change: ChangeView;
 let plan: string;
 let sceneHashes: string[] = [];
 let texture: { hash: string; sizeBytes: number };
@@ -102,6 +106,7 @@ before(async () => {
   [plan] = (await pinnedFor(submitter.dataFolder, id)) as [string];
   withScene = await submitter.client.call('submit', { body: { path, paused: true } });
   sceneHashes = await hashesOfSubmission(submitter.dataFolder, withScene.job.id);
+  change = await submitter.client.call('setJob', { params: { job: id }, body: { name: RENAMED } });
   // What was done a moment ago is shown a moment later.
   await until('the done frames to be shown', async () => {
     calls = parseTrace(await readFile(recording, 'latin1'));
@@ -193,6 +198,16 @@ test('R60: a job said to be held by two machines is on the disks of both', (t) =
       assertKept(own, answer, chains, `${job.name} at ${node.name}`);
     }
   }
+});
+
+test('a change of a job said to be on two machines is on the disks of both', (t) => {
+  if (why !== undefined) return t.skip(why);
+  assert.equal(change.machines, 2, change.message);
+  const answer = firstSent(calls, 'HTTP/1.1 200', '{\\"machines\\":2,\\"message\\":');
+  assert.ok(answer, 'the answer was seen');
+  const ofRecord = recordChain("the job's record", `!job/${submitted.job.id}`, RENAMED);
+  for (const node of nodes())
+    assertKept(callsOf(node, answer), answer, [ofRecord], `the change at ${node.name}`);
 });
 
 test('R57: a frame shown as done is on the disks of both with its record, and that it is done on that of who shows it', (t) => {
