@@ -39,6 +39,13 @@ describe(`whole farms, simulated from seed ${FIRST}`, () => {
       const [first, second] = [await simulate(FIRST, init), await simulate(FIRST, init)];
       assert.equal(first.sum, second.sum);
       assert.ok(first.events > 1_000, 'much happened');
+      const untraced = await simulate(FIRST, { profile: init.profile });
+      const told = ({ virtualMs, events, tally: { counts } }: typeof first): unknown => [
+        virtualMs,
+        events,
+        counts,
+      ];
+      assert.deepEqual(told(untraced), told(first), 'it is the same run where nobody traces it');
       const other = await simulate(FIRST + 1n, init);
       assert.notEqual(other.sum, first.sum, 'another seed is another run');
     });
