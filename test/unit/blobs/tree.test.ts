@@ -18,6 +18,7 @@ import type { BlobStore } from '../../../node/src/blobs/interface.ts';
 import { removeTree, restoreTree, storeTree, treeHash } from '../../../node/src/blobs/tree.ts';
 import { unsafeTreePath } from '../../../node/src/blobs/tree-path.ts';
 import { createSystemRandom } from '../../../node/src/system/random.ts';
+import { disguised } from '../disguised.ts';
 import { contentOf, newStore, temporaryFolder } from './helpers.ts';
 
 /** A store on a system, as Windows and macOS are, where `a.png` and `A.PNG` are one file. */
@@ -240,5 +241,26 @@ describe('trees and collected files', () => {
       code: 'destination-unwritable',
     });
     assert.deepEqual(readdirSync(output).sort(), ['folder.png', 'frame.png', 'link.png']);
+  });
+
+  it('keeps a foreign file that comes to stand there in the last moment', async () => {
+    const output = join(folder.path, 'last-moment');
+    mkdirSync(output);
+    const content = contentOf(22, 1_000);
+    const { hash } = await blobs.putBytes(content);
+    for (const [name, theirs, outcome] of [
+      ['other.png', Buffer.from('painted by hand'), 'kept-foreign'],
+      ['same.png', content, 'already-there'],
+    ] as const) {
+      const path = join(output, name);
+      const late = disguised(blobs, {
+        materialize: async (...call) => {
+          writeFileSync(path, theirs);
+          await blobs.materialize(...call);
+        },
+      });
+      assert.equal(await collectFile({ blobs: late }, hash, path), outcome);
+      assert.deepEqual(readFileSync(path), Buffer.from(theirs));
+    }
   });
 });
