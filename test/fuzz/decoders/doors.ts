@@ -52,16 +52,19 @@ async function withNode(sender: (node: WholeNode) => string, say: Door): Promise
       await node.stop();
       node = await WholeNode.start();
     }
-    const before = node.refused().count;
+    const before = node.reasons();
     const digest = node.digest();
     const fate = await say(node, bytes);
-    const after = node.refused();
+    const refused = Object.entries(node.reasons()).filter(
+      ([reason, { count }]) => count > (before[reason]?.count ?? 0),
+    );
     demand(node.errors.length === 0, `The node is wrong: ${node.errors.splice(0).join('; ')}`);
-    const isRefused = after.count > before;
+    const isRefused = refused.length > 0;
     demand(isRefused || fate !== 'must-be-refused', 'What makes no sense is not counted.');
     demand(fate === 'open' || node.digest() === digest, 'What may change nothing has changed something.');
     if (!isRefused) return 'taken';
-    demand(after.peers.has(sender(node)), 'The sender is not named.');
+    for (const [reason, { peer }] of refused)
+      demand(peer === sender(node), `The sender is not named with ${reason}.`);
     return 'refused';
   };
   return { read, close: () => node.stop() };
@@ -158,13 +161,13 @@ const streamed =
 
 const askLobby: Door = async (node, bytes) => {
   if (bytes.length > 65_536) return 'open';
-  const before = node.refused().count;
+  const before = node.refused();
   const { answer } = await node.stranger.askLobby(node.lobby, bytes);
   const read = lobbyAnswerSchema.parse(decode(answer));
   const isRead = parses(lobbyRequestSchema, bytes);
   const isUnreadable = read.kind === 'closed' && read.reason === 'unreadable';
   demand(isRead || isUnreadable, `What is no request is answered ${read.kind}.`);
-  demand(isRead || node.refused().count === before + 1, 'An unreadable request is not counted.');
+  demand(isRead || node.refused() === before + 1, 'An unreadable request is not counted.');
   node.clock.advance(100);
   return isRead ? 'open' : 'must-be-refused';
 };

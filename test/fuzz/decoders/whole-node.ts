@@ -130,14 +130,12 @@ export class WholeNode {
     return JSON.stringify([this.writes, this.#views()]);
   }
 
-  /** How much of what others sent it refused, and who sent the last of each kind. */
-  refused(): { count: number; peers: Set<string | undefined> } {
-    const all = Object.values(this.reasons());
-    const peers = new Set(all.map(({ peer }) => peer));
-    return { count: all.reduce((sum, { count }) => sum + count, 0), peers };
+  /** How much of what others sent it refused. */
+  refused(): number {
+    return Object.values(this.reasons()).reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** The same by reason, of the mesh and of the records. */
+  /** The same by reason, of the mesh and of the records, and who sent the last of each. */
   reasons(): MeshStatus['refused'] {
     const records = this.#network.parts.find(({ name }) => name === 'records')?.component;
     return { ...this.#mesh.status().refused, ...(records as RecordSync).status().refused };
