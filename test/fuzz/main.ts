@@ -40,16 +40,18 @@ async function runOne({ name }: Decoder, inputs: number, seed: number): Promise<
     taken: sum.taken + report.taken,
     seconds: sum.seconds + report.seconds,
     slowestMs: Math.max(sum.slowestMs, report.slowestMs),
+    largestBytes: Math.max(sum.largestBytes, report.largestBytes),
     growthBytes: Math.max(sum.growthBytes ?? 0, report.growthBytes ?? 0),
     failures: [...sum.failures, ...report.failures],
   }));
 }
 
-function line({ decoder, inputs, taken, seconds, slowestMs, growthBytes }: Report): string {
+function line({ decoder, inputs, taken, seconds, slowestMs, largestBytes, growthBytes }: Report): string {
+  const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
   const rate = Math.round(inputs / Math.max(seconds, 1e-3)).toLocaleString('en-US');
   const share = ((100 * taken) / Math.max(1, inputs)).toFixed(1);
-  const kept = ((growthBytes ?? 0) / 2 ** 20).toFixed(1);
-  return `${decoder.padEnd(18)} ${inputs.toLocaleString('en-US').padStart(10)} inputs  ${share.padStart(5)} % taken  ${rate.padStart(8)}/s  slowest ${slowestMs.toFixed(0)} ms  kept ${kept} MiB`;
+  const held = `largest ${mebibytes(largestBytes)} MiB  kept ${mebibytes(growthBytes ?? 0)} MiB`;
+  return `${decoder.padEnd(18)} ${inputs.toLocaleString('en-US').padStart(10)} inputs  ${share.padStart(5)} % taken  ${rate.padStart(8)}/s  slowest ${slowestMs.toFixed(0)} ms  ${held}`;
 }
 
 async function main(): Promise<number> {

@@ -114,6 +114,7 @@ export async function runShare(order: Omit<Order, 'placeFile'>, number: number):
       taken: 0,
       seconds: 0,
       slowestMs: 0,
+      largestBytes: 0,
       growthBytes: undefined,
       failures: [failure],
     };

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import fc from 'fast-check';
 import type { Decoder, Input, Verdict } from './decoder.ts';
 import { Inputs, inputText } from './inputs.ts';
@@ -6,6 +7,8 @@ import { Inputs, inputText } from './inputs.ts';
 export const CHUNK = 2_000;
 /** An input that computes longer has stalled its decoder: no message of a node may. */
 export const INPUT_MS_MAX = 5_000;
+/** What may be taken for one input at a time: the largest messages are a few megabytes, and are held once or twice. */
+const INPUT_BYTES_MAX = 64 * 2 ** 20;
 /** A reading of the processor's clock is a call to the system, and dearer than most inputs: so often at most. */
 const CLOCK_EVERY_MS = 20;
 /** What a decoder may keep for good, after everything was collected: caches of bounded size fill at first. */
@@ -33,6 +36,8 @@ export interface Report {
   seconds: number;
   /** The input that took longest, milliseconds; above 20 of a processor, with what came in the 20 before. */
   slowestMs: number;
+  /** What one input took of memory at most, in use when it had been read. */
+  largestBytes: number;
   /** What stayed in memory from the end of the warm-up on; undefined where nobody can collect garbage. */
   growthBytes: number | undefined;
   failures: Failure[];
@@ -55,20 +60,24 @@ export interface RunInit {
 export async function runDecoder(decoder: Decoder, init: RunInit): Promise<Report> {
   const { seed, inputs, share = 0, shares = 1, failuresMax = 1, inputMsMax = INPUT_MS_MAX } = init;
   const reader = await decoder.open();
-  const counts = { inputs: 0, taken: 0, slowestMs: 0 };
+  const counts = { inputs: 0, taken: 0, slowestMs: 0, largestBytes: 0 };
   const failures: Failure[] = [];
   const before = process.cpuUsage();
   const clock = new InputClock();
   let warmBytes: number | undefined;
   const read = async (input: Input, isShrinking: boolean): Promise<void> => {
+    const bytesBefore = bytesInUse();
     clock.start();
     const verdict: Verdict = await reader.read(input);
     const ms = clock.stop();
+    const bytes = bytesInUse() - bytesBefore;
+    if (bytes > INPUT_BYTES_MAX) throw new Error(`The input took ${bytes} bytes of memory.`);
     if (ms > inputMsMax) throw new Error(`The input took ${Math.round(ms)} ms.`);
     for (const name in {}) throw new Error(`All objects have the property ${name} now.`);
     if (isShrinking) return;
     counts.inputs += 1;
     counts.slowestMs = Math.max(counts.slowestMs, ms);
+    counts.largestBytes = Math.max(counts.largestBytes, bytes);
     if (verdict === 'taken') counts.taken += 1;
   };
   try {
@@ -92,6 +101,12 @@ export async function runDecoder(decoder: Decoder, init: RunInit): Promise<Repor
   } finally {
     await reader.close?.();
   }
+}
+
+/** On the heap and beside it, whether anybody writes to it or not; what was collected meanwhile is not seen. */
+function bytesInUse(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
 }
 
 /** How long an input took. */

@@ -86,6 +86,15 @@ test('a decoder that computes too long for an input is caught, and the input is 
   assert.equal(inputs, 19);
 });
 
+test('a decoder that takes very much memory for an input is caught, and the input is named', async () => {
+  const wastes = wrong((bytes) => {
+    if (bytes.includes(7)) Buffer.alloc(256 * 2 ** 20);
+  });
+  const { failures } = await runDecoder(wastes, { seed: 1, inputs: 500 });
+  assert.match(failures[0]?.why ?? '', /The input took \d+ bytes of memory/);
+  assert.match(failures[0]?.input ?? '', /07/);
+});
+
 test('a decoder that keeps what it was given is caught, and one that fills a cache at first is not', async () => {
   const before = globalThis.gc;
   globalThis.gc = garbageCollector();
