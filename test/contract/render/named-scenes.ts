@@ -17,6 +17,8 @@ export interface NamedScene {
   /** Whether Blender adds the format's extension; it does unless told otherwise. */
   extension?: boolean;
   format?: string;
+  /** Pixels of a side; 8 where left out. */
+  size?: number;
   /** How the two views of a stereo image are written. */
   views?: 'INDIVIDUAL' | 'STEREO_3D' | 'MULTIVIEW';
   /** File Output nodes: base path, path of the slot, format. */
@@ -40,7 +42,10 @@ export async function renderByBlender(folder: string, scenes: readonly NamedScen
   );
 }
 
-/** Every file below a folder: its name, and its bytes but for the seconds that Cycles notes in EXR files. */
+/** The seconds that Cycles notes in EXR files, and the time at which a DPX or Cineon file was written. */
+const TIMES = /\d\d:\d\d\.\d\d|\d{4}:\d\d:\d\d[:\0]+\d\d:\d\d:\d\dUTC/g;
+
+/** Every file below a folder: its name, and its bytes but for times. */
 export async function contentsBelow(folder: string): Promise<Map<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
@@ -56,7 +61,7 @@ export async function contentsOf(
   const contents = new Map<string, string>();
   for (const { name, path } of files) {
     if (contents.has(name)) throw new Error(`${name} was written twice`);
-    contents.set(name, (await readFile(path, 'latin1')).replace(/\d\d:\d\d\.\d\d/g, '--:--.--'));
+    contents.set(name, (await readFile(path, 'latin1')).replace(TIMES, 'a time'));
   }
   return contents;
 }

@@ -11,6 +11,20 @@ const FRAMES = [-12, -1, 0, 1, 10_000, 100_000];
 const FEW = [-1, 7, 10_000];
 
 const EXR = 'OPEN_EXR_MULTILAYER';
+/** Every other format that Blender writes pictures in. */
+const FORMATS = [
+  'BMP',
+  'CINEON',
+  'DPX',
+  'HDR',
+  'IRIS',
+  'JPEG',
+  'JPEG2000',
+  'OPEN_EXR',
+  'TARGA',
+  'TARGA_RAW',
+  'WEBP',
+];
 const scenes: readonly NamedScene[] = [
   { name: 'middle', path: '//middle/shot_##_beauty', frames: FRAMES },
   { name: 'nothing', path: '//nothing/plain', frames: FRAMES },
@@ -36,6 +50,8 @@ const scenes: readonly NamedScene[] = [
   { name: 'eyes beside', path: '//eyes beside/st_', views: 'STEREO_3D', frames: FEW },
   { name: 'eyes layers', path: '//eyes layers/st_', views: 'INDIVIDUAL', format: EXR, frames: FEW },
   { name: 'eyes in one', path: '//eyes in one/st_', views: 'MULTIVIEW', format: EXR, frames: FEW },
+  // Blender writes no JPEG 2000 of fewer pixels.
+  ...FORMATS.map((format) => ({ name: format, path: `//${format}/f_##`, format, size: 32, frames: [-1, 7] })),
   {
     name: 'nodes',
     path: '//nodes/f_',
