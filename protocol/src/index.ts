@@ -16,6 +16,7 @@ export * from './held-only.ts';
 export * from './hold.ts';
 export * from './hours.ts';
 export * from './ids.ts';
+export * from './job-trouble.ts';
 export * from './job-types/index.ts';
 export * from './limits.ts';
 export * from './lobby.ts';

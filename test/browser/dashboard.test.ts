@@ -49,6 +49,27 @@ describe('the dashboard', () => {
     await drawer.getByLabel('Log').getByText('Hello from frame 3').waitFor();
   });
 
+  it('says under its heading what stopped a job, what to do next, and opens the log of it', async () => {
+    const page = await stage.open(`/jobs/${failed}`);
+    const trouble = page.locator('cuadro-job-trouble');
+    await trouble.getByText('Frame 3 failed on atelier: This task was asked to fail.').waitFor();
+    await trouble.getByText('Read the log, mend the cause, and requeue the failed tasks.').waitFor();
+    await trouble.getByRole('link', { name: 'Log of frame 3' }).click();
+    await page.locator('cuadro-task-drawer').getByLabel('Log').getByText('Hello from frame 3').waitFor();
+    await page.keyboard.press('Escape');
+    await page.waitForURL(({ search }) => search === '');
+  });
+
+  it('says nothing of what stopped a job that is well', async () => {
+    const well = await echo('Well', { frames: '1-2' });
+    await until('it to be done', async () => (await stateOf(well)) === 'done');
+    const page = await stage.open(`/jobs/${well}`);
+    await page.getByRole('heading', { name: 'Well' }).waitFor();
+    assert.equal(await page.locator('cuadro-job-trouble').getByText('failed').count(), 0);
+    assert.ok(await page.locator('cuadro-job-trouble').isHidden());
+    await stage.client.call('deleteJob', { params: { job: well } });
+  });
+
   it('renders selected tasks again', async () => {
     const page = await stage.open(`/jobs/${failed}/tasks`);
     const before = await stage.client.call('task', { params: { job: failed, task: 'frame 1' } });

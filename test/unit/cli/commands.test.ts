@@ -20,7 +20,7 @@ describe('commands that read', () => {
     [['jobs'], /#1\s+aaaabbbb\s+active\s+1\/3 \(1 failed\)\s+1\s+50\s+job 1\n#12\s+aaaacccc\s+paused/],
     [
       ['show', '12'],
-      /Würfel "rot"[\s\S]*paused[\s\S]*progress[\s\S]*1\/3[\s\S]*frame 2 failed: Blender crashed\.\n\s+Error: it went wrong/,
+      /Würfel "rot"[\s\S]*paused\n\s+why\s+Frame 2 failed on studio: Blender crashed\.\n\s+next\s+Read the log, [\s\S]*progress[\s\S]*1\/3[\s\S]*frame 2 failed: Blender crashed\.\n\s+Error: it went wrong/,
     ],
     [
       ['show', JOB_A, 'frame 2'],

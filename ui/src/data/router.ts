@@ -2,7 +2,7 @@
 export type Route =
   | { page: 'farm' }
   | { page: 'jobs' }
-  | { page: 'job'; job: string; tab: JobTab; task?: number }
+  | { page: 'job'; job: string; tab: JobTab; task?: number; attempt?: string }
   | { page: 'machines'; machine?: string }
   | { page: 'night' }
   | { page: 'swarm' }
@@ -20,9 +20,17 @@ export function parsePath(path: string, search = ''): Route {
   if (first === 'jobs' && second === undefined) return { page: 'jobs' };
   if (first === 'jobs' && second !== undefined) {
     const tab = JOB_TABS.find((name) => name === third) ?? 'frames';
-    const task = new URLSearchParams(search).get('task');
+    const query = new URLSearchParams(search);
+    const task = query.get('task');
+    const attempt = query.get('attempt');
     const index = task !== null && /^\d{1,10}$/.test(task) ? Number(task) : undefined;
-    return { page: 'job', job: second, tab, ...(index !== undefined && { task: index }) };
+    return {
+      page: 'job',
+      job: second,
+      tab,
+      ...(index !== undefined && { task: index }),
+      ...(attempt !== null && { attempt }),
+    };
   }
   if (first === 'machines') return { page: 'machines', ...(second !== undefined && { machine: second }) };
   if (first === 'night') return { page: 'night' };
@@ -49,8 +57,12 @@ export const paths = {
   swarm: '/swarm',
   door: '/door',
   docs: (name?: string) => (name === undefined ? '/docs' : `/docs/${name}`),
-  job: (job: string, tab?: JobTab, task?: number) =>
-    `/jobs/${encodeURIComponent(job)}${tab === undefined || tab === 'frames' ? '' : `/${tab}`}${task === undefined ? '' : `?task=${task}`}`,
+  /** `attempt` is one of the task, whose log is then open. */
+  job: (job: string, tab?: JobTab, task?: number, attempt?: string) => {
+    const part = tab === undefined || tab === 'frames' ? '' : `/${tab}`;
+    const log = attempt === undefined ? '' : `&attempt=${encodeURIComponent(attempt)}`;
+    return `/jobs/${encodeURIComponent(job)}${part}${task === undefined ? '' : `?task=${task}${log}`}`;
+  },
 };
 
 /** Goes to an address of the dashboard; `replace` leaves no entry in the history. */

@@ -169,7 +169,7 @@ export class CuadroApp extends LitElement {
       case 'jobs':
         return html`<cuadro-jobs></cuadro-jobs>`;
       case 'job':
-        return html`<cuadro-job .job=${route.job} .tab=${route.tab} .task=${route.task}></cuadro-job>`;
+        return html`<cuadro-job .job=${route.job} .tab=${route.tab} .task=${route.task} .attempt=${route.attempt}></cuadro-job>`;
       case 'machines':
         return html`<cuadro-machine .machine=${route.machine}></cuadro-machine>`;
       case 'night':

@@ -14,6 +14,7 @@ import { Settled } from '../data/settled.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 import './job-details.ts';
+import './job-trouble.ts';
 import './task-drawer.ts';
 import './task-table.ts';
 import './wall.ts';
@@ -22,7 +23,7 @@ type Copies = Pick<JobView, 'oneCopyOnly' | 'safety'>;
 
 /** One job: its head, and a tab for the frames, the tasks, the film and the details. */
 export class CuadroJob extends LitElement {
-  static override properties = { job: {}, tab: {}, task: { type: Number } };
+  static override properties = { job: {}, tab: {}, task: { type: Number }, attempt: {} };
   static override styles = [
     shared,
     buttons,
@@ -47,6 +48,7 @@ export class CuadroJob extends LitElement {
   declare job: string;
   declare tab: JobTab;
   declare task: number | undefined;
+  declare attempt: string | undefined;
   readonly #copies = new Settled(
     this,
     ({ oneCopyOnly, safety }: Copies) => oneCopyOnly === 0 && safety.machines > 0,
@@ -66,7 +68,7 @@ export class CuadroJob extends LitElement {
     }
     return html`${this.#head(job)}${this.#tabs(job)}
       <section role="tabpanel" aria-label=${terms.job.tabs[this.tab]}>${this.#panel(job)}</section>
-      <cuadro-task-drawer .job=${job} .task=${this.tab === 'tasks' ? this.task : undefined}
+      <cuadro-task-drawer .job=${job} .task=${this.tab === 'tasks' ? this.task : undefined} .attempt=${this.attempt}
         @closed=${() => go(paths.job(job.id, this.tab))}></cuadro-task-drawer>`;
   }
 
@@ -80,7 +82,8 @@ export class CuadroJob extends LitElement {
     return html`<div class="head">
       <div class="title"><h1>${job.name}</h1><span class="faint number">#${job.order}</span>
         <cuadro-state .tone=${jobTone(job)} .label=${terms.job.states[shownState(job)]}></cuadro-state></div>
-      ${job.reason === undefined ? '' : html`<p class=${job.state === 'failed' ? 'bad' : 'quiet'}>${job.reason}</p>`}
+      ${job.reason === undefined || job.state === 'skipped' ? '' : html`<p class=${job.state === 'failed' ? 'bad' : 'quiet'}>${job.reason}</p>`}
+      <cuadro-job-trouble .job=${job}></cuadro-job-trouble>
       ${live.waits === undefined ? '' : html`<p class="quiet">${live.waits}</p>`}
       <cuadro-job-bar .job=${job}></cuadro-job-bar>
       <div class="facts small quiet number">

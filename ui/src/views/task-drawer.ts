@@ -17,6 +17,7 @@ export class CuadroTaskDrawer extends LitElement {
   static override properties = {
     job: { attribute: false },
     task: { type: Number },
+    attempt: {},
     detail: { state: true },
     error: { state: true },
     log: { state: true },
@@ -35,6 +36,8 @@ export class CuadroTaskDrawer extends LitElement {
   ];
   declare job: JobView;
   declare task: number | undefined;
+  /** An attempt whose log is opened with the task. */
+  declare attempt: string | undefined;
   declare detail: TaskDetail | undefined;
   declare error: string | undefined;
   declare log: { attempt: string; text: string } | undefined;
@@ -63,8 +66,11 @@ export class CuadroTaskDrawer extends LitElement {
     try {
       const detail = await request('task', { params: { job: this.job.id, task: `#${this.task}` } });
       if (reading !== this.#reading) return;
+      const opens =
+        this.detail === undefined ? detail.attempts.find((one) => one.attempt === this.attempt) : undefined;
       this.detail = detail;
       this.error = undefined;
+      if (opens?.hasLog === true) await this.#showLog(opens.attempt);
       if (this.log !== undefined && detail.live.running) await this.#showLog(this.log.attempt);
     } catch (error) {
       if (reading === this.#reading)

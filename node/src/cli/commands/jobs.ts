@@ -1,8 +1,11 @@
 import {
   EXIT,
+  FAILED_LOOKED_AT,
   heldOnlyText,
+  jobTrouble,
   shownState,
   type ExitCode,
+  type JobTrouble,
   type JobView,
   type TaskDetail,
   type TaskView,
@@ -76,25 +79,35 @@ async function showJob({ client, output }: Context, name: string): Promise<ExitC
   const job = await node.call('job', { params: { job: name } });
   const failed = await node.call('tasks', {
     params: { job: job.id },
-    query: { state: 'failed', limit: failedShown },
+    query: { state: 'failed', limit: FAILED_LOOKED_AT },
   });
   const details = await Promise.all(
     failed.tasks.map((task) => node.call('task', { params: { job: job.id, task: task.name } })),
   ).catch(() => [] as TaskDetail[]);
+  const trouble = jobTrouble(job, details);
+  const shown = details.slice(0, failedShown);
   if (output.json) {
-    output.printJson({ ...job, failedTasks: details });
+    output.printJson({ ...job, ...(trouble !== undefined && { trouble }), failedTasks: shown });
     return EXIT.ok;
   }
   output.print(output.style('bold', jobTitle(job)));
   output.print(
     `  ${'state'.padEnd(10)} ${stateText(output, shownState(job))}${job.reason ? `: ${plain(job.reason)}` : ''}`,
   );
-  for (const [label, text] of jobLines(job)) output.print(`  ${label.padEnd(10)} ${text}`);
-  for (const task of details) printFailure(output, task);
-  if (failed.total > details.length) output.print(`  … and ${failed.total - details.length} more failed.`);
+  const lines = [...troubleLines(job, trouble), ...jobLines(job)];
+  for (const [label, text] of lines) output.print(`  ${label.padEnd(10)} ${text}`);
+  for (const task of shown) printFailure(output, task);
+  if (failed.total > shown.length) output.print(`  … and ${failed.total - shown.length} more failed.`);
   if (failed.total > 0)
     output.print(`\nTheir logs: cuadro logs ${job.order}   Again: cuadro requeue ${job.order}`);
   return EXIT.ok;
+}
+
+/** What stopped it, and what to do; a reason that stands beside the state is not said twice. */
+function troubleLines(job: JobView, trouble: JobTrouble | undefined): [label: string, text: string][] {
+  if (trouble === undefined) return [];
+  const { sentence, next } = trouble;
+  return [...(sentence === job.reason ? [] : [['why', plain(sentence)] as [string, string]]), ['next', next]];
 }
 
 function jobLines(job: JobView): [label: string, text: string][] {
