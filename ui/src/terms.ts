@@ -1,7 +1,7 @@
 import type { JobView, TaskView } from '@cuadro/protocol';
 import { count } from './data/format.ts';
 import { departureTerms } from './departure-terms.ts';
-import { troubleTerms } from './job-terms.ts';
+import { jobListTerms, troubleTerms } from './job-terms.ts';
 import { activityTerms, coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
 import { retentionTerms } from './retention-terms.ts';
 
@@ -350,6 +350,7 @@ export const terms = {
   coordinator: coordinatorTerms,
   machines: machineTerms,
   activity: activityTerms,
+  jobList: jobListTerms,
   trouble: troubleTerms,
   departure: departureTerms,
   retention: retentionTerms,

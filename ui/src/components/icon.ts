@@ -20,6 +20,8 @@ const icons: Record<string, TemplateResult> = {
   folder: svg`<path d="M2.5 15.5v-11h5l1.5 2h8.5v9z"/>`,
   copy: svg`<rect x="7" y="7" width="9.5" height="9.5" rx="1.5"/><path d="M13 7V3.5H3.5V13H7"/>`,
   down: svg`<path d="M10 3v9M6 8.5l4 4 4-4M4 16.5h12"/>`,
+  ordered: svg`<path d="M4 5h11M4 10h8M4 15h5M15.5 9.5v7M13 14l2.5 2.5 2.5-2.5"/>`,
+  reversed: svg`<path d="M4 5h5M4 10h8M4 15h11M15.5 10.5v-7M13 6l2.5-2.5 2.5 2.5"/>`,
   film: svg`<rect x="2.5" y="4" width="15" height="12" rx="1.5"/><path d="M6.5 4v12M13.5 4v12M2.5 10h15"/>`,
   sun: svg`<circle cx="10" cy="10" r="3.2"/><path d="M10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.4 1.4M14.3 14.3l1.4 1.4M15.7 4.3l-1.4 1.4M5.7 14.3l-1.4 1.4"/>`,
   moon: svg`<path d="M16 12.2A6.8 6.8 0 0 1 7.8 4a6.8 6.8 0 1 0 8.2 8.2z"/>`,

@@ -28,6 +28,8 @@ export const SWARM_INTERVAL_MS = 1_000;
 export const DEPARTURE_INTERVAL_MS = 500;
 /** What could be freed is read again at most this often while jobs end: each time all their files are gone through. */
 export const RETENTION_INTERVAL_MS = 2_000;
+/** Jobs that are changed at the same time: each waits for the disks of two machines, and they sync for several at once. */
+export const CHANGES_AT_ONCE = 4;
 /** Events that wait while the lists are read; beyond it the lists are read again. */
 export const EVENTS_WAITING_MAX = 20_000;
 /** Characters of a log that are shown; the whole file can be saved. */

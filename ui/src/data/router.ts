@@ -1,7 +1,9 @@
+import { type JobListing, listingOf, listingPath } from './job-list.ts';
+
 /** Where in the dashboard one is. Addresses are plain paths; the node answers all of them with the page. */
 export type Route =
   | { page: 'farm' }
-  | { page: 'jobs' }
+  | { page: 'jobs'; listing: JobListing }
   | { page: 'job'; job: string; tab: JobTab; task?: number; attempt?: string }
   | { page: 'machines'; machine?: string }
   | { page: 'night' }
@@ -17,7 +19,7 @@ export function parsePath(path: string, search = ''): Route {
   const parts = path.split('/').filter(Boolean).map(decodePart);
   const [first, second, third] = parts;
   if (first === undefined) return { page: 'farm' };
-  if (first === 'jobs' && second === undefined) return { page: 'jobs' };
+  if (first === 'jobs' && second === undefined) return { page: 'jobs', listing: listingOf(search) };
   if (first === 'jobs' && second !== undefined) {
     const tab = JOB_TABS.find((name) => name === third) ?? 'frames';
     const query = new URLSearchParams(search);
@@ -51,6 +53,7 @@ function decodePart(part: string): string {
 export const paths = {
   farm: '/',
   jobs: '/jobs',
+  jobList: listingPath,
   machines: '/machines',
   machine: (peer: string) => `/machines/${encodeURIComponent(peer)}`,
   night: '/night',

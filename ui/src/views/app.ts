@@ -167,7 +167,7 @@ export class CuadroApp extends LitElement {
       case 'farm':
         return html`<cuadro-farm></cuadro-farm>`;
       case 'jobs':
-        return html`<cuadro-jobs></cuadro-jobs>`;
+        return html`<cuadro-jobs .listing=${route.listing}></cuadro-jobs>`;
       case 'job':
         return html`<cuadro-job .job=${route.job} .tab=${route.tab} .task=${route.task} .attempt=${route.attempt}></cuadro-job>`;
       case 'machines':
