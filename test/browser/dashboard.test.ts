@@ -107,6 +107,17 @@ describe('the dashboard', () => {
     await stage.client.call('deleteJob', { params: { job: other } });
   });
 
+  it('tells how long the frames took, and on which machine', async () => {
+    const page = await stage.open(`/jobs/${failed}`);
+    await page.getByRole('tab', { name: 'Times' }).click();
+    const times = page.locator('cuadro-job-times');
+    const row = times.getByRole('row', { name: /^atelier 5 / });
+    await row.waitFor();
+    await times.getByText(/of rendering for 5 frames$/).waitFor();
+    await row.getByRole('link', { name: 'atelier' }).click();
+    await page.getByRole('heading', { name: 'atelier' }).waitFor();
+  });
+
   it('says of what a job was asked in words', async () => {
     const page = await stage.open(`/jobs/${failed}/details`);
     const settings = page.locator('cuadro-job-details section', { hasText: 'Settings' });
@@ -134,6 +145,7 @@ describe('the dashboard', () => {
         '/jobs',
         `/jobs/${failed}`,
         `/jobs/${failed}/tasks`,
+        `/jobs/${failed}/times`,
         `/jobs/${failed}/details`,
         '/machines',
         '/night',
@@ -153,6 +165,7 @@ describe('the dashboard', () => {
       '/jobs',
       `/jobs/${failed}`,
       `/jobs/${failed}/tasks`,
+      `/jobs/${failed}/times`,
       `/jobs/${failed}/details`,
       '/machines',
       '/night',

@@ -52,3 +52,25 @@ export const jobListTerms = {
     ),
   } satisfies Record<JobChange, unknown>,
 };
+
+export const timesTerms = {
+  title: 'Time of a frame',
+  machines: 'By machine',
+  none: 'Times appear here with the first finished frame.',
+  median: 'Median',
+  fastest: 'Fastest',
+  slowest: 'Slowest',
+  total: 'In all',
+  totalOf: (time: string, n: number) => `${time} of rendering for ${count(n, 'frame')}`,
+  left: 'Still to do',
+  leftOf: (n: number, time: string) => `${count(n, 'frame')}, about ${time} of rendering`,
+  nothingLeft: 'nothing',
+  film: 'Film',
+  frames: 'Frames',
+  machine: 'Machine',
+  share: (name: string) => `Share of ${name}`,
+  shareHead: 'Share',
+  counted: 'Of the frames as they stand: failed attempts, and results that were discarded, are left out.',
+  firstOnly: (n: number, of: number) =>
+    `Of the first ${count(n, 'task')} of ${of.toLocaleString('en-US')}: a page holds no more.`,
+};

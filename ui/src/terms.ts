@@ -1,7 +1,7 @@
 import type { JobView, TaskView } from '@cuadro/protocol';
 import { count } from './data/format.ts';
 import { departureTerms } from './departure-terms.ts';
-import { jobListTerms, troubleTerms } from './job-terms.ts';
+import { jobListTerms, timesTerms, troubleTerms } from './job-terms.ts';
 import { activityTerms, coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
 import { retentionTerms } from './retention-terms.ts';
 
@@ -168,7 +168,7 @@ export const terms = {
       skipped: 'Skipped',
       deleted: 'Deleted',
     } satisfies Record<JobView['state'], string>,
-    tabs: { frames: 'Frames', tasks: 'Tasks', film: 'Film', details: 'Details' },
+    tabs: { frames: 'Frames', tasks: 'Tasks', times: 'Times', film: 'Film', details: 'Details' },
     tabsLabel: 'Parts of the job',
     progress: (finished: number, total: number) => `${finished} of ${total}`,
     barText: (done: number, failed: number, running: number, total: number) =>
@@ -351,6 +351,7 @@ export const terms = {
   machines: machineTerms,
   activity: activityTerms,
   jobList: jobListTerms,
+  times: timesTerms,
   trouble: troubleTerms,
   departure: departureTerms,
   retention: retentionTerms,

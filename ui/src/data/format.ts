@@ -18,6 +18,13 @@ export function formatDuration(ms: number): string {
   return `${Math.round(hours / 24)} days`;
 }
 
+/** The time of machines together: hours are counted on, as they are paid for. */
+export function formatMachineTime(ms: number): string {
+  const hours = ms / 3_600_000;
+  if (hours < 1) return formatDuration(ms);
+  return `${hours < 100 ? hours.toFixed(1) : formatNumber(Math.round(hours))} h`;
+}
+
 const byteUnits = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 export function formatBytes(bytes: number): string {

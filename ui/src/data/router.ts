@@ -12,7 +12,7 @@ export type Route =
   | { page: 'docs'; name: string }
   | { page: 'unknown'; path: string };
 
-export const JOB_TABS = ['frames', 'tasks', 'film', 'details'] as const;
+export const JOB_TABS = ['frames', 'tasks', 'times', 'film', 'details'] as const;
 export type JobTab = (typeof JOB_TABS)[number];
 
 export function parsePath(path: string, search = ''): Route {

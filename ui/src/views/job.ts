@@ -14,6 +14,7 @@ import { Settled } from '../data/settled.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
 import './job-details.ts';
+import './job-times.ts';
 import './job-trouble.ts';
 import './task-drawer.ts';
 import './task-table.ts';
@@ -21,7 +22,7 @@ import './wall.ts';
 
 type Copies = Pick<JobView, 'oneCopyOnly' | 'safety'>;
 
-/** One job: its head, and a tab for the frames, the tasks, the film and the details. */
+/** One job: its head, and a tab for the frames, the tasks, their times, the film and the details. */
 export class CuadroJob extends LitElement {
   static override properties = { job: {}, tab: {}, task: { type: Number }, attempt: {} };
   static override styles = [
@@ -135,6 +136,8 @@ export class CuadroJob extends LitElement {
         return html`<cuadro-wall .job=${job.id} .shown=${this.task}></cuadro-wall>`;
       case 'tasks':
         return html`<cuadro-task-table .job=${job.id}></cuadro-task-table>`;
+      case 'times':
+        return html`<cuadro-job-times .job=${job}></cuadro-job-times>`;
       case 'film':
         return this.#film(job);
       case 'details':
