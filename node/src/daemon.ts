@@ -119,13 +119,14 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     },
   });
   const { machine, worker } = rendering;
-  const { driver, shared, parts, queries, hub, diary, telling, showAgain } = assembleBrain(init, base, core, {
+  const brain = assembleBrain(init, base, core, {
     rendering: () => rendering,
     network,
     farm: () => farm,
     departureChanged: () => departure.changed(),
     keepDays: () => live.current.keepDays,
   });
+  const { driver, shared, parts, queries, hub, diary, telling, showAgain, accepted } = brain;
   const jobs = createJobActions({
     ...shared,
     tools: async () => {
@@ -138,6 +139,7 @@ async function assemble(init: NodeInit, base: Foundation, started: Startable[]):
     outputBase: () => live.current.outputFolder,
     dataFolder,
     emit: (event) => hub.emit(event),
+    accepted,
   });
   const farm = assembleFarm(init, network, live, { shared, core, hub });
   const departure = assembleDeparture(base, network, core, (why, isWanted) =>

@@ -87,9 +87,10 @@ export const jobViewSchema = z.object({
     remainingMs: z.number().optional(),
     /** One sentence on what its first open task waits for, while none of its tasks runs. */
     waits: z.string().optional(),
-    /** Files collected into the output folder on this machine, and how many foreign files were kept. */
+    /** Where it was submitted: files collected, foreign ones that were kept, and the .blend that it came from. */
     collected: z.int().optional(),
     keptForeign: z.int().optional(),
+    scene: z.string().optional(),
     /** What can't be collected on this machine at the moment, or not had again, and why: one sentence. */
     problem: z.string().optional(),
   }),

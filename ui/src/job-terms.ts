@@ -74,3 +74,20 @@ export const timesTerms = {
   firstOnly: (n: number, of: number) =>
     `Of the first ${count(n, 'task')} of ${of.toLocaleString('en-US')}: a page holds no more.`,
 };
+
+export const againTerms = {
+  button: 'Submit again',
+  title: (name: string) => `Submit “${name}” again`,
+  elsewhere: (machine: string) =>
+    `It was submitted on ${machine}: give the path that its scene has on this machine.`,
+  notKept: 'Where its scene lay was not kept: give its path.',
+  anew: 'The scene is read anew, as its file is now.',
+  version: 'Blender version',
+  anyVersion: 'one that fits',
+  overwrite: 'Replace files of the same name in the output folder',
+  kept: 'Otherwise those that stand there are kept.',
+  carried: 'As before',
+  type: 'Type',
+  after: 'Runs after',
+  machines: 'Machines at most',
+};

@@ -1,7 +1,7 @@
 import type { JobView, TaskView } from '@cuadro/protocol';
 import { count } from './data/format.ts';
 import { departureTerms } from './departure-terms.ts';
-import { jobListTerms, timesTerms, troubleTerms } from './job-terms.ts';
+import { againTerms, jobListTerms, timesTerms, troubleTerms } from './job-terms.ts';
 import { activityTerms, coordinatorTerms, machineTerms, nodeStateText } from './machine-terms.ts';
 import { retentionTerms } from './retention-terms.ts';
 
@@ -350,6 +350,7 @@ export const terms = {
   coordinator: coordinatorTerms,
   machines: machineTerms,
   activity: activityTerms,
+  again: againTerms,
   jobList: jobListTerms,
   times: timesTerms,
   trouble: troubleTerms,

@@ -68,6 +68,8 @@ export function assembleBrain(
   /** What this machine alone knows of it has changed. */
   const showAgain = (job: JobId): void =>
     hub.notify({ jobs: [job], removed: [], tasks: [], nodes: [], farm: false });
+  /** A submitted job is known to the collection, and with it where its scene lies, before its first result. */
+  const accepted = (job: JobId): void => collection.changed(job);
   const isComplete = base.leftOut === 0 && base.lacks === undefined;
   const collection: Collection = createCollection(shared, { onCollected: showAgain, isComplete });
   network.onPeerBack(() => collection.peerBack());
@@ -98,5 +100,5 @@ export function assembleBrain(
   const retention = createRetention(shared, { collection }, { days: others.keepDays });
   parts.push({ name: 'retention', component: retention });
   const telling = { activity: createActivity({ queries, clock }), night, swarm: network.swarm, retention };
-  return { driver, shared, parts, queries, hub, diary, telling, showAgain };
+  return { driver, shared, parts, queries, hub, diary, telling, showAgain, accepted };
 }

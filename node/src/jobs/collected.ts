@@ -22,6 +22,8 @@ export interface CollectionState {
   keptForeign: number;
   /** What can't be collected at the moment, and why: one sentence. */
   problem?: string;
+  /** The .blend that the job was submitted from. */
+  scene?: string;
 }
 
 /**

@@ -202,9 +202,14 @@ class FolderCollection implements Collection {
     const known = this.#jobs.get(job);
     // A part of the notes would say that less was collected than was.
     if (known === undefined || !this.#started) return undefined;
-    const { notes, problem } = known;
+    const { notes, problem, local } = known;
     const { collected, keptForeign } = notes;
-    return { collected, keptForeign, ...(problem !== undefined && { problem }) };
+    return {
+      collected,
+      keptForeign,
+      ...(problem !== undefined && { problem }),
+      ...(local.scene !== undefined && { scene: local.scene }),
+    };
   }
 
   async collected(job: JobId): Promise<Collected | undefined> {

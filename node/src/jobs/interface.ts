@@ -82,6 +82,8 @@ export interface LocalJob {
   overwrite: boolean;
   /** Where the folder's disk was attached when the job was submitted; left out of the disk that the system runs from. */
   mountPoint?: string;
+  /** The .blend that it was submitted from; jobs of older versions, and of no scene, have none. */
+  scene?: string;
 }
 
 /** A submission under way, noted before anything of it is stored: after a kill it says what to take back. */

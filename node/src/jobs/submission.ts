@@ -14,6 +14,7 @@ import {
   jobType,
   signField,
   signJobSpec,
+  type JobId,
   type JobRecord,
   type LiveEvent,
   type Plan,
@@ -47,6 +48,8 @@ export interface SubmissionComponents extends JobsComponents, SceneJobComponents
   /** The folder that errors about the store name. */
   dataFolder: string;
   emit(event: LiveEvent): void;
+  /** A job that makes files is there, and what this machine alone knows of it stands in the store. */
+  accepted(job: JobId): void;
 }
 
 type Step = Extract<LiveEvent, { kind: 'submission' }>['step'];
@@ -157,8 +160,14 @@ async function accept(
   // Only where it is still empty: whatever was put into it meanwhile is somebody's.
   if (isNew) undo.push(() => rmdir(folder));
   // What only this machine knows comes first: a job without it could not be collected rightly.
+  const scene = examined && body.path;
   const mountPoint = folder === '' ? undefined : await mountPointOf(folder);
-  const local: LocalJob = { folder, overwrite: body.overwrite ?? false, ...(mountPoint && { mountPoint }) };
+  const local: LocalJob = {
+    folder,
+    overwrite: body.overwrite ?? false,
+    ...(mountPoint !== undefined && { mountPoint }),
+    ...(scene !== undefined && { scene }),
+  };
   const submission: Submission = isNew ? { newFolder: folder } : {};
   const { store } = components;
   await store.setLocal({ [localJobKey(id)]: local, [submissionKey(id)]: submission });
@@ -177,6 +186,7 @@ async function accept(
   assertStays(components);
   // The order number is taken and merged in one turn, so that of jobs submitted at once each gets its own.
   await components.driver.merge([jobRecord(components, draft)]);
+  if (folder !== '') components.accepted(id);
   const kept = await components.copies.acknowledge(id);
   // Nobody waits for this: where it is lost, the next start finds the job accepted.
   store.setLocal({ [submissionKey(id)]: undefined }).catch(() => undefined);

@@ -94,6 +94,7 @@ export async function nodeOfOne(init: Init = {}) {
     outputBase: () => init.outputBase ?? '/nowhere',
     dataFolder: '/nowhere',
     emit: () => undefined,
+    accepted: () => undefined,
   };
   const copies = createCopyWatch(components);
   await copies.start();

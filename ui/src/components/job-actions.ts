@@ -6,9 +6,10 @@ import { buttons, fields, shared } from '../theme/shared.ts';
 import './dialog.ts';
 import './icon.ts';
 import { attempt } from './notices.ts';
+import { openSubmit } from './open-submit.ts';
 import { ended } from './tones.ts';
 
-/** Pause, resume, cancel, requeue, reorder and delete a job; what destroys asks first. Emits `removed`. */
+/** Pause, resume, cancel, requeue, reorder, submit again and delete a job; what destroys asks first. Emits `removed`. */
 export class CuadroJobActions extends LitElement {
   static override properties = {
     job: { attribute: false },
@@ -43,6 +44,14 @@ export class CuadroJobActions extends LitElement {
     void this.#do(() => request('setJob', { params: { job: this.job.id }, body }));
   }
 
+  /** Where its scene lies no event tells: that is known as soon as the job is asked for. */
+  #again(): void {
+    void attempt(async () => {
+      openSubmit(await request('job', { params: { job: this.job.id } }));
+      return undefined;
+    });
+  }
+
   #button(icon: string, label: string, action: () => void, danger = false): TemplateResult {
     return html`<button class=${`${this.compact ? 'bare icon' : ''} ${danger ? 'danger' : ''}`} title=${label}
       aria-label=${`${label}: ${this.job.name}`} ?disabled=${this.busy} @click=${action}>
@@ -69,6 +78,7 @@ export class CuadroJobActions extends LitElement {
               this.asking = 'cancel';
             })
       }
+      ${this.compact ? '' : this.#button('copy', terms.again.button, () => this.#again())}
       ${this.#button(
         'trash',
         terms.job.remove,

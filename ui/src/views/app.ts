@@ -1,7 +1,9 @@
+import type { JobView } from '@cuadro/protocol';
 import { LitElement, css, html, type TemplateResult } from 'lit';
 import '../components/icon.ts';
 import { type CuadroNotices } from '../components/notices.ts';
 import '../components/notices.ts';
+import { openSubmit } from '../components/open-submit.ts';
 import '../components/state.ts';
 import { Watch, store } from '../data/controller.ts';
 import { LOST_SHOWN_AFTER_MS } from '../data/limits.ts';
@@ -30,6 +32,7 @@ export class CuadroApp extends LitElement {
     route: { state: true },
     theme: { state: true },
     submitting: { state: true },
+    again: { state: true },
     slow: { state: true },
   };
   static override styles = [
@@ -66,6 +69,8 @@ export class CuadroApp extends LitElement {
   declare route: Route;
   declare theme: ThemeChoice;
   declare submitting: boolean;
+  /** The job that is submitted once more. */
+  declare again: JobView | undefined;
   declare slow: boolean;
   #slowTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -106,7 +111,8 @@ export class CuadroApp extends LitElement {
     this.renderRoot.querySelector<CuadroNotices>('cuadro-notices')?.show(text, bad);
   };
 
-  #openSubmit = (): void => {
+  #openSubmit = (event: Event): void => {
+    this.again = (event as CustomEvent<JobView | undefined>).detail ?? undefined;
     this.submitting = true;
   };
 
@@ -190,7 +196,7 @@ export class CuadroApp extends LitElement {
     return html`<nav aria-label=${terms.nav.label}>
         <button class="skip" @click=${this.#skip}>${terms.nav.skip}</button>
         <a class="brand" href=${paths.farm}><i></i>${terms.product}</a>
-        <button class="primary submit" @click=${this.#openSubmit}><cuadro-icon name="plus"></cuadro-icon>${terms.jobs.submit}</button>
+        <button class="primary submit" @click=${() => openSubmit()}><cuadro-icon name="plus"></cuadro-icon>${terms.jobs.submit}</button>
         ${this.#item(paths.farm, ['farm'], 'farm', terms.nav.farm)}
         ${this.#item(paths.jobs, ['jobs', 'job'], 'jobs', terms.nav.jobs)}
         ${this.#item(paths.machines, ['machines'], 'machine', terms.nav.machines)}
@@ -212,7 +218,7 @@ export class CuadroApp extends LitElement {
               <button @click=${() => store.retryNow()}>${terms.connection.retry}</button></div>`
           : ''
       }
-      <cuadro-submit .open=${this.submitting} @closed=${() => {
+      <cuadro-submit .open=${this.submitting} .again=${this.again} @closed=${() => {
         this.submitting = false;
       }} @submitted=${(event: CustomEvent<string>) => {
         this.submitting = false;

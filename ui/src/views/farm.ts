@@ -79,7 +79,7 @@ export class CuadroFarm extends LitElement {
     return html`<section class="panel first">
       <h2>${terms.farm.firstTitle}</h2>
       <p class="quiet">${terms.farm.firstText}</p>
-      <button class="primary" @click=${openSubmit}><cuadro-icon name="plus"></cuadro-icon>${terms.submit.title}</button>
+      <button class="primary" @click=${() => openSubmit()}><cuadro-icon name="plus"></cuadro-icon>${terms.submit.title}</button>
       <p class="small quiet">${terms.farm.firstOr}</p>
       <pre class="mono" tabindex="0">${terms.farm.firstCommand}</pre>
       <a class="small quiet" href=${paths.docs()}>${terms.farm.firstDocs} →</a>

@@ -93,7 +93,7 @@ export class CuadroJob extends LitElement {
         ${live.remainingMs === undefined || ended(job) ? '' : html`<span title=${terms.job.forecastHint}>${terms.job.forecast(formatDuration(live.remainingMs), formatTime(Date.now() + live.remainingMs))}</span>`}
         ${oneCopyOnly > 0 ? html`<a href=${paths.job(job.id, 'details')} title=${terms.job.oneCopyText(oneCopyOnly)}>${terms.job.oneCopy(oneCopyOnly)}</a>` : ''}
         ${job.acknowledged ? '' : html`<span>${terms.job.notAccepted}</span>`}
-        ${live.collected === undefined ? '' : html`<span>${terms.job.collected(live.collected)}</span>`}
+        ${live.collected ? html`<span>${terms.job.collected(live.collected)}</span>` : ''}
         ${live.keptForeign ? html`<span class="warn">${terms.job.kept(live.keptForeign)}</span>` : ''}
         ${live.problem === undefined ? '' : html`<span class="bad">${live.problem}</span>`}
         ${

@@ -115,7 +115,7 @@ export class CuadroJobs extends LitElement {
       ${
         store.jobs.length === 0
           ? html`<cuadro-empty class="panel" icon="jobs" .heading=${terms.jobs.empty} .text=${terms.jobs.emptyText}>
-              <button class="primary" @click=${openSubmit}>${terms.submit.title}</button></cuadro-empty>`
+              <button class="primary" @click=${() => openSubmit()}>${terms.submit.title}</button></cuadro-empty>`
           : shown.length === 0
             ? html`<cuadro-empty class="panel" .heading=${terms.jobs.noMatch}></cuadro-empty>`
             : html`<div class="panel list">${this.#bar(shown)}${repeat(
