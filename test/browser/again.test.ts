@@ -95,3 +95,58 @@ describe('a job that is submitted again with changes', () => {
     assert.deepEqual(stage.complaints, []);
   });
 });
+
+describe('the shown frame', () => {
+  let stage: Stage;
+  let job: string;
+  before(async () => {
+    // A command makes files without Blender.
+    stage = await openStage({ programs: ['touch'] });
+    const settings = { program: 'touch', args: ['{output}/out_{frame}.txt'], frames: '1-3' };
+    job = (await stage.client.call('submit', { body: { type: 'command', name: 'Files', settings } })).job.id;
+    await until(
+      'it to be done',
+      async () => (await stage.client.call('job', { params: { job } })).state === 'done',
+    );
+  });
+  after(() => stage.close());
+
+  const attemptOf = async (frame: number): Promise<string | undefined> => {
+    const { attempts, files } = await stage.client.call('task', { params: { job, task: `frame ${frame}` } });
+    return files.length === 0 ? undefined : attempts.at(-1)?.attempt;
+  };
+
+  it('is rendered again after a question, and the next one is shown', async () => {
+    const before = await Promise.all([1, 2, 3].map(attemptOf));
+    const page = await stage.open(`/jobs/${job}?task=1`);
+    const viewer = page.locator('cuadro-viewer');
+    await viewer.getByText('2 / 3').waitFor();
+    await viewer.getByRole('button', { name: 'Requeue frame 2' }).click();
+    await viewer.getByRole('heading', { name: 'Render frame 2 again?' }).waitFor();
+    assert.deepEqual(await violationsOf(page), []);
+    // Neither the arrows nor Escape reach through the question to the frame.
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Escape');
+    await viewer.getByRole('heading', { name: 'Render frame 2 again?' }).waitFor({ state: 'detached' });
+    assert.equal(new URL(page.url()).search, '?task=1');
+    await viewer.getByRole('button', { name: 'Requeue frame 2' }).click();
+    await viewer.getByRole('button', { name: 'Requeue 1 task' }).click();
+    await page.waitForURL(({ search }) => search === '?task=2');
+    await until('another attempt', async () => {
+      const now = await attemptOf(2);
+      return now !== undefined && now !== before[1];
+    });
+    assert.deepEqual([await attemptOf(1), await attemptOf(3)], [before[0], before[2]]);
+  });
+
+  it('has room for all that can be done with it, on a phone', async () => {
+    const page = await stage.open(`/jobs/${job}?task=0`, { width: 390, height: 844 });
+    const header = page.locator('cuadro-viewer header').first();
+    await header.getByRole('button', { name: 'Requeue frame 1' }).waitFor();
+    const tops = await header
+      .locator('button, a')
+      .evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().top)));
+    assert.equal(new Set(tops).size, 1, tops.join(', '));
+    assert.deepEqual(await violationsOf(page), []);
+  });
+});

@@ -1,7 +1,9 @@
 import type { OutputFile, TaskView } from '@cuadro/protocol';
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
+import '../components/dialog.ts';
 import '../components/icon.ts';
-import { type BlobPlace, blobAddress } from '../data/client.ts';
+import { attempt } from '../components/notices.ts';
+import { type BlobPlace, blobAddress, request } from '../data/client.ts';
 import { formatBytes, formatDuration } from '../data/format.ts';
 import { terms } from '../terms.ts';
 import { buttons, shared } from '../theme/shared.ts';
@@ -9,9 +11,14 @@ import { buttons, shared } from '../theme/shared.ts';
 /** Formats that every browser shows as they are. */
 const SHOWN = /\.(png|jpe?g|webp|gif|avif)(?=-?\d*$)/i;
 
-/** A frame in full size; left and right go through the finished ones. Emits `shown` (a task's index) and `closed`. */
+/** A frame in full size, which can be rendered again; left and right go through the finished ones. Emits `shown` (a task's index) and `closed`. */
 export class CuadroViewer extends LitElement {
-  static override properties = { job: {}, tasks: { attribute: false }, shown: { type: Number } };
+  static override properties = {
+    job: {},
+    tasks: { attribute: false },
+    shown: { type: Number },
+    asking: { state: true },
+  };
   static override styles = [
     shared,
     buttons,
@@ -31,9 +38,15 @@ export class CuadroViewer extends LitElement {
   declare job: string;
   declare tasks: readonly TaskView[];
   declare shown: number | undefined;
+  /** Whether it asks if the shown frame is to be rendered again. */
+  declare asking: boolean;
 
   #finished(): TaskView[] {
     return this.tasks.filter((task) => task.files.length > 0);
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('shown')) this.asking = false;
   }
 
   override updated(_changed: PropertyValues<this>): void {
@@ -48,7 +61,23 @@ export class CuadroViewer extends LitElement {
     if (next !== undefined) this.dispatchEvent(new CustomEvent('shown', { detail: next.index }));
   }
 
+  /** Its picture is gone with it: the next one is shown, or the one before, or the wall. */
+  async #requeue(task: TaskView): Promise<void> {
+    this.asking = false;
+    const finished = this.#finished();
+    const at = finished.indexOf(task);
+    const other = finished[at + 1] ?? finished[at - 1];
+    const tasks = [`#${task.index}`];
+    if (!(await attempt(() => request('requeue', { params: { job: this.job }, body: { tasks } })))) return;
+    // Whoever went on meanwhile sees what he chose.
+    if (this.shown !== task.index) return;
+    this.dispatchEvent(
+      other === undefined ? new CustomEvent('closed') : new CustomEvent('shown', { detail: other.index }),
+    );
+  }
+
   #key = (event: KeyboardEvent): void => {
+    if (this.asking) return;
     if (event.key === 'ArrowLeft') this.#go(-1);
     if (event.key === 'ArrowRight') this.#go(1);
   };
@@ -69,11 +98,26 @@ export class CuadroViewer extends LitElement {
         <span class="facts small number">${terms.viewer.position(at + 1, finished.length)}</span>
         <button class="icon" aria-label=${terms.viewer.previous} ?disabled=${at === 0} @click=${() => this.#go(-1)}><cuadro-icon name="left"></cuadro-icon></button>
         <button class="icon" aria-label=${terms.viewer.next} ?disabled=${at === finished.length - 1} @click=${() => this.#go(1)}><cuadro-icon name="right"></cuadro-icon></button>
+        <button class="icon" title=${terms.viewer.requeue(task.name)} aria-label=${terms.viewer.requeue(task.name)} @click=${() => {
+          this.asking = true;
+        }}><cuadro-icon name="retry"></cuadro-icon></button>
         <a class="button icon" aria-label=${`${terms.job.download} ${file.name}`} href=${blobAddress(file.blob, this.#place(task), file.name, true)} download=${file.name}><cuadro-icon name="down"></cuadro-icon></a>
         <button class="icon" aria-label=${terms.common.close} @click=${() => this.renderRoot.querySelector('dialog')?.close()}><cuadro-icon name="close"></cuadro-icon></button>
       </header>
       <div class="picture">${this.#picture(task, file)}</div>
+      ${this.asking ? this.#question(task) : ''}
     </dialog>`;
+  }
+
+  #question(task: TaskView): TemplateResult {
+    const end = (): void => {
+      this.asking = false;
+    };
+    return html`<cuadro-dialog open .heading=${terms.viewer.requeueTitle(task.name)} @closed=${end}>
+      <p>${terms.viewer.requeueText}</p>
+      <button slot="foot" @click=${end}>${terms.common.close}</button>
+      <button slot="foot" class="primary" @click=${() => this.#requeue(task)}>${terms.job.requeue(1)}</button>
+    </cuadro-dialog>`;
   }
 
   #place({ index }: TaskView): BlobPlace {
