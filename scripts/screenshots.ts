@@ -45,6 +45,7 @@ try {
     viewer: `/jobs/${job}?task=2`,
     tasks: `/jobs/${job}/tasks`,
     task: `/jobs/${job}/tasks?task=3`,
+    times: `/jobs/${job}/times`,
     details: `/jobs/${job}/details`,
     machine: '/machines',
     docs: '/docs',
