@@ -53,7 +53,8 @@ export function lackFromText(text: string): LackMark {
     ranMs >= 0 &&
     Number.isFinite(ranMs) &&
     typeof isTermOld === 'boolean';
-  return isWhole ? { why, ranMs, isTermOld } : newLack('cut');
+  // JSON reads `-0`, and writes it as 0.
+  return isWhole ? { why, ranMs: Math.abs(ranMs), isTermOld } : newLack('cut');
 }
 
 const newLack = (why: WhyLacking): LackMark => ({ why, ranMs: 0, isTermOld: true });

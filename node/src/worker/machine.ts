@@ -144,6 +144,7 @@ class LocalMachine implements Machine {
   #tryProbe(): void {
     if (this.#blender !== undefined || this.#probing !== undefined) return;
     this.probed.catch((error: unknown) => {
+      if (!this.#running) return;
       this.#components.logger.warn("The engines can't be tried; it is done again later.", {
         error: String(error),
       });

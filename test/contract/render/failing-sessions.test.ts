@@ -56,6 +56,19 @@ describe('failing sessions', () => {
     return { ...request, scene: { ...request.scene, directory, key: name } };
   };
 
+  it('gives up a Blender that does not come to start, once the node stops', async () => {
+    const slow = join(bench.root, 'slow-blender');
+    await writeFile(slow, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+    const pool = await bench.sessions({ blender: slow });
+    const found = pool.capabilities();
+    found.catch(() => undefined);
+    const starting = () => processesWith(`${bench.sessionsDirectory}/1/`);
+    await until(async () => (await starting()).length > 0);
+    await pool.stop();
+    await assert.rejects(found, { code: 'bad-request' });
+    assert.deepEqual(await starting(), []);
+  });
+
   it('names what is wrong with a scene, and the process goes on', async () => {
     const good = await bench.render(sessions, await bench.request(1));
     const { pid } = sessions.snapshot()[0] ?? {};

@@ -117,6 +117,12 @@ describe('R173: the mark that records may be missing', () => {
     assert.equal((await openLack(folder))?.ranMs, 0);
   });
 
+  test('the time that a mark says is the same however often it is written', () => {
+    const mark = lackFromText('{"why":"damaged","ranMs":-0,"isTermOld":false}');
+    assert.deepEqual(mark, { why: 'damaged', ranMs: 0, isTermOld: false });
+    assert.deepEqual(lackFromText(localToText(mark)), mark);
+  });
+
   const damagedTexts = [
     ...['', '{', 'null', '7', '{"why":"gone"}'],
     ...['{"why":"gone","ranMs":-1,"isTermOld":true}', '{"why":"gone","ranMs":1e999,"isTermOld":true}'],

@@ -204,10 +204,11 @@ class SessionPool implements BlenderSessions {
     const [first] = sessions;
     if (first === undefined) throw new RenderError('bad-request', 'There is no slot to render in.');
     try {
-      const report = await first.inquire();
+      const report = await first.inquire({ signal: this.#stopping.signal });
       return { capabilities: readReport(blender, report, { cores, confinement }), sessions };
     } catch (error) {
-      if (!(error instanceof RenderError)) throw error;
+      // Of a Blender that was given up nothing is known.
+      if (!(error instanceof RenderError) || this.#stopping.signal.aborted) throw error;
       const lines = error.lines.length > 0 ? ` Its last words: ${error.lines.at(-1)}` : '';
       const sentence = `${blender} does not work. ${error.message}${lines}`;
       return { capabilities: noBlender(sentence, { cores, confinement }), sessions: [] };

@@ -104,35 +104,45 @@ export class Session {
     await this.#forget(live);
   }
 
-  /** Sends the driver's report of what this Blender can do; starts a process when none lives. */
-  async inquire(): Promise<unknown> {
+  /**
+   * Sends the driver's report of what this Blender can do; starts a process when none lives. One that is given up ends
+   * the process, which may take long to start.
+   */
+  async inquire({ signal }: { signal: AbortSignal }): Promise<unknown> {
     const log = new FrameLog(this.#init.limits);
-    return this.#exclusively(async () => {
-      const live = this.#live ?? (await this.#start());
-      return live.process.run({ order: 'capabilities' }, { log, onProgress: () => {} });
-    });
+    return this.#exclusively(() =>
+      this.#endedWith(signal, async () => {
+        const live = this.#live ?? (await this.#start(signal));
+        return live.process.run({ order: 'capabilities' }, { log, onProgress: () => {} });
+      }),
+    );
   }
 
   /** The log is the caller's: it is closed once the slot is free again. */
   async render(request: FrameRequest, options: RenderOptions, log: FrameLog): Promise<FrameResult> {
     this.#checkReadable(request.scene.directory);
     options.signal.throwIfAborted();
-    return this.#exclusively(async () => {
-      const abort = () => void this.#live?.process.end({ kind: 'aborted' });
-      options.signal.addEventListener('abort', abort, { once: true });
-      try {
-        return await this.#renderLogged(request, options, log);
-      } catch (error) {
-        if (this.#live?.process.state === 'ending') await this.end({ kind: 'retired' });
-        // Whoever canceled finds nothing left of the process, its folder included.
-        await this.#removal;
-        // Whatever broke because of the kill, the caller's own reason comes first.
-        options.signal.throwIfAborted();
-        throw error;
-      } finally {
-        options.signal.removeEventListener('abort', abort);
-      }
-    });
+    return this.#exclusively(() =>
+      this.#endedWith(options.signal, () => this.#renderLogged(request, options, log)),
+    );
+  }
+
+  /** Ends the process as soon as the work is given up. */
+  async #endedWith<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const abort = () => void this.#live?.process.end({ kind: 'aborted' });
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await work();
+    } catch (error) {
+      if (this.#live?.process.state === 'ending') await this.end({ kind: 'retired' });
+      // Whoever canceled finds nothing left of the process, its folder included.
+      await this.#removal;
+      // Whatever broke because of the kill, the caller's own reason comes first.
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
