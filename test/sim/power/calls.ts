@@ -54,6 +54,8 @@ export class ProcessFiles implements FileCalls {
   #left = Number.POSITIVE_INFINITY;
   /** Whether anybody hears of the last of them. */
   #isHeard = true;
+  /** What is given such a name is the last that it changes. */
+  #lastName: RegExp | undefined;
   #nextHandle = 1_000;
   #isGone = false;
 
@@ -78,6 +80,11 @@ export class ProcessFiles implements FileCalls {
   endAfter(changes: number, isHeard: boolean): void {
     this.#left = changes;
     this.#isHeard = isHeard;
+  }
+
+  /** The process ends as soon as it has renamed something to such a path, if not before. */
+  endAtName(path: RegExp): void {
+    this.#lastName = path;
   }
 
   /** Of a process that is killed some calls are on their way already, and are carried out unheard. */
@@ -144,7 +151,10 @@ export class ProcessFiles implements FileCalls {
 
   rename(from: string, to: string): Promise<void> {
     this.#watch('rename', from);
-    return this.#asked('name', to, () => this.#volume.rename(from, to));
+    return this.#asked('name', to, () => {
+      this.#volume.rename(from, to);
+      if (this.#lastName?.test(to) === true) this.#left = 0;
+    });
   }
 
   link(file: string, name: string): Promise<void> {

@@ -1,8 +1,10 @@
 /**
  * `npm run sim:power -- --seeds 1000 [--from 1]`: so many histories of a content store on a disk that loses power, and
  * every seed that failed (`--until-failure` ends with the first). `--seed S`: one, with all that happened in it.
+ * `--profile '{"kills":6}'` fixes what a seed else decides by itself.
  */
 import { parseArgs } from 'node:util';
+import type { PowerProfile } from './profile.ts';
 import { losePower, type PowerReport } from './run.ts';
 
 const { values } = parseArgs({
@@ -10,9 +12,12 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
+    profile: { type: 'string', default: '{}' },
     'until-failure': { type: 'boolean', default: false },
   },
 });
+
+const profile = JSON.parse(values.profile) as Partial<PowerProfile>;
 
 const lineOf = ({ seed, cuts, failure }: PowerReport): string =>
   failure === undefined
@@ -25,7 +30,7 @@ async function many(from: bigint, count: number): Promise<number> {
   let runs = 0;
   const failed: bigint[] = [];
   for (let seed = from; seed < from + BigInt(count); seed += 1n) {
-    const report = await losePower(seed);
+    const report = await losePower(seed, { profile });
     runs += 1;
     for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += report[key];
     if (report.failure === undefined) continue;
@@ -42,7 +47,7 @@ async function many(from: bigint, count: number): Promise<number> {
 }
 
 async function one(seed: bigint): Promise<number> {
-  const report = await losePower(seed, { trace: (line) => console.log(line) });
+  const report = await losePower(seed, { profile, trace: (line) => console.log(line) });
   console.log(lineOf(report));
   if (report.failure !== undefined) console.log(report.failure.error);
   return report.failure === undefined ? 0 : 1;

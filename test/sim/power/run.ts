@@ -8,14 +8,15 @@ import { ACTIONS, type Action, check, useAgain } from './actions.ts';
 import { ProcessFiles } from './calls.ts';
 import { LARGE, SMALL } from './contents.ts';
 import { BrokenPromise, Ledger } from './ledger.ts';
+import { type PowerProfile, profileOf } from './profile.ts';
 import { isRefusal, Refusals } from './refusals.ts';
 import { DATA, type Life, ROOMY_BYTES, type Scene } from './scene.ts';
 import { threadOn } from './thread.ts';
 import { type Drive, judge } from './verdict.ts';
 import { Volume } from './volume.ts';
 
-/** Of so many histories one is on a disk that refuses calls as well. */
-const REFUSING_EACH = 3n;
+/** Where a blob stands, and its hash. */
+const BLOB_PATH = /\/blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
 
 /** How a process ends: the machine loses power, or goes on; or the node is stopped. */
 type Ending = 'power' | 'kill' | 'stop';
@@ -40,9 +41,10 @@ export interface PowerReport {
  */
 export async function losePower(
   seed: bigint,
-  options: { trace?: (line: string) => void } = {},
+  options: { trace?: (line: string) => void; profile?: Partial<PowerProfile> } = {},
 ): Promise<PowerReport> {
-  const run = new PowerRun(seed, options.trace ?? (() => undefined));
+  const profile = { ...profileOf(seed), ...options.profile };
+  const run = new PowerRun(seed, profile, options.trace ?? (() => undefined));
   try {
     await run.live();
     return { seed, ...run.counts, refusals: run.refusals };
@@ -66,13 +68,13 @@ class PowerRun {
   #failure: { readonly error: unknown } | undefined;
   readonly #faults: Dice;
   readonly #refusals: Refusals;
-  readonly #isRefusing: boolean;
+  readonly #profile: PowerProfile;
   #isAtWork = false;
   #refusalsBefore = 0;
 
-  constructor(seed: bigint, trace: (line: string) => void) {
+  constructor(seed: bigint, profile: PowerProfile, trace: (line: string) => void) {
+    this.#profile = profile;
     this.#trace = trace;
-    this.#isRefusing = seed % REFUSING_EACH === 0n;
     const dice = (this.#dice = new Dice(seed));
     this.#faults = dice.fork('refusals');
     this.#refusals = new Refusals({ dice: this.#faults });
@@ -81,7 +83,7 @@ class PowerRun {
     const isLarge = dice.chance(0.12);
     const contents = isLarge
       ? [...dice.shuffled(SMALL).slice(0, 3), dice.pick(LARGE.slice(0, 2)), dice.pick(LARGE.slice(2))]
-      : dice.shuffled(SMALL).slice(0, dice.whole(3, 10));
+      : dice.shuffled(SMALL).slice(0, dice.whole(3, profile.contentsMax));
     const tight = isLarge ? dice.whole(1_300_000, 2_500_000) : dice.whole(10_000, 30_000);
     this.#scene = {
       ...{ volume: this.#volume, dice, ledger: new Ledger(), refusals: this.#refusals },
@@ -108,7 +110,7 @@ class PowerRun {
     const dice = this.#dice;
     const ending: Ending = dice.weighted([
       [6, 'power'],
-      [2, 'kill'],
+      [this.#profile.kills, 'kill'],
       [1, 'stop'],
     ]);
     const life = this.#newLife();
@@ -122,6 +124,7 @@ class PowerRun {
       await judge(this.#scene, life, drive);
       at = 'its work';
       if (ending !== 'stop') life.files.endAfter(dice.whole(0, 150), dice.chance(0.5));
+      if (ending === 'kill' && this.#profile.killsAtName) life.files.endAtName(BLOB_PATH);
       this.#refusalsBefore = this.refusals;
       await this.#work(life, dice.whole(1, 30));
       this.#refusals.end();
@@ -136,7 +139,7 @@ class PowerRun {
 
   /** Where the disk refuses it, it begins once the disk takes everything again. */
   async #start({ store }: Life, drive: Drive): Promise<void> {
-    if (this.#isRefusing && this.#faults.chance(0.3)) this.#trouble();
+    if (this.#profile.refuses && this.#faults.chance(0.3)) this.#trouble();
     try {
       await drive(store.start());
     } catch (error) {
@@ -168,7 +171,7 @@ class PowerRun {
       dice,
       refusals: this.#refusals,
       watch: (call, path) => {
-        const hash = /\/blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(path)?.[1];
+        const hash = BLOB_PATH.exec(path)?.[1];
         if (hash === undefined) return;
         // What the disk can't read is damaged as far as anybody can tell.
         if (call === 'unreadable') ledger.damaged(hash);
@@ -209,8 +212,8 @@ class PowerRun {
     if (!files.hasWaiting) throw new BrokenPromise('ends', 'The store waits, and for no call.');
     files.turn();
     this.#volume.nowMs += 1;
-    if (this.#dice.chance(0.05)) this.#volume.settle(this.#dice);
-    if (!this.#isRefusing || !this.#isAtWork) return;
+    if (this.#dice.chance(this.#profile.settles)) this.#volume.settle(this.#dice);
+    if (!this.#profile.refuses || !this.#isAtWork) return;
     if (!this.#refusals.isOn && this.#faults.chance(0.02)) this.#trouble();
     else if (this.#refusals.isOn && this.#faults.chance(0.03)) this.#refusals.end();
   }
