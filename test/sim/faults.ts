@@ -6,7 +6,9 @@ import type { SimFarm } from './farm.ts';
 import { Fates } from './fates.ts';
 import { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
+import { Rot } from './rot.ts';
 import type { Fault } from './tally.ts';
+import { Wakes } from './wakes.ts';
 
 const HOUR_MS = 3_600_000;
 /** Share of restarts before which what is only cached is swept away. */
@@ -23,6 +25,8 @@ export class Faults {
   readonly #ends = new Set<() => void>();
   readonly log: FaultLog;
   readonly fates: Fates;
+  /** Faults that farms of one profile have, and others none of. */
+  readonly #aimed: readonly { begin(): void }[];
 
   constructor(farm: SimFarm, safety: Pick<Checkers, 'isSafe' | 'staysWhole'>) {
     this.#farm = farm;
@@ -39,6 +43,18 @@ export class Faults {
       durationMs: () => this.#duration(),
     });
     this.fates = new Fates({ farm, safety, dice: this.#dice, log: this.log });
+    const aimed = {
+      ...{ farm, safety, log: this.log },
+      note: (what: string, more?: unknown) => this.#note(what, more),
+      lasting: (ms: number, end: () => void) => this.#lasting(ms, end),
+    };
+    this.#aimed = [new Wakes(aimed), new Rot(aimed)];
+  }
+
+  /** From now on things go wrong. */
+  begin(): void {
+    this.log.begin(this.#farm.timeline.now);
+    for (const aimed of this.#aimed) aimed.begin();
   }
 
   /** Something goes wrong, somewhere. */

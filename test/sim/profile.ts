@@ -17,6 +17,10 @@ export interface Profile {
   readonly wallSkewMs: number;
   /** Whether clocks add what their machines slept, as the node's own does; else they stand still for good. */
   readonly addsSleep?: boolean;
+  /** Whether machines come to lead as they have just woken, and their sleep shows only then; for profiles by hand. */
+  readonly wakesToLead?: boolean;
+  /** Whether files rot, and are read, where others are copying what they belong to; for profiles by hand. */
+  readonly rotsInCopies?: boolean;
   /** Length of the phase with faults, in virtual milliseconds. */
   readonly faultyMs: number;
   readonly jobs: number;

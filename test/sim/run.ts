@@ -145,7 +145,7 @@ async function faultyPhase(farm: SimFarm, faults: Faults, people: People): Promi
     if (at !== undefined) people.submit(at);
     again(profile.actEveryMs, () => people.act());
     busy.begin();
-    faults.log.begin(timeline.now);
+    faults.begin();
     again(profile.faultEveryMs, () => faults.strike());
   });
   await timeline.run(profile.faultyMs);

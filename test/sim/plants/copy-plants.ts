@@ -35,8 +35,13 @@ export const COPY_PLANTS: readonly Plant[] = [
     from: 'isHeldByTwo(holders, now, queries.removed())',
     to: 'isHeldByTwo(holders, undefined, queries.removed())',
     // The damage has to be read, and told, while the copy is under way.
-    profile: { ...FOUNDED, joins: true, machines: 4, jobs: 6, actEveryMs: 2_000, faultEveryMs: 1_000 },
-    within: 80,
+    profile: {
+      ...FOUNDED,
+      ...{ machines: 4, slots: 2, jobs: 10, taskMs: 1_500 },
+      ...{ faultyMs: 100_000, faultEveryMs: 9_000, rotsInCopies: true },
+    },
+    within: 10,
+    isQuick: true,
   },
   {
     name: 'a copy is promised without its record',
