@@ -7,6 +7,7 @@ import { Fates } from './fates.ts';
 import { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
 import { Rot } from './rot.ts';
+import { SlowLead } from './slow-lead.ts';
 import type { Fault } from './tally.ts';
 import { Wakes } from './wakes.ts';
 
@@ -48,7 +49,7 @@ export class Faults {
       note: (what: string, more?: unknown) => this.#note(what, more),
       lasting: (ms: number, end: () => void) => this.#lasting(ms, end),
     };
-    this.#aimed = [new Wakes(aimed), new Rot(aimed)];
+    this.#aimed = [new Wakes(aimed), new Rot(aimed), new SlowLead(aimed)];
   }
 
   /** From now on things go wrong. */

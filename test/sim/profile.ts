@@ -21,6 +21,8 @@ export interface Profile {
   readonly wakesToLead?: boolean;
   /** Whether files rot, and are read, where others are copying what they belong to; for profiles by hand. */
   readonly rotsInCopies?: boolean;
+  /** Whether whoever leads has slow links to all others; for profiles by hand. */
+  readonly leadsFromAfar?: boolean;
   /** Length of the phase with faults, in virtual milliseconds. */
   readonly faultyMs: number;
   readonly jobs: number;

@@ -133,6 +133,20 @@ export const COPY_PLANTS: readonly Plant[] = [
     within: 60,
   },
   {
+    name: 'the last word of a machine that left is passed on by nobody',
+    breaks: 'replicas converge',
+    file: `${REPLICAS}/holding.ts`,
+    from: 'this.#components.learned(this.#stream.peer);',
+    to: '',
+    // All others hear of it by way of their coordinator, which is far off; and little else may come to be known meanwhile.
+    profile: {
+      ...FOUNDED,
+      ...{ machines: 6, slots: 1, leaves: 3, jobs: 2, taskMs: 30_000, actEveryMs: 20_000 },
+      ...{ faultyMs: 60_000, faultEveryMs: 9_900, leadsFromAfar: true },
+    },
+    within: 40,
+  },
+  {
     name: 'a word that one machine holds is said to be on two',
     breaks: 'leaving',
     file: `${REPLICAS}/copies.ts`,
