@@ -20,6 +20,10 @@ import { Workshop } from './workshop.ts';
 /** Names that people give to machines. */
 const NAMES = ['alba', 'belen', 'carmen', 'dolores', 'elena', 'fatima', 'gloria', 'herminia', 'ines'];
 
+/** A clock is wrong from here on, by more than any in order: by five in a thousand, or an hour. */
+const SKEWED_SHARE = 0.005;
+const SKEWED_WALL_MS = 3_600_000;
+
 /** A whole farm of one run: machines, network, and what is rendered on them. */
 export class SimFarm {
   readonly seed: bigint;
@@ -78,8 +82,14 @@ export class SimFarm {
     machine.slots = this.profile.slots;
     machine.host.faults.rate = 1 + this.profile.clockSkew * this.dice.between(-1, 1);
     machine.host.faults.wallOffsetMs = this.profile.wallSkewMs * this.dice.between(-1, 1);
+    this.#countSkew(machine);
     this.machines.push(machine);
     return machine;
+  }
+
+  #countSkew({ host: { faults } }: Machine): void {
+    if (Math.abs(faults.rate - 1) >= SKEWED_SHARE) this.tally.fault('clock skew');
+    if (Math.abs(faults.wallOffsetMs) >= SKEWED_WALL_MS) this.tally.fault('wall clock skew');
   }
 
   of(peer: PeerId): Machine | undefined {

@@ -7,6 +7,8 @@ import type { SimWire } from './wire.ts';
 /** A message that somebody gossiped. */
 interface Said {
   readonly self: PeerId;
+  /** Of two messages the later said has the higher number. */
+  readonly number: number;
   readonly topic: GossipTopic;
   readonly bytes: Uint8Array;
   /** Who has heard it, and when. */
@@ -32,6 +34,9 @@ export class Gossip {
   readonly #dice: Dice;
   /** What may still be named by somebody. */
   readonly #recent = new Set<Said>();
+  #number = 0;
+  /** By process: the highest number that it heard, of each origin and topic. */
+  readonly #latest = new WeakMap<MemoryMesh, Map<string, number>>();
 
   constructor(wire: SimWire) {
     this.#wire = wire;
@@ -42,7 +47,8 @@ export class Gossip {
   say(origin: MemoryMesh, topic: GossipTopic, bytes: Uint8Array): void {
     const { self } = origin;
     const { dice, timeline, traffic, gossipLoss, gossipReplay } = this.#wire;
-    const said: Said = { self, topic, bytes, heard: new Map([[self, timeline.now]]) };
+    const number = ++this.#number;
+    const said: Said = { self, number, topic, bytes, heard: new Map([[self, timeline.now]]) };
     this.#recent.add(said);
     const reached = new Map<PeerId, number>([[self, 0]]);
     for (const [from, at] of reached) {
@@ -141,6 +147,17 @@ export class Gossip {
     if (mesh?.running !== true || said.heard.has(to) || !mesh.isMember(said.self)) return;
     said.heard.set(to, this.#wire.timeline.now);
     this.#recent.add(said);
+    if (this.#isOvertaken(mesh, said)) this.#wire.traffic.disordered += 1;
     mesh.hearGossip(said.topic, said.self, said.bytes);
+  }
+
+  /** Whether a process has heard what the same origin said later on the same topic. */
+  #isOvertaken(mesh: MemoryMesh, { self, topic, number }: Said): boolean {
+    const latest = this.#latest.get(mesh) ?? new Map<string, number>();
+    this.#latest.set(mesh, latest);
+    const key = `${self} ${topic}`;
+    const isOvertaken = number < (latest.get(key) ?? 0);
+    if (!isOvertaken) latest.set(key, number);
+    return isOvertaken;
   }
 }

@@ -64,6 +64,7 @@ export async function simulate(seed: bigint, init: RunInit = {}): Promise<RunRep
     await faultyPhase(farm, faults, people);
     usedShare = await healedPhase({ farm, faults, people, leavers, checkers });
     farm.tally.outcome('old gossip heard once more', farm.wire.traffic.replayed);
+    farm.tally.outcome('gossip out of order', farm.wire.traffic.disordered);
   } catch (error) {
     const rule = error instanceof Violation ? error.rule : 'error';
     failure = { rule, sentence: (error as Error).message, error };

@@ -26,6 +26,8 @@ export interface Traffic {
   gossiped: number;
   /** Gossip that a node heard which its process had heard before it was started anew. */
   replayed: number;
+  /** Gossip that came to a process after what the same machine said later on the same topic. */
+  disordered: number;
 }
 
 const FIRST_PORT = 20_001;
@@ -40,7 +42,7 @@ const SEARCH_EVERY_MS = 30_000;
 export class SimWire implements MemoryWire {
   readonly timeline: Timeline;
   readonly dice: Dice;
-  readonly traffic: Traffic = { parcels: 0, gossiped: 0, replayed: 0 };
+  readonly traffic: Traffic = { parcels: 0, gossiped: 0, replayed: 0, disordered: 0 };
   readonly #stations = new Map<PeerId, Station>();
   /** In the order in which they first had to do with each other, and by either of the two. */
   readonly #pairs: Pair[] = [];
