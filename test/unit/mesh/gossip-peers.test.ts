@@ -1,9 +1,10 @@
+import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import type { Connection } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { Gossip } from '../../../node/src/mesh/gossip.ts';
 import { createFarmLibp2p, type FarmLibp2p } from '../../../node/src/mesh/host.ts';
-import { defaultMeshLimits } from '../../../node/src/mesh/limits.ts';
+import { defaultMeshLimits, GOSSIP_BYTES_MAX } from '../../../node/src/mesh/limits.ts';
 import { Listeners, Tally } from '../../../node/src/mesh/tally.ts';
 import { createSystemClock } from '../../../node/src/system/clock.ts';
 import { until } from '../../contract/mesh/harness.ts';
@@ -44,7 +45,7 @@ async function hostWithGossip(seed: number) {
     gossip.publish('claims', Buffer.from(word));
     return word;
   };
-  return { host, heard, say };
+  return { host, heard, say, tally: components.tally };
 }
 
 type Side = Awaited<ReturnType<typeof hostWithGossip>>;
@@ -81,4 +82,55 @@ describe('gossip between two that have two connections', () => {
       await hears(b, a, 'b hears a over the other');
       await hears(a, b, 'a hears b over the other');
     });
+});
+
+/** What the library keeps to itself. */
+interface Inside {
+  readonly streamsInbound: ReadonlyMap<string, unknown>;
+  readonly streamsOutbound: ReadonlyMap<
+    string,
+    {
+      push(bytes: Uint8Array): void;
+      readonly rawStream: { send(bytes: { subarray(): Uint8Array }): boolean };
+    }
+  >;
+}
+
+describe('R120: what the library drops by itself', () => {
+  it('is heard by nobody and counted by nobody, and gossip goes on', async () => {
+    const [a, b] = [await hostWithGossip(1), await hostWithGossip(2)];
+    await dial(a, b);
+    await hears(b, a, 'b hears a');
+    const [speaker, listener] = [a, b].map(({ host }) => host.services.gossip as unknown as Inside);
+    const stream = speaker?.streamsOutbound.get(b.host.peerId.toString());
+    assert.ok(stream !== undefined);
+    const { rawStream } = stream;
+    const send = rawStream.send.bind(rawStream);
+    let sent: Uint8Array[] = [];
+    rawStream.send = (bytes) => {
+      sent.push(bytes.subarray().slice());
+      return send(bytes);
+    };
+    const word = a.say();
+    await until('b hears that word', () => b.heard.includes(word));
+    const [message] = sent.filter((bytes) => Buffer.from(bytes).includes(word));
+    assert.ok(message !== undefined);
+    sent = [];
+    // Said once more as it was; with another word under the same signature; and no protobuf at all.
+    send(message);
+    const forged = Buffer.from(message);
+    forged.write('?', forged.indexOf(word));
+    send(forged);
+    stream.push(Uint8Array.of(0xff, 0xff, 0xff));
+    await hears(b, a, 'b hears what a says after that');
+    assert.equal(b.heard.filter((one) => one === word).length, 1, 'what was said is heard once');
+    assert.deepEqual(
+      b.heard.filter((one) => one.includes('?')),
+      [],
+    );
+    stream.push(new Uint8Array(2 * GOSSIP_BYTES_MAX));
+    const id = a.host.peerId.toString();
+    await until('b ends its gossip with a', () => listener?.streamsInbound.has(id) === false);
+    assert.deepEqual(b.tally.counts().refused, {});
+  });
 });
