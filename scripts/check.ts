@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkArrows } from './check/arrows.ts';
 import { checkLength, checkLockFile, checkRules, checkTopLevel } from './check/house.ts';
+import { checkLoop } from './check/loop.ts';
 import { checkPurity } from './check/purity.ts';
 import { type Finding, formatFinding, projectFiles, readSources } from './check/sources.ts';
 
@@ -78,6 +79,7 @@ function house(root: string): Outcome {
     }),
     ...checkArrows(typescript),
     ...checkPurity(typescript),
+    ...checkLoop(typescript),
   ];
   const notes: string[] = [];
   if (existsSync(join(root, 'protocol/SPEC.md'))) {
