@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
 import type { Message } from '@cuadro/protocol';
+import type { CoreEffect } from '../../node/src/core/interface.ts';
 import type { Grant } from './checkers/checker.ts';
 import { Grants } from './checkers/grants.ts';
 import type { SimFarm } from './farm.ts';
@@ -55,4 +56,134 @@ it('R117: one whose sequence is lower by far comes of a new run, and is', () => 
   timeline.now += LATER_MS;
   hears(1, 'stream');
   assert.throws(grantsAnew, TWICE);
+});
+
+/** What the records of the coordinator say of the task. */
+let record: object | undefined;
+beforeEach(() => (record = undefined));
+/** A coordinator that has such a record and is connected to the worker. */
+const judge = {
+  ...leader,
+  life: { network: { mesh: { reachable: () => ['worker'] } } },
+  queries: {
+    ...leader.queries,
+    ...{ taskRecord: () => record, jobRecord: () => ({ requests: {} }) },
+    memberRecords: () => [{ peer: 'worker', removals: { carmen: {} } }],
+  },
+} as unknown as Machine;
+const worker = { name: 'belen', peer: 'worker' } as unknown as Machine;
+
+const grantOf = (sequence: number, by = 'leader', more: object = {}): Grant => ({
+  ...{ ...task, attempt: { epoch: { term: 1, peer: by }, sequence }, leaseMs: 4_000 },
+  ...more,
+});
+
+function sends(grant: Grant): Message {
+  const message = { kind: 'grants', epoch, grants: [grant] } as Message;
+  grants.decided(judge, [{ kind: 'send', to: 'worker', message }]);
+  grants.sent(judge, 'worker', message);
+  return message;
+}
+
+it('R41: an attempt is granted once', () => {
+  sends(grantOf(1));
+  assert.throws(() => sends(grantOf(1)), { rule: 'attempts', message: '1.1.leader is granted twice.' });
+});
+
+it('R41: but what a crash came before was never granted', () => {
+  const message = { kind: 'grants', epoch, grants: [grantOf(1)] } as Message;
+  grants.decided(judge, [{ kind: 'send', to: 'worker', message }]);
+  grants.crashed(worker);
+  assert.doesNotThrow(() => sends(grantOf(1)));
+});
+
+it('R40: nobody grants in the name of another', () => {
+  assert.throws(() => sends(grantOf(1, 'dolores')), {
+    rule: 'grants',
+    message: 'carmen grants in the name of another.',
+  });
+});
+
+it('nobody runs what nobody granted', () => {
+  sends(grantOf(1));
+  assert.doesNotThrow(() => grants.ran(worker, grantOf(1)));
+  assert.throws(() => grants.ran(worker, grantOf(2)), {
+    rule: 'grants',
+    message: 'belen runs what nobody granted.',
+  });
+});
+
+it('a coordinator grants to its own worker without a message', () => {
+  grants.decided(judge, [{ kind: 'run', grant: grantOf(1) } as unknown as CoreEffect]);
+  assert.doesNotThrow(() => grants.ran(judge, grantOf(1)));
+});
+
+const TWO = { rule: 'no two at once', message: 'carmen grants one task twice: 1.1.leader and 1.2.leader.' };
+
+it('R52: no two attempts of a task are out at once', () => {
+  grants.heard(judge, 'worker', { kind: 'idle' } as unknown as Message, false);
+  sends(grantOf(1));
+  assert.throws(() => sends(grantOf(2)), TWO);
+});
+
+const FREED: Readonly<Record<string, () => void>> = {
+  'has ended': () =>
+    grants.heard(
+      judge,
+      'worker',
+      { kind: 'result', attempt: grantOf(1).attempt, outcome: { kind: 'failure' } } as unknown as Message,
+      false,
+    ),
+  'was taken back': () =>
+    grants.decided(judge, [{ kind: 'stop-attempt', attempt: grantOf(1).attempt } as unknown as CoreEffect]),
+  'ended with its machine': () => grants.crashed(worker),
+  'was silent for as long as a lease may end': () => (timeline.now += 2_000),
+  'is in the records': () => (record = { ...task, failures: { '1.1.leader': {} }, results: {} }),
+};
+for (const [what, free] of Object.entries(FREED))
+  it(`R52: but after one that ${what}`, () => {
+    grants.heard(judge, 'worker', { kind: 'idle' } as unknown as Message, false);
+    sends(grantOf(1));
+    free();
+    assert.doesNotThrow(() => sends(grantOf(2)));
+  });
+
+it('R54: a task that failed three times, or was lost five times, is tried no more', () => {
+  const failures = (cause: string, count: number): object =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`${at}`, { cause }]));
+  const has = (cause: string, count: number): void =>
+    void (record = { ...task, failures: failures(cause, count), results: {} });
+  has('failed', 2);
+  assert.doesNotThrow(() => sends(grantOf(1)));
+  has('failed', 3);
+  assert.throws(() => sends(grantOf(2)), {
+    rule: 'tried on',
+    message: /failed 3 times and was lost 0 times/,
+  });
+  has('lost', 5);
+  assert.throws(() => sends(grantOf(3)), {
+    rule: 'tried on',
+    message: /failed 0 times and was lost 5 times/,
+  });
+});
+
+it('R38: nothing is granted that is known as done, but a substitute for it', () => {
+  const done = { attempt: grantOf(9).attempt, state: 'done', holders: { worker: { held: true } } };
+  record = { ...task, failures: {}, results: { '1.9.leader': done } };
+  assert.throws(() => sends(grantOf(1)), {
+    rule: 'no needless work',
+    message: 'carmen grants job/3, which it knows as done by 1.9.leader.',
+  });
+  assert.doesNotThrow(() => sends(grantOf(2, 'leader', { substitute: true })));
+});
+
+it('R63: nothing is sent to one whose removal is known, but that it is to stop', () => {
+  grants.deed({ kind: 'remove', machine: worker, at: judge });
+  assert.throws(() => sends(grantOf(1)), {
+    rule: 'removed members',
+    message: 'carmen sends a grants to one it removed.',
+  });
+  const stop = { kind: 'stop', attempts: [grantOf(1).attempt] } as unknown as Message;
+  grants.decided(judge, [{ kind: 'send', to: 'worker', message: stop }]);
+  assert.doesNotThrow(() => grants.sent(judge, 'worker', stop));
 });

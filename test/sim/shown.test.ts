@@ -26,7 +26,9 @@ function taskWith(states: States): KnownRecord {
 }
 
 /** Granted without knowledge of each other. */
-const grants = [1, 2].map((sequence) => [attemptKey(attemptOf(sequence)), { grant: {}, knew: new Set() }]);
+const grantsOf = (knew: ReadonlySet<string> = new Set(), more: object = {}): unknown[] =>
+  [1, 2].map((sequence) => [attemptKey(attemptOf(sequence)), { grant: { ...more }, knew }]);
+const grants = grantsOf();
 
 let shown: ShownFrames;
 let disk: ReturnType<typeof newDisk>;
@@ -98,4 +100,75 @@ it('R38: the end of another machine changes nothing', () => {
   shows(BOTH);
   shown.crashed({ name: 'dolores', peer: 'dolores', disk } as Machine);
   assert.throws(() => shows(BEFORE), TO_AND_FRO);
+});
+
+const REST = { kind: 'task', job: 'job', index: 0, redo: 0, retry: 0, failures: {} };
+
+it('a node shows as done what its records say is done, and nothing else', () => {
+  const { queries } = machine;
+  const shownAs = (state: string | undefined): void =>
+    void Object.assign(queries ?? {}, { taskState: () => state });
+  shownAs('open');
+  assert.throws(() => shows(NEWER), {
+    rule: 'what is shown',
+    message: 'elena shows job/0 as open, its records say otherwise.',
+  });
+  shownAs('done');
+  assert.throws(() => shows({ 1: 'rendered' }), { rule: 'what is shown', message: /shows job\/0 as done/ });
+  shownAs('open');
+  assert.doesNotThrow(() => shows({ 1: 'rendered' }));
+  shownAs(undefined);
+  assert.doesNotThrow(() => shows(NEWER), 'it does not know the job');
+});
+
+it('R59: of what it holds itself a node uses the result that counts', () => {
+  const attempt = attemptOf(2);
+  const holders = { elena: { held: true, counter: 1 } };
+  const result = { attempt, state: 'done', holders, files: [] };
+  const task = { ...REST, results: { [attemptKey(attempt)]: result } };
+  let used: object | undefined = result;
+  Object.assign(machine.queries ?? {}, { taskRecord: () => task, resultAtHand: () => used });
+  assert.doesNotThrow(() => shows(NEWER));
+  const OTHER = {
+    rule: 'what is shown',
+    message: 'elena uses another result of job/0 than the one that counts.',
+  };
+  used = { ...result, attempt: attemptOf(1) };
+  assert.throws(() => shows(NEWER), OTHER);
+  used = undefined;
+  assert.throws(() => shows(NEWER), OTHER);
+});
+
+const judgeOf = (seen: readonly unknown[]): void =>
+  void (shown = new ShownFrames({ seen: new Map(seen as []) } as unknown as Grants));
+
+it('a done changes its file where the two were made without knowledge of each other', () => {
+  shows(NEWER);
+  assert.doesNotThrow(() => shows(BOTH));
+  assert.equal(shown.changes, 1);
+});
+
+it('not where one was made although the other was known, unless it stood in for that', () => {
+  judgeOf(grantsOf(new Set([attemptKey(attemptOf(2))])));
+  shows(NEWER);
+  const KNOWN = {
+    rule: 'done frames',
+    message: 'elena shows another file for the done job/0, made although the first was known.',
+  };
+  assert.throws(() => shows(BOTH), KNOWN);
+  judgeOf(grantsOf(new Set([attemptKey(attemptOf(1))])));
+  shows(NEWER);
+  assert.throws(() => shows(BOTH), KNOWN, 'whichever was first');
+  judgeOf(grantsOf(new Set([attemptKey(attemptOf(2))]), { substitute: true }));
+  shows(NEWER);
+  assert.doesNotThrow(() => shows(BOTH));
+});
+
+it('nor where nobody granted one of them', () => {
+  judgeOf(grantsOf().slice(1));
+  shows(NEWER);
+  assert.throws(() => shows(BOTH), {
+    rule: 'done frames',
+    message: 'elena shows another file for the done job/0, made without a grant.',
+  });
 });
