@@ -15,7 +15,9 @@ const attempt = { epoch: { term: 1, peer: 'alba' }, sequence: 3 };
 let timeline: { now: number };
 let alba: Machine;
 let belen: Machine;
+/** From Alba to Belen, and back. */
 let way: { isCut: boolean; loss: number; baseMs: number };
+let back: typeof way;
 let isConnected: boolean;
 /** What Alba shows of what Belen runs, and when she heard a word of Belen's last. */
 let running: object[];
@@ -24,13 +26,17 @@ let accusations: Accusations;
 beforeEach(() => {
   timeline = { now: 0 };
   way = { isCut: false, loss: 0, baseMs: 1 };
+  back = { ...way };
   isConnected = true;
   [running, wordAt] = [[], undefined];
   [alba, belen] = [machineNamed('alba', true), machineNamed('belen', false)];
   const machines = [alba, belen];
   const farm = {
     ...{ machines, timeline, of: (peer: string) => machines.find((one) => one.peer === peer) },
-    wire: { way: () => way, pair: () => ({ session: { isOpen: () => isConnected } }) },
+    wire: {
+      way: (from: string) => (from === 'alba' ? way : back),
+      pair: () => ({ session: { isOpen: () => isConnected } }),
+    },
   };
   const grants = { seen: new Map([['1.3.alba', { at: 15_000 }]]), wordAt: () => wordAt };
   accusations = new Accusations(farm as unknown as SimFarm, grants as unknown as Grants);
@@ -55,8 +61,8 @@ function looksUntil(ms: number): void {
   }
 }
 
-function accuses(cause = 'lost', kind = 'publish'): void {
-  const failures = { one: { attempt, peer: 'belen', cause } };
+function accuses(cause = 'lost', kind = 'publish', peer = 'belen'): void {
+  const failures = { one: { attempt, peer, cause } };
   const records = [{ kind: 'task', job: 'job', index: 2, failures }];
   accusations.decided(alba, [{ kind, records } as unknown as CoreEffect]);
 }
@@ -71,6 +77,7 @@ describe('a machine that was there all the time', () => {
   it('may be said to have failed, and what others said is no word of this coordinator', () => {
     assert.doesNotThrow(() => accuses('failed'));
     assert.doesNotThrow(() => accuses('lost', 'persist'));
+    assert.doesNotThrow(() => accuses('lost', 'publish', 'alba'), 'nor is what one says of itself');
   });
 
   it('nor does another one excuse it that stood still and kept its connection', () => {
@@ -88,6 +95,7 @@ const HINDRANCES: Readonly<Record<string, () => void>> = {
   'had a slow disk': () => Object.assign(belen.disk.faults, { writeMs: 21 }),
   'was no member': () => Object.assign(belen, { life: { farm: { door: () => ({ state: 'waiting' }) } } }),
   'was cut off': () => Object.assign(way, { isCut: true }),
+  'could not answer': () => Object.assign(back, { isCut: true }),
   'had a bad way': () => Object.assign(way, { loss: 0.1 }),
   'had a slow way': () => Object.assign(way, { baseMs: 101 }),
   'was apart from one that slept': () => {
@@ -120,8 +128,8 @@ describe('R52: a machine may be said to have vanished', () => {
 });
 
 describe('R111: one that told a coordinator that it follows another', () => {
-  const follows = (peer: string | undefined, isGossip = false): void => {
-    const message = { kind: 'beacon', peer: 'belen', ...(peer !== undefined && { follows: { peer } }) };
+  const follows = (peer: string, isGossip = false, more: object = {}): void => {
+    const message = { kind: 'beacon', peer: 'belen', follows: { peer }, ...more };
     accusations.heard(alba, 'belen', message as unknown as Message, isGossip);
   };
   const ELSEWHERE = { rule: 'false accusation', message: /which told it that it follows another/ };
@@ -144,9 +152,18 @@ describe('R111: one that told a coordinator that it follows another', () => {
     assert.doesNotThrow(() => accuses());
   });
 
-  it('or said so by way of others, or in another reign', () => {
+  it('or said so by way of others', () => {
     isOff();
     follows('carmen', true);
+    assert.doesNotThrow(() => accuses());
+  });
+
+  it('or where it was no beacon, not its own, or heard by one that did not lead', () => {
+    isOff();
+    follows('carmen', false, { kind: 'pulse' });
+    follows('carmen', false, { peer: 'dolores' });
+    Object.assign(alba.queries ?? {}, { isCoordinator: false });
+    follows('carmen');
     assert.doesNotThrow(() => accuses());
   });
 

@@ -140,11 +140,16 @@ it('and one of two holders that is known to be out counts for none', () => {
 });
 
 it('where a machine is missing, a scene is left, or somebody leaves, there is time for that', () => {
-  Object.assign(machines[2] ?? {}, { isUp: false, isOff: true });
-  assert.equal(moreMs(), BOTH_MS + AWAY_MS);
-  Object.assign(machines[2] ?? {}, { isUp: true, isOff: false });
+  for (const missing of ['isOff', 'isGone', 'isRemoved']) {
+    Object.assign(machines[2] ?? {}, { isUp: false, [missing]: true });
+    assert.equal(moreMs(), BOTH_MS + AWAY_MS, missing);
+    Object.assign(machines[2] ?? {}, { isUp: true, [missing]: false });
+  }
   jobIs({ spec: { plan: 'plan', bundle: 'bundle', tasks: 2 } });
   assert.equal(moreMs(), BOTH_MS + 20_000 + 120_000);
+  for (const index of [0, 1]) isDone(index, ['alba', 'belen']);
+  assert.equal(moreMs(), 0, 'a scene of which all is rendered is no work');
+  for (const index of [0, 1]) taskIs(index, {});
   jobIs({});
   isUnderWay = true;
   assert.equal(moreMs(), BOTH_MS + 2 * 5_000 + 2 * 30_000);

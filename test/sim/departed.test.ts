@@ -11,6 +11,8 @@ import { HEAD_BYTES } from './on-disk.ts';
 
 const PLAN = '5ce9e0';
 const FILE = '0bc374';
+const OTHER_FILE = '0bc375';
+const [SCENE, TEXTURE] = ['b04af9', '062c01'];
 const attemptOf = (sequence: number): TaskResult['attempt'] => ({
   epoch: { term: 1, peer: 'belen' },
   sequence,
@@ -24,7 +26,9 @@ beforeEach(() => {
   [alba, belen, carmen] = [machineNamed('alba'), machineNamed('belen'), machineNamed('carmen')];
   departed = new Departed({ machines: [alba, belen, carmen] } as unknown as SimFarm);
   for (const machine of [alba, belen]) {
-    for (const hash of [PLAN, FILE]) machine.disk.blobs.contents.set(hash, new Uint8Array(1));
+    for (const hash of [PLAN, FILE, OTHER_FILE, TEXTURE])
+      machine.disk.blobs.contents.set(hash, new Uint8Array(1));
+    machine.disk.blobs.contents.set(SCENE, encode({ files: [{ blob: TEXTURE }] }));
     writeJob(machine, ['alba', 'belen']);
     writeTask(machine, ['alba', 'belen']);
   }
@@ -41,19 +45,21 @@ const heldBy = (peers: readonly string[]): object =>
   Object.fromEntries(peers.map((peer) => [peer, { held: true, counter: 1 }]));
 
 function writeJob(machine: Machine, holders: readonly string[], more: object = {}): void {
-  const job = { kind: 'job', id: 'job', requests: {}, spec: { plan: PLAN, tasks: 1 } };
-  write(machine, 'job/job', { ...job, holders: { plan: heldBy(holders) }, ...more });
+  const job = { kind: 'job', id: 'job', requests: {}, spec: { plan: PLAN, bundle: SCENE, tasks: 1 } };
+  write(machine, 'job/job', { ...job, holders: { plan: heldBy(holders), bundle: {} }, ...more });
 }
+
+const TASK = { kind: 'task', job: 'job', index: 0, redo: 0, retry: 0, failures: {} };
 
 /** The frame, of which these hold the third attempt, and perhaps others an older one, which counts then. */
 function writeTask(machine: Machine, holders: readonly string[], olderHolders: readonly string[] = []): void {
   const resultOf = (sequence: number, peers: readonly string[]): [string, object] => {
     const attempt = attemptOf(sequence);
-    return [attemptKey(attempt), { attempt, state: 'done', holders: heldBy(peers), files: [{ blob: FILE }] }];
+    const files = [FILE, OTHER_FILE].map((blob) => ({ blob }));
+    return [attemptKey(attempt), { attempt, state: 'done', holders: heldBy(peers), files }];
   };
   const results = Object.fromEntries([resultOf(3, holders), resultOf(2, olderHolders)]);
-  const task = { kind: 'task', job: 'job', index: 0, redo: 0, retry: 0, failures: {}, results };
-  write(machine, 'task/job/0000000000', task);
+  write(machine, 'task/job/0000000000', { ...TASK, results });
 }
 
 const leaves = (): void => departed.deed({ kind: 'left', machine: alba, at: alba });
@@ -64,11 +70,12 @@ it('R162: whoever leaves may go where another one holds all that it held', () =>
   assert.doesNotThrow(leaves);
 });
 
-it('R162: not where the plan is with nobody who stays', () => {
+it('R162: not where the plan or the scene is with nobody who stays', () => {
   for (const spoil of [
     () => writeJob(belen, ['alba']),
     () => belen.disk.faults.damaged.add(PLAN),
     () => belen.disk.blobs.contents.delete(PLAN),
+    () => belen.disk.faults.damaged.add(TEXTURE),
     () => belen.disk.records.records.delete('job/job'),
   ]) {
     writeJob(belen, ['alba', 'belen']);
@@ -85,6 +92,8 @@ it('R162: nor where a frame is', () => {
     () => writeTask(belen, ['alba']),
     () => belen.disk.faults.damaged.add(FILE),
     () => belen.disk.blobs.contents.delete(FILE),
+    () => belen.disk.faults.damaged.add(OTHER_FILE),
+    () => write(belen, 'task/job/0000000000', { ...TASK, results: {} }),
     () => belen.disk.records.records.delete('task/job/0000000000'),
   ]) {
     writeTask(belen, ['alba', 'belen']);

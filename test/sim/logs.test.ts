@@ -41,10 +41,13 @@ function write({ disk }: Machine, key: string, record: object): void {
 const writeJob = (machine: Machine, more: object = {}): void =>
   write(machine, 'job/job', { kind: 'job', id: 'job', requests: {}, spec: { tasks: 1 }, ...more });
 
-/** The failed attempt, whose log these hold. */
+/** The failed attempt, whose log these hold, and one with which a machine vanished. */
 function writeTask(machine: Machine, holders: readonly string[], more: object = {}): void {
   const held = Object.fromEntries(holders.map((peer) => [peer, { held: true, counter: 1 }]));
-  const failures = { one: { attempt, peer: 'belen', cause: 'failed', log: LOG, holders: held } };
+  const failures = {
+    one: { attempt, peer: 'belen', cause: 'failed', log: LOG, holders: held },
+    two: { attempt: { ...attempt, sequence: 2 }, peer: 'carmen', cause: 'lost' },
+  };
   const task = { kind: 'task', job: 'job', index: 0, redo: 0, retry: 0, results: {}, failures };
   write(machine, 'task/job/0000000000', { ...task, ...more });
 }
