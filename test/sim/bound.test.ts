@@ -10,7 +10,7 @@ import type { Nature } from './workshop.ts';
 
 /** How long the work that is left may take, told by hand what three machines have of two frames of a second each. */
 
-const FILE = '0bc374';
+const FILES = ['0bc374', '0bc375'];
 const attempt: TaskResult['attempt'] = { epoch: { term: 1, peer: 'belen' }, sequence: 3 };
 const PLAIN: Nature = {
   ...{ plan: 'plan', meanMs: 1_000, taskMs: [1_000, 1_000], files: 1 },
@@ -51,13 +51,14 @@ const taskIs = (index: number, more: object): void =>
     ...more,
   });
 
-/** A frame that these say they hold; of those all but some have its file. */
+/** A frame that these say they hold; of those all but some have its files. */
 function isDone(index: number, holders: readonly string[], without: readonly string[] = []): void {
   const held = Object.fromEntries(holders.map((peer) => [peer, { held: true, counter: 1 }]));
-  const result = { attempt, state: 'done', holders: held, files: [{ blob: FILE }] };
+  const result = { attempt, state: 'done', holders: held, files: FILES.map((blob) => ({ blob })) };
   taskIs(index, { results: { [attemptKey(attempt)]: result } });
   for (const { peer, disk } of machines)
-    if (holders.includes(peer) && !without.includes(peer)) disk.blobs.contents.set(FILE, new Uint8Array(1));
+    if (holders.includes(peer) && !without.includes(peer))
+      for (const hash of FILES) disk.blobs.contents.set(hash, new Uint8Array(1));
 }
 
 /** So much more than where nothing is left, in milliseconds of true time. */
@@ -95,6 +96,8 @@ it('what nobody wants any more takes none, nor does what failed for good', () =>
     isShownAs(state);
     assert.equal(moreMs(), 0, state);
   }
+  Object.assign(machines[2]?.queries ?? {}, { job: () => ({ state: 'active' }) });
+  assert.equal(moreMs(), ATTEMPT_MS, 'one has not heard that nobody wants it');
   isShownAs('done');
   assert.equal(moreMs(), ATTEMPT_MS, 'what is done may have to be done again');
   jobIs({ deleted: {} }, machines.slice(1, 2));
@@ -129,7 +132,7 @@ it('R59: a frame whose file is out of reach is rendered again after a while', ()
 it('not where one of those that are on has it whole', () => {
   isDone(0, ['alba', 'belen'], ['alba']);
   assert.equal(moreMs(), ATTEMPT_MS);
-  machines[1]?.disk.faults.damaged.add(FILE);
+  machines[1]?.disk.faults.damaged.add('0bc375');
   assert.equal(moreMs(), BOTH_MS + AWAY_MS + AWAY_ON_TWO_MS + SUBSTITUTES_MS);
 });
 

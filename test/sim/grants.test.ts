@@ -71,6 +71,7 @@ const judge = {
     memberRecords: () => [{ peer: 'worker', removals: { carmen: {} } }],
   },
 } as unknown as Machine;
+const elena = { name: 'elena', peer: 'elena', queries: judge.queries } as unknown as Machine;
 const worker = { name: 'belen', peer: 'worker' } as unknown as Machine;
 
 const grantOf = (sequence: number, by = 'leader', more: object = {}): Grant => ({
@@ -148,6 +149,75 @@ for (const [what, free] of Object.entries(FREED))
     assert.doesNotThrow(() => sends(grantOf(2)));
   });
 
+const beaconOf = (...sequences: readonly number[]): Message =>
+  ({
+    ...{ kind: 'beacon', peer: 'worker', follows: epoch, load: 0 },
+    held: sequences.map((sequence) => ({ ...task, attempt: grantOf(sequence).attempt })),
+  }) as unknown as Message;
+const hearsThat = (message: Message, isGossip = false): void =>
+  grants.heard(judge, 'worker', message, isGossip);
+const idle = { kind: 'idle' } as unknown as Message;
+
+it('R52: an attempt that two beacons in a row leave out is free, not by one, nor by two that come together', () => {
+  hearsThat(idle);
+  sends(grantOf(1));
+  hearsThat(beaconOf());
+  assert.throws(() => sends(grantOf(2)), TWO);
+  timeline.now += 300;
+  hearsThat(beaconOf());
+  assert.throws(() => sends(grantOf(2)), TWO);
+  timeline.now += 200;
+  hearsThat(beaconOf(1));
+  hearsThat(beaconOf());
+  assert.throws(() => sends(grantOf(2)), TWO, 'it was listed between them');
+  timeline.now += 500;
+  hearsThat(beaconOf());
+  assert.doesNotThrow(() => sends(grantOf(2)));
+});
+
+it('R52: nor do beacons of another machine free it, or what another coordinator hears', () => {
+  hearsThat(idle);
+  sends(grantOf(1));
+  for (let i = 0; i < 3; i++) {
+    timeline.now += 500;
+    grants.heard(judge, 'dolores', beaconOf(), false);
+    grants.heard(elena, 'worker', beaconOf(), false);
+  }
+  assert.throws(() => sends(grantOf(2)), TWO);
+});
+
+it('R52, R104: a word after a silence is too late for what was held; of gossip only beacons are words', () => {
+  hearsThat(idle);
+  sends(grantOf(1));
+  timeline.now += 2_000;
+  hearsThat(idle);
+  assert.doesNotThrow(() => sends(grantOf(2)));
+  timeline.now += 1_000;
+  hearsThat(idle, true);
+  timeline.now += 1_000;
+  assert.doesNotThrow(() => sends(grantOf(3)), 'a pulse that took the long way renews nothing');
+  hearsThat(idle);
+  sends(grantOf(4));
+  timeline.now += 1_000;
+  hearsThat(beaconOf(4), true);
+  timeline.now += 1_000;
+  assert.throws(() => sends(grantOf(5)), {
+    rule: 'no two at once',
+    message: /1\.4\.leader and 1\.5\.leader/,
+  });
+});
+
+it('R52: what the coordinator has its own worker run ends there, and by no word of another', () => {
+  const runs = (sequence: number): void =>
+    grants.decided(judge, [{ kind: 'run', grant: grantOf(sequence) } as unknown as CoreEffect]);
+  runs(1);
+  grants.ended(worker, '1.1.leader');
+  timeline.now += 60_000;
+  assert.throws(() => runs(2), TWO);
+  grants.ended(judge, '1.1.leader');
+  assert.doesNotThrow(() => runs(2));
+});
+
 it('R54: a task that failed three times, or was lost five times, is tried no more', () => {
   const failures = (cause: string, count: number): object =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`${at}`, { cause }]));
@@ -165,6 +235,7 @@ it('R54: a task that failed three times, or was lost five times, is tried no mor
     rule: 'tried on',
     message: /failed 0 times and was lost 5 times/,
   });
+  assert.doesNotThrow(() => sends(grantOf(4, 'leader', { substitute: true })));
 });
 
 it('R38: nothing is granted that is known as done, but a substitute for it', () => {
@@ -178,6 +249,9 @@ it('R38: nothing is granted that is known as done, but a substitute for it', () 
 });
 
 it('R63: nothing is sent to one whose removal is known, but that it is to stop', () => {
+  grants.deed({ kind: 'to leave', machine: worker, at: judge, machines: 1 });
+  assert.doesNotThrow(() => sends(grantOf(9)), 'it has not left yet');
+  grants.crashed(worker);
   grants.deed({ kind: 'remove', machine: worker, at: judge });
   assert.throws(() => sends(grantOf(1)), {
     rule: 'removed members',
