@@ -148,5 +148,10 @@ describe('the shown frame', () => {
       .evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().top)));
     assert.equal(new Set(tops).size, 1, tops.join(', '));
     assert.deepEqual(await violationsOf(page), []);
+    // Nothing of the page shows beside it, where that keeps room for a scrollbar.
+    const covered = page.locator('html[data-covered]');
+    assert.equal(await covered.count(), 1);
+    await header.getByRole('button', { name: 'Close' }).click();
+    await covered.waitFor({ state: 'detached' });
   });
 });

@@ -14,7 +14,7 @@ export interface JobTimes {
   frames: (Spread & { fastest: TaskView; slowest: TaskView }) | undefined;
   /** By the machine's name, as tasks tell it; whoever rendered most comes first. */
   machines: (Spread & { machine: string })[];
-  /** Frames that are still to be rendered, and how long machines work on them if they take as long as the others. */
+  /** Frames that are still to be rendered, and how long machines work on them at the median, by which the end is forecast. */
   open: number;
   leftMs: number | undefined;
   filmMs: number | undefined;
@@ -46,7 +46,7 @@ export function jobTimes(tasks: readonly TaskView[]): JobTimes {
         : { ...all, fastest, slowest },
     machines,
     open: open.length,
-    leftMs: all === undefined || open.length === 0 ? undefined : (parts * all.totalMs) / all.count,
+    leftMs: all === undefined || open.length === 0 ? undefined : parts * all.medianMs,
     filmMs: film?.renderMs,
   };
 }

@@ -52,6 +52,12 @@ export class CuadroViewer extends LitElement {
   override updated(_changed: PropertyValues<this>): void {
     const dialog = this.renderRoot.querySelector('dialog');
     if (dialog !== null && !dialog.open) dialog.showModal();
+    document.documentElement.toggleAttribute('data-covered', dialog !== null);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.documentElement.toggleAttribute('data-covered', false);
   }
 
   #go(step: number): void {
