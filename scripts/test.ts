@@ -67,18 +67,30 @@ interface Waiting {
   limits: FileRunLimits;
 }
 
-/** Whoever is free takes the next file, of whichever phase: nobody waits for the last one of a phase. */
-async function runFiles(root: string, files: readonly Waiting[], atOnce: number): Promise<FileResult[]> {
-  const waiting = [...files];
+/**
+ * Runs the files of both lists. One file at a time is of those that compute, the others are of those that wait, for as
+ * long as there are such: so the cores are busy all the time, and the last files are short ones.
+ */
+async function runFiles(
+  root: string,
+  { computing, waiting }: { computing: Waiting[]; waiting: Waiting[] },
+  atOnce: number,
+): Promise<FileResult[]> {
   const results: FileResult[] = [];
-  const takeNext = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+  const runAll = async (first: Waiting[], then: Waiting[]): Promise<void> => {
+    for (;;) {
+      const next = first.shift() ?? then.shift();
+      if (next === undefined) return;
       const result = await runFile(root, next.file, next.limits);
       results.push(result);
       console.log(describeFile(result));
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, takeNext));
+  await Promise.all(
+    Array.from({ length: atOnce }, (_, lane) =>
+      lane === 0 ? runAll(computing, waiting) : runAll(waiting, computing),
+    ),
+  );
   return results;
 }
 
@@ -88,8 +100,10 @@ async function main(root: string, words: string[]): Promise<number> {
   const paths = projectFiles(root);
   const filesOf = ({ folders, limits }: Phase): Waiting[] =>
     inOrder(chooseFiles(paths, folders, words)).map((file) => ({ file, limits }));
-  const results = await runFiles(root, [LIGHT, SIMULATED, HEAVY].flatMap(filesOf), AT_ONCE);
-  if (words.length > 0) results.push(...(await runFiles(root, filesOf(ON_REQUEST), 1)));
+  const lists = { computing: [SIMULATED, LIGHT].flatMap(filesOf), waiting: filesOf(HEAVY) };
+  const results = await runFiles(root, lists, AT_ONCE);
+  if (words.length > 0)
+    results.push(...(await runFiles(root, { computing: [], waiting: filesOf(ON_REQUEST) }, 1)));
   const counts = countTests(results);
   if (counts.tests === 0) {
     console.error(

@@ -111,11 +111,16 @@ export class Engine {
     const { mesh, clock, peers } = this.#components;
     const nowMs = clock.now();
     const reachable = new Set(mesh.reachable());
-    const turnOf: TurnOf = (want, peer) =>
-      reachable.has(peer) ? later(want.turnOf(peer, nowMs), peers.turnOf(peer, nowMs)) : 'never';
+    // Once for each machine: of a tree of small files a hundred thousand may be wanted.
+    const peerTurns = new Map(Array.from(reachable, (peer) => [peer, peers.turnOf(peer, nowMs)]));
+    const turnOf: TurnOf = (want, peer) => {
+      const turn = peerTurns.get(peer);
+      return turn === undefined || turn === 'never' ? 'never' : later(want.turnOf(peer, nowMs), turn);
+    };
     const asked = new Set<PeerId>();
     for (const want of this.#wants.values()) {
-      if (isOpen(want)) for (const peer of want.peers) if (turnOf(want, peer) === 'now') asked.add(peer);
+      if (!isOpen(want)) continue;
+      for (const peer of want.peers) if (!asked.has(peer) && turnOf(want, peer) === 'now') asked.add(peer);
     }
     // One lane to each before a second to any: several holders share from the first moment.
     for (let round = 0; round < this.#options.lanesPerPeer; round++) {
@@ -328,10 +333,13 @@ function hasWork(want: Want): boolean {
 }
 
 function nextTurn(want: Want, turnOf: TurnOf): Turn {
-  const turns = Array.from(want.peers, (peer) => turnOf(want, peer));
-  if (turns.includes('now')) return 'now';
-  const untilMs = pausesUntilMs(want, turnOf);
-  return untilMs === Number.POSITIVE_INFINITY ? 'never' : untilMs;
+  let next: Turn = 'never';
+  for (const peer of want.peers) {
+    const turn = turnOf(want, peer);
+    if (turn === 'now') return 'now';
+    if (turn !== 'never') next = next === 'never' ? turn : Math.min(next, turn);
+  }
+  return next;
 }
 
 /** When the first of those that pause may be asked again: also while others are at work, who may be slow. */
