@@ -10,7 +10,7 @@ import { countTests, describeFile, describeRun } from './test/summary.ts';
 
 /**
  * Files that run at a time. The machine that the bar of 15 minutes names has two cores; a third file uses what the
- * others leave while they wait. Much more than that it does not bring: 929 s for all, where two took 963 s.
+ * others leave while they wait.
  */
 const AT_ONCE = 3;
 
