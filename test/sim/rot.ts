@@ -1,19 +1,8 @@
-import type { Checkers } from './checkers/checkers.ts';
+import type { AimedInit } from './aimed.ts';
 import { filesOf } from './checkers/rules.ts';
 import type { Dice } from './dice.ts';
-import type { SimFarm } from './farm.ts';
-import type { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
 import { has, isGood } from './on-disk.ts';
-
-interface RotInit {
-  readonly farm: SimFarm;
-  readonly safety: Pick<Checkers, 'staysWhole'>;
-  readonly log: FaultLog;
-  readonly note: (what: string, more?: unknown) => void;
-  /** A fault that lasts: its end runs once, after so long or at the healing. */
-  readonly lasting: (ms: number, end: () => void) => void;
-}
 
 /** How often it is looked which copies are under way. */
 const LOOK_MS = 50;
@@ -30,10 +19,10 @@ const WELL_MS = 2;
  * second is whole.
  */
 export class Rot {
-  readonly #init: RotInit;
+  readonly #init: AimedInit;
   readonly #dice: Dice;
 
-  constructor(init: RotInit) {
+  constructor(init: AimedInit) {
     this.#init = init;
     this.#dice = init.farm.dice.fork('rot');
   }

@@ -1,15 +1,6 @@
+import { type AimedInit, delayBetween } from './aimed.ts';
 import type { Dice } from './dice.ts';
-import type { SimFarm } from './farm.ts';
-import type { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
-
-interface SlowLeadInit {
-  readonly farm: SimFarm;
-  readonly log: FaultLog;
-  readonly note: (what: string, more?: unknown) => void;
-  /** A fault that lasts: its end runs once, after so long or at the healing. */
-  readonly lasting: (ms: number, end: () => void) => void;
-}
 
 /** How often it is looked who leads. */
 const LOOK_MS = 1_000;
@@ -22,13 +13,13 @@ const DELAY_MAX_MS = 1_200;
  * their coordinator alone comes late.
  */
 export class SlowLead {
-  readonly #init: SlowLeadInit;
+  readonly #init: AimedInit;
   readonly #dice: Dice;
   #leader: Machine | undefined;
   /** Makes the links of the one before quick again. */
   #end = (): void => undefined;
 
-  constructor(init: SlowLeadInit) {
+  constructor(init: AimedInit) {
     this.#init = init;
     this.#dice = init.farm.dice.fork('slow lead');
   }
@@ -50,16 +41,7 @@ export class SlowLead {
     note('leads from afar', { machine: leader.name });
     const delayMs = this.#dice.between(DELAY_MIN_MS, DELAY_MAX_MS);
     const others = farm.machines.filter((one) => one !== leader);
-    const ways = others.flatMap(({ peer }) => [
-      farm.wire.way(leader.peer, peer),
-      farm.wire.way(peer, leader.peer),
-    ]);
-    for (const way of ways) way.baseMs += delayMs;
-    let isSlow = true;
-    this.#end = () => {
-      if (isSlow) for (const way of ways) way.baseMs -= delayMs;
-      isSlow = false;
-    };
+    this.#end = delayBetween(farm.wire, leader, { others, delayMs });
     lasting(farm.profile.faultyMs, this.#end);
   }
 }

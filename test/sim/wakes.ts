@@ -1,15 +1,6 @@
+import { type AimedInit, delayBetween } from './aimed.ts';
 import type { Dice } from './dice.ts';
-import type { SimFarm } from './farm.ts';
-import type { FaultLog } from './fault-log.ts';
 import type { Machine } from './machine.ts';
-
-interface WakesInit {
-  readonly farm: SimFarm;
-  readonly log: FaultLog;
-  readonly note: (what: string, more?: unknown) => void;
-  /** A fault that lasts: its end runs once, after so long or at the healing. */
-  readonly lasting: (ms: number, end: () => void) => void;
-}
 
 /** From one to the next: a farm of which somebody leads again, and members follow and work. */
 const EVERY_MS = 4_500;
@@ -32,10 +23,10 @@ const AGAIN_MS = 1_500;
  * ends a moment after the host has gone on. So a machine comes to lead whose sleep shows while it waits for answers.
  */
 export class Wakes {
-  readonly #init: WakesInit;
+  readonly #init: AimedInit;
   readonly #dice: Dice;
 
-  constructor(init: WakesInit) {
+  constructor(init: AimedInit) {
     this.#init = init;
     this.#dice = init.farm.dice.fork('wakes');
   }
@@ -76,10 +67,6 @@ export class Wakes {
   #keepFar(far: Machine, others: readonly Machine[], ms: number): void {
     const { wire } = this.#init.farm;
     const delayMs = this.#dice.between(FAR_MIN_MS, FAR_MAX_MS);
-    const ways = others.flatMap(({ peer }) => [wire.way(far.peer, peer), wire.way(peer, far.peer)]);
-    for (const way of ways) way.baseMs += delayMs;
-    this.#init.lasting(ms, () => {
-      for (const way of ways) way.baseMs -= delayMs;
-    });
+    this.#init.lasting(ms, delayBetween(wire, far, { others, delayMs }));
   }
 }
