@@ -81,10 +81,10 @@ class SystemClock implements Clock {
   after(delayMs: number, callback: () => void): () => void {
     const due = this.now() + delayMs;
     let timer: NodeJS.Timeout;
+    // Node's timers count whole milliseconds, and fire up to one too early by this clock.
+    const look = (): void => (this.now() < due ? arm() : callback());
     const arm = (): void => {
-      const leftMs = due - this.now();
-      const stepMs = Math.min(Math.max(leftMs, 0), timerDelayMaxMs);
-      timer = setTimeout(leftMs > timerDelayMaxMs ? arm : callback, stepMs);
+      timer = setTimeout(look, this.#stepMs(due));
       timer.unref();
     };
     arm();
@@ -93,17 +93,19 @@ class SystemClock implements Clock {
 
   async sleep(delayMs: number, options: { signal?: AbortSignal } = {}): Promise<void> {
     const { signal } = options;
-    let leftMs = Math.max(delayMs, 0);
+    const due = this.now() + delayMs;
     try {
-      do {
-        const stepMs = Math.min(leftMs, timerDelayMaxMs);
-        await sleepFor(stepMs, undefined, signal === undefined ? {} : { signal });
-        leftMs -= stepMs;
-      } while (leftMs > 0);
+      do await sleepFor(this.#stepMs(due), undefined, signal === undefined ? {} : { signal });
+      while (this.now() < due);
     } catch (error) {
       // Node rejects with an AbortError of its own; callers compare with the reason that they gave.
       signal?.throwIfAborted();
       throw error;
     }
+  }
+
+  /** What one timer waits of the time until then, in the whole milliseconds that it counts. */
+  #stepMs(due: number): number {
+    return Math.min(Math.ceil(Math.max(due - this.now(), 0)), timerDelayMaxMs);
   }
 }

@@ -9,7 +9,10 @@ export interface Clock {
   now(): number;
   /** Wall-clock milliseconds since 1970, for display: no decision may depend on it alone (DESIGN.md section 3). */
   wallTime(): number;
-  /** Calls `callback` once after `delayMs`; the returned function cancels it. Timers do not keep the process alive. */
+  /**
+   * Calls `callback` once, when `now` has grown by `delayMs` or more; the returned function cancels it. Timers do not
+   * keep the process alive.
+   */
   after(delayMs: number, callback: () => void): () => void;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted first. Keeps the process alive. */
   sleep(delayMs: number, options?: { signal?: AbortSignal }): Promise<void>;
