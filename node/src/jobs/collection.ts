@@ -288,6 +288,7 @@ class FolderCollection implements Collection {
       const result = this.#resultOf(id, index);
       if (result !== undefined) due.set(index, result);
     }
+    if (due.size === 0) return failedBefore;
     const names = (job.names ??= await OutputNames.of(this.#components.store, id));
     const nameOf: NameOf = (index, own, before) => {
       const number = this.#components.driver.queries.plannedTask(id, index)?.number;

@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
 import { attemptKey, type JobId, type TaskIndex, type TaskResult } from '@cuadro/protocol';
 import type { RecordStore } from '../store/interface.ts';
+import { MARK_WORDS as WORDS, putMark } from './marks.ts';
 
 /** What was collected of one task: file name → blob that was written. */
 export interface CollectedTask {
@@ -23,10 +23,8 @@ const PLAIN =
   /^\{"attempt":"\d+\.\d+\.\w+","files":\{"[ !#-[\]-~\u00a0-\u00ff]{1,255}":"[0-9a-f]{64}"\},"kept":\[\]\}$/;
 const plainText = (attempt: string, name: string, blob: string): string =>
   `{"attempt":"${attempt}","files":{${JSON.stringify(name)}:"${blob}"},"kept":[]}`;
-/** Words of a mark, of tasks that share a page, and digits of a word. */
-const WORDS = 2;
+/** Tasks that share a page of marks. */
 const PAGE_TASKS = 1_024;
-const WORD_DIGITS = 8;
 /** Begins a blob that stands for a file of someone else, which was kept. */
 const KEPT = 'kept:';
 
@@ -55,7 +53,7 @@ export class CollectionNotes {
   add(index: TaskIndex, text: string): void {
     this.#remove(index);
     if (PLAIN.test(text)) {
-      this.#pageOf(index).set(this.#markOf(text), (index % PAGE_TASKS) * WORDS);
+      this.#pageOf(index).set(putMark(text, this.#mark), (index % PAGE_TASKS) * WORDS);
       this.collected += 1;
       return;
     }
@@ -107,7 +105,7 @@ export class CollectionNotes {
     }
     const [file] = files;
     if (file === undefined || files.length > 1 || !this.#isMarked(index)) return false;
-    const mark = this.#markOf(plainText(key, file.name, file.blob));
+    const mark = putMark(plainText(key, file.name, file.blob), this.#mark);
     const at = (index % PAGE_TASKS) * WORDS;
     const page = this.#pageOf(index);
     return mark.every((word, i) => word === page[at + i]);
@@ -123,15 +121,6 @@ export class CollectionNotes {
     let page = this.#marks.get(number);
     if (page === undefined) this.#marks.set(number, (page = new Uint32Array(PAGE_TASKS * WORDS)));
     return page;
-  }
-
-  /** The first word is never 0, which stands for none. */
-  #markOf(text: string): Uint32Array {
-    const digits = hash('sha256', text);
-    for (let word = 0; word < WORDS; word++)
-      this.#mark[word] = Number.parseInt(digits.slice(word * WORD_DIGITS, (word + 1) * WORD_DIGITS), 16);
-    this.#mark[0] ||= 1;
-    return this.#mark;
   }
 
   #remove(index: TaskIndex): void {

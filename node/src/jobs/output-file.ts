@@ -11,6 +11,7 @@ import { collectFile, type CollectOutcome } from '../blobs/collect.ts';
 import type { FileCalls } from '../system/file-calls.ts';
 import { makeFolder, makeFoldersBelow } from '../system/folders.ts';
 import type { JobsComponents } from './interface.ts';
+import { MarkedNumbers } from './marks.ts';
 import { type CollectedTask, eachNote, entryOf } from './notes.ts';
 
 /** Digits of the number that parts files of one name; as many as Blender's own frames have. */
@@ -24,10 +25,10 @@ const NAME_BYTES_MAX = 255;
  * are one to some file systems, whose capitals or accents alone differ, count as one.
  */
 export class OutputNames {
-  /** By the plain form of the name. */
-  readonly #owners = new Map<string, TaskIndex>();
-  /** Names that are not plain as they stand, by their plain form. */
-  readonly #exact = new Map<string, string>();
+  /** By the plain form of the name: the task's index, and whether the name is not plain as it stands. */
+  readonly #owners = new MarkedNumbers();
+  /** The same task, by the names that are not. */
+  readonly #exact = new MarkedNumbers();
 
   /** Those that files of a job have in its folder already, or were about to have when the node was killed. `look` sees each note. */
   static async of(
@@ -63,20 +64,24 @@ export class OutputNames {
   #isFree(name: string, index: TaskIndex): boolean {
     const plain = plainOf(name);
     const owner = this.#owners.get(plain);
-    return owner === undefined || (owner === index && (this.#exact.get(plain) ?? plain) === name);
+    if (owner === undefined) return true;
+    if (owner !== ownerOf(index, plain === name)) return false;
+    return plain === name || this.#exact.get(name) === index;
   }
 
   #claim(name: string, index: TaskIndex): void {
-    if (!this.#owners.has(plainOf(name))) this.#keep(name, index);
+    if (this.#owners.get(plainOf(name)) === undefined) this.#keep(name, index);
   }
 
   #keep(name: string, index: TaskIndex): string {
     const plain = plainOf(name);
-    this.#owners.set(plain, index);
-    if (plain !== name) this.#exact.set(plain, name);
+    this.#owners.set(plain, ownerOf(index, plain === name));
+    if (plain !== name) this.#exact.set(name, index);
     return name;
   }
 }
+
+const ownerOf = (index: TaskIndex, isPlain: boolean): number => 2 * index + (isPlain ? 0 : 1);
 
 /** Names with one plain form may be one to a file system. */
 const plainOf = (name: string): string => name.normalize('NFC').toLowerCase();

@@ -111,6 +111,9 @@ describe('collecting', () => {
     const take = (name: string): string => names.take(name, { index: 3, number: 4 });
     assert.deepEqual([take('A.txt'), take('a.txt'), take('b.txt')], ['A.txt', 'a_0004.txt', 'b.txt']);
     assert.equal(take('A.txt'), 'A.txt', 'it has it already');
+    assert.deepEqual([take('c.txt'), take('C.txt'), take('c.txt')], ['c.txt', 'C_0004.txt', 'c.txt']);
+    const other = names.take('A.txt', { index: 2, number: 3 });
+    assert.deepEqual([other, take('A.txt')], ['A_0003.txt', 'A.txt'], 'one of another frame has its number');
   });
 
   it('keeps the name that a frame was given when the node was killed before it was noted as written', async () => {
