@@ -8,6 +8,7 @@ import { defaultTransferOptions, swarmLimits } from '../../../node/src/blobs/tra
 import { Lines } from '../../../node/src/blobs/transfer/lines.ts';
 import { Peers } from '../../../node/src/blobs/transfer/peers.ts';
 import { PieceMemory } from '../../../node/src/blobs/transfer/piece-memory.ts';
+import type { Waiter } from '../../../node/src/blobs/transfer/wants.ts';
 import { ManualClock } from '../../../node/src/system/manual-clock.ts';
 import { createSeededRandom } from '../../../node/src/system/random.ts';
 import { contentOf, filesBelow, newStore } from '../blobs/helpers.ts';
@@ -199,12 +200,13 @@ describe("a machine of a swarm whose pieces don't fit another one's manifest", (
     const holders = (): string[] => [liar, honest];
     const wanted = { hash, sizeBytes: content.length };
     const flock = engine.flocks.join(bundle, { files, missing: [wanted], named: holders });
-    const want = engine.join(wanted, { holders }, { providedAs: bundle, flock });
     let state = 'under way';
-    void want.done.promise.then(
-      () => (state = 'here'),
-      (error: unknown) => (state = String(error)),
-    );
+    const waiter: Waiter = {
+      holders,
+      told: nothing,
+      ended: (_, result) => (state = 'info' in result ? 'here' : String(result.error)),
+    };
+    engine.join(wanted, waiter, { providedAs: bundle, flock });
     return { clock, peers, asked: () => asked, state: () => state };
   }
 

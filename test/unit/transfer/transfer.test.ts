@@ -134,6 +134,17 @@ describe('fetching from other machines', () => {
     await here.transfer.fetch(info.hash, from(there));
   });
 
+  it('pins what was here already as well as what comes', async (test) => {
+    const { machines } = await farmOf(test, ['here', 'there']);
+    const [here, there] = machines as [Machine, Machine];
+    const sources = [8, 9, 10].map((seed) => ({ bytes: contentOf(seed, 1_000) }));
+    const infos = await there.blobs.putMany(sources);
+    await here.blobs.putMany(sources.slice(1));
+    await here.transfer.fetchMany([...infos, ...infos], { ...from(there), pin: 'job' });
+    const hashes = infos.map(({ hash }) => hash).sort();
+    assert.deepEqual(here.blobs.pinnedBy('job').toSorted(), hashes);
+  });
+
   it('pins each file as it comes, and none that comes after its waiter has given up', async (test) => {
     const farm = new TestFarm(test, ['here', 'there']);
     const gate = Promise.withResolvers<void>();

@@ -4,14 +4,15 @@ import type { Random } from '../../system/interface.ts';
 import { BlobUnreachableError } from '../errors.ts';
 import type { BlobArrival, BlobHash } from '../interface.ts';
 import { Errands, type TurnOf } from './errands.ts';
-import { type Errand, type ExchangeComponents, Exchanges, type WantResult } from './exchanges.ts';
+import { type Errand, type ExchangeComponents, Exchanges } from './exchanges.ts';
 import type { Flock } from './flock.ts';
 import { Flocks } from './flocks.ts';
 import { swarmLimits, type TransferOptions } from './limits.ts';
+import { PeerSet } from './peer-set.ts';
 import { Abandoned, Requests } from './requests.ts';
 import { type FoundBy, searchHolders } from './search.ts';
 import { shuffled } from './shuffled.ts';
-import { type PiecesState, type Turn, Want, type Waiter } from './wants.ts';
+import { ASKED, type PiecesState, type Turn, Want, type Waiter, type WantResult } from './wants.ts';
 
 export interface EngineComponents extends Omit<ExchangeComponents, 'end' | 'files' | 'stop' | 'wantOf'> {
   readonly mesh: Pick<Mesh, 'self' | 'reachable' | 'findProviders'>;
@@ -29,6 +30,7 @@ export class Engine {
   readonly #lanes = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #files = new Requests<Want>();
+  readonly #nobody = new PeerSet();
   readonly #errands: Errands;
   readonly #exchanges: Exchanges;
   readonly flocks: Flocks;
@@ -61,7 +63,7 @@ export class Engine {
     return state?.kind === 'pieces' || state?.kind === 'storing' ? state.arrival : undefined;
   }
 
-  /** Somebody waits for a file; `leave` must follow. */
+  /** Somebody waits for a file, until it is told of its end or leaves. */
   join(
     wanted: { hash: BlobHash; sizeBytes?: number },
     waiter: Waiter,
@@ -69,24 +71,24 @@ export class Engine {
       providedAs = wanted.hash,
       flock,
     }: { providedAs?: BlobHash | undefined; flock?: Flock | undefined } = {},
-  ): Want {
+  ): void {
     this.#stop.signal.throwIfAborted();
     let want = this.#wants.get(wanted.hash);
     if (want === undefined) {
-      want = new Want(wanted.hash, { sizeBytes: wanted.sizeBytes, providedAs });
+      want = new Want(wanted.hash, { sizeBytes: wanted.sizeBytes, providedAs, peers: this.#nobody });
       if (flock?.units.of(wanted.hash) !== undefined) want.flock = flock;
       this.#wants.set(wanted.hash, want);
     }
-    want.waiters.add(waiter);
+    want.join(waiter);
     want.refresh(this.#components.mesh.self);
     this.kick();
-    return want;
   }
 
-  /** One wait is over; what nobody waits for is given up, and what is here of it kept for later. */
-  leave(want: Want, waiter: Waiter): void {
-    want.waiters.delete(waiter);
-    if (want.waiters.size === 0 && !want.ended) this.#end(want, { error: new Abandoned('Nobody waits.') });
+  /** It waits no more; what nobody waits for is given up, and what is here of it kept for later. */
+  leave(hash: BlobHash, waiter: Waiter): void {
+    const want = this.#wants.get(hash);
+    want?.leave(waiter);
+    if (want?.isAwaited === false) this.#end(want, { error: new Abandoned('Nobody waits.') });
   }
 
   async stop(reason: unknown): Promise<void> {
@@ -172,7 +174,7 @@ export class Engine {
         const isAsked = want.state.kind === 'asked' && !this.#files.isAskedOf(peer, want);
         return want.state.kind === 'queued' || isAsked ? [want] : [];
       });
-      for (const want of wants) want.state = { kind: 'asked' };
+      for (const want of wants) want.state = ASKED;
       if (wants.length === 0) return undefined;
       return { kind: 'files', request: this.#files.begin(peer, wants, nowMs) };
     }
@@ -317,8 +319,7 @@ export class Engine {
         .finally(() => this.#lanes.delete(lane));
       this.#lanes.add(lane);
     }
-    if ('info' in result) want.done.resolve(result.info);
-    else want.done.reject(result.error);
+    want.end(result);
   }
 }
 

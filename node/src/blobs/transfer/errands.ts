@@ -6,7 +6,7 @@ import { transferLimits, type TransferOptions } from './limits.ts';
 import type { Peers } from './peers.ts';
 import type { Requests } from './requests.ts';
 import { travelsWhole } from './units.ts';
-import type { PiecesState, Turn, Want } from './wants.ts';
+import { ASKED, type PiecesState, type Turn, type Want } from './wants.ts';
 
 export type TurnOf = (want: Want, peer: PeerId) => Turn;
 
@@ -44,7 +44,7 @@ export class Errands {
     const { clock, wants } = this.#components;
     const errand = this.#files(peer, turnOf, { among: wants.values(), state: 'queued' });
     for (const want of errand?.request.left ?? []) {
-      want.state = { kind: 'asked' };
+      want.state = ASKED;
       // The manifest of a large one takes the place of none of its pieces.
       if (travelsWhole(want.sizeBytes ?? 0)) want.flock?.take(want.hash, 1, clock.now());
     }

@@ -1,7 +1,7 @@
 import type { BlobsAnswer, PeerId } from '@cuadro/protocol';
 import type { Clock, Logger } from '../../system/interface.ts';
 import { BlobMismatchError } from '../errors.ts';
-import type { BlobHash, BlobInfo, BlobManifest, BlobStore } from '../interface.ts';
+import type { BlobHash, BlobManifest, BlobStore } from '../interface.ts';
 import { pieceBytesFor } from '../options.ts';
 import { isShared, manifestOf } from '../pieces.ts';
 import type { Flock } from './flock.ts';
@@ -12,9 +12,7 @@ import type { Peers } from './peers.ts';
 import type { PieceMemory } from './piece-memory.ts';
 import { Abandoned, type OpenRequest, Requests } from './requests.ts';
 import type { Bits } from './units.ts';
-import type { PiecesState, Want } from './wants.ts';
-
-export type WantResult = { readonly info: BlobInfo } | { readonly error: unknown };
+import { ASKED, type PiecesState, type Want, type WantResult } from './wants.ts';
 
 export interface ExchangeComponents {
   readonly blobs: BlobStore;
@@ -149,7 +147,7 @@ export class Exchanges {
 
   /** What came of a file was not it: it is still to come from somebody else, or to be asked for again. */
   #again(want: Want): void {
-    if (this.#components.files.has(want)) want.state = { kind: 'asked' };
+    if (this.#components.files.has(want)) want.state = ASKED;
     else want.queue();
   }
 
@@ -250,7 +248,7 @@ export class Exchanges {
         (want?.state.kind === 'queued' || want?.state.kind === 'asked') &&
         unit.piece === undefined
       ) {
-        want.state = { kind: 'asked' };
+        want.state = ASKED;
         await stored.add(body.length, this.#takeFile(peer, want, { kind: 'file', hash: unit.hash }, body));
       } else {
         this.#components.received(peer, body.length);

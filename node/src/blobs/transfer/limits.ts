@@ -62,6 +62,8 @@ export const transferLimits = {
   streamsPerPeer: 8,
   /** Files looked at at the same time, whether they are here: a stat each. */
   looksAtOnce: 64,
+  /** Files pinned at the same time that were here already: each costs 1.5 KB for the moment, and all share a sync. */
+  pinsAtOnce: 4_096,
   /** Machines asked at the same time whether they have something. */
   searchWidth: 8,
   /** Names of bundles told to the farm again: DHT records live two days. */

@@ -5,6 +5,7 @@ import { BlobNotFoundError, StoreStoppedError } from '../errors.ts';
 import { mapBounded } from '../gate.ts';
 import type { BlobArrival, BlobHash, BlobInfo, BlobStore, PinOwner } from '../interface.ts';
 import { Announcer } from './announcer.ts';
+import { Batch } from './batch.ts';
 import { Engine } from './engine.ts';
 import type { FetchOptions, Transfer, TransferStatus, TransferSums, WantedBlob } from './interface.ts';
 import { Ledger } from './ledger.ts';
@@ -16,7 +17,6 @@ import { createBlobServer } from './server.ts';
 import { SwarmDesk } from './swarm-desk.ts';
 import { shuffled } from './shuffled.ts';
 import { TreeProgress } from './tree-progress.ts';
-import type { Waiter } from './wants.ts';
 
 export interface TransferComponents {
   readonly mesh: Pick<
@@ -142,16 +142,20 @@ class MeshTransfer implements Transfer {
   }
 
   async #ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
-    const { blobs } = this.#components;
     // Its own bytes are no part of the progress, whose total they would change.
     await this.fetch(hash, { holders: options.holders, ...pinOf(options), ...signalOf(options) });
-    const bytes = await blobs.read(hash, { ...signalOf(options), maxBytes: BUNDLE_BYTES_MAX });
-    const bundle = readBundle(bytes);
+    const bundle = await this.#bundleOf(hash, options);
     const files = bundle.files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
     // Whoever has the bundle has its files: that is where the farm is asked for them too.
     await this.#fetchAll(files, options, { hash, bundle });
     this.announce(hash);
     return bundle;
+  }
+
+  /** Its bytes, tens of megabytes where it names many, are not held while its files come. */
+  async #bundleOf(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
+    const { blobs } = this.#components;
+    return readBundle(await blobs.read(hash, { ...signalOf(options), maxBytes: BUNDLE_BYTES_MAX }));
   }
 
   announce(hash: BlobHash): void {
@@ -174,14 +178,13 @@ class MeshTransfer implements Transfer {
   }
 
   async #fetchAll(blobs: readonly WantedBlob[], options: FetchOptions, of?: Of): Promise<void> {
-    const wanted = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
+    const wanted = identicalOnce(blobs);
     for (let attempt = 1; ; attempt++) {
       const missing = await this.#missing(wanted, options);
       await this.#bring(missing, { wanted, options, of });
       if (options.pin === undefined) return;
-      const pin = options.pin;
-      const { blobs: store } = this.#components;
-      await Promise.all(wanted.map(({ hash }) => store.pin(hash, pin)));
+      // What came was pinned as it came.
+      await this.#pin(without(wanted, missing), options.pin);
       // What came unpinned, for somebody else, may have been evicted before the pin.
       const gone = await this.#missing(wanted, options);
       if (gone[0] === undefined) return;
@@ -191,56 +194,52 @@ class MeshTransfer implements Transfer {
 
   async #missing(wanted: readonly WantedBlob[], options: FetchOptions): Promise<WantedBlob[]> {
     const { blobs } = this.#components;
-    const found = await mapBounded(wanted, transferLimits.looksAtOnce, options.signal, ({ hash }) =>
-      blobs.has(hash),
+    const isHere = await mapBounded(
+      wanted,
+      transferLimits.looksAtOnce,
+      options.signal,
+      async ({ hash }) => (await blobs.has(hash)) !== undefined,
     );
-    return wanted.filter((_, i) => found[i] === undefined);
+    return wanted.filter((_, i) => isHere[i] === false);
+  }
+
+  async #pin(blobs: readonly WantedBlob[], pin: PinOwner): Promise<void> {
+    const { blobs: store } = this.#components;
+    await mapBounded(blobs, transferLimits.pinsAtOnce, undefined, ({ hash }) => store.pin(hash, pin));
   }
 
   async #bring(
     missing: readonly WantedBlob[],
     call: { wanted: readonly WantedBlob[]; options: FetchOptions; of: Of | undefined },
   ): Promise<void> {
-    const { blobs } = this.#components;
+    const { blobs, random } = this.#components;
     const { options, of } = call;
     options.signal?.throwIfAborted();
+    const engine = this.#engine;
     const named = (): readonly PeerId[] => [...options.holders(), ...(options.others?.() ?? [])];
-    const flock = of && this.#engine.flocks.join(of.hash, { files: of.bundle.files, missing, named });
+    const flock = of && engine.flocks.join(of.hash, { files: of.bundle.files, missing, named });
     const progress = new TreeProgress(call.wanted, missing, options.onProgress);
     if (of !== undefined) this.#ledger.goesOn(of.hash, progress);
-    // One wait for the end of all: the caller's abort, or the first that failed.
-    const over = Promise.withResolvers<never>();
-    over.promise.catch(() => undefined);
-    const onAbort = (): void => over.reject(options.signal?.reason);
-    options.signal?.addEventListener('abort', onAbort, { once: true });
     // Who fetches it too begins elsewhere: each has something for the others.
-    const inOrder = flock === undefined ? missing : shuffled([...missing], this.#components.random);
-    const waits = inOrder.map(async (blob) => {
-      const waiter: Waiter = {
-        holders: options.holders,
-        onProgress: (part) => progress.told(blob.hash, part),
-      };
-      const want = this.#engine.join(blob, waiter, { providedAs: of?.hash, flock });
-      try {
-        await Promise.race([want.done.promise, over.promise]);
-        // By who waits, not as it is stored: a pin that came after its owner had given up would be taken back by nobody.
-        if (options.pin !== undefined) await blobs.pin(blob.hash, options.pin);
-        progress.doneFiles += 1;
-      } catch (error) {
-        over.reject(error);
-        throw error;
-      } finally {
-        this.#engine.leave(want, waiter);
-      }
-    });
+    const inOrder = flock === undefined ? missing : shuffled([...missing], random);
     try {
-      await Promise.all(waits);
+      await new Batch({ engine, blobs, progress }, options).wait(inOrder, { providedAs: of?.hash, flock });
     } finally {
-      options.signal?.removeEventListener('abort', onAbort);
-      await Promise.allSettled(waits);
-      if (flock !== undefined) this.#engine.flocks.leave(flock);
+      if (flock !== undefined) engine.flocks.leave(flock);
     }
   }
+}
+
+/** The last of those that are identical, in the place of the first. */
+function identicalOnce(blobs: readonly WantedBlob[]): WantedBlob[] {
+  const byHash = new Map<BlobHash, WantedBlob>();
+  for (const blob of blobs) byHash.set(blob.hash, blob);
+  return [...byHash.values()];
+}
+
+function without(blobs: readonly WantedBlob[], others: readonly WantedBlob[]): WantedBlob[] {
+  const left = new Set(others);
+  return blobs.filter((blob) => !left.has(blob));
 }
 
 const pinOf = ({ pin }: FetchOptions): { pin?: PinOwner } => (pin === undefined ? {} : { pin });

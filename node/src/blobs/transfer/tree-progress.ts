@@ -4,8 +4,9 @@ import type { FetchOptions, FetchProgress, WantedBlob } from './interface.ts';
 
 /** How far several files are together. */
 export class TreeProgress {
+  /** What is counted of each file that is on its way. */
   readonly #parts = new Map<BlobHash, number>();
-  readonly #from = new Set<PeerId>();
+  #from: readonly PeerId[] = [];
   readonly #tell: FetchOptions['onProgress'];
   readonly files: number;
   doneBytes = 0;
@@ -33,8 +34,14 @@ export class TreeProgress {
     this.doneBytes += part.doneBytes - (this.#parts.get(hash) ?? 0);
     this.#parts.set(hash, part.doneBytes);
     if (this.#tell === undefined) return;
-    for (const peer of part.from) this.#from.add(peer);
-    const sizeBytes = this.#parts.size === 1 ? (this.sizeBytes ?? part.sizeBytes) : this.sizeBytes;
-    this.#tell({ doneBytes: this.doneBytes, sizeBytes, from: [...this.#from] });
+    for (const peer of part.from) if (!this.#from.includes(peer)) this.#from = [...this.#from, peer];
+    const sizeBytes = this.files === 1 ? (this.sizeBytes ?? part.sizeBytes) : this.sizeBytes;
+    this.#tell({ doneBytes: this.doneBytes, sizeBytes, from: this.#from });
+  }
+
+  /** A file is here, whole and pinned. */
+  done(hash: BlobHash): void {
+    this.#parts.delete(hash);
+    this.doneFiles += 1;
   }
 }

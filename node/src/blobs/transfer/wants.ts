@@ -3,12 +3,23 @@ import type { BlobArrival, BlobHash, BlobInfo } from '../interface.ts';
 import type { FetchOptions, FetchProgress } from './interface.ts';
 import type { Flock } from './flock.ts';
 import { transferLimits } from './limits.ts';
+import type { PeerSet } from './peer-set.ts';
 import type { Requests } from './requests.ts';
 import { travelsWhole } from './units.ts';
 
-export type Waiter = Pick<FetchOptions, 'holders' | 'onProgress'>;
+export type WantResult = { readonly info: BlobInfo } | { readonly error: unknown };
 
-/** How one machine stands towards one wanted file. */
+/** Who waits: for one file or for many, and then it is the same for all of them. */
+export interface Waiter {
+  /** Who is known to hold what it waits for. */
+  readonly holders: FetchOptions['holders'];
+  /** More of a file is here. */
+  told(want: Want): void;
+  /** The file is here, or can't be had: told once, in the midst of other work, so nothing is joined or left meanwhile. */
+  ended(want: Want, result: WantResult): void;
+}
+
+/** How one machine stands towards one wanted file, once that differs from how all do in the beginning. */
 interface Holding {
   /**
    * `absent`: it said that it doesn't have the file. `disputed`: its piece doesn't fit another machine's manifest, and
@@ -42,98 +53,140 @@ export type WantState =
 /** When a machine may be asked: now, at some time, or not at all as things are. */
 export type Turn = 'now' | 'never' | number;
 
-/** One file that is wanted here: who waits, who may have it, and how far it is. */
+const NOBODY: readonly PeerId[] = [];
+/** States without data of their own: the same for all. */
+const QUEUED: WantState = { kind: 'queued' };
+export const ASKED: WantState = { kind: 'asked' };
+
+/**
+ * One file that is wanted here: who waits, who may have it, and how far it is. Of a tree of small files a hundred
+ * thousand are wanted at once, so what most of them never need is made when it is needed.
+ */
 export class Want {
   readonly hash: BlobHash;
-  readonly done = Promise.withResolvers<BlobInfo>();
-  readonly waiters = new Set<Waiter>();
   /** Where the farm is asked who has it: a bundle's files are found where the bundle is. */
   readonly providedAs: BlobHash;
   sizeBytes: number | undefined;
-  state: WantState = { kind: 'queued' };
+  state: WantState = QUEUED;
   /** Whether everybody was asked, after the known holders had failed. */
   search: 'not-yet' | 'under-way' | 'done' = 'not-yet';
   #doneBytes = 0;
   /** Where it is fetched together with others: the book of what is wanted of it. */
   flock: Flock | undefined;
-  readonly #from = new Set<PeerId>();
-  readonly #holdings = new Map<PeerId, Holding>();
+  #from = NOBODY;
+  /** Who is thought to have it, or was. */
+  #peers: PeerSet;
+  #holdings: Map<PeerId, Holding> | undefined;
+  #waiter: Waiter | undefined;
+  /** Who waits as well. */
+  #others: Set<Waiter> | undefined;
 
-  constructor(hash: BlobHash, init: { sizeBytes: number | undefined; providedAs: BlobHash }) {
+  /** `peers`: nobody yet, the same for all wants of an engine, so that they share what is made of it. */
+  constructor(hash: BlobHash, init: { sizeBytes: number | undefined; providedAs: BlobHash; peers: PeerSet }) {
     this.hash = hash;
     this.sizeBytes = init.sizeBytes;
     this.providedAs = init.providedAs;
-    // Whoever waits has its own promise; nobody may be left when this one is rejected.
-    this.done.promise.catch(() => undefined);
+    this.#peers = init.peers;
+  }
+
+  join(waiter: Waiter): void {
+    if (this.#waiter === undefined) this.#waiter = waiter;
+    else if (this.#waiter !== waiter) (this.#others ??= new Set()).add(waiter);
+  }
+
+  leave(waiter: Waiter): void {
+    if (this.#waiter === waiter) this.#waiter = undefined;
+    this.#others?.delete(waiter);
+  }
+
+  get isAwaited(): boolean {
+    return this.#waiter !== undefined || (this.#others?.size ?? 0) > 0;
+  }
+
+  #eachWaiter(visit: (waiter: Waiter) => void): void {
+    if (this.#waiter !== undefined) visit(this.#waiter);
+    this.#others?.forEach(visit);
   }
 
   /** Takes in who holds it by now. */
   refresh(self: PeerId): void {
-    for (const { holders } of this.waiters) for (const peer of holders()) if (peer !== self) this.add(peer);
+    this.#eachWaiter(({ holders }) => {
+      for (const peer of holders()) if (peer !== self) this.add(peer);
+    });
     for (const peer of this.flock?.having(this.hash) ?? []) if (peer !== self) this.add(peer);
   }
 
   /** It said that it has the file. False where that changes nothing. */
   has(peer: PeerId): boolean {
-    const holding = this.#holdings.get(peer);
-    if (holding === undefined) return this.add(peer);
-    if (holding.standing !== 'absent') return false;
+    if (this.add(peer)) return true;
+    const holding = this.#holdings?.get(peer);
+    if (holding?.standing !== 'absent') return false;
     holding.standing = 'usable';
     return true;
   }
 
   /** It is thought to have the file. False where it was known already. */
   add(peer: PeerId): boolean {
-    if (this.#holdings.has(peer)) return false;
-    this.#holdings.set(peer, { standing: 'usable', failures: 0, notBeforeMs: 0 });
-    return true;
+    const before = this.#peers;
+    this.#peers = before.with(peer);
+    return this.#peers !== before;
   }
 
-  get peers(): IterableIterator<PeerId> {
-    return this.#holdings.keys();
+  get peers(): Iterable<PeerId> {
+    return this.#peers;
   }
 
   /** How many machines are thought to have it, or were. */
   get holders(): number {
-    return this.#holdings.size;
+    return this.#peers.size;
   }
 
   turnOf(peer: PeerId, nowMs: number): Turn {
-    const holding = this.#holdings.get(peer);
-    if (holding?.standing !== 'usable') return 'never';
+    if (!this.#peers.has(peer)) return 'never';
+    const holding = this.#holdings?.get(peer);
+    if (holding === undefined) return 'now';
+    if (holding.standing !== 'usable') return 'never';
     return holding.notBeforeMs <= nowMs ? 'now' : holding.notBeforeMs;
   }
 
+  /** How a machine stands that is thought to have it, to be changed. */
+  #holding(peer: PeerId): Holding | undefined {
+    if (!this.#peers.has(peer)) return undefined;
+    this.#holdings ??= new Map();
+    const holding = this.#holdings.get(peer) ?? { standing: 'usable', failures: 0, notBeforeMs: 0 };
+    this.#holdings.set(peer, holding);
+    return holding;
+  }
+
   spend(peer: PeerId): void {
-    const holding = this.#holdings.get(peer);
+    const holding = this.#holding(peer);
     if (holding !== undefined) holding.standing = 'spent';
   }
 
   lacks(peer: PeerId): void {
-    const holding = this.#holdings.get(peer);
+    const holding = this.#holding(peer);
     if (holding?.standing === 'usable') holding.standing = 'absent';
   }
 
   dispute(peer: PeerId): void {
-    const holding = this.#holdings.get(peer);
+    const holding = this.#holding(peer);
     if (holding !== undefined) holding.standing = 'disputed';
   }
 
   get disputed(): PeerId[] {
+    if (this.#holdings === undefined) return [];
     return [...this.#holdings].filter(([, { standing }]) => standing === 'disputed').map(([peer]) => peer);
   }
 
   /** The manifest that they did not fit is out of the way. */
   settleDisputes(): void {
-    for (const peer of this.disputed) {
-      const holding = this.#holdings.get(peer);
-      if (holding !== undefined) holding.standing = 'usable';
-    }
+    for (const holding of this.#holdings?.values() ?? [])
+      if (holding.standing === 'disputed') holding.standing = 'usable';
   }
 
   /** The way to it failed; it is asked again after a pause that grows, a few times. */
   failed(peer: PeerId, nowMs: number): void {
-    const holding = this.#holdings.get(peer);
+    const holding = this.#holding(peer);
     // Several requests that fail in one moment are one failure of the way.
     if (holding === undefined || holding.notBeforeMs > nowMs) return;
     holding.failures += 1;
@@ -142,7 +195,7 @@ export class Want {
   }
 
   brought(peer: PeerId, bytes: number): void {
-    this.#from.add(peer);
+    if (!this.#from.includes(peer)) this.#from = [...this.#from, peer];
     this.#doneBytes += bytes;
     this.tell();
   }
@@ -154,11 +207,16 @@ export class Want {
   }
 
   get progress(): FetchProgress {
-    return { doneBytes: this.#doneBytes, sizeBytes: this.sizeBytes, from: [...this.#from] };
+    return { doneBytes: this.#doneBytes, sizeBytes: this.sizeBytes, from: this.#from };
   }
 
   tell(): void {
-    for (const { onProgress } of this.waiters) onProgress?.(this.progress);
+    this.#eachWaiter((waiter) => waiter.told(this));
+  }
+
+  /** Nothing more becomes of it. */
+  end(result: WantResult): void {
+    this.#eachWaiter((waiter) => waiter.ended(this, result));
   }
 
   get ended(): boolean {
@@ -184,7 +242,7 @@ export class Want {
 
   /** To be asked for as a whole, again. */
   queue(): void {
-    this.state = { kind: 'queued' };
+    this.state = QUEUED;
     this.flock?.missed([this.flock.unitOf(this.hash)]);
   }
 
