@@ -4,15 +4,16 @@ import { BlobMismatchError } from '../errors.ts';
 import type { BlobHash, BlobManifest, BlobStore } from '../interface.ts';
 import { pieceBytesFor } from '../options.ts';
 import { isShared, manifestOf } from '../pieces.ts';
+import { Backlog, type Storing } from './backlog.ts';
 import type { Flock } from './flock.ts';
-import { FrameError, isNonsense } from './frames.ts';
+import { FrameError, free, isNonsense } from './frames.ts';
 import type { Lines } from './lines.ts';
 import { swarmLimits, transferLimits } from './limits.ts';
 import type { Peers } from './peers.ts';
 import type { PieceMemory } from './piece-memory.ts';
 import { Abandoned, type OpenRequest, Requests } from './requests.ts';
 import type { Bits } from './units.ts';
-import { ASKED, type PiecesState, type Want, type WantResult } from './wants.ts';
+import { ASKED, type PiecesState, type Want, type WantResult, type WantState } from './wants.ts';
 
 export interface ExchangeComponents {
   readonly blobs: BlobStore;
@@ -115,28 +116,35 @@ export class Exchanges {
     came.flock?.brought(peer, came.bytes, tookMs);
   }
 
-  async #takeFile(peer: PeerId, want: Want, answer: BlobsAnswer, body: Uint8Array): Promise<void> {
-    const { blobs, received } = this.#components;
-    received(peer, body.length);
-    if (want.state.kind !== 'asked') return;
+  /** Takes in what came of a file that travels whole, or its manifest. Returns what is left to do. */
+  #takeFile(peer: PeerId, want: Want, answer: BlobsAnswer, body: Uint8Array): Storing {
+    this.#components.received(peer, body.length);
+    if (want.state.kind !== 'asked') return NOTHING;
     if (answer.kind === 'absent') {
       want.lacks(peer);
       want.flock?.failed(peer, this.#components.clock.now());
-      return this.#again(want);
+      this.#again(want);
+      return NOTHING;
     }
+    want.state = STORING;
+    return () => this.#storeFile(peer, want, answer, body);
+  }
+
+  async #storeFile(peer: PeerId, want: Want, answer: BlobsAnswer, body: Uint8Array): Promise<void> {
+    const { blobs } = this.#components;
     try {
       if (answer.kind === 'manifest') {
         await this.#beginPieces(peer, want, manifestIn(answer, body));
         this.#components.files.settled(want);
         return;
       }
-      want.state = { kind: 'storing' };
       // A file that travels whole may have come into memory for pieces.
       const bytes = isShared(body) ? Uint8Array.from(body) : body;
-      const info = await blobs.putBytes(bytes, { expectedHash: want.hash });
+      const sizeBytes = body.length;
+      const info = await blobs.putBytes(bytes, { expectedHash: want.hash }).finally(() => free(bytes));
       want.sizeBytes = info.sizeBytes;
-      want.brought(peer, body.length);
-      this.#components.brought(want.providedAs, peer, body.length);
+      want.brought(peer, sizeBytes);
+      this.#components.brought(want.providedAs, peer, sizeBytes);
       this.#components.end(want, { info });
     } catch (error) {
       if (!(error instanceof BlobMismatchError)) return this.#components.end(want, { error });
@@ -152,7 +160,6 @@ export class Exchanges {
   }
 
   async #beginPieces(peer: PeerId, want: Want, manifest: BlobManifest): Promise<void> {
-    want.state = { kind: 'storing' };
     const { blobs, end } = this.#components;
     // Somebody may have put it here meanwhile.
     const info = await blobs.has(want.hash);
@@ -200,7 +207,7 @@ export class Exchanges {
       at += 1;
       moved(request, index, clock.now());
       received(peer, body.length);
-      await stored.add(body.length, this.#takePiece(peer, want, state, index, body));
+      await stored.add(body.length, () => this.#takePiece(peer, want, state, index, body));
       return isLast(request, indices.length - at);
     };
     try {
@@ -242,8 +249,10 @@ export class Exchanges {
       const want = wantOf(unit.hash);
       if (want?.state.kind === 'pieces' && unit.piece !== undefined) {
         grown.set(want, want.state);
+        const { state } = want;
+        const index = unit.piece;
         this.#components.received(peer, body.length);
-        await stored.add(body.length, this.#takePiece(peer, want, want.state, unit.piece, body));
+        await stored.add(body.length, () => this.#takePiece(peer, want, state, index, body));
       } else if (
         (want?.state.kind === 'queued' || want?.state.kind === 'asked') &&
         unit.piece === undefined
@@ -338,6 +347,9 @@ export class Exchanges {
   }
 }
 
+const STORING: WantState = { kind: 'storing' };
+const NOTHING: Storing = () => Promise.resolve();
+
 /** A thing of it was answered. */
 function moved<T>(request: OpenRequest<T>, thing: T, nowMs: number): void {
   request.left.delete(thing);
@@ -359,29 +371,4 @@ function manifestIn(answer: Extract<BlobsAnswer, { kind: 'manifest' }>, body: Ui
   )
     throw new BlobMismatchError('That is the manifest of no large file.');
   return manifestOf(hash, sizeBytes, body);
-}
-
-/** What came in and is being stored: the sender waits once it is too much. */
-class Backlog {
-  readonly #storing = new Set<Promise<void>>();
-  #bytes = 0;
-  /** Without what did not fit: that brought nothing. */
-  totalBytes = 0;
-
-  async add(bytes: number, storing: Promise<'unfit' | void>): Promise<void> {
-    this.#bytes += bytes;
-    const counted = storing.then((outcome) => {
-      if (outcome !== 'unfit') this.totalBytes += bytes;
-    });
-    const tracked = counted.finally(() => {
-      this.#bytes -= bytes;
-      this.#storing.delete(tracked);
-    });
-    this.#storing.add(tracked);
-    while (this.#bytes > transferLimits.unstoredBytes) await Promise.race(this.#storing);
-  }
-
-  async settled(): Promise<void> {
-    await Promise.all(this.#storing);
-  }
 }

@@ -64,8 +64,9 @@ export class Flocks {
       const flock = new Flock({ random }, { bundle, units, nowMs: clock.now() });
       entry = { flock, over: new AbortController(), users: 0 };
       this.#entries.set(bundle, entry);
-      const missing = new Set(init.missing.map(({ hash }) => hash));
-      for (const { blob } of init.files) if (!missing.has(blob)) flock.hasFile(blob);
+      const missing = new Bits(units.count);
+      for (const { hash } of init.missing) missing.add(flock.unitOf(hash));
+      for (const hash of units.hashes) if (!missing.has(flock.unitOf(hash))) flock.hasFile(hash);
       for (const { hash, sizeBytes = 0 } of init.missing) if (travelsWhole(sizeBytes)) flock.wants(hash);
       const telling = this.#tell(entry, init.named).finally(() => this.#telling.delete(telling));
       this.#telling.add(telling);

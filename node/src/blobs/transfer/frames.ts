@@ -81,6 +81,11 @@ export class StallGuard {
 
 const PREFIX_BYTES = 8;
 
+/** Gives memory of its own back at once: the collector would let tens of megabytes of it come together. */
+export function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
 /** Memory of exactly so many bytes for the body that follows a head, which is not checked yet. */
 export type MemoryFor = (head: unknown, bodyBytes: number) => Uint8Array | undefined;
 

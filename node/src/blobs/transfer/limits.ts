@@ -40,6 +40,8 @@ export const transferLimits = {
   guessedBytes: 256 * 1024,
   /** What one request may have fetched and not stored yet. */
   unstoredBytes: 8 * MEBIBYTE,
+  /** Things of one request that are stored at the same time: twice what the store does at once, so that it never waits. */
+  storedAtOnce: 32,
   /** Bytes written to a stream at once; larger ones cost the same and delay others (measured). */
   chunkBytes: 256 * 1024,
   /** Small frames are sent together up to this. */
@@ -62,6 +64,8 @@ export const transferLimits = {
   streamsPerPeer: 8,
   /** Files looked at at the same time, whether they are here: a stat each. */
   looksAtOnce: 64,
+  /** As many files to come at once leave so much behind in memory that it is collected more often while they do. */
+  crowdFiles: 10_000,
   /** Files pinned at the same time that were here already: each costs 1.5 KB for the moment, and all share a sync. */
   pinsAtOnce: 4_096,
   /** Machines asked at the same time whether they have something. */

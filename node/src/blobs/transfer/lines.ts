@@ -40,7 +40,11 @@ export class Lines {
     init: { stallMs: number },
   ) {
     const { memory } = components;
-    this.#memoryFor = (head, bytes) => (mayBePiece(head, bytes) ? memory.take(bytes) : undefined);
+    this.#memoryFor = (head, bytes) => {
+      if (!isContent(head)) return undefined;
+      // Of a small file too: what waits to be stored would keep all that came with it, and is freed on its own.
+      return mayBePiece(head, bytes) ? memory.take(bytes) : Buffer.allocUnsafeSlow(bytes);
+    };
     this.#mesh = components.mesh;
     this.#clock = components.clock;
     this.#stallMs = init.stallMs;
@@ -165,7 +169,15 @@ export class Lines {
   }
 }
 
-function mayBePiece(head: unknown, bodyBytes: number): boolean {
-  if (bodyBytes < transferLimits.sharedBytesMin || typeof head !== 'object' || head === null) return false;
-  return 'kind' in head && (head.kind === 'piece' || head.kind === 'unit');
+interface Content {
+  readonly kind: 'file' | 'piece' | 'unit';
+}
+
+function isContent(head: unknown): head is Content {
+  if (typeof head !== 'object' || head === null || !('kind' in head)) return false;
+  return head.kind === 'file' || head.kind === 'piece' || head.kind === 'unit';
+}
+
+function mayBePiece({ kind }: Content, bodyBytes: number): boolean {
+  return kind !== 'file' && bodyBytes >= transferLimits.sharedBytesMin;
 }

@@ -6,10 +6,13 @@ import type { PeerId } from '@cuadro/protocol';
  */
 export class PeerSet {
   readonly #peers: ReadonlySet<PeerId>;
+  /** The same as a list. */
+  readonly list: readonly PeerId[];
   /** What was made of it last: the next file is mostly added the same machine. */
   #last: { readonly peer: PeerId; readonly set: PeerSet } | undefined;
 
-  constructor(peers: Iterable<PeerId> = []) {
+  constructor(peers: readonly PeerId[] = []) {
+    this.list = peers;
     this.#peers = new Set(peers);
   }
 
@@ -24,7 +27,7 @@ export class PeerSet {
   /** With one more, the last; the same set where that is in it already. */
   with(peer: PeerId): PeerSet {
     if (this.#peers.has(peer)) return this;
-    if (this.#last?.peer !== peer) this.#last = { peer, set: new PeerSet([...this.#peers, peer]) };
+    if (this.#last?.peer !== peer) this.#last = { peer, set: new PeerSet([...this.list, peer]) };
     return this.#last.set;
   }
 

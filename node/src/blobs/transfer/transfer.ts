@@ -1,5 +1,6 @@
 import { BUNDLE_BYTES_MAX, readBundle, type Bundle, type PeerId } from '@cuadro/protocol';
 import type { Mesh } from '../../mesh/interface.ts';
+import { growHeapLittle } from '../../system/heap-growth.ts';
 import type { Clock, Logger, Random } from '../../system/interface.ts';
 import { BlobNotFoundError, StoreStoppedError } from '../errors.ts';
 import { mapBounded } from '../gate.ts';
@@ -7,6 +8,7 @@ import type { BlobArrival, BlobHash, BlobInfo, BlobStore, PinOwner } from '../in
 import { Announcer } from './announcer.ts';
 import { Batch } from './batch.ts';
 import { Engine } from './engine.ts';
+import { free } from './frames.ts';
 import type { FetchOptions, Transfer, TransferStatus, TransferSums, WantedBlob } from './interface.ts';
 import { Ledger } from './ledger.ts';
 import { defaultTransferOptions, transferLimits, type TransferOptions } from './limits.ts';
@@ -56,6 +58,8 @@ class MeshTransfer implements Transfer {
   readonly #ledger: Ledger;
   readonly #stop = new AbortController();
   #unsubscribe: (() => void) | undefined;
+  /** Calls under way that bring many files, or may. */
+  #crowds = 0;
   #receivedBytes = 0;
   #sentBytes = 0;
 
@@ -126,13 +130,15 @@ class MeshTransfer implements Transfer {
   }
 
   fetchMany(blobs: readonly WantedBlob[], options: FetchOptions): Promise<void> {
-    return this.#fetchAll(blobs, options);
+    const fetching = (): Promise<void> => this.#fetchAll(blobs, options);
+    return blobs.length < transferLimits.crowdFiles ? fetching() : this.#asCrowd(fetching);
   }
 
   async ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
     this.#ledger.begin(hash);
     try {
-      const bundle = await this.#ensureTree(hash, options);
+      // How many files it has is not known before.
+      const bundle = await this.#asCrowd(() => this.#ensureTree(hash, options));
       this.#ledger.end(hash);
       return bundle;
     } catch (error) {
@@ -152,10 +158,26 @@ class MeshTransfer implements Transfer {
     return bundle;
   }
 
+  async #asCrowd<T>(task: () => Promise<T>): Promise<T> {
+    this.#crowds += 1;
+    growHeapLittle(true);
+    try {
+      return await task();
+    } finally {
+      this.#crowds -= 1;
+      growHeapLittle(this.#crowds > 0);
+    }
+  }
+
   /** Its bytes, tens of megabytes where it names many, are not held while its files come. */
   async #bundleOf(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
     const { blobs } = this.#components;
-    return readBundle(await blobs.read(hash, { ...signalOf(options), maxBytes: BUNDLE_BYTES_MAX }));
+    const bytes = await blobs.read(hash, { ...signalOf(options), maxBytes: BUNDLE_BYTES_MAX });
+    try {
+      return readBundle(bytes);
+    } finally {
+      free(bytes);
+    }
   }
 
   announce(hash: BlobHash): void {

@@ -22,12 +22,12 @@ export class TreeProgress {
     this.#tell = tell;
     this.files = wanted.length;
     this.doneFiles = wanted.length - missing.length;
-    const lacking = new Set(missing);
-    for (const blob of wanted) {
-      if (blob.sizeBytes === undefined) this.sizeBytes = undefined;
-      if (this.sizeBytes !== undefined) this.sizeBytes += blob.sizeBytes ?? 0;
-      if (!lacking.has(blob)) this.doneBytes += blob.sizeBytes ?? 0;
+    for (const { sizeBytes } of wanted) {
+      if (sizeBytes === undefined) this.sizeBytes = undefined;
+      if (this.sizeBytes !== undefined) this.sizeBytes += sizeBytes ?? 0;
+      this.doneBytes += sizeBytes ?? 0;
     }
+    for (const { sizeBytes = 0 } of missing) this.doneBytes -= sizeBytes;
   }
 
   told(hash: BlobHash, part: FetchProgress): void {

@@ -53,7 +53,6 @@ export type WantState =
 /** When a machine may be asked: now, at some time, or not at all as things are. */
 export type Turn = 'now' | 'never' | number;
 
-const NOBODY: readonly PeerId[] = [];
 /** States without data of their own: the same for all. */
 const QUEUED: WantState = { kind: 'queued' };
 export const ASKED: WantState = { kind: 'asked' };
@@ -73,7 +72,7 @@ export class Want {
   #doneBytes = 0;
   /** Where it is fetched together with others: the book of what is wanted of it. */
   flock: Flock | undefined;
-  #from = NOBODY;
+  #from: PeerSet;
   /** Who is thought to have it, or was. */
   #peers: PeerSet;
   #holdings: Map<PeerId, Holding> | undefined;
@@ -87,6 +86,7 @@ export class Want {
     this.sizeBytes = init.sizeBytes;
     this.providedAs = init.providedAs;
     this.#peers = init.peers;
+    this.#from = init.peers;
   }
 
   join(waiter: Waiter): void {
@@ -195,7 +195,7 @@ export class Want {
   }
 
   brought(peer: PeerId, bytes: number): void {
-    if (!this.#from.includes(peer)) this.#from = [...this.#from, peer];
+    this.#from = this.#from.with(peer);
     this.#doneBytes += bytes;
     this.tell();
   }
@@ -207,7 +207,7 @@ export class Want {
   }
 
   get progress(): FetchProgress {
-    return { doneBytes: this.#doneBytes, sizeBytes: this.sizeBytes, from: this.#from };
+    return { doneBytes: this.#doneBytes, sizeBytes: this.sizeBytes, from: this.#from.list };
   }
 
   tell(): void {
