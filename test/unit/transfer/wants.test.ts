@@ -68,6 +68,40 @@ describe('a wanted file', () => {
     assert.equal(want.turnOf('a', nowMs), 'never');
   });
 
+  /** How often a machine is asked that fails each time, heard of last at what `before` says. */
+  function failures(want: Want, mostTimes: number, before: (nowMs: number) => number | undefined): number {
+    let [count, nowMs] = [0, 1];
+    for (; count < mostTimes && want.turnOf('a', nowMs) === 'now'; count++) {
+      want.failed('a', nowMs, before(nowMs));
+      nowMs += transferLimits.retryMs * 2 ** transferLimits.failuresPerHolder;
+    }
+    return count;
+  }
+
+  it('does not give up a machine that brings other files between its failures, but for many of them', () => {
+    const { failuresPerHolder, failuresPerFile } = transferLimits;
+    const [silent, early, alive, moving] = wantsOf(4) as [Want, Want, Want, Want];
+    for (const want of [silent, early, alive, moving]) want.add('a');
+    assert.equal(
+      failures(silent, 100, () => undefined),
+      failuresPerHolder,
+    );
+    assert.equal(
+      failures(early, 100, () => 0),
+      failuresPerHolder,
+      'what came before the first failure says nothing',
+    );
+    assert.equal(
+      failures(alive, 100, (nowMs) => nowMs - 1),
+      failuresPerFile,
+    );
+    const moved = failures(moving, 100, (nowMs) => {
+      moving.brought('a', 1);
+      return nowMs - 1;
+    });
+    assert.equal(moved, 100, 'a large file of which it brings parts');
+  });
+
   it('asks again those who did not fit a manifest once that is out of the way', () => {
     const [want] = wantsOf(1) as [Want];
     for (const peer of ['a', 'b', 'c']) want.add(peer);

@@ -99,6 +99,11 @@ export class Exchanges {
     }
   }
 
+  #received(peer: PeerId, bytes: number): void {
+    if (bytes > 0) this.#components.peers.heard(peer);
+    this.#components.received(peer, bytes);
+  }
+
   /** What came of one request, so that the next asks for what it brings in the time that is aimed at. */
   #brought(
     peer: PeerId,
@@ -118,7 +123,7 @@ export class Exchanges {
 
   /** Takes in what came of a file that travels whole, or its manifest. Returns what is left to do. */
   #takeFile(peer: PeerId, want: Want, answer: BlobsAnswer, body: Uint8Array): Storing {
-    this.#components.received(peer, body.length);
+    this.#received(peer, body.length);
     if (want.state.kind !== 'asked') return NOTHING;
     if (answer.kind === 'absent') {
       want.lacks(peer);
@@ -186,7 +191,7 @@ export class Exchanges {
   }
 
   async #askPieces(peer: PeerId, errand: Extract<Errand, { kind: 'pieces' }>): Promise<void> {
-    const { clock, lines, received, stop } = this.#components;
+    const { clock, lines, stop } = this.#components;
     const { want, state, request } = errand;
     const indices = [...request.left];
     const stored = new Backlog();
@@ -206,7 +211,7 @@ export class Exchanges {
         throw new FrameError('That is no answer to what was asked.');
       at += 1;
       moved(request, index, clock.now());
-      received(peer, body.length);
+      this.#received(peer, body.length);
       await stored.add(body.length, () => this.#takePiece(peer, want, state, index, body));
       return isLast(request, indices.length - at);
     };
@@ -251,7 +256,7 @@ export class Exchanges {
         grown.set(want, want.state);
         const { state } = want;
         const index = unit.piece;
-        this.#components.received(peer, body.length);
+        this.#received(peer, body.length);
         await stored.add(body.length, () => this.#takePiece(peer, want, state, index, body));
       } else if (
         (want?.state.kind === 'queued' || want?.state.kind === 'asked') &&
@@ -260,7 +265,7 @@ export class Exchanges {
         want.state = ASKED;
         await stored.add(body.length, this.#takeFile(peer, want, { kind: 'file', hash: unit.hash }, body));
       } else {
-        this.#components.received(peer, body.length);
+        this.#received(peer, body.length);
         this.#components.memory.give(body);
       }
       return false;
@@ -333,7 +338,7 @@ export class Exchanges {
     if (isNonsense(error)) return this.#lied(peer, want, 'nonsense');
     const nowMs = this.#components.clock.now();
     if (want.isWithOthers) want.flock?.failed(peer, nowMs);
-    else want.failed(peer, nowMs);
+    else want.failed(peer, nowMs, this.#components.peers.heardMsOf(peer));
   }
 
   #lied(peer: PeerId, want: Want, what: string): void {

@@ -52,8 +52,10 @@ export const transferLimits = {
   spareMs: 2_000,
   /** Bodies from here on come into memory for pieces; smaller ones are files, and the ends of some. */
   sharedBytesMin: MEBIBYTE / 2,
-  /** Failures of one holder for one file before it is given up for it. */
+  /** Failures of one holder for one file before it is given up for it, with nothing from it in between… */
   failuresPerHolder: 3,
+  /** …and where it brings other files meanwhile: it may be this one at which it fails. */
+  failuresPerFile: 12,
   /** Pause after a holder's first failure, doubled with each. */
   retryMs: 250,
   /** Pause after `busy`. */

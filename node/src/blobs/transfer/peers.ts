@@ -10,6 +10,7 @@ interface Peer {
   busyUntilMs: number;
   shunnedUntilMs: number;
   askBytes: number;
+  heardMs: number;
 }
 
 /** What the transfer knows of other machines, whatever the file. */
@@ -63,6 +64,16 @@ export class Peers {
     this.#of(peer).askBytes = askBytesAfter(bytes, tookMs);
   }
 
+  /** Something of a file came from it. */
+  heard(peer: PeerId): void {
+    this.#of(peer).heardMs = this.#clock.now();
+  }
+
+  /** When that was last, by the clock of the transfer. */
+  heardMsOf(peer: PeerId): number {
+    return this.#of(peer).heardMs;
+  }
+
   /** It sent what doesn't fit: told, counted, and left alone for a while. */
   lied(peer: PeerId, hash: BlobHash, what: string): void {
     const count = (this.#liars.get(peer)?.count ?? 0) + 1;
@@ -90,7 +101,8 @@ export class Peers {
     let known = this.#peers.get(peer);
     if (known === undefined) {
       const askBytes = swarmLimits.askBytesFirst;
-      known = { lanes: 0, busyUntilMs: 0, shunnedUntilMs: 0, askBytes };
+      const heardMs = Number.NEGATIVE_INFINITY;
+      known = { lanes: 0, busyUntilMs: 0, shunnedUntilMs: 0, askBytes, heardMs };
       this.#peers.set(peer, known);
     }
     return known;

@@ -26,7 +26,11 @@ interface Holding {
    * one of the two is wrong. `spent`: it sent something else, or failed too often; it isn't asked for this file again.
    */
   standing: 'usable' | 'absent' | 'disputed' | 'spent';
+  /** With nothing from it in between. */
   failures: number;
+  /** Since it brought something of this file. */
+  failuresInAll: number;
+  failedAtMs: number;
   notBeforeMs: number;
 }
 
@@ -53,6 +57,8 @@ export type WantState =
 /** When a machine may be asked: now, at some time, or not at all as things are. */
 export type Turn = 'now' | 'never' | number;
 
+/** A machine that did not fail. */
+const WELL = { failures: 0, failuresInAll: 0, failedAtMs: Number.NEGATIVE_INFINITY, notBeforeMs: 0 };
 /** States without data of their own: the same for all. */
 const QUEUED: WantState = { kind: 'queued' };
 export const ASKED: WantState = { kind: 'asked' };
@@ -153,7 +159,7 @@ export class Want {
   #holding(peer: PeerId): Holding | undefined {
     if (!this.#peers.has(peer)) return undefined;
     this.#holdings ??= new Map();
-    const holding = this.#holdings.get(peer) ?? { standing: 'usable', failures: 0, notBeforeMs: 0 };
+    const holding = this.#holdings.get(peer) ?? { standing: 'usable', ...WELL };
     this.#holdings.set(peer, holding);
     return holding;
   }
@@ -184,18 +190,28 @@ export class Want {
       if (holding.standing === 'disputed') holding.standing = 'usable';
   }
 
-  /** The way to it failed; it is asked again after a pause that grows, a few times. */
-  failed(peer: PeerId, nowMs: number): void {
+  /**
+   * The way to it failed; it is asked again after a pause that grows, a few times. What came of it since, at `heardMs`,
+   * shows that the way is there: a machine that is slow, and has a hundred thousand files to bring, fails now and then.
+   */
+  failed(peer: PeerId, nowMs: number, heardMs = Number.NEGATIVE_INFINITY): void {
     const holding = this.#holding(peer);
     // Several requests that fail in one moment are one failure of the way.
     if (holding === undefined || holding.notBeforeMs > nowMs) return;
+    if (heardMs > holding.failedAtMs) holding.failures = 0;
     holding.failures += 1;
+    holding.failuresInAll += 1;
+    holding.failedAtMs = nowMs;
     holding.notBeforeMs = nowMs + transferLimits.retryMs * 2 ** holding.failures;
-    if (holding.failures >= transferLimits.failuresPerHolder) holding.standing = 'spent';
+    const { failuresPerHolder, failuresPerFile } = transferLimits;
+    if (holding.failures >= failuresPerHolder || holding.failuresInAll >= failuresPerFile)
+      holding.standing = 'spent';
   }
 
   brought(peer: PeerId, bytes: number): void {
     this.#from = this.#from.with(peer);
+    const holding = this.#holdings?.get(peer);
+    if (holding !== undefined) holding.failuresInAll = 0;
     this.#doneBytes += bytes;
     this.tell();
   }
