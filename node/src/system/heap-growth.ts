@@ -6,7 +6,8 @@ const GROWTH_PERCENT = 40;
 /**
  * How far V8 lets the heap grow before it collects everything. By itself it waits for four times what it left last, and
  * whatever lived for a tenth of a second is collected then alone: 100 MB after 50,000 files had come. This is for while
- * many come: a collection every ten seconds then takes a thousandth of them. The switch is one of V8 13; others are left
+ * many come: a collection every ten seconds then takes a thousandth of them. While large ones come it would cost, since
+ * their buffers are then counted with the heap (buffer-accounting.ts). The switch is one of V8 13; others are left
  * as they are.
  */
 export function growHeapLittle(isOn: boolean): void {

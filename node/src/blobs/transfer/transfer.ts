@@ -130,15 +130,13 @@ class MeshTransfer implements Transfer {
   }
 
   fetchMany(blobs: readonly WantedBlob[], options: FetchOptions): Promise<void> {
-    const fetching = (): Promise<void> => this.#fetchAll(blobs, options);
-    return blobs.length < transferLimits.crowdFiles ? fetching() : this.#asCrowd(fetching);
+    return this.#fetchMany(blobs, options);
   }
 
   async ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
     this.#ledger.begin(hash);
     try {
-      // How many files it has is not known before.
-      const bundle = await this.#asCrowd(() => this.#ensureTree(hash, options));
+      const bundle = await this.#ensureTree(hash, options);
       this.#ledger.end(hash);
       return bundle;
     } catch (error) {
@@ -148,14 +146,22 @@ class MeshTransfer implements Transfer {
   }
 
   async #ensureTree(hash: BlobHash, options: FetchOptions): Promise<Bundle> {
-    // Its own bytes are no part of the progress, whose total they would change.
-    await this.fetch(hash, { holders: options.holders, ...pinOf(options), ...signalOf(options) });
-    const bundle = await this.#bundleOf(hash, options);
+    // How many files it has is not known before.
+    const bundle = await this.#asCrowd(async () => {
+      // Its own bytes are no part of the progress, whose total they would change.
+      await this.fetch(hash, { holders: options.holders, ...pinOf(options), ...signalOf(options) });
+      return this.#bundleOf(hash, options);
+    });
     const files = bundle.files.map(({ blob, sizeBytes }) => ({ hash: blob, sizeBytes }));
     // Whoever has the bundle has its files: that is where the farm is asked for them too.
-    await this.#fetchAll(files, options, { hash, bundle });
+    await this.#fetchMany(files, options, { hash, bundle });
     this.announce(hash);
     return bundle;
+  }
+
+  #fetchMany(blobs: readonly WantedBlob[], options: FetchOptions, of?: Of): Promise<void> {
+    const fetching = (): Promise<void> => this.#fetchAll(blobs, options, of);
+    return blobs.length < transferLimits.crowdFiles ? fetching() : this.#asCrowd(fetching);
   }
 
   async #asCrowd<T>(task: () => Promise<T>): Promise<T> {
