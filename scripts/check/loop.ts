@@ -105,7 +105,7 @@ export const ARGUED: Readonly<Record<string, Argued>> = {
   },
   'node/src/api/security.ts': { names: ['createHash'], reason: 'Over a token.' },
   'node/src/farm/state.ts': { names: ['createHash'], reason: 'Over two ids, for the three words.' },
-  'node/src/jobs/notes.ts': { names: ['hash'], reason: 'Over a short text that stands for a note.' },
+  'node/src/jobs/marks.ts': { names: ['hash'], reason: 'Over a short text: a note, or a file name.' },
   'node/src/replicas/digests.ts': { names: ['hash'], reason: 'Over a record, which is bounded.' },
   'node/src/replicas/remembering-verify.ts': {
     names: ['hash'],
