@@ -1,8 +1,8 @@
-import { mkdir, stat } from 'node:fs/promises';
-import { Level } from 'level';
+import { mkdir } from 'node:fs/promises';
 import { recordKey, RecordBytes, type KnownRecord } from '@cuadro/protocol';
 import { StoreError, StoreWriteError } from './errors.ts';
 import type { Loaded, LoadOptions, RecordStore, StoreBatch } from './interface.ts';
+import { type Database, LevelDatabase } from './level-database.ts';
 import { FORMAT, spaceKey, spaceRange, withoutSpace } from './keys.ts';
 import { KnownTerms } from './known-terms.ts';
 import { type LackMark, lackIn, markLack, markTermTaken } from './lack.ts';
@@ -16,16 +16,6 @@ type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'
 const READ_COUNT = 1_000;
 /** So that a read ends by that count: the usual 16 KiB end it after 20 task records. */
 const READ = { highWaterMarkBytes: 4 * 2 ** 20 };
-/**
- * Open files of the database, which are mapped into the memory of the process: with the usual thousand all that was ever
- * read of a season counts as memory in use. Reading in order takes one after the other. LevelDB takes no fewer.
- */
-const OPEN_FILES_MAX = 74;
-/**
- * Bytes of each, half of the usual and the least that LevelDB takes: so it maps no more than 64 MB. To write in the order
- * of the keys costs it a twentieth more processor time so.
- */
-const FILE_BYTES_MAX = 2 ** 20;
 /** The node's own values that are read together. */
 const LOCAL_AT_ONCE = 1_000;
 
@@ -48,11 +38,9 @@ export function createLevelStore(folder: string, components: { bytes?: RecordByt
 class LevelStore implements RecordStore {
   readonly #folder: string;
   readonly #bytes: RecordBytes;
-  #database: Level<string, Uint8Array> | undefined;
+  #database: LevelDatabase | undefined;
   /** The database was exchanged for what could be read of it, by this run. */
   #isRescued = false;
-  /** Which folder was opened, by the file system's own account. */
-  #place = '';
   /** What waits for the write that is under way; it goes out together. */
   #waiting: Operation[] = [];
   #next: Promise<void> | undefined;
@@ -82,22 +70,18 @@ class LevelStore implements RecordStore {
   }
 
   async #openDatabase(): Promise<void> {
-    const database = new Level<string, Uint8Array>(this.#folder, {
-      keyEncoding: 'utf8',
-      valueEncoding: 'view',
-      maxOpenFiles: OPEN_FILES_MAX,
-      maxFileSize: FILE_BYTES_MAX,
-    });
-    let isNewer: boolean;
-    try {
-      await database.open();
+    let isNewer = false;
+    const look = async (database: Database): Promise<void> => {
       const stored = await database.get(spaceKey('meta', 'format'));
       const format = stored === undefined ? 0 : Number(localFromText(fromText.decode(stored)));
       isNewer = format > FORMAT;
       // Before anything is written that an older node could not read.
       if (!isNewer && format !== FORMAT) await database.batch([formatPut], { sync: true });
+    };
+    let database: LevelDatabase;
+    try {
+      database = await LevelDatabase.open(this.#folder, look);
     } catch (cause) {
-      await database.close().catch(() => undefined);
       throw new StoreError('store-open-failed', `The records in ${this.#folder} can't be opened.`, { cause });
     }
     if (isNewer) {
@@ -109,7 +93,6 @@ class LevelStore implements RecordStore {
     }
     this.#database = database;
     this.#failure = undefined;
-    this.#place = await placeOf(this.#folder);
   }
 
   async #rescue(mode: 'read' | 'repair'): Promise<void> {
@@ -148,19 +131,24 @@ class LevelStore implements RecordStore {
     return { ...loaded, lacks: this.#isRescued ? 'rescued' : before };
   }
 
-  async #read(options: LoadOptions, mark: LackMark | undefined): Promise<Loaded> {
+  #read(options: LoadOptions, mark: LackMark | undefined): Promise<Loaded> {
+    return this.#use((database) => this.#readAll(database, options, mark));
+  }
+
+  async #readAll(database: Database, options: LoadOptions, mark: LackMark | undefined): Promise<Loaded> {
     const records: KnownRecord[] = [];
     let damaged = 0;
     const term = await this.#meta('term');
     const known = term === 'damaged' || mark?.isTermOld === true ? new KnownTerms() : undefined;
     let isBeforeTasks = true;
-    const iterator = this.#open().values({ ...spaceRange('record'), ...READ });
+    const iterator = database.values({ ...spaceRange('record'), ...READ });
     try {
       let reading = iterator.nextv(READ_COUNT);
       for (let values = await reading; values.length > 0; values = await reading) {
         // The database reads on in its own thread while these are taken apart.
         reading = iterator.nextv(READ_COUNT);
         reading.catch(() => undefined);
+        this.#database?.hasRead(sum(values, (value) => value.length));
         for (const value of values) {
           const record = recordFromBytes(value);
           if (record === undefined) {
@@ -197,7 +185,7 @@ class LevelStore implements RecordStore {
   }
 
   async getLocal(key: string): Promise<unknown> {
-    const bytes = await this.#open().get(spaceKey('local', key));
+    const bytes = await this.#use((database) => database.get(spaceKey('local', key)));
     return bytes === undefined ? undefined : localFromText(fromText.decode(bytes));
   }
 
@@ -233,27 +221,34 @@ class LevelStore implements RecordStore {
   }
 
   /** Some at a time: of a job of a million tasks all of them at once would take hundreds of megabytes. */
-  async #eachLocal(prefix: string, each: (key: string, stored: string) => void): Promise<void> {
+  #eachLocal(prefix: string, each: (key: string, stored: string) => void): Promise<void> {
     const options = { ...spaceRange('local', prefix), ...READ, valueEncoding: 'utf8' };
-    const iterator = this.#open().iterator<string, string>(options);
-    try {
-      for (;;) {
-        const entries = await iterator.nextv(LOCAL_AT_ONCE);
-        if (entries.length === 0) return;
-        for (const [key, stored] of entries) each(withoutSpace(key), stored);
+    return this.#use(async (database) => {
+      const iterator = database.iterator<string, string>(options);
+      try {
+        for (;;) {
+          const entries = await iterator.nextv(LOCAL_AT_ONCE);
+          if (entries.length === 0) return;
+          this.#database?.hasRead(sum(entries, ([, stored]) => stored.length));
+          for (const [key, stored] of entries) each(withoutSpace(key), stored);
+        }
+      } finally {
+        await iterator.close();
       }
-    } finally {
-      await iterator.close();
-    }
+    });
   }
 
-  #open(): Level<string, Uint8Array> {
+  async #use<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    return this.#open().use(work);
+  }
+
+  #open(): LevelDatabase {
     if (this.#database === undefined) throw new StoreError('store-closed', 'The records are not open.');
     return this.#database;
   }
 
   async #meta(key: string): Promise<number | 'damaged' | undefined> {
-    const bytes = await this.#open().get(spaceKey('meta', key));
+    const bytes = await this.#use((database) => database.get(spaceKey('meta', key)));
     if (bytes === undefined) return undefined;
     const value = localFromText(fromText.decode(bytes));
     return Number.isSafeInteger(value) ? (value as number) : 'damaged';
@@ -283,9 +278,10 @@ class LevelStore implements RecordStore {
     const database = this.#open();
     try {
       if (this.#failure !== undefined) throw this.#failure;
+      const written = database.use((level) => level.batch(operations, { sync: true }));
       // Written and synced to files that nobody finds any more, it would be durable for nobody (SPEC R174).
-      const [place] = await Promise.all([placeOf(this.#folder), database.batch(operations, { sync: true })]);
-      if (place !== this.#place) throw new Error(`The folder ${this.#folder} is gone.`);
+      const [isInPlace] = await Promise.all([database.isInPlace(), written]);
+      if (!isInPlace) throw new Error(`The folder ${this.#folder} is gone.`);
     } catch (cause) {
       this.#failure ??= cause instanceof Error ? cause : new Error(String(cause));
       throw new StoreWriteError(this.#folder, this.#failure);
@@ -293,8 +289,8 @@ class LevelStore implements RecordStore {
   }
 }
 
-/** Device and number of a folder; a name that stands for another folder now, or for none, gives another. */
-async function placeOf(folder: string): Promise<string> {
-  const found = await stat(folder).catch(() => undefined);
-  return found === undefined ? '' : `${found.dev}:${found.ino}`;
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  let total = 0;
+  for (const one of all) total += of(one);
+  return total;
 }
