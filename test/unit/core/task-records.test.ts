@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import type { JobRecord, Plan, TaskRecord } from '@cuadro/protocol';
 import type { Core, CoreInput } from '../../../node/src/core/interface.ts';
 import { loadCore } from '../../../node/src/core/core.ts';
+import { Packer } from '../../../node/src/core/packer.ts';
 import { HELD_MAX, TaskRecords } from '../../../node/src/core/task-records.ts';
+import { garbageCollector } from '../collect-garbage.ts';
 import { BELEN, capabilities, CARMEN, deleted, framesPlan, jobRecord, SELF, withRequest } from './farm.ts';
 import { rendered } from './rendered.ts';
 
@@ -162,6 +164,60 @@ describe('the records of a job', () => {
     records.release();
     while (records.packSome());
     assert.deepEqual(records.get(1), anew);
+  });
+
+  it('stay what they are where the one that the others are told by changes, comes or goes', () => {
+    const records = new TaskRecords({ young: 0 });
+    const put = new Map<number, TaskRecord>();
+    const set = (record: TaskRecord): void => {
+      records.set(record.index, record);
+      put.set(record.index, record);
+      for (const [index, told] of put) assert.deepEqual(records.get(index), told);
+      assert.deepEqual(
+        [...records.keys()],
+        [...put.keys()].sort((a, b) => a - b),
+      );
+    };
+    for (const index of [9, 7, 8]) set(rendered(index));
+    set(failedOnce(7));
+    set({ ...rendered(8), retry: 2 });
+    set(failedOnce(3));
+    set({ ...rendered(3), big: 1n } as TaskRecord);
+    set(rendered(9, { retry: 5 }));
+    set(rendered(3));
+  });
+
+  it('take half of their own bytes where they are alike', () => {
+    const gc = garbageCollector();
+    const held = (): number => {
+      gc();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const count = 40 * 256;
+    const records = new TaskRecords({ young: 0 });
+    const before = held();
+    records.hold();
+    for (let index = 0; index < count; index++) records.set(index, rendered(index));
+    records.release();
+    while (records.packSome());
+    const each = (held() - before) / count;
+    const own = new Packer().pack(rendered(count))?.length ?? 0;
+    assert.ok(each > 0 && each < own / 2, `${each} of ${own}`);
+    assert.deepEqual(records.get(count - 1), rendered(count - 1));
+  });
+
+  it('may be as long as they like together', () => {
+    const records = new TaskRecords({ young: 0 });
+    const long = (index: number): TaskRecord => {
+      const { failures, ...rest } = failedOnce(index);
+      const lines = Array.from({ length: 8 }, (_, line) => `${index} ${line} `.repeat(16));
+      const told = Object.entries(failures).map(([key, failure]) => [key, { ...failure, lines }]);
+      return { ...rest, failures: Object.fromEntries(told) };
+    };
+    for (const last of [0, 100, 255]) {
+      for (let index = 0; index <= last; index++) records.set(index, long(index));
+      for (let index = 0; index <= last; index++) assert.deepEqual(records.get(index), long(index));
+    }
   });
 
   it('may be written while they are walked over', () => {
