@@ -4,8 +4,9 @@ import { isBlobHash } from './layout.ts';
 
 /** 32-bit words of a hash. */
 export const WORDS = 8;
-/** Slots of an empty table; they double when three quarters are taken. */
+/** Slots of an empty table; they grow by a quarter when three quarters are taken: doubled, two million hashes had 17 MB of them. */
 const SLOTS_MIN = 1_024;
+const GROWTH = 1.25;
 const FREE = -1;
 
 /** Who a row belongs to, by bits: most blobs are pinned, and both tables keep the one hash. */
@@ -50,8 +51,8 @@ export class HashRows {
   }
 
   #find(words: Uint32Array, at: number): number | undefined {
-    const mask = this.#slots.length - 1;
-    for (let slot = mixed(words, at) & mask; ; slot = (slot + 1) & mask) {
+    const { length } = this.#slots;
+    for (let slot = slotOf(words, at, length); ; slot = slot + 1 < length ? slot + 1 : 0) {
       const row = this.#slots[slot] as number;
       if (row === FREE) return undefined;
       if (areSame(this.#page(row), (row % PAGE_ROWS) * WORDS, words, at)) return row;
@@ -97,13 +98,15 @@ export class HashRows {
   }
 
   #giveBack(row: number): void {
-    const mask = this.#slots.length - 1;
+    const { length } = this.#slots;
+    const after = (slot: number): number => (slot + 1 < length ? slot + 1 : 0);
+    const distance = (from: number, to: number): number => (to < from ? to - from + length : to - from);
     let slot = this.#slotOf(row);
-    while (this.#slots[slot] !== row) slot = (slot + 1) & mask;
+    while (this.#slots[slot] !== row) slot = after(slot);
     // Whoever stands behind it moves up, so that a search never ends at a gap before its hash.
-    for (let next = (slot + 1) & mask; this.#slots[next] !== FREE; next = (next + 1) & mask) {
+    for (let next = after(slot); this.#slots[next] !== FREE; next = after(next)) {
       const other = this.#slots[next] as number;
-      if (((next - this.#slotOf(other)) & mask) < ((next - slot) & mask)) continue;
+      if (distance(this.#slotOf(other), next) < distance(slot, next)) continue;
       this.#slots[slot] = other;
       slot = next;
     }
@@ -139,20 +142,21 @@ export class HashRows {
   }
 
   #slotOf(row: number): number {
-    return mixed(this.#page(row), (row % PAGE_ROWS) * WORDS) & (this.#slots.length - 1);
+    return slotOf(this.#page(row), (row % PAGE_ROWS) * WORDS, this.#slots.length);
   }
 
   #place(row: number): void {
+    const { length } = this.#slots;
     let slot = this.#slotOf(row);
-    while (this.#slots[slot] !== FREE) slot = (slot + 1) & (this.#slots.length - 1);
+    while (this.#slots[slot] !== FREE) slot = slot + 1 < length ? slot + 1 : 0;
     this.#slots[slot] = row;
   }
 
   /** Makes room for so many more at once. */
   reserve(count: number): void {
-    let slots = this.#slots.length;
-    while ((this.size + count) * 4 > slots * 3) slots *= 2;
-    if (slots > this.#slots.length) this.#setSlots(slots);
+    const { length } = this.#slots;
+    const needed = Math.ceil(((this.size + count) * 4) / 3);
+    if (needed > length) this.#setSlots(Math.max(needed, Math.ceil(length * GROWTH)));
   }
 
   #setSlots(count: number): void {
@@ -167,6 +171,10 @@ export function putWords(hash: BlobHash, into: Uint32Array): boolean {
   Buffer.from(into.buffer, into.byteOffset, into.byteLength).write(hash, 'hex');
   return true;
 }
+
+/** The first slot that is looked at, of so many: the mixed words' share of 2^32. */
+const slotOf = (words: Uint32Array, at: number, slots: number): number =>
+  Math.floor(((mixed(words, at) >>> 0) / 2 ** 32) * slots);
 
 /** All words count: a test's hashes may differ in the last digits only. */
 function mixed(words: Uint32Array, at: number): number {
