@@ -3,12 +3,13 @@ import { fileURLToPath } from 'node:url';
 /**
  * How the system's allocator (glibc) is to work for a node, which lives for weeks and starts with a burst: one
  * arena instead of one for each thread, and what is large gets pages of its own, which go back when it is freed.
- * A node at rest is 13 MB smaller with it. Large is a megabyte: with less, each 64 KiB of a transfer would fetch fresh
+ * A node at rest is 13 MB smaller with it, and one with a million done tasks 37 MB smaller than where a megabyte is large,
+ * since what a start frees leaves no holes between what stays. With less, each 64 KiB of a transfer would fetch fresh
  * pages from the system, which took a tenth of the speed. The allocator reads this once, when a process begins.
  */
 const ALLOCATOR: Readonly<Record<string, string>> = {
   MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '1048576',
+  MALLOC_MMAP_THRESHOLD_: '131072',
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
