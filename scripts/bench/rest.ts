@@ -19,14 +19,15 @@ import {
 } from './harness.ts';
 
 /**
- * Memory counts as settled when it moved by less than this share for this many looks, in which the process hardly ran: one
- * that reads the notes of a million tasks for a minute stands as still in between, and gives back nothing yet.
+ * Memory counts as settled when it moved by less than this share for so long, while the process hardly ran: one that reads
+ * the notes of a million tasks stands as still in between, and what that leaves is given back a minute after the
+ * last time at the latest.
  */
 const SETTLED_SHARE = 0.01;
-const SETTLED_LOOKS = 8;
+const SETTLED_LOOKS = 130;
 const QUIET_SHARE = 0.05;
 const LOOK_MS = 500;
-const LOOKS_MAX = 360;
+const LOOKS_MAX = 720;
 const MILLION = 1_000_000;
 
 export const bench: Bench = {
