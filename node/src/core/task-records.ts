@@ -54,6 +54,13 @@ export class TaskRecords {
     return this.#size;
   }
 
+  /** What the packed ones take. */
+  get packedBytes(): number {
+    let bytes = 0;
+    for (const packed of this.#packed.values()) bytes += packed.bytes.length + packed.starts.byteLength;
+    return bytes;
+  }
+
   get(index: TaskIndex): TaskRecord | undefined {
     const bucket = Math.floor(index / TASKS_PER_BUCKET);
     const slot = index % TASKS_PER_BUCKET;

@@ -6,7 +6,6 @@ import type { Core, CoreInput } from '../../../node/src/core/interface.ts';
 import { loadCore } from '../../../node/src/core/core.ts';
 import { Packer } from '../../../node/src/core/packer.ts';
 import { HELD_MAX, TaskRecords } from '../../../node/src/core/task-records.ts';
-import { garbageCollector } from '../collect-garbage.ts';
 import { BELEN, capabilities, CARMEN, deleted, framesPlan, jobRecord, SELF, withRequest } from './farm.ts';
 import { rendered } from './rendered.ts';
 
@@ -188,22 +187,28 @@ describe('the records of a job', () => {
   });
 
   it('take half of their own bytes where they are alike', () => {
-    const gc = garbageCollector();
-    const held = (): number => {
-      gc();
-      return process.memoryUsage().arrayBuffers;
-    };
-    const count = 40 * 256;
+    const count = 2 * 256;
     const records = new TaskRecords({ young: 0 });
-    const before = held();
     records.hold();
     for (let index = 0; index < count; index++) records.set(index, rendered(index));
     records.release();
+    assert.equal(records.packedBytes, 0);
     while (records.packSome());
-    const each = (held() - before) / count;
     const own = new Packer().pack(rendered(count))?.length ?? 0;
-    assert.ok(each > 0 && each < own / 2, `${each} of ${own}`);
-    assert.deepEqual(records.get(count - 1), rendered(count - 1));
+    const each = records.packedBytes / count;
+    assert.ok(each > 2 && each < own / 2, `${each} of ${own}`);
+    // Beside its bytes a record takes two that say where it begins, and a bucket two more.
+    records.set(0, rendered(0));
+    records.set(256, rendered(256));
+    assert.equal(records.packedBytes, count * each, 'packed anew they take the same');
+    const [alone, two] = [[0], [0, 255]].map((indices) => {
+      const few = new TaskRecords({ young: 0 });
+      for (const index of indices) few.set(index, rendered(7));
+      return few.packedBytes;
+    });
+    const places = 2 * 257;
+    const packed = new Packer().pack(rendered(7))?.length ?? 0;
+    assert.deepEqual([alone, two], [places + packed, places + packed + 3]);
   });
 
   it('may be as long as they like together', () => {
