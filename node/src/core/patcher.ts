@@ -75,8 +75,7 @@ export class Patcher {
 
 function sameBytes(from: Uint8Array, place: number, to: Uint8Array, at: number): number {
   let count = 0;
-  while (at + count < to.length && place + count < from.length && from[place + count] === to[at + count])
-    count++;
+  while (at + count < to.length && from[place + count] === to[at + count]) count++;
   return count;
 }
 
@@ -84,15 +83,15 @@ function sameBytes(from: Uint8Array, place: number, to: Uint8Array, at: number):
 function freshBytes(from: Uint8Array, place: number, to: Uint8Array, at: number): [number, number] {
   for (let count = 0; at + count < to.length; count++) {
     for (const move of MOVES) {
-      const there = place + count + move;
-      if (there >= 0 && isSame(from, there, to, at + count)) return [count, move];
+      if (isSame(from, place + count + move, to, at + count)) return [count, move];
     }
   }
   return [to.length - at, 0];
 }
 
 function isSame(from: Uint8Array, place: number, to: Uint8Array, at: number): boolean {
-  if (place + SAME_MIN > from.length || at + SAME_MIN > to.length) return false;
+  // Before and behind `from` is no byte, which is none of `to`.
+  if (at + SAME_MIN > to.length) return false;
   for (let i = 0; i < SAME_MIN; i++) if (from[place + i] !== to[at + i]) return false;
   return true;
 }

@@ -57,6 +57,7 @@ describe('patches', () => {
 
   it('go on with four bytes that are the same, no fewer', () => {
     assert.deepEqual(stepsOf('1abc2defg', '3abc4defg'), [0, 10, '3abc4', 4, 0]);
+    assert.deepEqual(stepsOf('same1ab', 'same22ab'), [4, 8, '22ab'], 'nor at the end of both');
     assert.deepEqual(stepsOf('1abcd2efg', '3abcd4efg'), [0, 2, '3', 4, 8, '4efg']);
   });
 

@@ -41,3 +41,20 @@ export function rendered(index: number, change: Partial<TaskRecord> = {}): TaskR
     ...change,
   };
 }
+
+/** The same after an attempt that failed, with nothing rendered. */
+export const failedOnce = (index: number): TaskRecord =>
+  rendered(index, {
+    results: {},
+    failures: {
+      [`3.${index}.${BELEN}`]: {
+        attempt: { epoch: { term: 3, peer: BELEN }, sequence: index },
+        peer: CARMEN,
+        cause: 'failed',
+        code: 'blender-crashed',
+        message: 'It ended with «SIGSEGV».',
+        lines: ['one', ''],
+        wallTime: 1,
+      },
+    },
+  });

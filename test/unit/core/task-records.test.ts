@@ -4,28 +4,11 @@ import fc from 'fast-check';
 import type { JobRecord, Plan, TaskRecord } from '@cuadro/protocol';
 import type { Core, CoreInput } from '../../../node/src/core/interface.ts';
 import { loadCore } from '../../../node/src/core/core.ts';
-import { Packer } from '../../../node/src/core/packer.ts';
 import { HELD_MAX, TaskRecords } from '../../../node/src/core/task-records.ts';
-import { BELEN, capabilities, CARMEN, deleted, framesPlan, jobRecord, SELF, withRequest } from './farm.ts';
-import { rendered } from './rendered.ts';
+import { capabilities, deleted, framesPlan, jobRecord, SELF, withRequest } from './farm.ts';
+import { failedOnce, rendered } from './rendered.ts';
 
 type WithoutNow = CoreInput extends infer T ? (T extends unknown ? Omit<T, 'now'> : never) : never;
-
-const failedOnce = (index: number): TaskRecord =>
-  rendered(index, {
-    results: {},
-    failures: {
-      [`3.${index}.${BELEN}`]: {
-        attempt: { epoch: { term: 3, peer: BELEN }, sequence: index },
-        peer: CARMEN,
-        cause: 'failed',
-        code: 'blender-crashed',
-        message: 'It ended with «SIGSEGV».',
-        lines: ['one', ''],
-        wallTime: 1,
-      },
-    },
-  });
 
 describe('the records of a job', () => {
   it('are what was put, however many of them are objects', () => {
@@ -163,66 +146,6 @@ describe('the records of a job', () => {
     records.release();
     while (records.packSome());
     assert.deepEqual(records.get(1), anew);
-  });
-
-  it('stay what they are where the one that the others are told by changes, comes or goes', () => {
-    const records = new TaskRecords({ young: 0 });
-    const put = new Map<number, TaskRecord>();
-    const set = (record: TaskRecord): void => {
-      records.set(record.index, record);
-      put.set(record.index, record);
-      for (const [index, told] of put) assert.deepEqual(records.get(index), told);
-      assert.deepEqual(
-        [...records.keys()],
-        [...put.keys()].sort((a, b) => a - b),
-      );
-    };
-    for (const index of [9, 7, 8]) set(rendered(index));
-    set(failedOnce(7));
-    set({ ...rendered(8), retry: 2 });
-    set(failedOnce(3));
-    set({ ...rendered(3), big: 1n } as TaskRecord);
-    set(rendered(9, { retry: 5 }));
-    set(rendered(3));
-  });
-
-  it('take half of their own bytes where they are alike', () => {
-    const count = 2 * 256;
-    const records = new TaskRecords({ young: 0 });
-    records.hold();
-    for (let index = 0; index < count; index++) records.set(index, rendered(index));
-    records.release();
-    assert.equal(records.packedBytes, 0);
-    while (records.packSome());
-    const own = new Packer().pack(rendered(count))?.length ?? 0;
-    const each = records.packedBytes / count;
-    assert.ok(each > 2 && each < own / 2, `${each} of ${own}`);
-    // Beside its bytes a record takes two that say where it begins, and a bucket two more.
-    records.set(0, rendered(0));
-    records.set(256, rendered(256));
-    assert.equal(records.packedBytes, count * each, 'packed anew they take the same');
-    const [alone, two] = [[0], [0, 255]].map((indices) => {
-      const few = new TaskRecords({ young: 0 });
-      for (const index of indices) few.set(index, rendered(7));
-      return few.packedBytes;
-    });
-    const places = 2 * 257;
-    const packed = new Packer().pack(rendered(7))?.length ?? 0;
-    assert.deepEqual([alone, two], [places + packed, places + packed + 3]);
-  });
-
-  it('may be as long as they like together', () => {
-    const records = new TaskRecords({ young: 0 });
-    const long = (index: number): TaskRecord => {
-      const { failures, ...rest } = failedOnce(index);
-      const lines = Array.from({ length: 8 }, (_, line) => `${index} ${line} `.repeat(16));
-      const told = Object.entries(failures).map(([key, failure]) => [key, { ...failure, lines }]);
-      return { ...rest, failures: Object.fromEntries(told) };
-    };
-    for (const last of [0, 100, 255]) {
-      for (let index = 0; index <= last; index++) records.set(index, long(index));
-      for (let index = 0; index <= last; index++) assert.deepEqual(records.get(index), long(index));
-    }
   });
 
   it('may be written while they are walked over', () => {
