@@ -148,6 +148,7 @@ export class FarmHost {
     this.#members.tick(gapMs);
     this.#streams.tick(gapMs);
     this.#bulk.tick();
+    this.#gossip.tick();
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }
 }

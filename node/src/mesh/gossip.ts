@@ -7,6 +7,7 @@ import { GOSSIP_TOPICS, type GossipTopic } from './interface.ts';
 import {
   GOSSIP_AGAIN_MS,
   GOSSIP_BYTES_MAX,
+  GOSSIP_LOOK_MS,
   GOSSIP_MOVES_MS,
   GOSSIP_WAITING_MAX,
   type MeshLimits,
@@ -38,6 +39,7 @@ export class Gossip {
   readonly #waiting: Waiting[] = [];
   /** Calls off the next attempt for those that wait for a stream. */
   #again: (() => void) | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     components: GossipComponents,
@@ -54,7 +56,7 @@ export class Gossip {
     const { clock, host } = this.#components;
     const { gossip } = host.services;
     host.addEventListener('connection:close', ({ detail }) => {
-      for (const ms of GOSSIP_MOVES_MS) clock.after(ms, () => this.#move(detail));
+      for (const ms of GOSSIP_MOVES_MS) clock.after(ms, () => this.#move(detail.remotePeer));
     });
     for (const name of this.#topics.keys()) {
       gossip.topicValidators.set(name, (_, message) => this.#judge(message));
@@ -67,6 +69,15 @@ export class Gossip {
       this.#components.listeners.gossip(topic, detail.from.toString(), detail.data);
     });
     gossip.addEventListener('subscription-change', () => this.#sendWaiting());
+  }
+
+  /** Called often. Has a stream opened to each peer that is connected and has none. */
+  tick(): void {
+    const { clock, host } = this.#components;
+    const nowMs = clock.now();
+    if (nowMs - this.#lookedAtMs < GOSSIP_LOOK_MS) return;
+    this.#lookedAtMs = nowMs;
+    for (const peer of host.getPeers()) this.#move(peer);
   }
 
   publish(topic: GossipTopic, bytes: Uint8Array): void {
@@ -109,10 +120,10 @@ export class Gossip {
   }
 
   /** To the oldest of the connections with the peer that stay, which is the one that the session is on. */
-  #move({ remotePeer }: Connection): void {
+  #move(peer: Connection['remotePeer']): void {
     const { gossip, gossipPeers } = this.#components.host.services;
     const [oldest] = this.#components.host
-      .getConnections(remotePeer)
+      .getConnections(peer)
       .filter(({ status }) => status === 'open')
       .sort((a, b) => a.timeline.open - b.timeline.open);
     if (oldest !== undefined) gossipPeers.announce(oldest, gossip.protocols);

@@ -33,6 +33,8 @@ export const GOSSIP_AGAIN_MS = 100;
  * may hear of the end late, and then lets go of what the other has opened anew.
  */
 export const GOSSIP_MOVES_MS = [0, 250, 1_000] as const;
+/** So often each peer is looked at whose stream could not be opened, or ended alone: gossipsub tries it once. */
+export const GOSSIP_LOOK_MS = 5_000;
 
 /**
  * Limits of the mesh on libp2p. Tests that wait for failures give shorter times; the ratios are what counts.

@@ -45,7 +45,7 @@ async function hostWithGossip(seed: number) {
     gossip.publish('claims', Buffer.from(word));
     return word;
   };
-  return { host, heard, say, tally: components.tally };
+  return { host, heard, say, tick: () => gossip.tick(), tally: components.tally };
 }
 
 type Side = Awaited<ReturnType<typeof hostWithGossip>>;
@@ -84,6 +84,21 @@ describe('gossip between two that have two connections', () => {
     });
 });
 
+describe('gossip between two that stay connected', () => {
+  it('goes on where the stream alone ended, or could not be opened', async () => {
+    const [a, b] = [await hostWithGossip(1), await hostWithGossip(2)];
+    await dial(a, b);
+    await hears(b, a, 'b hears a');
+    const { streamsOutbound } = a.host.services.gossip as unknown as Inside;
+    const id = b.host.peerId.toString();
+    streamsOutbound.get(id)?.rawStream.abort(new Error('It could not be opened.'));
+    await until('a has no stream to b', () => !streamsOutbound.has(id));
+    a.tick();
+    await hears(b, a, 'b hears a again');
+    assert.equal(a.host.getConnections().length, 1);
+  });
+});
+
 /** What the library keeps to itself. */
 interface Inside {
   readonly streamsInbound: ReadonlyMap<string, unknown>;
@@ -91,7 +106,10 @@ interface Inside {
     string,
     {
       push(bytes: Uint8Array): void;
-      readonly rawStream: { send(bytes: { subarray(): Uint8Array }): boolean };
+      readonly rawStream: {
+        send(bytes: { subarray(): Uint8Array }): boolean;
+        abort(error: Error): void;
+      };
     }
   >;
 }
