@@ -51,8 +51,7 @@ export class HashRows {
   }
 
   #find(words: Uint32Array, at: number): number | undefined {
-    const { length } = this.#slots;
-    for (let slot = slotOf(words, at, length); ; slot = slot + 1 < length ? slot + 1 : 0) {
+    for (let slot = slotOf(words, at, this.#slots.length); ; slot = this.#after(slot)) {
       const row = this.#slots[slot] as number;
       if (row === FREE) return undefined;
       if (areSame(this.#page(row), (row % PAGE_ROWS) * WORDS, words, at)) return row;
@@ -99,12 +98,11 @@ export class HashRows {
 
   #giveBack(row: number): void {
     const { length } = this.#slots;
-    const after = (slot: number): number => (slot + 1 < length ? slot + 1 : 0);
     const distance = (from: number, to: number): number => (to < from ? to - from + length : to - from);
     let slot = this.#slotOf(row);
-    while (this.#slots[slot] !== row) slot = after(slot);
+    while (this.#slots[slot] !== row) slot = this.#after(slot);
     // Whoever stands behind it moves up, so that a search never ends at a gap before its hash.
-    for (let next = after(slot); this.#slots[next] !== FREE; next = after(next)) {
+    for (let next = this.#after(slot); this.#slots[next] !== FREE; next = this.#after(next)) {
       const other = this.#slots[next] as number;
       if (distance(this.#slotOf(other), next) < distance(slot, next)) continue;
       this.#slots[slot] = other;
@@ -145,10 +143,14 @@ export class HashRows {
     return slotOf(this.#page(row), (row % PAGE_ROWS) * WORDS, this.#slots.length);
   }
 
+  /** The first comes after the last. */
+  #after(slot: number): number {
+    return slot + 1 < this.#slots.length ? slot + 1 : 0;
+  }
+
   #place(row: number): void {
-    const { length } = this.#slots;
     let slot = this.#slotOf(row);
-    while (this.#slots[slot] !== FREE) slot = slot + 1 < length ? slot + 1 : 0;
+    while (this.#slots[slot] !== FREE) slot = this.#after(slot);
     this.#slots[slot] = row;
   }
 

@@ -13,7 +13,8 @@ const MOVES: readonly number[] = [0, 1, -1, 2, -2, 3, -3, 4, -4];
 const MOVED = 2;
 
 export class Patcher {
-  #bytes = new Uint8Array(1_024);
+  /** None before it is needed: each job has a patcher, and few have anything to pack. */
+  #bytes = new Uint8Array();
   #at = 0;
 
   /** What makes `to` of `from`; the patcher's own bytes until the next call. */
